@@ -1,0 +1,48 @@
+# Two commands from a fresh clone: `make quickstart` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: quickstart test test-slow test-gpu lint lock clean
+
+quickstart: $(VENV)/installed
+	$(BIN)/cowest quickstart
+
+test: $(VENV)/installed-test
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-slow: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m slow --timeout=1800
+
+test-gpu: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m gpu --timeout=1800
+
+$(VENV)/python:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/installed: $(VENV)/python pyproject.toml requirements/train.txt
+	$(BIN)/python -m pip install --quiet -r requirements/train.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed requirements/test.txt
+	$(BIN)/python -m pip install --quiet -r requirements/test.txt
+	touch $@
+
+# Resolves the newest versions and pins them; names no index, so any mirror serves.
+lock: $(VENV)/python
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train -o requirements/train.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train --extra test -o requirements/test.txt pyproject.toml
+	sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements/train.txt requirements/test.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

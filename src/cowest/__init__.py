@@ -1,0 +1,64 @@
+"""cowest: a small specialised language model and a large general one work together, and it shows when that pays.
+
+The public face. Names are loaded when first used; importing the package imports nothing heavy.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cowest.collaboration import Collaboration as Collaboration
+    from cowest.errors import CowestError as CowestError
+    from cowest.models import ModelConfig as ModelConfig
+    from cowest.models import open_model as open_model
+    from cowest.models.providers.scripted import ScriptedModel as ScriptedModel
+    from cowest.pipeline import Pipeline as Pipeline
+    from cowest.recipe import Recipe as Recipe
+    from cowest.recipe import load_recipe as load_recipe
+    from cowest.stages.align import align as align
+    from cowest.stages.evaluate import evaluate as evaluate
+    from cowest.stages.feedback import feedback as feedback
+    from cowest.stages.sft import sft as sft
+    from cowest.tasks import Task as Task
+    from cowest.tasks import load_task as task
+    from cowest.types import Answer as Answer
+    from cowest.types import Example as Example
+    from cowest.types import PreferencePair as PreferencePair
+    from cowest.types import Verdict as Verdict
+
+_HOMES = {
+    "Answer": "cowest.types",
+    "Collaboration": "cowest.collaboration",
+    "CowestError": "cowest.errors",
+    "Example": "cowest.types",
+    "ModelConfig": "cowest.models",
+    "Pipeline": "cowest.pipeline",
+    "PreferencePair": "cowest.types",
+    "Recipe": "cowest.recipe",
+    "ScriptedModel": "cowest.models.providers.scripted",
+    "Task": "cowest.tasks",
+    "Verdict": "cowest.types",
+    "align": "cowest.stages.align",
+    "evaluate": "cowest.stages.evaluate",
+    "feedback": "cowest.stages.feedback",
+    "load_recipe": "cowest.recipe",
+    "model": "cowest.models",
+    "open_model": "cowest.models",
+    "sft": "cowest.stages.sft",
+    "task": "cowest.tasks",
+}
+_NAMES_THERE = {"task": "load_task"}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cowest' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), _NAMES_THERE.get(name, name))
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,106 @@
+"""What an annotator is: it decides, for one example, which drafts are better than the strong model alone."""
+
+import abc
+import asyncio
+from typing import Protocol
+
+from cowest import preferences
+from cowest.collaboration import Collaboration
+from cowest.errors import CompletionError
+from cowest.judge import Judge
+from cowest.types import Draft, Example, GradedDraft, GradedExample, Verdict
+
+PERFECT = 10
+"""A solo score that no draft can beat: the first exact rule of `skip_settled`."""
+
+
+class Annotator(Protocol):
+    """Annotates the preferences of one example."""
+
+    name: str
+
+    async def annotate(self, example: Example) -> GradedExample:
+        """Grades the drafts of `example`.
+
+        Raises:
+            CompletionError: a call that everything else depends on (solo or draft) got no usable reply.
+        """
+        ...
+
+
+class AgainstSolo(abc.ABC):
+    """Algorithm 1 lines 8 to 20: K drafts, each graded, each grade compared with the grade of z.
+
+    A subclass says what text is graded for a draft.
+
+    Args:
+        collaboration: the two models.
+        judge: E.
+        samples: K, drafts a query.
+        skip_settled: leave out calls that cannot change a pair: all drafts where z already has the full score, and
+            further drafts once both sets hold floor(K/2).
+    """
+
+    name: str
+
+    def __init__(
+        self, collaboration: Collaboration, judge: Judge, *, samples: int = 5, skip_settled: bool = True
+    ) -> None:
+        self.collaboration = collaboration
+        self.judge = judge
+        self.samples = samples
+        self.skip_settled = skip_settled
+
+    @abc.abstractmethod
+    async def judged_text(self, example: Example, draft: Draft) -> str:
+        """The text that the judge grades for `draft`."""
+
+    def refined_text(self, judged: str) -> str | None:
+        """What graded.jsonl keeps as the refined output; None where there is none."""
+        return judged
+
+    async def annotate(self, example: Example) -> GradedExample:
+        """Grades the drafts of `example` in waves that hold no call more than the rules allow."""
+        solo = await self.collaboration.solo(example.query)
+        solo_verdict = await self.judge.score(example, solo.text)
+        drafts: list[GradedDraft] = []
+        skipped = "solo_unscored" if solo_verdict.score is None else None
+        if self.skip_settled and solo_verdict.score == PERFECT:
+            skipped = "solo_perfect"
+        while skipped is None and len(drafts) < self.samples:
+            wave = self._wave_size(drafts)
+            if wave == 0:
+                skipped = "settled"
+                break
+            indices = range(len(drafts), len(drafts) + wave)
+            drafts += await asyncio.gather(*(self._grade(example, index, solo_verdict) for index in indices))
+        return GradedExample(
+            example_id=example.id,
+            query=example.query,
+            solo=solo.text,
+            solo_verdict=solo_verdict,
+            drafts=tuple(drafts),
+            skipped=skipped,
+        )
+
+    def _wave_size(self, drafts: list[GradedDraft]) -> int:
+        remaining = self.samples - len(drafts)
+        if not self.skip_settled:
+            return remaining
+        num_positive = sum(map(preferences.is_positive, drafts))
+        num_negative = sum(map(preferences.is_negative, drafts))
+        return min(remaining, preferences.num_drafts_to_settle(num_positive, num_negative, self.samples))
+
+    async def _grade(self, example: Example, sample_index: int, solo_verdict: Verdict) -> GradedDraft:
+        completion = await self.collaboration.draft(example.query, sample_index)
+        draft = Draft(text=completion.text, sample_index=sample_index, finish_reason=completion.finish_reason)
+        refined = None
+        try:
+            judged = await self.judged_text(example, draft)
+            refined = self.refined_text(judged)
+            verdict = await self.judge.score(example, judged, sample_index)
+        except CompletionError as error:
+            verdict = Verdict(unscored_reason=str(error))
+        return GradedDraft(
+            draft=draft, refined=refined, verdict=verdict, gain=preferences.gain(verdict, solo_verdict)
+        )

@@ -1,0 +1,17 @@
+"""Collaborative feedback (paper section 3.3.1): a draft is worth what the strong model makes of it."""
+
+from cowest.annotators.base import AgainstSolo
+from cowest.types import Draft, Example
+
+
+class Collaborative(AgainstSolo):
+    """Grades y* = strong(x, y): Algorithm 1 lines 13 and 14."""
+
+    name = "collaborative"
+
+    async def judged_text(self, example: Example, draft: Draft) -> str:
+        """y*, the strong model's output given the draft."""
+        return (await self.collaboration.refine(example.query, draft.text, draft.sample_index)).text
+
+
+PLUGIN = Collaborative

@@ -1,0 +1,27 @@
+"""What the verbs that take a recipe share: its arguments, and opening its pipeline."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cowest.pipeline import Pipeline
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds RECIPE and key=value overrides."""
+    parser.add_argument("recipe", help="a YAML file, or package:file")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="replaces a key of the recipe, e.g. feedback.samples=8")
+
+
+def say(line: str) -> None:
+    """Prints a stage's line where progress goes."""
+    print(f"• {line}", file=sys.stderr)
+
+
+def open_pipeline(options: argparse.Namespace) -> "Pipeline":
+    """The pipeline of the recipe in `options`, not yet entered."""
+    from cowest.pipeline import Pipeline
+    from cowest.recipe import load_recipe
+
+    return Pipeline(load_recipe(options.recipe, options.overrides), say=say)

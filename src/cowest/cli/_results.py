@@ -1,0 +1,15 @@
+"""What the verbs that end with results share: the table, and the page."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cowest.pipeline import Pipeline
+
+
+def finish(pipeline: "Pipeline", results: dict[str, Any]) -> None:
+    """Prints the table of results, writes the page and says where it is."""
+    from cowest.report import print_results, write_page
+
+    print_results(results)
+    page = write_page(pipeline.folder.path)
+    print(f"\nThe page of this run: {page}")

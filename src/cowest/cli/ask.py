@@ -1,0 +1,23 @@
+"""`cowest ask RECIPE "question" [--show-draft]`."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the recipe, the question and what to show."""
+    parser.add_argument("recipe", help="a YAML file, or package:file")
+    parser.add_argument("question")
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    parser.add_argument("--show-draft", action="store_true", help="print the weak model's draft too")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Asks the pair and prints what the strong model made of the draft."""
+    from cowest import synchronous
+    from cowest.cli._recipe import open_pipeline
+
+    with open_pipeline(options) as pipeline:
+        exchange = synchronous.run(pipeline.collaboration().exchange(options.question))
+    if options.show_draft:
+        print(f"Draft of the weak model:\n{exchange.draft.text}\n\nAnswer of the strong model:")
+    print(exchange.output.text)

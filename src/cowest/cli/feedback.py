@@ -1,0 +1,13 @@
+"""`cowest feedback RECIPE [key=value ...]`."""
+
+import argparse
+
+from cowest.cli._recipe import add_recipe_arguments, open_pipeline
+
+add_arguments = add_recipe_arguments
+
+
+def run(options: argparse.Namespace) -> None:
+    """Gathers the next round's preferences."""
+    with open_pipeline(options) as pipeline:
+        pipeline.feedback(pipeline.next_round())

@@ -1,0 +1,20 @@
+"""`cowest lab build --out FOLDER [--world-seed N] [--training-seed N]`."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the one thing that can be done with the lab: building it."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    build = actions.add_parser("build", help="world, tokenizer and models from nothing, about a quarter of an hour")
+    build.add_argument("--out", required=True, help="the folder to write")
+    build.add_argument("--world-seed", type=int, default=0)
+    build.add_argument("--training-seed", type=int, default=0)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Builds a lab and says how to use it."""
+    from cowest.lab.build import build
+
+    build(options.out, world_seed=options.world_seed, training_seed=options.training_seed)
+    print(f"Use it with: cowest quickstart --lab {options.out}")

@@ -1,0 +1,77 @@
+"""Entry point: finds the verb, runs it, and turns what went wrong into one paragraph and an exit status.
+
+Nothing heavy is imported before a verb runs, so that `--help` is quick.
+"""
+
+import argparse
+import importlib
+import sys
+import textwrap
+from collections.abc import Sequence
+
+VERBS = {
+    "quickstart": "the whole loop on the embedded lab, in about two minutes",
+    "run": "every stage of a recipe, skipping what is done",
+    "sft": "supervised fine-tuning of the weak model",
+    "feedback": "drafts, refinements and verdicts of the next round, and its preference pairs",
+    "align": "preference tuning of the weak model on the pairs",
+    "evaluate": "every method on the same examples, with intervals and costs",
+    "doctor": "checks recipe, data, models, keys and machine before anything is spent",
+    "ask": "one question to the pair",
+    "show": "state, pairs, spend, failures and results of a run",
+    "lab": "builds the lab's world and models again, from nothing",
+}
+
+INTERRUPTED = 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser with every verb; the verbs add their own arguments."""
+    parser = argparse.ArgumentParser(
+        prog="cowest",
+        description="Makes a small specialised language model and a large general one work together.",
+        epilog="Exit status: 0 done; 2 the input is wrong; 3 an endpoint failed for good; 4 the budget was reached; "
+        "130 interrupted. After 3, 4 and 130 the same command goes on where it stopped.",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--version", action="store_true", help="print the version and stop")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    for name, summary in VERBS.items():
+        verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        verb.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        importlib.import_module(f"cowest.cli.{name}").add_arguments(verb)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.version:
+        import importlib.metadata
+
+        print(importlib.metadata.version("cowest"))
+        return 0
+    if options.verb is None:
+        parser.print_help()
+        return 0
+    verb = importlib.import_module(f"cowest.cli.{options.verb}")
+    try:
+        verb.run(options)
+    except KeyboardInterrupt:
+        if options.debug:
+            raise
+        return _complain("interrupted. Everything paid for is kept; the same command goes on.", INTERRUPTED)
+    except Exception as error:
+        from cowest.errors import CowestError
+
+        if options.debug or not isinstance(error, CowestError):
+            raise
+        return _complain(str(error), error.exit_status)
+    return 0
+
+
+def _complain(message: str, status: int) -> int:
+    paragraphs = (textwrap.fill(line, 100, subsequent_indent="  ", break_long_words=False) for line in message.splitlines())
+    print("\ncowest: " + "\n".join(paragraphs), file=sys.stderr)
+    return status

@@ -1,0 +1,22 @@
+"""`cowest show RUN [--json]`."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the run's folder and the form of the output."""
+    parser.add_argument("folder", metavar="RUN", help="a run's folder")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints state, pairs, spend, failures and results; reads files only."""
+    import json
+
+    from cowest.report import collect, print_run
+
+    run_data = collect(options.folder)
+    if options.json:
+        print(json.dumps(run_data, ensure_ascii=False, indent=2))
+    else:
+        print_run(run_data)

@@ -1,0 +1,93 @@
+"""draft -> refine -> answer: the one place where the two models meet (paper section 3.4, Algorithm 2).
+
+Feedback, evaluation and serving all go through `Collaboration`, so what is trained is what is measured is what is
+served.
+"""
+
+from dataclasses import dataclass
+
+from cowest import answers, synchronous
+from cowest.formats import Format, load_format
+from cowest.models import ChatModel, Openable, open_model
+from cowest.prompts import Prompts
+from cowest.types import Answer, ChatRequest, Completion, Sampling
+
+WEAK_SAMPLING = Sampling(temperature=1.0, top_p=0.9, max_tokens=1028)
+"""Paper appendix B.2."""
+
+STRONG_SAMPLING = Sampling(temperature=1.0)
+"""Paper appendix B.2: temperature 1, no limit on tokens."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What the two models said to one query: y, y* and the answer parsed from y*."""
+
+    draft: Completion
+    output: Completion
+    answer: Answer
+
+
+class Collaboration:
+    """A weak and a strong model that answer together: y* = strong(x, weak(x)).
+
+    Args:
+        weak: pi_w, the specialist: a model, its name or config, or what `sft` or `align` returned.
+        strong: pi_s, the generalist, likewise.
+        format: what a draft looks like; a name or a Format.
+        prompts: templates; the built-in ones by default.
+        weak_sampling, strong_sampling: the paper's settings by default.
+    """
+
+    def __init__(
+        self,
+        weak: Openable,
+        strong: Openable,
+        *,
+        format: str | Format = "chain_of_thought",
+        prompts: Prompts | None = None,
+        weak_sampling: Sampling = WEAK_SAMPLING,
+        strong_sampling: Sampling = STRONG_SAMPLING,
+    ) -> None:
+        self.weak: ChatModel = weak if isinstance(weak, ChatModel) else open_model(weak, role="weak")
+        self.strong: ChatModel = strong if isinstance(strong, ChatModel) else open_model(strong, role="strong")
+        self.format = load_format(format) if isinstance(format, str) else format
+        self.prompts = prompts or Prompts()
+        self.weak_sampling = weak_sampling
+        self.strong_sampling = strong_sampling
+
+    async def draft(self, query: str, sample_index: int = 0) -> Completion:
+        """y ~ pi_w(y | x), Algorithm 1 line 12."""
+        return await self._complete(self.weak, self.weak_sampling, self.format.template, sample_index, query=query)
+
+    async def solo(self, query: str, sample_index: int = 0, template: str = "solo_chain_of_thought") -> Completion:
+        """z ~ pi_s(z | x): the strong model alone, by default with chain of thought (Algorithm 1 line 9)."""
+        return await self._complete(self.strong, self.strong_sampling, template, sample_index, query=query)
+
+    async def refine(self, query: str, draft: str, sample_index: int = 0) -> Completion:
+        """y* ~ pi_s(y* | x, y): the strong model given the draft (Algorithm 1 line 13)."""
+        return await self._complete(
+            self.strong, self.strong_sampling, "refine", sample_index, query=query, draft=draft
+        )
+
+    async def exchange(self, query: str, sample_index: int = 0) -> Exchange:
+        """Algorithm 2: a draft, the refined output, and the answer in it."""
+        draft = await self.draft(query, sample_index)
+        output = await self.refine(query, draft.text, sample_index)
+        return Exchange(draft=draft, output=output, answer=answers.parse(output.text))
+
+    def answer(self, query: str) -> str:
+        """The final answer to `query`; the whole refined text where no "Answer:" is found in it."""
+        exchange = synchronous.run(self.exchange(query))
+        return exchange.answer.final or exchange.output.text
+
+    async def _complete(
+        self, model: ChatModel, sampling: Sampling, template: str, sample_index: int, **values: str
+    ) -> Completion:
+        request = ChatRequest(
+            messages=self.prompts.render(template, **values),
+            sampling=sampling,
+            sample_index=sample_index,
+            prompt_version=self.prompts.version(template),
+        )
+        return await model.complete(request)

@@ -1,0 +1,55 @@
+"""Errors: one root, and one class for each boundary a failure can belong to.
+
+A message says what happened, what was given, and what to do. The exit status of the command line is a property
+of the class, so that no other place has to know it.
+"""
+
+
+class CowestError(Exception):
+    """Root of every error this package raises on purpose."""
+
+    exit_status: int = 1
+
+
+class InputError(CowestError):
+    """The user's input is wrong (recipe, data, flags, a folder). Nothing was spent."""
+
+    exit_status = 2
+
+
+class EndpointError(CowestError):
+    """A model endpoint failed for good: retrying will not help (bad key, unknown model, no such host)."""
+
+    exit_status = 3
+
+
+class TransientEndpointError(EndpointError):
+    """A model endpoint failed in a way that may pass (rate limit, 5xx, timeout, reset).
+
+    Attributes:
+        retry_after_s: seconds the endpoint asked to wait, if it said so.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class CompletionError(CowestError):
+    """One request got no usable completion (empty text, no finish reason, refused); others may still work."""
+
+
+class BudgetError(CowestError):
+    """The budget was reached before the work was done. Everything paid for is kept; the run can go on."""
+
+    exit_status = 4
+
+
+class TrainingError(CowestError):
+    """Training could not start or went wrong (no weights, no rows that fit, a loss that is not a number)."""
+
+
+class InterruptedRun(CowestError):
+    """The user asked to stop (Ctrl-C). Everything paid for is kept; the same command goes on."""
+
+    exit_status = 130

@@ -1,0 +1,38 @@
+"""CoWest: the strong model refines the weak model's draft (Algorithm 2), before and after each round of alignment."""
+
+from cowest.collaboration import Collaboration
+from cowest.methods.base import Method, Setting, predict
+from cowest.tasks.base import Task
+from cowest.types import Example, Prediction
+
+
+class Collaborate:
+    """Answers with y* = strong(x, weak(x))."""
+
+    def __init__(self, name: str, collaboration: Collaboration, task: Task, round: int | None = None) -> None:
+        self.name = name
+        self.collaboration = collaboration
+        self.task = task
+        self.round = round
+
+    async def predict(self, example: Example) -> Prediction:
+        """One call of each model."""
+        exchange = await self.collaboration.exchange(example.query)
+        calls = [("weak", exchange.draft), ("strong", exchange.output)]
+        return predict(self.name, self.task, example, exchange.answer, calls, draft=exchange.draft.text)
+
+
+def variants(setting: Setting) -> list[Method]:
+    """`collaborate_sft` unaligned, `collaborate_round_N` after each round where there are several, `collaborate`."""
+    rows: list[Method] = [Collaborate("collaborate_sft", setting.with_weak("sft"), setting.task, 0)]
+    rounds = setting.num_rounds
+    for number in range(1, rounds + 1):
+        pair = setting.with_weak(f"round_{number}")
+        if rounds > 1:
+            rows.append(Collaborate(f"collaborate_round_{number}", pair, setting.task, number))
+        if number == rounds:
+            rows.append(Collaborate("collaborate", pair, setting.task, number))
+    return rows
+
+
+PLUGIN = variants

@@ -1,0 +1,39 @@
+"""The ceiling: the strong model with a draft that holds all it needs, where the task can write one."""
+
+from cowest import answers
+from cowest.collaboration import Collaboration
+from cowest.errors import CompletionError
+from cowest.methods.base import Method, Setting, predict
+from cowest.tasks.base import Task
+from cowest.types import Example, Prediction
+
+
+class Oracle:
+    """Answers with the strong model given the task's own perfect draft."""
+
+    name = "oracle"
+    round = None
+
+    def __init__(self, collaboration: Collaboration, task: Task) -> None:
+        self.collaboration = collaboration
+        self.task = task
+
+    async def predict(self, example: Example) -> Prediction:
+        """One call of the strong model.
+
+        Raises:
+            CompletionError: the task has no oracle draft for this example.
+        """
+        draft = self.task.oracle_draft(example)
+        if draft is None:
+            raise CompletionError(f"The task {self.task.name!r} has no oracle draft; leave oracle out of the methods.")
+        output = await self.collaboration.refine(example.query, draft)
+        return predict(self.name, self.task, example, answers.parse(output.text), [("strong", output)], draft=draft)
+
+
+def variants(setting: Setting) -> list[Method]:
+    """`oracle`."""
+    return [Oracle(setting.without_weak(), setting.task)]
+
+
+PLUGIN = variants

@@ -1,0 +1,38 @@
+"""The strong model alone: with chain of thought, and asked for the bare answer."""
+
+from cowest import answers
+from cowest.collaboration import Collaboration
+from cowest.methods.base import Method, Setting, predict
+from cowest.tasks.base import Task
+from cowest.types import Example, Prediction
+
+
+class StrongOnly:
+    """Answers with the strong model and one of the solo prompts."""
+
+    round = None
+
+    def __init__(
+        self, name: str, collaboration: Collaboration, task: Task, template: str = "solo_chain_of_thought"
+    ) -> None:
+        self.name = name
+        self.collaboration = collaboration
+        self.task = task
+        self.template = template
+
+    async def predict(self, example: Example) -> Prediction:
+        """One call of the strong model."""
+        output = await self.collaboration.solo(example.query, template=self.template)
+        return predict(self.name, self.task, example, answers.parse(output.text), [("strong", output)])
+
+
+def variants(setting: Setting) -> list[Method]:
+    """`strong_only` with chain of thought (the z of Algorithm 1), and `strong_only_direct`."""
+    pair = setting.without_weak()
+    return [
+        StrongOnly("strong_only", pair, setting.task),
+        StrongOnly("strong_only_direct", pair, setting.task, "solo_direct"),
+    ]
+
+
+PLUGIN = variants

@@ -1,0 +1,34 @@
+"""The weak model alone: after SFT, and before any training."""
+
+from cowest.collaboration import Collaboration
+from cowest.methods.base import Method, Setting, predict
+from cowest.tasks.base import Task
+from cowest.types import Example, Prediction
+
+
+class WeakOnly:
+    """Answers with the weak model's own draft."""
+
+    round = None
+
+    def __init__(self, name: str, collaboration: Collaboration, task: Task) -> None:
+        self.name = name
+        self.collaboration = collaboration
+        self.task = task
+
+    async def predict(self, example: Example) -> Prediction:
+        """One call of the weak model."""
+        draft = await self.collaboration.draft(example.query)
+        answer = self.collaboration.format.parse(draft.text)
+        return predict(self.name, self.task, example, answer, [("weak", draft)], draft=draft.text)
+
+
+def variants(setting: Setting) -> list[Method]:
+    """`weak_only` after SFT, and `weak_only_base` before it."""
+    rows: list[Method] = [WeakOnly("weak_only", setting.with_weak("sft"), setting.task)]
+    if "base" in setting.weak:
+        rows.append(WeakOnly("weak_only_base", setting.with_weak("base"), setting.task))
+    return rows
+
+
+PLUGIN = variants

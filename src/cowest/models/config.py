@@ -1,0 +1,51 @@
+"""The recipe's section for a model: which one, where, sampled how, within which limits."""
+
+from typing import Any
+
+from pydantic import Field
+
+from cowest.types import Record, Sampling
+
+
+class Price(Record):
+    """USD per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+
+class ModelConfig(Record):
+    """A model and how it is called.
+
+    Attributes:
+        model: PROVIDER/NAME; `local/` takes a folder, a hub id or `package:folder`, `openai/` any compatible endpoint.
+        base_url: endpoint of the provider; None is the provider's own.
+        api_key_env: name of the environment variable that holds the key. The key itself is never stored.
+        max_concurrency: requests in flight at once.
+        timeout_s: seconds until a request counts as failed.
+        budget_usd: hard cap for this role.
+        price: overrides the known list price.
+        options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
+    """
+
+    model: str = Field(pattern=r"^[A-Za-z_][\w.:]*/.+")
+    base_url: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+    sampling: Sampling = Sampling()
+    max_concurrency: int = Field(default=64, ge=1)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    timeout_s: float = Field(default=120, gt=0)
+    budget_usd: float | None = Field(default=None, gt=0)
+    price: Price | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def provider(self) -> str:
+        """The part before the first slash."""
+        return self.model.partition("/")[0]
+
+    @property
+    def model_name(self) -> str:
+        """The part after the first slash."""
+        return self.model.partition("/")[2]

@@ -1,0 +1,73 @@
+"""Opening whatever a caller holds: a name, a config, a trained model, or a model that is open already."""
+
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import ValidationError
+
+from cowest.errors import InputError
+from cowest.ledger import Ledger
+from cowest.models.base import ChatModel
+from cowest.models.config import ModelConfig
+from cowest.models.ledgered import Ledgered
+from cowest.models.load import load_model
+from cowest.models.metered import Metered
+
+
+@runtime_checkable
+class Named(Protocol):
+    """What training returns: something that knows its own name as a model, "local/FOLDER"."""
+
+    @property
+    def model(self) -> str:
+        """PROVIDER/NAME."""
+        ...
+
+
+Openable = str | ModelConfig | ChatModel | Named
+
+
+def open_model(what: Openable, *, role: str, ledger: Ledger | None = None, seed: int = 0) -> Metered:
+    """Opens a model for a role.
+
+    Args:
+        what: PROVIDER/NAME, a config, what `sft` or `align` returned, or an open model. An open model keeps its
+            connection or its weights; only its role and ledger change.
+        role: the name its calls are counted and kept under.
+        ledger: where its calls are kept; None leaves it as it is.
+        seed: of sampling in process.
+
+    Raises:
+        InputError: the model cannot be opened.
+    """
+    if isinstance(what, Metered):
+        if what.role == role and (ledger is None or _ledger_of(what) is ledger):
+            return what
+        inner = what.model.model if isinstance(what.model, Ledgered) else what.model
+        return _wrap(inner, role, ledger or _ledger_of(what))
+    if isinstance(what, ChatModel):
+        return _wrap(what, role, ledger)
+    if isinstance(what, str | ModelConfig):
+        return load_model(what, role=role, ledger=ledger, seed=seed)
+    return load_model(what.model, role=role, ledger=ledger, seed=seed)
+
+
+def model(name: str, **settings: Any) -> Metered:
+    """A model by name with the settings of a recipe's section: `cowest.model("openai/gpt-4.1", max_concurrency=64)`.
+
+    Raises:
+        InputError: the name or a setting is wrong.
+    """
+    try:
+        config = ModelConfig(model=name, **settings)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise InputError(f"The model {name!r} cannot be made from {settings}: {problems}.") from error
+    return load_model(config, role="strong")
+
+
+def _wrap(inner: ChatModel, role: str, ledger: Ledger | None) -> Metered:
+    return Metered(inner if ledger is None else Ledgered(inner, ledger, role), role)
+
+
+def _ledger_of(metered: Metered) -> Ledger | None:
+    return metered.model.ledger if isinstance(metered.model, Ledgered) else None

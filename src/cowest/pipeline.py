@@ -1,0 +1,311 @@
+"""Runs the stages of a recipe in order, skips what is done, runs rounds."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from cowest import runs
+from cowest.collaboration import Collaboration
+from cowest.errors import InputError
+from cowest.judge import Judge, ModelJudge, load_judge
+from cowest.ledger import Ledger
+from cowest.methods import Setting, make_methods
+from cowest.models import ChatModel, ModelConfig, open_model
+from cowest.prompts import Prompts
+from cowest.recipe import ProgramJudge, Recipe
+from cowest.stages.align import align
+from cowest.stages.evaluate import evaluate
+from cowest.stages.feedback import draw, feedback, hold_back
+from cowest.stages.sft import sft
+from cowest.tasks import Task, load_task
+from cowest.types import Example
+
+Say = Callable[[str], None]
+
+SFT_KEYS = ("seed", "task", "format", "weak.model", "lora", "sft", "prompts")
+"""What a finished SFT depends on; a run folder whose stage was made with other values belongs to another recipe."""
+
+FEEDBACK_KEYS = (*SFT_KEYS, "weak.sampling", "strong.model", "strong.base_url", "strong.sampling", "judge", "feedback")
+ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
+EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate")
+
+
+class Pipeline:
+    """A recipe at work in its run folder. Use it as a context: it holds the folder's lock and the ledger.
+
+    Args:
+        recipe: what to do.
+        say: takes one line for each stage that starts or is skipped.
+
+    Raises:
+        InputError: another process works in the folder.
+    """
+
+    def __init__(self, recipe: Recipe, say: Say = lambda line: None) -> None:
+        self.recipe = recipe
+        self.folder = runs.RunFolder(recipe.run)
+        self.prompts = Prompts(recipe.prompts)
+        self.say = say
+        self._exit = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._exit.enter_context(self.folder.lock())
+        self.ledger = self._exit.enter_context(contextlib.closing(Ledger(self.folder.ledger)))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._exit.close()
+
+    @cached_property
+    def task(self) -> Task:
+        """The recipe's task."""
+        return load_task(self.recipe.task.name, **self.recipe.task.options)
+
+    def run(self) -> dict[str, Any]:
+        """Every stage and every round, then the evaluation; returns what results.json holds."""
+        self.check()
+        self.sft()
+        for number in range(1, self.recipe.rounds + 1):
+            self.feedback(number)
+            self.align(number)
+        return self.evaluate()
+
+    def check(self) -> None:
+        """Looks at everything that can be wrong before any work or money goes in.
+
+        Raises:
+            InputError: a split is missing or broken, or a model cannot be opened.
+        """
+        _ = self.task.train, self._evaluation_examples()
+        weak = self.recipe.weak if self.recipe.sft.from_ is None else self._with_model(self.recipe.sft.from_)
+        self._open(weak, "weak")
+        self._judge(self._open(self.recipe.strong, "strong"))
+
+    def sft(self) -> None:
+        """Supervised fine-tuning of the weak model (section 3.2)."""
+        recipe = self.recipe
+        self._needs_local_weak("sft")
+        examples = self._sft_examples()
+        if self._is_done("sft", self.folder.sft, SFT_KEYS, examples, marker="training.json"):
+            return
+        sft(
+            recipe.weak.model,
+            examples,
+            out=self.folder.sft,
+            config=recipe.sft,
+            lora=recipe.lora,
+            format=recipe.format,
+            prompts=self.prompts,
+            seed=recipe.seed,
+        )
+
+    def feedback(self, number: int) -> None:
+        """Gathers the preferences of round `number` (Algorithm 1 lines 6 to 25)."""
+        recipe = self.recipe
+        weak = self._weak_after_round(number - 1)
+        examples = draw(self._feedback_examples(), recipe.feedback.queries, recipe.seed, number)
+        out = self.folder.feedback(number)
+        if self._is_done(f"feedback, round {number}", out, FEEDBACK_KEYS, examples, marker="summary.json"):
+            return
+        strong = self._open(recipe.strong, "strong")
+        feedback(
+            examples,
+            weak=self._open(weak, "weak"),
+            strong=strong,
+            judge=self._judge(strong),
+            out=out,
+            config=recipe.feedback,
+            format=recipe.format,
+            prompts=self.prompts,
+            weak_sampling=recipe.weak.sampling,
+            strong_sampling=recipe.strong.sampling,
+            ledger=self.ledger,
+            seed=recipe.seed,
+            num_in_flight=recipe.strong.max_concurrency,
+        )
+
+    def align(self, number: int) -> None:
+        """Preference tuning on the pairs of round `number`; the reference is the model that drafted (Equation 2)."""
+        recipe = self.recipe
+        self._needs_local_weak("align")
+        pairs = self.folder.feedback(number) / "pairs.jsonl"
+        if not pairs.is_file():
+            raise InputError(f"Round {number} has no pairs yet ({str(pairs)!r} is missing). Run `cowest feedback` first.")
+        start = self._weak_after_round(number - 1).model
+        if self._is_done(f"align, round {number}", self.folder.align(number), ALIGN_KEYS, (), marker="training.json"):
+            return
+        align(
+            start, pairs, out=self.folder.align(number), config=recipe.align, lora=recipe.lora, seed=recipe.seed + number
+        )
+
+    def evaluate(self) -> dict[str, Any]:
+        """Measures the recipe's methods with whatever rounds are finished; returns what results.json holds."""
+        recipe = self.recipe
+        examples = self._evaluation_examples()
+        rounds = [number for number in range(1, recipe.rounds + 1) if self._align_is_done(number)]
+        results_file = self.folder.evaluate / "results.json"
+        inputs = self._inputs(EVALUATE_KEYS, examples) | {"rounds_done": len(rounds)}
+        inputs_file = self.folder.evaluate / "inputs.json"
+        if results_file.is_file() and inputs_file.is_file() and runs.read_json(inputs_file) == inputs:
+            self.say("evaluate: done before")
+            results: dict[str, Any] = runs.read_json(results_file)
+            return results
+        self.say("evaluate")
+        results_file.unlink(missing_ok=True)
+        runs.write_json(inputs_file, inputs)
+        strong = self._open(recipe.strong, "strong")
+        setting = Setting(
+            weak=self._weak_stages(rounds), strong=strong, collaborate=self._collaboration_of(strong), task=self.task
+        )
+        return evaluate(
+            examples,
+            make_methods(recipe.evaluate.methods, setting),
+            out=self.folder.evaluate,
+            seed=recipe.seed,
+            num_in_flight=recipe.strong.max_concurrency,
+        )
+
+    def collaboration(self) -> Collaboration:
+        """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model."""
+        number = 0
+        while self._align_is_done(number + 1):
+            number += 1
+        strong = self._open(self.recipe.strong, "strong")
+        return self._collaboration_of(strong)(self._open(self._weak_after_round(number), "weak"))
+
+    def next_round(self) -> int:
+        """The first round whose alignment is not finished; the last round where all are."""
+        for number in range(1, self.recipe.rounds + 1):
+            if not self._align_is_done(number):
+                return number
+        return self.recipe.rounds
+
+    def _collaboration_of(self, strong: ChatModel) -> Callable[[ChatModel], Collaboration]:
+        recipe = self.recipe
+        return lambda weak: Collaboration(
+            weak,
+            strong,
+            format=recipe.format,
+            prompts=self.prompts,
+            weak_sampling=recipe.evaluate.weak_sampling or recipe.weak.sampling,
+            strong_sampling=recipe.evaluate.strong_sampling or recipe.strong.sampling,
+        )
+
+    def _weak_stages(self, rounds: list[int]) -> dict[str, ChatModel]:
+        configs = {"sft": self._weak_after_round(0)}
+        if self.recipe.weak.provider == "local" and self.recipe.sft.from_ is None:
+            configs["base"] = self.recipe.weak
+        configs |= {f"round_{number}": self._weak_after_round(number) for number in rounds}
+        return {name: self._open(config, "weak") for name, config in configs.items()}
+
+    def _weak_after_round(self, number: int) -> ModelConfig:
+        """The weak model after round `number`; 0 is after SFT.
+
+        Raises:
+            InputError: that stage is not finished.
+        """
+        if self.recipe.weak.provider != "local" and number == 0:
+            return self.recipe.weak
+        if number == 0 and self.recipe.sft.from_ is not None:
+            return self._with_model(self.recipe.sft.from_)
+        folder = self.folder.sft if number == 0 else self.folder.align(number)
+        if not (folder / "training.json").is_file():
+            verb = "sft" if number == 0 else f"align (round {number})"
+            raise InputError(f"The weak model after {verb} is not there yet. Run `cowest {verb.split()[0]}` first.")
+        return self._with_model(str(folder))
+
+    def _with_model(self, location: str) -> ModelConfig:
+        name = location if location.startswith("local/") else f"local/{location}"
+        return self.recipe.weak.model_copy(update={"model": name})
+
+    def _align_is_done(self, number: int) -> bool:
+        return (self.folder.align(number) / "training.json").is_file()
+
+    def _needs_local_weak(self, stage: str) -> None:
+        if self.recipe.weak.provider != "local":
+            raise InputError(
+                f"{stage} trains the weak model's weights, but weak.model is {self.recipe.weak.model!r}. "
+                "Give local/FOLDER. A weak model on a server can take part in feedback and evaluate only."
+            )
+
+    def _open(self, config: ModelConfig, role: str) -> ChatModel:
+        return open_model(config, role=role, ledger=self.ledger, seed=self.recipe.seed)
+
+    def _judge(self, strong: ChatModel) -> Judge:
+        judge = self.recipe.judge
+        if isinstance(judge, ProgramJudge):
+            options = {key: value for key, value in judge.model_dump().items() if key != "name"}
+            return load_judge(judge.name, self.task, **options)
+        if judge == "strong":
+            return ModelJudge(open_model(strong, role="judge"), self.prompts)
+        return ModelJudge(self._open(judge, "judge"), self.prompts, judge.sampling)
+
+    def _sft_examples(self) -> Sequence[Example]:
+        config = self.recipe.feedback
+        train = self.task.train
+        return hold_back(train, config, self.recipe.seed)[0] if config.queries_from == "held_back" else train
+
+    def _feedback_examples(self) -> Sequence[Example]:
+        config = self.recipe.feedback
+        train = self.task.train
+        return hold_back(train, config, self.recipe.seed)[1] if config.queries_from == "held_back" else train
+
+    def _evaluation_examples(self) -> Sequence[Example]:
+        return self.task.split(self.recipe.evaluate.split)[: self.recipe.evaluate.limit]
+
+    def _inputs(self, keys: Sequence[str], examples: Sequence[Example]) -> dict[str, Any]:
+        recipe = self.recipe.model_dump(mode="json", by_alias=True)
+        inputs: dict[str, Any] = {}
+        for key in keys:
+            value: Any = recipe
+            for part in key.split("."):
+                value = value[part]
+            inputs[key] = value
+        rows = "\n".join(example.model_dump_json() for example in examples)
+        inputs["examples"] = hashlib.sha256(rows.encode()).hexdigest()
+        inputs["prompt files"] = self.prompts.versions()
+        return inputs
+
+    def _is_done(self, stage: str, out: Path, keys: Sequence[str], examples: Sequence[Example], marker: str) -> bool:
+        """Whether the stage is finished; claims its folder for this recipe if it is new.
+
+        Raises:
+            InputError: the folder belongs to another recipe.
+        """
+        inputs = self._inputs(keys, examples)
+        inputs_file = out / "inputs.json"
+        if inputs_file.is_file():
+            _refuse_other_recipe(stage, self.folder.path, runs.read_json(inputs_file), inputs)
+        else:
+            runs.write_json(inputs_file, inputs)
+            runs.write_text(self.folder.recipe, self.recipe.to_yaml())
+        done = (out / marker).is_file()
+        self.say(f"{stage}: done before" if done else stage)
+        return done
+
+
+def _refuse_other_recipe(stage: str, folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    changed = _differences(before, now)
+    if changed:
+        raise InputError(
+            f"The run folder {str(folder)!r} belongs to another recipe: its stage {stage!r} was made with "
+            f"{'; '.join(changed)}. Nothing was touched. Give another folder with run=..., or the old values."
+        )
+
+
+def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = sorted({*before, *now})
+        return [
+            line
+            for key in keys
+            for line in _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
+        ]
+    if before == now:
+        return []
+    if path == "examples" or path.startswith("prompt files"):
+        return [f"other {path}"]
+    return [f"{path}: {before!r}, now {now!r}"]

@@ -1,0 +1,70 @@
+"""Finding things by name: files of a package's folder, `package.module:Class`, and files inside packages."""
+
+import difflib
+import importlib
+import importlib.resources
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+from cowest.errors import InputError
+
+
+def nearest(name: str, choices: list[str]) -> str:
+    """Returns " Did you mean X?" for the choice nearest to `name`, or an empty string."""
+    match = difflib.get_close_matches(name, choices, n=1)
+    return f" Did you mean {match[0]!r}?" if match else ""
+
+
+def choices(package: str) -> list[str]:
+    """Lists the names a folder of plug-ins offers: its public modules except `base`."""
+    folder = importlib.import_module(package)
+    names = (module.name for module in pkgutil.iter_modules(folder.__path__))
+    return sorted(name for name in names if name != "base" and not name.startswith("_"))
+
+
+def load(name: str, package: str, kind: str) -> Any:
+    """Finds a plug-in class.
+
+    Args:
+        name: the name of a module in `package`, or `package.module:Class` for code outside.
+        package: dotted name of the folder that is the registry, e.g. "cowest.tasks".
+        kind: what it is called in an error, e.g. "task".
+
+    Returns:
+        The class. A module of the registry names its class in `PLUGIN`.
+
+    Raises:
+        InputError: no such module, attribute or file.
+    """
+    if ":" in name:
+        module_name, _, attribute = name.partition(":")
+        try:
+            return getattr(importlib.import_module(module_name), attribute)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (module_name == error.name or module_name.startswith(error.name + ".")):
+                raise
+            raise InputError(
+                f"The {kind} {name!r} names the module {module_name!r}, which cannot be imported ({error}). "
+                "Install it, or put its folder on PYTHONPATH."
+            ) from error
+        except AttributeError as error:
+            raise InputError(f"The {kind} {name!r}: the module {module_name!r} has no {attribute!r}.") from error
+    known = choices(package)
+    if name not in known:
+        raise InputError(
+            f"There is no {kind} named {name!r}.{nearest(name, known)} "
+            f"Choices: {', '.join(known)}; or package.module:Class for your own."
+        )
+    return importlib.import_module(f"{package}.{name}").PLUGIN
+
+
+def resolve_path(location: str) -> Path:
+    """Turns a location into a path: an ordinary path, or `package.module:relative/path` inside an installed package."""
+    package, separator, inside = location.partition(":")
+    if separator and package.replace("_", "").replace(".", "").isalnum() and "/" not in package:
+        try:
+            return Path(str(importlib.resources.files(package))) / inside
+        except (ModuleNotFoundError, ValueError):
+            return Path(location)
+    return Path(location).expanduser()

@@ -1,0 +1,74 @@
+"""Prompt templates (paper Figure 7): files in this folder, each replaceable by a file of the same name elsewhere.
+
+Templates are Jinja2, rendered in a sandbox; a variable that is not given is an error. What a model or a data set
+wrote goes in as a value and is never rendered itself.
+"""
+
+import functools
+import hashlib
+from pathlib import Path
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from cowest.errors import InputError
+from cowest.plugins import nearest, resolve_path
+from cowest.types import Message
+
+BUILT_IN = Path(__file__).parent
+
+
+class Prompts:
+    """A set of prompt templates by name.
+
+    Args:
+        folder: a folder whose `NAME.txt` files replace the built-in ones; a path or `package:folder`.
+
+    Raises:
+        InputError: the folder is missing, or holds a template whose name is unknown.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self._paths = {path.stem: path for path in sorted(BUILT_IN.glob("*.txt"))}
+        if folder is not None:
+            self._replace(resolve_path(str(folder)))
+        self._environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
+        self._source = functools.cache(self._read)
+
+    def _replace(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(f"The prompts folder {str(folder)!r} does not exist. Give a folder, or null for our own.")
+        for path in sorted(folder.glob("*.txt")):
+            if path.stem not in self._paths:
+                known = sorted(self._paths)
+                raise InputError(
+                    f"The prompts folder {str(folder)!r} holds {path.name!r}, which no stage uses."
+                    f"{nearest(path.stem, known)} Templates: {', '.join(known)}."
+                )
+            self._paths[path.stem] = path
+
+    def _read(self, name: str) -> str:
+        return self._paths[name].read_text(encoding="utf-8").strip("\n")
+
+    def render(self, name: str, **values: str) -> tuple[Message, ...]:
+        """Renders the template `name` to a conversation of one user message.
+
+        Raises:
+            InputError: the template does not parse or uses a variable that `name` is not given.
+        """
+        try:
+            content = self._environment.from_string(self._source(name)).render(**values)
+        except TemplateError as error:
+            raise InputError(
+                f"The prompt template {str(self._paths[name])!r} cannot be rendered: {error}. "
+                f"Its variables are: {', '.join(sorted(values))}."
+            ) from error
+        return (Message(role="user", content=content),)
+
+    def version(self, name: str) -> str:
+        """A short content hash of the template `name`, part of every ledger key."""
+        return hashlib.sha256(self._source(name).encode()).hexdigest()[:12]
+
+    def versions(self) -> dict[str, str]:
+        """The content hash of every template, for the report."""
+        return {name: self.version(name) for name in sorted(self._paths)}

@@ -1,0 +1,175 @@
+"""The recipe: everything a run needs in one checked document, composed of the stages' own configs."""
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
+from cowest.errors import InputError
+from cowest.models.config import ModelConfig
+from cowest.plugins import nearest, resolve_path
+from cowest.stages.align import AlignConfig
+from cowest.stages.evaluate import EvaluateConfig
+from cowest.stages.feedback import FeedbackConfig
+from cowest.stages.sft import SFTConfig
+from cowest.training.lora import LoRAConfig
+from cowest.types import Record
+
+
+class TaskConfig(BaseModel):
+    """A task by name, its files, and whatever options the task itself takes."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the task is made from, besides its name."""
+        return {key: value for key, value in self.model_dump().items() if key != "name"}
+
+
+class ProgramJudge(BaseModel):
+    """A judge without a model, by name, and its options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+
+
+class Recipe(Record):
+    """A run, whole. Every key has the paper's value as default where the paper has one."""
+
+    run: str
+    seed: int = 0
+    task: TaskConfig
+    format: str = "chain_of_thought"
+    weak: ModelConfig
+    strong: ModelConfig
+    judge: Literal["strong"] | ModelConfig | ProgramJudge = "strong"
+    lora: LoRAConfig = LoRAConfig()
+    sft: SFTConfig = SFTConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
+    align: AlignConfig = AlignConfig()
+    rounds: int = Field(default=1, ge=1)
+    evaluate: EvaluateConfig = EvaluateConfig()
+    prompts: str | None = None
+    cowest_version: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paper_sampling(cls, data: Any) -> Any:
+        """Fills in the paper's sampling of each model under what the recipe says."""
+        if not isinstance(data, dict):
+            return data
+        filled = dict(data)
+        for role, default in (("weak", WEAK_SAMPLING), ("strong", STRONG_SAMPLING)):
+            section = filled.get(role)
+            if isinstance(section, dict) and isinstance(section.get("sampling", {}), dict):
+                sampling = default.model_dump(exclude_none=True) | section.get("sampling", {})
+                filled[role] = section | {"sampling": sampling}
+        return filled
+
+    @field_validator("judge", mode="before")
+    @classmethod
+    def _kind_of_judge(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return ProgramJudge.model_validate(value) if "name" in value else ModelConfig.model_validate(value)
+        return value
+
+    def to_yaml(self) -> str:
+        """The recipe as resolved, with the package's version; holds no secret, since keys are only named."""
+        data = self.model_dump(mode="json", by_alias=True)
+        data["cowest_version"] = importlib.metadata.version("cowest")
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
+    """Reads a recipe and applies `key.path=value` overrides, whose values are YAML.
+
+    Args:
+        path: a YAML file, or `package:file`.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or a key or value is wrong.
+    """
+    file = resolve_path(str(path))
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"The recipe {str(path)!r} cannot be read: {error.strerror}. Give the path of a YAML file.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"The recipe {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(data, dict):
+        raise InputError(f"The recipe {str(path)!r} holds no keys. It needs at least: run, task, weak, strong.")
+    for override in overrides or []:
+        _apply(data, override)
+    return make_recipe(data, source=str(path))
+
+
+def make_recipe(data: dict[str, Any], source: str = "the recipe") -> Recipe:
+    """Checks a recipe given as a dictionary.
+
+    Raises:
+        InputError: names every wrong key with its path, what was given and what is allowed.
+    """
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
+        raise InputError(f"{source} is not a valid recipe:\n{problems}") from error
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    path, separator, text = override.partition("=")
+    keys = path.split(".")
+    if not separator or not all(keys):
+        raise InputError(f"The override {override!r} is not of the form key=value, e.g. feedback.samples=8.")
+    try:
+        value = yaml.safe_load(text) if text else None
+    except yaml.YAMLError as error:
+        raise InputError(f"The value of the override {override!r} is not YAML. Quote it.") from error
+    section = data
+    for depth, key in enumerate(keys[:-1]):
+        inner = section.setdefault(key, {})
+        if not isinstance(inner, dict):
+            inner = section[key] = {} if inner is None else inner
+        if not isinstance(inner, dict):
+            raise InputError(f"The override {override!r} goes into {'.'.join(keys[: depth + 1])}, which is {inner!r}.")
+        section = inner
+    section[keys[-1]] = value
+
+
+def _explain(problem: Any) -> str:
+    location = [str(part) for part in problem["loc"]]
+    path = ".".join(location) or "recipe"
+    given = repr(problem["input"])
+    if problem["type"] == "extra_forbidden":
+        allowed = _allowed_keys(location[:-1])
+        return f"{path}: there is no such key.{nearest(location[-1], allowed)} Allowed here: {', '.join(allowed)}."
+    if problem["type"] == "missing":
+        return f"{path}: is missing and has no default."
+    if problem["type"] == "string_pattern_mismatch" and location[-1] == "model":
+        return f"{path}: got {given}; needs PROVIDER/NAME, e.g. local/FOLDER or openai/gpt-4.1."
+    return f"{path}: got {given if len(given) < 80 else given[:77] + '...'}; {problem['msg'][0].lower()}{problem['msg'][1:]}."
+
+
+def _allowed_keys(path: list[str]) -> list[str]:
+    model: Any = Recipe
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            continue
+        models = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
+        model = models[0] if models else model
+    return sorted(field.alias or name for name, field in model.model_fields.items())
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

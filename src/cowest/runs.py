@@ -1,0 +1,137 @@
+"""The folder of a run: where everything lies, written whole or not at all, one process at a time."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from cowest.errors import InputError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file so that a kill leaves the old one or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes one JSON document, indented, whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
+    """Writes one JSON object a line, whole or not at all."""
+    lines = (
+        row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False) for row in rows
+    )
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def read_json(path: Path) -> Any:
+    """Reads one JSON document.
+
+    Raises:
+        InputError: the file is missing or broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{str(path)!r} does not exist.") from error
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} is not the JSON it should be ({error}). Delete it to have it made again.") from error
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Reads JSON objects line by line.
+
+    Raises:
+        InputError: the file is missing or a line is broken.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    raise InputError(f"{str(path)!r}, line {number} is not JSON ({error}).") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{str(path)!r} does not exist.") from error
+
+
+class RunFolder:
+    """Paths of a run.
+
+    Args:
+        path: the folder; made when something is first written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).expanduser()
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as resolved."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def ledger(self) -> Path:
+        """Every paid call."""
+        return self.path / "ledger.sqlite"
+
+    @property
+    def sft(self) -> Path:
+        """The SFT adapter and its metrics."""
+        return self.path / "sft"
+
+    def round(self, number: int) -> Path:
+        """The folder of a round, counted from 1."""
+        return self.path / f"round-{number}"
+
+    def feedback(self, number: int) -> Path:
+        """Graded drafts and pairs of a round."""
+        return self.round(number) / "feedback"
+
+    def align(self, number: int) -> Path:
+        """The aligned adapter of a round."""
+        return self.round(number) / "align"
+
+    @property
+    def evaluate(self) -> Path:
+        """Predictions and results."""
+        return self.path / "evaluate"
+
+    @property
+    def page(self) -> Path:
+        """The page for people."""
+        return self.path / "report.html"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the run for this process.
+
+        Raises:
+            InputError: another process is at work in this folder, or the folder cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise InputError(f"The run folder {str(self.path)!r} cannot be used: {error}. Name another with run=.") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise InputError(
+                    f"Another process is at work in the run folder {str(self.path)!r}. Wait for it, or name another run."
+                ) from error
+            yield

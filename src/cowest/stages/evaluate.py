@@ -1,0 +1,199 @@
+"""Evaluate: every method on the same examples, compared with intervals, calls, tokens, latency and money."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from cowest import runs, statistics, synchronous
+from cowest.collaboration import Collaboration
+from cowest.errors import CompletionError, InputError
+from cowest.in_flight import map_in_flight
+from cowest.methods import Method
+from cowest.methods.collaborate import Collaborate
+from cowest.methods.strong_only import StrongOnly
+from cowest.models import Openable, open_model
+from cowest.progress import progress_bar
+from cowest.tasks.base import Task
+from cowest.types import Example, Prediction, Record, Sampling, Usage
+
+SINGLE_MODELS = ("weak_only", "weak_only_base", "strong_only", "strong_only_direct")
+
+
+class EvaluateConfig(Record):
+    """What is measured.
+
+    Attributes:
+        split: which split.
+        limit: only its first so many examples; None takes all.
+        methods: files of methods/ or `package.module:Class`; each may stand for several rows.
+        weak_sampling, strong_sampling: how the models are sampled here; None samples as in feedback.
+    """
+
+    split: str = "test"
+    limit: int | None = Field(default=None, ge=1)
+    methods: tuple[str, ...] = ("weak_only", "strong_only", "collaborate")
+    weak_sampling: Sampling | None = None
+    strong_sampling: Sampling | None = None
+
+
+def evaluate(
+    examples: Sequence[Example],
+    methods: Iterable[Method] | Mapping[str, Method | Collaboration | Openable],
+    *,
+    task: Task | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    num_in_flight: int = 64,
+) -> dict[str, Any]:
+    """Runs every method on every example, compares them, and writes predictions and results.json to `out`.
+
+    Args:
+        examples: a split of a task, or any examples if `task` is given.
+        methods: methods, or anything that answers under a name of your choice: a Method, a Collaboration, or a model
+            (which answers alone with chain of thought).
+        task: scores the answers; by default the one that the split belongs to.
+        out: a folder; None writes nothing.
+        seed: of the bootstrap.
+        num_in_flight: examples worked on at once.
+
+    Returns:
+        What results.json holds.
+
+    Raises:
+        InputError: no task is known, or there is nothing to evaluate.
+    """
+    started = time.monotonic()
+    task = task or getattr(examples, "task", None)
+    if task is None:
+        raise InputError("evaluate does not know how to score these examples. Give a split of a task, or task=...")
+    rows = _as_methods(methods, task) if isinstance(methods, Mapping) else list(methods)
+    if not rows or not examples:
+        raise InputError("evaluate needs at least one method and one example.")
+    predictions: dict[str, list[Prediction]] = {}
+    for method in rows:
+        predictions[method.name] = _predict_all(method, examples, task, num_in_flight)
+        if out is not None:
+            runs.write_jsonl(Path(out) / "predictions" / f"{method.name}.jsonl", predictions[method.name])
+    results = summarise(predictions, {method.name: method.round for method in rows}, task, seed)
+    results |= {"wall_s": round(time.monotonic() - started, 3)}
+    if out is not None:
+        runs.write_json(Path(out) / "results.json", results)
+    return results
+
+
+def _as_methods(named: Mapping[str, Method | Collaboration | Openable], task: Task) -> list[Method]:
+    rows: list[Method] = []
+    for name, answering in named.items():
+        if isinstance(answering, Collaboration):
+            rows.append(Collaborate(name, answering, task))
+        elif hasattr(answering, "predict"):
+            rows.append(answering)
+        else:
+            strong = open_model(answering, role="strong")
+            rows.append(StrongOnly(name, Collaboration(strong, strong), task))
+    return rows
+
+
+def summarise(
+    predictions: dict[str, list[Prediction]], rounds: dict[str, int | None], task: Task, seed: int
+) -> dict[str, Any]:
+    """The numbers of results.json from the predictions of every method on the same examples, in the same order."""
+    num_examples = len(next(iter(predictions.values())))
+    methods = {
+        name: {"round": rounds[name], **_method_numbers(rows, task, seed)} for name, rows in predictions.items()
+    }
+    correct = {name: np.array([row.correct for row in rows]) for name, rows in predictions.items()}
+    results: dict[str, Any] = {
+        "task": task.name,
+        "metric": task.metric,
+        "num_examples": num_examples,
+        "seed": seed,
+        "methods": methods,
+        "comparisons": [_compare(a, b, correct, task.metric, seed) for a, b in _comparisons(list(predictions))],
+    }
+    closed = _oracle_gap_closed({name: float(values.mean()) for name, values in correct.items()})
+    return results if closed is None else results | {"oracle_gap_closed": closed}
+
+
+def _predict_all(method: Method, examples: Sequence[Example], task: Task, num_in_flight: int) -> list[Prediction]:
+    with progress_bar(f"evaluate {method.name}", total=len(examples)) as bar:
+
+        async def work(example: Example) -> Prediction:
+            try:
+                row = await method.predict(example)
+            except CompletionError as error:
+                row = _failed(method, example, task, error)
+            bar.advance(1, correct=row.correct)
+            return row
+
+        return synchronous.run(map_in_flight(work, examples, num_in_flight))
+
+
+def _failed(method: Method, example: Example, task: Task, error: CompletionError) -> Prediction:
+    return Prediction(
+        id=example.id, method=method.name, query=example.query, reference=example.references, error=str(error)
+    )
+
+
+def _method_numbers(rows: list[Prediction], task: Task, seed: int) -> dict[str, Any]:
+    metrics = list(next((row.scores for row in rows if row.scores), {task.metric: 0.0}))
+    roles = sorted({role for row in rows for role in row.calls})
+    latency = np.array([row.latency_s for row in rows])
+    costs = [row.cost_usd for row in rows]
+    return {
+        "metrics": {name: _interval([row.scores.get(name, 0.0) for row in rows], seed) for name in metrics},
+        "num_failed": sum(row.error is not None for row in rows),
+        "num_unparsed": sum(row.error is None and row.answer is None for row in rows),
+        "calls": {role: sum(row.calls.get(role, 0) for row in rows) for role in roles},
+        "usage": {role: _total_usage(rows, role).model_dump() for role in roles},
+        "cost_usd": None if None in costs else sum(cost for cost in costs if cost is not None),
+        "latency_s": {"p50": float(np.quantile(latency, 0.5)), "p95": float(np.quantile(latency, 0.95))},
+    }
+
+
+def _total_usage(rows: list[Prediction], role: str) -> Usage:
+    return sum((row.usage.get(role, Usage()) for row in rows), Usage())
+
+
+def _interval(values: list[float], seed: int) -> dict[str, Any]:
+    interval = statistics.mean_interval(values, seed=seed)
+    return {"value": interval.value, "ci95": [interval.low, interval.high]}
+
+
+def _comparisons(names: list[str]) -> list[tuple[str, str]]:
+    """The collaboration against all others but itself under another name, then the unaligned one against the singles."""
+    found = []
+    rounds = [name for name in names if name.startswith("collaborate_round_")]
+    if "collaborate" in names:
+        alias = rounds[-1:]
+        found += [("collaborate", name) for name in names if name not in ("collaborate", *alias)]
+    if "collaborate_sft" in names:
+        found += [("collaborate_sft", name) for name in names if name in SINGLE_MODELS]
+    return found or [(names[0], name) for name in names[1:]]
+
+
+def _compare(a: str, b: str, correct: dict[str, np.ndarray], metric: str, seed: int) -> dict[str, Any]:
+    difference = statistics.paired_difference(correct[a], correct[b], seed=seed)
+    help_rate, harm_rate = statistics.help_and_harm(alone=correct[b], together=correct[a])
+    return {
+        "a": a,
+        "b": b,
+        "metric": metric,
+        "difference": difference.difference,
+        "ci95": [difference.low, difference.high],
+        "p_value": difference.p_value,
+        "help_rate": help_rate,
+        "harm_rate": harm_rate,
+    }
+
+
+def _oracle_gap_closed(means: dict[str, float]) -> float | None:
+    """Share of the distance from the better single model to the oracle that the collaboration closes."""
+    singles = [mean for name, mean in means.items() if name in SINGLE_MODELS]
+    if not singles or "oracle" not in means or "collaborate" not in means or means["oracle"] <= max(singles):
+        return None
+    return (means["collaborate"] - max(singles)) / (means["oracle"] - max(singles))

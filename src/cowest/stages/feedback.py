@@ -1,0 +1,228 @@
+"""Feedback: from examples to preference pairs (paper section 3.3.1, Algorithm 1 lines 6 to 25)."""
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+from pydantic import Field
+
+from cowest import preferences, runs, synchronous
+from cowest.annotators import Annotator, load_annotator
+from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
+from cowest.errors import CompletionError
+from cowest.in_flight import map_in_flight
+from cowest.judge import Judge, ModelJudge
+from cowest.ledger import Ledger
+from cowest.models import Metered, Openable, open_model
+from cowest.progress import ProgressBar, progress_bar
+from cowest.prompts import Prompts
+from cowest.types import Example, GradedExample, PreferencePair, Record, Sampling
+
+
+class FeedbackConfig(Record):
+    """How preferences are gathered.
+
+    Attributes:
+        kind: who annotates; a file of annotators/ or `package.module:Class`.
+        queries_from: "train" draws them from all training rows, as the paper does; "held_back" from rows that SFT
+            never saw.
+        held_back_share: the share of training rows that "held_back" keeps out of SFT.
+        queries: how many queries a round, drawn by the recipe's seed and the round's number.
+        samples: K, drafts a query.
+        max_pairs: keep this many pairs, drawn by the seed; None keeps all.
+        skip_settled: leave out calls that cannot change any pair.
+    """
+
+    kind: str = "collaborative"
+    queries_from: Literal["train", "held_back"] = "train"
+    held_back_share: float = Field(default=0.5, gt=0, lt=1)
+    queries: int = Field(default=2000, ge=1)
+    samples: int = Field(default=5, ge=1)
+    max_pairs: int | None = Field(default=None, ge=1)
+    skip_settled: bool = True
+
+
+class Failure(Record):
+    """An example that gave no grades, and why: a row of failures.jsonl."""
+
+    example_id: str
+    reason: str
+
+
+def draw(examples: Sequence[Example], count: int, seed: int, round_number: int = 1) -> list[Example]:
+    """Draws `count` examples in the order of the data; all of them where there are no more."""
+    if count >= len(examples):
+        return list(examples)
+    chosen = sorted(Random(f"queries {seed} {round_number}").sample(range(len(examples)), count))
+    return [examples[index] for index in chosen]
+
+
+def hold_back(examples: Sequence[Example], config: FeedbackConfig, seed: int) -> tuple[list[Example], list[Example]]:
+    """Divides the training rows into those for SFT and those kept back for feedback, each in the order of the data."""
+    count = round(len(examples) * config.held_back_share)
+    kept_back = set(Random(f"held back {seed}").sample(range(len(examples)), count))
+    for_sft = [example for index, example in enumerate(examples) if index not in kept_back]
+    return for_sft, [examples[index] for index in sorted(kept_back)]
+
+
+def feedback(
+    examples: Sequence[Example],
+    *,
+    weak: Openable,
+    strong: Openable,
+    out: str | Path,
+    judge: Judge | None = None,
+    config: FeedbackConfig | None = None,
+    format: str = "chain_of_thought",
+    prompts: Prompts | None = None,
+    weak_sampling: Sampling = WEAK_SAMPLING,
+    strong_sampling: Sampling = STRONG_SAMPLING,
+    ledger: Ledger | None = None,
+    seed: int = 0,
+    num_in_flight: int = 64,
+    **settings: Any,
+) -> list[PreferencePair]:
+    """Grades the drafts of every example and writes graded, pairs, failures and summary to `out`.
+
+    Args:
+        examples: the queries, all of which are used.
+        weak, strong: models, their names, configs, or what `sft` returned.
+        judge: E; the strong model with the built-in rubric by default (the paper's choice).
+        config: how; `settings` replace single keys of it, e.g. `samples=8`.
+        ledger: where paid calls are kept; `out/ledger.sqlite` by default.
+        seed: draws the pairs kept under `max_pairs`, and seeds models in process.
+        num_in_flight: examples worked on at once.
+
+    Returns:
+        The pairs, in the order of the examples.
+
+    Raises:
+        EndpointError, BudgetError: nothing is lost; the same call goes on from the ledger.
+    """
+    started = time.monotonic()
+    out = Path(out)
+    config = FeedbackConfig.model_validate((config or FeedbackConfig()).model_dump() | settings)
+    with contextlib.ExitStack() as stack:
+        ledger = ledger or stack.enter_context(contextlib.closing(Ledger(out / "ledger.sqlite")))
+        roles = {
+            role: open_model(model, role=role, ledger=ledger, seed=seed)
+            for role, model in (("weak", weak), ("strong", strong))
+        }
+        if judge is None:
+            judge = ModelJudge(open_model(strong, role="judge", ledger=ledger, seed=seed), prompts)
+        if isinstance(judge, ModelJudge) and isinstance(judge.model, Metered):
+            roles["judge"] = judge.model
+        collaboration = Collaboration(
+            roles["weak"],
+            roles["strong"],
+            format=format,
+            prompts=prompts,
+            weak_sampling=weak_sampling,
+            strong_sampling=strong_sampling,
+        )
+        annotator = load_annotator(
+            config.kind, collaboration, judge, samples=config.samples, skip_settled=config.skip_settled
+        )
+        with progress_bar(f"feedback ({config.kind})", total=len(examples)) as bar:
+            outcomes = synchronous.run(_annotate_all(examples, annotator, num_in_flight, roles, bar))
+    return _write(outcomes, collaboration, config, roles, out, seed, started)
+
+
+def _write(
+    outcomes: Sequence[GradedExample | Failure],
+    collaboration: Collaboration,
+    config: FeedbackConfig,
+    roles: dict[str, Metered],
+    out: Path,
+    seed: int,
+    started: float,
+) -> list[PreferencePair]:
+    graded = [outcome for outcome in outcomes if isinstance(outcome, GradedExample)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    pairs = _limit(_pairs(graded, collaboration), config.max_pairs, seed)
+    runs.write_jsonl(out / "graded.jsonl", graded)
+    runs.write_jsonl(out / "failures.jsonl", failures)
+    runs.write_jsonl(out / "pairs.jsonl", pairs)
+    summary = summarise(graded, failures, pairs, config, roles)
+    runs.write_json(out / "summary.json", summary | {"wall_s": round(time.monotonic() - started, 3)})
+    return pairs
+
+
+def summarise(
+    graded: Sequence[GradedExample],
+    failures: Sequence[Failure],
+    pairs: Sequence[PreferencePair],
+    config: FeedbackConfig,
+    roles: dict[str, Metered],
+) -> dict[str, Any]:
+    """The numbers of summary.json; `wall_s` is the caller's."""
+    drafts = [draft for example in graded for draft in example.drafts]
+    saved: Counter[str] = Counter()
+    for example in graded:
+        if example.skipped in ("solo_perfect", "settled"):
+            saved[example.skipped] += config.samples - len(example.drafts)
+    costs = [meter.cost_usd for meter in roles.values()]
+    return {
+        "kind": config.kind,
+        "num_examples": len(graded) + len(failures),
+        "num_pairs": len(pairs),
+        "num_drafts": len(drafts),
+        "num_positive": sum(map(preferences.is_positive, drafts)),
+        "num_negative": sum(map(preferences.is_negative, drafts)),
+        "num_unscored": sum(draft.gain is None for draft in drafts),
+        "num_failed": len(failures),
+        "num_drafts_cut": sum(draft.draft.finish_reason == "length" for draft in drafts),
+        "num_solo_perfect": sum(example.solo_verdict.score == 10 for example in graded),
+        "calls": {role: meter.num_calls for role, meter in roles.items()},
+        "usage": {role: meter.usage.model_dump() for role, meter in roles.items()},
+        "cost_usd": None if None in costs else sum(cost for cost in costs if cost is not None),
+        "calls_saved": {rule: {"drafts": saved[rule]} for rule in ("solo_perfect", "settled")},
+    }
+
+
+async def _annotate_all(
+    examples: Sequence[Example],
+    annotator: Annotator,
+    num_in_flight: int,
+    roles: dict[str, Metered],
+    bar: ProgressBar,
+) -> list[GradedExample | Failure]:
+    async def work(example: Example) -> GradedExample | Failure:
+        outcome = await _annotate(example, annotator)
+        drafts = outcome.drafts if isinstance(outcome, GradedExample) else ()
+        positives = sum(map(preferences.is_positive, drafts))
+        num_pairs = min(positives, sum(map(preferences.is_negative, drafts)))
+        bar.advance(1, positives=positives, pairs=num_pairs)
+        bar.show(spend_usd=sum(meter.cost_usd or 0.0 for meter in roles.values()))
+        return outcome
+
+    return await map_in_flight(work, examples, num_in_flight)
+
+
+async def _annotate(example: Example, annotator: Annotator) -> GradedExample | Failure:
+    try:
+        graded = await annotator.annotate(example)
+    except CompletionError as error:
+        return Failure(example_id=example.id, reason=str(error))
+    if graded.solo_verdict.score is None:
+        return Failure(example_id=example.id, reason=f"z is unscored: {graded.solo_verdict.unscored_reason}")
+    return graded
+
+
+def _pairs(graded: Sequence[GradedExample], collaboration: Collaboration) -> list[PreferencePair]:
+    template = collaboration.format.template
+    return [
+        pair
+        for example in graded
+        for pair in preferences.pairs(example, collaboration.prompts.render(template, query=example.query))
+    ]
+
+
+def _limit(pairs: list[PreferencePair], count: int | None, seed: int) -> list[PreferencePair]:
+    if count is None or count >= len(pairs):
+        return pairs
+    return [pairs[index] for index in sorted(Random(f"pairs {seed}").sample(range(len(pairs)), count))]

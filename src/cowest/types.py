@@ -1,0 +1,192 @@
+"""The nouns of the package: frozen, checked records, each with the paper's symbol.
+
+They travel between the floors and into the files of a run; nothing in here computes.
+"""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Role = Literal["system", "user", "assistant"]
+
+
+class Record(BaseModel):
+    """A frozen record that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Message(Record):
+    """One turn of a conversation, in the shape every chat endpoint and TRL share."""
+
+    role: Role
+    content: str
+
+
+class Sampling(Record):
+    """How a completion is sampled. `temperature=0` is greedy; `None` leaves a setting to the endpoint."""
+
+    temperature: float = Field(default=1.0, ge=0.0, le=2.0)
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
+    max_tokens: int | None = Field(default=None, ge=1)
+    stop: tuple[str, ...] = ()
+
+
+class ChatRequest(Record):
+    """One request for one completion.
+
+    `sample_index` tells apart several samples of the same prompt: the K drafts of a query are K requests that differ
+    in nothing else. `seed` makes sampling repeatable where the provider can (in process it always can).
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    sample_index: int = Field(default=0, ge=0)
+    prompt_version: str = ""
+
+
+class Usage(Record):
+    """Tokens of one or many calls."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
+
+
+class Completion(Record):
+    """A model's reply to one request.
+
+    Attributes:
+        text: the reply, without special tokens.
+        finish_reason: "stop" for a natural end, "length" when the token limit cut it.
+        token_logprobs: natural-log probability of each sampled token, where the provider gives them.
+        latency_s: seconds from sending to the last token; a reply from the ledger keeps its first latency.
+        cost_usd: money of this call; 0.0 for a model in process, None where no price is known.
+    """
+
+    text: str
+    finish_reason: str
+    usage: Usage = Usage()
+    token_logprobs: tuple[float, ...] | None = None
+    latency_s: float = 0.0
+    cost_usd: float | None = 0.0
+
+
+class Example(Record):
+    """A query x with its reference answer(s) y-hat (paper section 3.1).
+
+    Attributes:
+        id: unique within the split.
+        query: the question as both models are shown it, with its context and options if it has any.
+        references: accepted answers; the first is the canonical one.
+        explanation: a reference explanation, used for SFT targets only and never shown in a prompt.
+        fields: whatever else the task needs for scoring or for filters in the report.
+    """
+
+    id: str
+    query: str
+    references: tuple[str, ...] = Field(min_length=1)
+    explanation: str | None = None
+    fields: dict[str, Any] = Field(default_factory=dict)
+
+
+class Answer(Record):
+    """Explanation and final answer parsed from a text; `final` is None where no answer could be found."""
+
+    explanation: str = ""
+    final: str | None = None
+
+
+class Draft(Record):
+    """y: the weak model's output for a query (Algorithm 1 line 12), and which of the K samples it is."""
+
+    text: str
+    sample_index: int
+    finish_reason: str = "stop"
+
+
+class Verdict(Record):
+    """E: a judge's score, an integer from 1 to 10, or unscored with the reason. Never a made-up number."""
+
+    score: int | None = Field(default=None, ge=1, le=10)
+    unscored_reason: str | None = None
+
+    @model_validator(mode="after")
+    def _score_or_reason(self) -> Self:
+        if (self.score is None) == (self.unscored_reason is None):
+            raise ValueError("a verdict has either a score or the reason why there is none")
+        return self
+
+
+class GradedDraft(Record):
+    """One draft y, what the judged text was (y* for collaborative feedback), and its verdict.
+
+    `gain` is Delta = E(y*) - E(z) (paper section 3.3.1); None where either verdict is unscored.
+    """
+
+    draft: Draft
+    refined: str | None
+    verdict: Verdict
+    gain: int | None
+
+
+class GradedExample(Record):
+    """Everything feedback learned about one query: one row of graded.jsonl.
+
+    `skipped` says why fewer than K drafts were made: "solo_perfect" or "settled" (both change no pair).
+    """
+
+    example_id: str
+    query: str
+    solo: str
+    solo_verdict: Verdict
+    drafts: tuple[GradedDraft, ...]
+    skipped: str | None = None
+
+
+class PreferencePair(Record):
+    """(x, y+, y-) in TRL's conversational preference format, with flat provenance columns."""
+
+    prompt: tuple[Message, ...]
+    chosen: tuple[Message, ...]
+    rejected: tuple[Message, ...]
+    example_id: str
+    pair_index: int
+    chosen_sample_index: int
+    rejected_sample_index: int
+    gain_chosen: int
+    gain_rejected: int
+
+
+class Prediction(Record):
+    """What one method answered for one example, the texts on the way, and what it took.
+
+    Attributes:
+        answer: the final answer, None where none could be parsed.
+        correct: the task's headline metric for this example, in [0, 1].
+        scores: every per-example metric by name.
+        calls: number of model calls by role.
+        usage: tokens by role.
+        cost_usd: money of all calls; None where a price is unknown.
+        error: why there is no answer, where a call failed; such a row counts as wrong and is reported as failed.
+    """
+
+    id: str
+    method: str
+    query: str
+    reference: tuple[str, ...]
+    draft: str | None = None
+    output: str = ""
+    answer: str | None = None
+    correct: float = 0.0
+    scores: dict[str, float] = Field(default_factory=dict)
+    calls: dict[str, int] = Field(default_factory=dict)
+    usage: dict[str, Usage] = Field(default_factory=dict)
+    latency_s: float = 0.0
+    cost_usd: float | None = 0.0
+    error: str | None = None
