@@ -14,6 +14,7 @@ from cowest.judge import Judge, ModelJudge, load_judge
 from cowest.ledger import Ledger
 from cowest.methods import Setting, make_methods
 from cowest.models import ChatModel, ModelConfig, open_model
+from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.recipe import ProgramJudge, Recipe
 from cowest.stages.align import align
@@ -21,6 +22,8 @@ from cowest.stages.evaluate import evaluate
 from cowest.stages.feedback import draw, feedback, hold_back
 from cowest.stages.sft import sft
 from cowest.tasks import Task, load_task
+from cowest.training import TrainedModel
+from cowest.training.trained import DONE_MARKER
 from cowest.types import Example
 
 Say = Callable[[str], None]
@@ -89,18 +92,20 @@ class Pipeline:
         recipe = self.recipe
         self._needs_local_weak("sft")
         examples = self._sft_examples()
-        if self._is_done("sft", self.folder.sft, SFT_KEYS, examples, marker="training.json"):
+        if self._is_done("sft", self.folder.sft, SFT_KEYS, examples, marker=DONE_MARKER):
             return
-        sft(
-            recipe.weak.model,
-            examples,
-            out=self.folder.sft,
-            config=recipe.sft,
-            lora=recipe.lora,
-            format=recipe.format,
-            prompts=self.prompts,
-            seed=recipe.seed,
-        )
+        with progress_bar("sft") as bar:
+            sft(
+                recipe.weak.model,
+                examples,
+                out=self.folder.sft,
+                config=recipe.sft,
+                lora=recipe.lora,
+                format=recipe.format,
+                prompts=self.prompts,
+                seed=recipe.seed,
+                progress=_training_progress(bar),
+            )
 
     def feedback(self, number: int) -> None:
         """Gathers the preferences of round `number` (Algorithm 1 lines 6 to 25)."""
@@ -135,11 +140,18 @@ class Pipeline:
         if not pairs.is_file():
             raise InputError(f"Round {number} has no pairs yet ({str(pairs)!r} is missing). Run `cowest feedback` first.")
         start = self._weak_after_round(number - 1).model
-        if self._is_done(f"align, round {number}", self.folder.align(number), ALIGN_KEYS, (), marker="training.json"):
+        if self._is_done(f"align, round {number}", self.folder.align(number), ALIGN_KEYS, (), marker=DONE_MARKER):
             return
-        align(
-            start, pairs, out=self.folder.align(number), config=recipe.align, lora=recipe.lora, seed=recipe.seed + number
-        )
+        with progress_bar(f"align, round {number}") as bar:
+            align(
+                start,
+                pairs,
+                out=self.folder.align(number),
+                config=recipe.align,
+                lora=recipe.lora,
+                seed=recipe.seed + number,
+                progress=_training_progress(bar),
+            )
 
     def evaluate(self) -> dict[str, Any]:
         """Measures the recipe's methods with whatever rounds are finished; returns what results.json holds."""
@@ -209,20 +221,21 @@ class Pipeline:
         """
         if self.recipe.weak.provider != "local" and number == 0:
             return self.recipe.weak
-        if number == 0 and self.recipe.sft.from_ is not None:
-            return self._with_model(self.recipe.sft.from_)
         folder = self.folder.sft if number == 0 else self.folder.align(number)
-        if not (folder / "training.json").is_file():
-            verb = "sft" if number == 0 else f"align (round {number})"
-            raise InputError(f"The weak model after {verb} is not there yet. Run `cowest {verb.split()[0]}` first.")
-        return self._with_model(str(folder))
+        if not (folder / DONE_MARKER).is_file():
+            stage = "sft" if number == 0 else f"align of round {number}"
+            raise InputError(
+                f"The weak model after {stage} is not there yet ({str(folder)!r}). "
+                f"Run `cowest {stage.split()[0]}` first, or `cowest run` for all stages."
+            )
+        return self._with_model(TrainedModel.read(folder).model)
 
     def _with_model(self, location: str) -> ModelConfig:
         name = location if location.startswith("local/") else f"local/{location}"
         return self.recipe.weak.model_copy(update={"model": name})
 
     def _align_is_done(self, number: int) -> bool:
-        return (self.folder.align(number) / "training.json").is_file()
+        return (self.folder.align(number) / DONE_MARKER).is_file()
 
     def _needs_local_weak(self, stage: str) -> None:
         if self.recipe.weak.provider != "local":
@@ -285,6 +298,13 @@ class Pipeline:
         done = (out / marker).is_file()
         self.say(f"{stage}: done before" if done else stage)
         return done
+
+
+def _training_progress(bar: ProgressBar) -> Callable[[int, int, dict[str, float]], None]:
+    shown = {"loss": "loss", "rewards/accuracies": "chosen above rejected"}
+    return lambda done, total, metrics: bar.update(
+        done, total, **{label: metrics[name] for name, label in shown.items() if name in metrics}
+    )
 
 
 def _refuse_other_recipe(stage: str, folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:

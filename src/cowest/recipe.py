@@ -2,15 +2,16 @@
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
 from cowest.errors import InputError
 from cowest.models.config import ModelConfig
-from cowest.plugins import nearest, resolve_path
+from cowest.plugins import resolve_path
 from cowest.stages.align import AlignConfig
 from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig
@@ -119,11 +120,7 @@ def make_recipe(data: dict[str, Any], source: str = "the recipe") -> Recipe:
     Raises:
         InputError: names every wrong key with its path, what was given and what is allowed.
     """
-    try:
-        return Recipe.model_validate(data)
-    except ValidationError as error:
-        problems = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
-        raise InputError(f"{source} is not a valid recipe:\n{problems}") from error
+    return check(Recipe, data, f"{source} is not a valid recipe")
 
 
 def _apply(data: dict[str, Any], override: str) -> None:
@@ -144,32 +141,3 @@ def _apply(data: dict[str, Any], override: str) -> None:
             raise InputError(f"The override {override!r} goes into {'.'.join(keys[: depth + 1])}, which is {inner!r}.")
         section = inner
     section[keys[-1]] = value
-
-
-def _explain(problem: Any) -> str:
-    location = [str(part) for part in problem["loc"]]
-    path = ".".join(location) or "recipe"
-    given = repr(problem["input"])
-    if problem["type"] == "extra_forbidden":
-        allowed = _allowed_keys(location[:-1])
-        return f"{path}: there is no such key.{nearest(location[-1], allowed)} Allowed here: {', '.join(allowed)}."
-    if problem["type"] == "missing":
-        return f"{path}: is missing and has no default."
-    if problem["type"] == "string_pattern_mismatch" and location[-1] == "model":
-        return f"{path}: got {given}; needs PROVIDER/NAME, e.g. local/FOLDER or openai/gpt-4.1."
-    return f"{path}: got {given if len(given) < 80 else given[:77] + '...'}; {problem['msg'][0].lower()}{problem['msg'][1:]}."
-
-
-def _allowed_keys(path: list[str]) -> list[str]:
-    model: Any = Recipe
-    for part in path:
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
-        if field is None:
-            continue
-        models = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
-        model = models[0] if models else model
-    return sorted(field.alias or name for name, field in model.model_fields.items())
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)

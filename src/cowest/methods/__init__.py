@@ -1,5 +1,7 @@
 """How an example gets its prediction; each file is one method, with its variants as rows of the results."""
 
+from collections.abc import Sequence
+
 from cowest.errors import InputError
 from cowest.methods.base import Method, Setting
 from cowest.plugins import load
@@ -7,7 +9,7 @@ from cowest.plugins import load
 __all__ = ["Method", "Setting", "make_methods"]
 
 
-def make_methods(names: list[str], setting: Setting) -> list[Method]:
+def make_methods(names: Sequence[str], setting: Setting) -> list[Method]:
     """The rows that the methods `names` stand for, in order.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cowest.collaboration import Collaboration
 from cowest.models.base import ChatModel
@@ -10,6 +10,7 @@ from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Prediction, Usage
 
 
+@runtime_checkable
 class Method(Protocol):
     """A row of the results: something that answers examples.
 

@@ -12,7 +12,7 @@ class Oracle:
     """Answers with the strong model given the task's own perfect draft."""
 
     name = "oracle"
-    round = None
+    round: int | None = None
 
     def __init__(self, collaboration: Collaboration, task: Task) -> None:
         self.collaboration = collaboration

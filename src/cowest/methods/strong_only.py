@@ -10,7 +10,7 @@ from cowest.types import Example, Prediction
 class StrongOnly:
     """Answers with the strong model and one of the solo prompts."""
 
-    round = None
+    round: int | None = None
 
     def __init__(
         self, name: str, collaboration: Collaboration, task: Task, template: str = "solo_chain_of_thought"

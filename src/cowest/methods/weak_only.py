@@ -9,7 +9,7 @@ from cowest.types import Example, Prediction
 class WeakOnly:
     """Answers with the weak model's own draft."""
 
-    round = None
+    round: int | None = None
 
     def __init__(self, name: str, collaboration: Collaboration, task: Task) -> None:
         self.name = name

@@ -2,9 +2,7 @@
 
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import ValidationError
-
-from cowest.errors import InputError
+from cowest.checking import check
 from cowest.ledger import Ledger
 from cowest.models.base import ChatModel
 from cowest.models.config import ModelConfig
@@ -57,11 +55,7 @@ def model(name: str, **settings: Any) -> Metered:
     Raises:
         InputError: the name or a setting is wrong.
     """
-    try:
-        config = ModelConfig(model=name, **settings)
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise InputError(f"The model {name!r} cannot be made from {settings}: {problems}.") from error
+    config = check(ModelConfig, {"model": name, **settings}, f"The model {name!r} cannot be made from these settings")
     return load_model(config, role="strong")
 
 

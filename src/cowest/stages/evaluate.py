@@ -1,5 +1,6 @@
 """Evaluate: every method on the same examples, compared with intervals, calls, tokens, latency and money."""
 
+import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -90,7 +91,7 @@ def _as_methods(named: Mapping[str, Method | Collaboration | Openable], task: Ta
     for name, answering in named.items():
         if isinstance(answering, Collaboration):
             rows.append(Collaborate(name, answering, task))
-        elif hasattr(answering, "predict"):
+        elif isinstance(answering, Method):
             rows.append(answering)
         else:
             strong = open_model(answering, role="strong")
@@ -173,7 +174,7 @@ def _comparisons(names: list[str]) -> list[tuple[str, str]]:
         found += [("collaborate", name) for name in names if name not in ("collaborate", *alias)]
     if "collaborate_sft" in names:
         found += [("collaborate_sft", name) for name in names if name in SINGLE_MODELS]
-    return found or [(names[0], name) for name in names[1:]]
+    return found or [(b, a) for a, b in itertools.combinations(names, 2)]
 
 
 def _compare(a: str, b: str, correct: dict[str, np.ndarray], metric: str, seed: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from cowest import preferences, runs, synchronous
 from cowest.annotators import Annotator, load_annotator
+from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
 from cowest.errors import CompletionError
 from cowest.in_flight import map_in_flight
@@ -105,7 +106,7 @@ def feedback(
     """
     started = time.monotonic()
     out = Path(out)
-    config = FeedbackConfig.model_validate((config or FeedbackConfig()).model_dump() | settings)
+    config = check(FeedbackConfig, (config or FeedbackConfig()).model_dump() | settings, "feedback cannot be done so")
     with contextlib.ExitStack() as stack:
         ledger = ledger or stack.enter_context(contextlib.closing(Ledger(out / "ledger.sqlite")))
         roles = {

@@ -1,0 +1,55 @@
+"""Checking what a user gave against a record, with errors that name the key, what was given and what is allowed."""
+
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from cowest.errors import InputError
+from cowest.plugins import nearest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def check(model: type[Model], data: Any, complaint: str) -> Model:
+    """Makes a `model` of `data`.
+
+    Args:
+        complaint: how the error begins, e.g. "r.yaml is not a valid recipe".
+
+    Raises:
+        InputError: a key or a value is wrong; every one is named.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_explain(problem, model)}" for problem in error.errors())
+        raise InputError(f"{complaint}:\n{problems}") from error
+
+
+def _explain(problem: Any, model: type[BaseModel]) -> str:
+    location = [str(part) for part in problem["loc"]]
+    path = ".".join(location) or model.__name__
+    given = repr(problem["input"])
+    if problem["type"] == "extra_forbidden":
+        allowed = _allowed_keys(model, location[:-1])
+        return f"{path}: there is no such key.{nearest(location[-1], allowed)} Allowed here: {', '.join(allowed)}."
+    if problem["type"] == "missing":
+        return f"{path}: is missing and has no default."
+    if problem["type"] == "string_pattern_mismatch" and location[-1] == "model":
+        return f"{path}: got {given}; needs PROVIDER/NAME, e.g. local/FOLDER or openai/gpt-4.1."
+    return f"{path}: got {given if len(given) < 80 else given[:77] + '...'}; {problem['msg'][0].lower()}{problem['msg'][1:]}."
+
+
+def _allowed_keys(root: type[BaseModel], path: list[str]) -> list[str]:
+    model: Any = root
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            continue
+        models = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
+        model = models[0] if models else model
+    return sorted(field.alias or name for name, field in model.model_fields.items())
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

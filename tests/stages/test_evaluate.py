@@ -1,0 +1,129 @@
+"""Evaluate as a stage: every method on the same examples, numbers that can be checked by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cowest.collaboration import Collaboration
+from cowest.errors import CompletionError, InputError
+from cowest.methods import Setting, make_methods
+from cowest.models.providers.scripted import ScriptedModel
+from cowest.stages.evaluate import evaluate
+from cowest.tasks.base import Split
+from cowest.types import ChatRequest
+from tests.worlds import Sums, gambler
+
+TASK = Sums(train="10", test="40")
+
+
+def setting(num_rounds: int = 1) -> Setting:
+    strong = gambler("strong", 0.5)
+    weak = {"base": gambler("base", 0.0), "sft": gambler("sft", 0.3)}
+    weak |= {f"round_{number}": gambler(f"aligned {number}", 0.6) for number in range(1, num_rounds + 1)}
+    return Setting(weak=weak, strong=strong, collaborate=lambda model: Collaboration(model, strong), task=TASK)
+
+
+def names(*methods: str, num_rounds: int = 1) -> list[str]:
+    return [method.name for method in make_methods(methods, setting(num_rounds))]
+
+
+def test_the_rows_of_each_method() -> None:
+    assert names("weak_only", "strong_only") == [
+        "weak_only",
+        "weak_only_base",
+        "strong_only",
+        "strong_only_direct",
+    ]
+    assert names("collaborate") == ["collaborate_sft", "collaborate"]
+    assert names("collaborate", num_rounds=2) == [
+        "collaborate_sft",
+        "collaborate_round_1",
+        "collaborate_round_2",
+        "collaborate",
+    ]
+    assert names("oracle") == ["oracle"]
+
+
+def test_results_and_predictions_follow_the_contract(tmp_path: Path) -> None:
+    methods = make_methods(["weak_only", "strong_only", "collaborate", "oracle"], setting(2))
+    results = evaluate(TASK.test, methods, out=tmp_path, seed=3)
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert (results["task"], results["metric"], results["num_examples"], results["seed"]) == ("sums", "accuracy", 40, 3)
+    assert results["methods"]["collaborate"]["round"] == 2
+    assert results["methods"]["collaborate_sft"]["round"] == 0
+    for name, row in results["methods"].items():
+        lines = [json.loads(line) for line in (tmp_path / f"predictions/{name}.jsonl").read_text().splitlines()]
+        assert [line["id"] for line in lines] == [example.id for example in TASK.test]
+        value = row["metrics"]["accuracy"]["value"]
+        assert value == pytest.approx(sum(line["correct"] for line in lines) / 40)
+        low, high = row["metrics"]["accuracy"]["ci95"]
+        assert low <= value <= high
+        assert set(row["latency_s"]) == {"p50", "p95"}
+    assert results["methods"]["collaborate"]["calls"] == {"strong": 40, "weak": 40}
+    assert results["methods"]["strong_only"]["calls"] == {"strong": 40}
+    assert results["methods"]["weak_only_base"]["metrics"]["accuracy"]["value"] == 0.0
+
+
+def test_comparisons_are_differences_of_the_same_examples() -> None:
+    results = evaluate(TASK.test, make_methods(["weak_only", "strong_only", "collaborate"], setting(2)))
+    values = {name: row["metrics"]["accuracy"]["value"] for name, row in results["methods"].items()}
+    compared = {(row["a"], row["b"]) for row in results["comparisons"]}
+    assert {("collaborate", name) for name in values} - compared == {
+        ("collaborate", "collaborate"),
+        ("collaborate", "collaborate_round_2"),
+    }
+    for row in results["comparisons"]:
+        assert row["difference"] == pytest.approx(values[row["a"]] - values[row["b"]])
+        assert row["help_rate"] - row["harm_rate"] == pytest.approx(row["difference"])
+        assert row["ci95"][0] <= row["difference"] <= row["ci95"][1]
+        assert 0 <= row["p_value"] <= 1
+
+
+def test_the_python_face_takes_models_and_pairs() -> None:
+    strong = gambler("strong", 0.5)
+    results = evaluate(TASK.test, {"big": strong, "pair": Collaboration(gambler("weak", 0.5), strong)})
+    assert list(results["methods"]) == ["big", "pair"]
+    assert [(row["a"], row["b"]) for row in results["comparisons"]] == [("pair", "big")]
+
+
+def test_a_failed_call_is_a_failure_and_counts_as_wrong(tmp_path: Path) -> None:
+    def reply(request: ChatRequest) -> str | Exception:
+        failing = "What is 3 " in request.messages[-1].content
+        return CompletionError("content filter") if failing else "Answer: 1"
+
+    results = evaluate(TASK.test, {"strong": ScriptedModel(reply)}, out=tmp_path)
+    assert results["methods"]["strong"]["num_failed"] == 1
+    assert results["methods"]["strong"]["metrics"]["accuracy"]["value"] == pytest.approx(1 / 40)
+    rows = [json.loads(line) for line in (tmp_path / "predictions/strong.jsonl").read_text().splitlines()]
+    assert [row["error"] for row in rows if row["error"]] == ["content filter"]
+
+
+def test_an_unparsable_answer_is_counted_not_guessed() -> None:
+    results = evaluate(TASK.test, {"strong": ScriptedModel(lambda _: "I would rather not say.")})
+    assert results["methods"]["strong"]["num_unparsed"] == 40
+    assert results["methods"]["strong"]["metrics"]["accuracy"]["value"] == 0.0
+
+
+def test_what_cannot_be_evaluated_is_refused() -> None:
+    with pytest.raises(InputError, match="score"):
+        evaluate(list(TASK.test), {"strong": gambler("strong", 0.5)})
+    with pytest.raises(InputError, match="at least one"):
+        evaluate(TASK.test, {})
+    with pytest.raises(InputError, match=r"Did you mean 'collaborate'"):
+        names("colaborate")
+
+
+def test_the_oracle_gap(tmp_path: Path) -> None:
+    results: dict[str, Any] = evaluate(
+        Split(TASK, "test", list(TASK.test)),
+        make_methods(["weak_only", "strong_only", "collaborate", "oracle"], setting()),
+    )
+    values = {name: row["metrics"]["accuracy"]["value"] for name, row in results["methods"].items()}
+    singles = max(values[name] for name in ("weak_only", "weak_only_base", "strong_only", "strong_only_direct"))
+    if values["oracle"] > singles:
+        expected = (values["collaborate"] - singles) / (values["oracle"] - singles)
+        assert results["oracle_gap_closed"] == pytest.approx(expected)
+    else:
+        assert "oracle_gap_closed" not in results

@@ -1,0 +1,126 @@
+"""Recipes: the paper's defaults, overrides, and errors that say where and what."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cowest.errors import InputError
+from cowest.models.config import ModelConfig
+from cowest.recipe import ProgramJudge, load_recipe, make_recipe
+
+MINIMAL: dict[str, Any] = {
+    "run": "runs/x",
+    "task": {"name": "jsonl", "train": "a.jsonl", "question": "q"},
+    "weak": {"model": "local/folder"},
+    "strong": {"model": "openai/gpt-4.1"},
+}
+
+
+def with_key(path: str, value: Any) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(yaml.safe_dump(MINIMAL))
+    section = data
+    *parents, last = path.split(".")
+    for key in parents:
+        section = section.setdefault(key, {})
+    section[last] = value
+    return data
+
+
+def test_the_papers_settings_are_the_defaults() -> None:
+    recipe = make_recipe(MINIMAL)
+    assert recipe.weak.sampling.model_dump() == {"temperature": 1.0, "top_p": 0.9, "max_tokens": 1028, "stop": ()}
+    assert recipe.strong.sampling.model_dump() == {"temperature": 1.0, "top_p": None, "max_tokens": None, "stop": ()}
+    assert (recipe.lora.r, recipe.lora.alpha) == (16, 16)
+    assert (recipe.sft.epochs, recipe.sft.learning_rate) == (1, 1.4e-5)
+    assert (recipe.sft.batch_size, recipe.sft.gradient_accumulation) == (1, 8)
+    assert (recipe.align.epochs, recipe.align.learning_rate, recipe.align.optimizer) == (1, 1.41e-5, "rmsprop")
+    assert (recipe.align.batch_size, recipe.align.gradient_accumulation, recipe.align.beta) == (1, 16, 0.1)
+    assert (recipe.feedback.samples, recipe.feedback.kind, recipe.judge) == (5, "collaborative", "strong")
+    assert recipe.format == "chain_of_thought"
+
+
+def test_a_partial_sampling_keeps_the_papers_rest() -> None:
+    recipe = make_recipe(with_key("weak.sampling", {"temperature": 0.7}))
+    assert (recipe.weak.sampling.temperature, recipe.weak.sampling.top_p) == (0.7, 0.9)
+
+
+def test_the_saved_recipe_is_the_same_recipe(tmp_path: Path) -> None:
+    recipe = make_recipe(with_key("judge", {"name": "answer_match"}))
+    saved = tmp_path / "recipe.yaml"
+    saved.write_text(recipe.to_yaml())
+    again = load_recipe(saved)
+    assert again.model_copy(update={"cowest_version": None}) == recipe
+    assert again.cowest_version
+
+
+def test_kinds_of_judges() -> None:
+    named = make_recipe(with_key("judge", {"name": "answer_match"})).judge
+    assert isinstance(named, ProgramJudge)
+    model = make_recipe(with_key("judge", {"model": "openai/judge", "base_url": "http://127.0.0.1:1/v1"})).judge
+    assert isinstance(model, ModelConfig)
+
+
+def test_overrides_are_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    recipe = load_recipe(
+        path, ["feedback.samples=8", "align.learning_rate=2e-4", "strong.base_url=http://127.0.0.1:9/v1", "rounds=2"]
+    )
+    assert (recipe.feedback.samples, recipe.align.learning_rate, recipe.rounds) == (8, 2e-4, 2)
+    assert recipe.strong.base_url == "http://127.0.0.1:9/v1"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("feedback.sample", 5, r"feedback\.sample: there is no such key\. Did you mean 'samples'\?"),
+        ("sft.lr", 1, r"sft\.lr: there is no such key.*learning_rate"),
+        ("sead", 1, r"sead: there is no such key\. Did you mean 'seed'\?"),
+        ("feedback.samples", 0, r"feedback\.samples: got 0; .*greater than or equal to 1"),
+        ("feedback.samples", "many", r"feedback\.samples: got 'many'"),
+        ("weak.model", "folder", r"weak\.model: got 'folder'; needs PROVIDER/NAME"),
+        ("weak.sampling.temprature", 1, r"weak\.sampling\.temprature: there is no such key.*'temperature'"),
+        ("rounds", 0, r"rounds: got 0"),
+        ("judge", "stronk", r"judge"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_its_path(path: str, value: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make_recipe(with_key(path, value))
+
+
+def test_every_wrong_key_is_named_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        make_recipe({"weak": {"model": "local/x"}, "sead": 3})
+    assert all(word in str(caught.value) for word in ("run:", "task:", "strong:", "sead:"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "holds no keys"), ("- a\n- b", "holds no keys"), ("a: [", "is not YAML"), ("a: \x00", "is not YAML")],
+)
+def test_a_broken_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_recipe(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load_recipe(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("override", ["feedback.samples", "=3", "a..b=3", "run.x=3", "seed=[1"])
+def test_a_wrong_override_is_refused(tmp_path: Path, override: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    with pytest.raises(InputError, match="override"):
+        load_recipe(path, [override])
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parent.parent.joinpath("recipes").rglob("*.yaml")), ids=str)
+def test_every_shipped_recipe_parses(path: Path) -> None:
+    assert load_recipe(path).task.name
