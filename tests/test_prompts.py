@@ -1,0 +1,55 @@
+"""Prompt templates: the fields and order of Figure 7, and replacement by a user's folder."""
+
+from pathlib import Path
+
+import pytest
+
+from cowest.errors import InputError
+from cowest.prompts import Prompts
+
+
+def text(name: str, **values: str) -> str:
+    return Prompts().render(name, **values)[0].content
+
+
+def in_order(whole: str, *parts: str) -> bool:
+    """Whether the parts occur one after the other."""
+    position = 0
+    for part in parts:
+        position = whole.find(part, position)
+        if position < 0:
+            return False
+        position += len(part)
+    return True
+
+
+def test_fields_stand_in_the_order_of_figure_7() -> None:
+    assert in_order(text("refine", query="QQ", draft="DD"), "expert", "Query: QQ", "Output of", "DD", "Explanation:", "Answer:")
+    assert in_order(text("solo_chain_of_thought", query="QQ"), "QQ", "Explanation:", "Answer:")
+    assert in_order(text("draft_chain_of_thought", query="QQ"), "QQ", "reasoning", "result")
+    rubric = text("judge", reference="RR", output="OO")
+    assert in_order(rubric, "1 to 10", "\n1:", "\n3:", "\n6:", "\n10:", "RR", "OO", "whole number from 1 to 10")
+
+
+def test_what_a_model_wrote_is_never_rendered() -> None:
+    assert "{{ query }}" in text("refine", query="Q", draft="{{ query }} {% for x in y %}")
+
+
+def test_a_folder_replaces_templates_by_name(tmp_path: Path) -> None:
+    (tmp_path / "refine.txt").write_text("Mine: {{ draft }} / {{ query }}\n")
+    prompts = Prompts(tmp_path)
+    assert prompts.render("refine", query="Q", draft="D")[0].content == "Mine: D / Q"
+    assert prompts.version("refine") != Prompts().version("refine")
+    assert prompts.version("judge") == Prompts().version("judge")
+
+
+def test_wrong_folders_and_templates_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        Prompts(tmp_path / "none")
+    (tmp_path / "refin.txt").write_text("x")
+    with pytest.raises(InputError, match="Did you mean 'refine'"):
+        Prompts(tmp_path)
+    (tmp_path / "refin.txt").rename(tmp_path / "refine.txt")
+    (tmp_path / "refine.txt").write_text("{{ qury }}")
+    with pytest.raises(InputError, match=r"'qury' is undefined.*draft, query"):
+        Prompts(tmp_path).render("refine", query="Q", draft="D")
