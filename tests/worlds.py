@@ -39,17 +39,18 @@ def chance(*parts: object) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
+def gamble(name: str, odds: float, request: ChatRequest) -> str:
+    """Answers a sum rightly with probability `odds`, decided by the request's text and sample index alone."""
+    text = request.messages[-1].content
+    words = text.split()
+    first = int(words[words.index("is") + 1]) if "is" in words else 0
+    answer = 2 * first + 1 if chance(name, text, request.sample_index) < odds else -1
+    return f"Explanation: {name} {request.sample_index}.\nAnswer: {answer}"
+
+
 def gambler(name: str, odds: float) -> ScriptedModel:
-    """Answers sums rightly with probability `odds`, decided by the request's text and sample index alone."""
-
-    def reply(request: ChatRequest) -> str:
-        text = request.messages[-1].content
-        right = chance(name, text, request.sample_index) < odds
-        words = text.split()
-        first = int(words[words.index("is") + 1]) if "is" in words else 0
-        return f"Explanation: {name} {request.sample_index}.\nAnswer: {2 * first + 1 if right else -1}"
-
-    return ScriptedModel(reply, name=f"scripted/{name}", identity=name)
+    """A scripted model that gambles."""
+    return ScriptedModel(lambda request: gamble(name, odds, request), name=f"scripted/{name}", identity=name)
 
 
 class ScoreBy:
@@ -74,3 +75,14 @@ def right_or_wrong(example: Example, output: str) -> int:
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below a folder with its content."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+
+def weak_reply(request: ChatRequest) -> str:
+    """For recipes: `scripted/tests.worlds:weak_reply`."""
+    return gamble("weak", 0.4, request)
+
+
+def strong_reply(request: ChatRequest) -> str:
+    """For recipes: `scripted/tests.worlds:strong_reply`."""
+    return gamble("strong", 0.5, request)

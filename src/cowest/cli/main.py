@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     if options.version:
-        import importlib.metadata
+        from importlib.metadata import version
 
-        print(importlib.metadata.version("cowest"))
+        print(version("cowest"))
         return 0
     if options.verb is None:
         parser.print_help()

@@ -1,0 +1,62 @@
+"""The one sentence a run is for: does the pair beat each model alone, by how much, and at what cost?"""
+
+from cowest.report import words
+from cowest.report.records import Comparison, Results, label
+
+SINGLES = ("strong_only", "weak_only")
+
+
+def headline(results: Results) -> str:
+    """One plain sentence about the pair, or about the best method where the pair was not evaluated."""
+    metric = results.headline_metric
+    scored = {name: row.metrics[metric] for name, row in results.methods.items() if metric in row.metrics}
+    if not scored:
+        return "The evaluation holds no scores yet."
+    subject = results.pair if results.pair in scored else max(scored, key=lambda name: scored[name].value)
+    value = scored[subject]
+    who = "Together the two models reach" if subject == results.pair else f"{label(subject)} reaches"
+    sentence = f"{who} {words.percent(value.value)} {metric.replace('_', ' ')} {words.interval(value.ci95)}".rstrip()
+    if subject != results.pair:
+        return f"{sentence}; the pair was not evaluated."
+    clauses = [_clause(results, single) for single in SINGLES if single in scored and single != subject]
+    if clauses:
+        sentence += ": " + " and ".join(clauses)
+    return f"{sentence}{_cost(results, subject)}."
+
+
+def verdict(results: Results) -> str:
+    """ "better" where the pair beats each model alone, "worse" where either beats it, else "unclear"."""
+    pair = results.pair
+    found = [results.compare(pair, single) for single in SINGLES if pair and single in results.methods]
+    verdicts = [each.verdict for each in found if each is not None]
+    if "worse" in verdicts:
+        return "worse"
+    return "better" if verdicts and len(verdicts) == len(found) and set(verdicts) == {"better"} else "unclear"
+
+
+def _clause(results: Results, single: str) -> str:
+    assert results.pair is not None
+    alone = results.methods[single].metrics[results.headline_metric]
+    who = f"the {label(single).lower()} ({words.percent(alone.value)})"
+    comparison = results.compare(results.pair, single)
+    if comparison is None:
+        return f"{who} was not compared with it"
+    return f"{_amount(comparison)} {who}"
+
+
+def _amount(comparison: Comparison) -> str:
+    size = f"{words.percent(abs(comparison.difference)).removesuffix('%')} points"
+    bounds = comparison.ci95 if comparison.verdict != "worse" else comparison.turned().ci95
+    if comparison.verdict == "unclear":
+        return f"not clearly different ({words.points(comparison.difference)} {words.interval(bounds)}) from"
+    return f"{size} {words.interval(bounds)} {'more' if comparison.verdict == 'better' else 'less'} than"
+
+
+def _cost(results: Results, subject: str) -> str:
+    cost, alone = results.cost_per_query(subject), results.cost_per_query("strong_only")
+    if cost is None:
+        return ", at a cost that is not known"
+    if cost == 0:
+        return ", at no cost a query"
+    against = f" (strong model alone: {words.money(alone)})" if alone is not None else ""
+    return f", at {words.money(cost)} a query{against}"

@@ -1,0 +1,192 @@
+"""The page of a run: RUN/report.html, one self-contained file without scripts that asks nothing of any network."""
+
+import base64
+import hashlib
+import importlib.metadata
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from cowest import runs
+from cowest.errors import CowestError
+from cowest.report import plots, words
+from cowest.report.cases import Case, find_cases
+from cowest.report.collect import collect
+from cowest.report.headline import headline, verdict
+from cowest.report.records import Feedback, Results, Training, label
+from cowest.types import Usage
+
+_FOLDER = Path(__file__).parent
+_NAMES = {"sft": "SFT", "feedback": "Feedback", "align": "Alignment", "evaluate": "Evaluation"}
+
+
+def write_page(run_folder: str | Path) -> Path:
+    """Writes the page of a run from whatever its folder holds so far.
+
+    Returns:
+        The page's path, RUN/report.html.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    path = runs.RunFolder(run_folder).page
+    runs.write_text(path, render(run_folder))
+    return path
+
+
+def render(run_folder: str | Path) -> str:
+    """The page of a run as HTML. Whatever a model, a data set or a recipe wrote is escaped.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    collected = collect(run_folder)
+    results = None if collected["results"] is None else Results.model_validate(collected["results"])
+    unreadable = list(collected["unreadable"])
+    style = (_FOLDER / "page.css").read_text(encoding="utf-8")
+    loader = FileSystemLoader(_FOLDER)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html.j2").render(
+        title=Path(collected["run"]).resolve().name,
+        style=Markup(style),
+        style_hash=_hash(style),
+        banner=results.banner if results else None,
+        headline=headline(results) if results else _so_far(collected),
+        verdict=verdict(results) if results else "unclear",
+        results=results,
+        intervals=_intervals(results) if results else {},
+        differences=_differences(results) if results else {},
+        steps=[_step(stage, collected) for stage in collected["stages"]],
+        rounds=_rounds(collected),
+        roles=_roles(collected, results),
+        spend=collected["spend_usd"],
+        money_by_stage=_money_by_stage(collected, results),
+        cases=_cases(runs.RunFolder(run_folder), results, unreadable),
+        recipe=collected["recipe"],
+        versions=_versions(collected),
+        unreadable=unreadable,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        label=label,
+        words=words,
+        plots=plots,
+    )
+
+
+def _hash(style: str) -> str:
+    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+
+def _so_far(collected: dict[str, Any]) -> str:
+    done = [each for each in collected["rounds"] if each["feedback"] is not None]
+    if not done:
+        return "This run has neither feedback nor an evaluation yet."
+    feedback = Feedback.model_validate(done[-1]["feedback"])
+    pairs, queries = words.plural(feedback.num_pairs, "pair"), words.plural(feedback.num_examples, "query")
+    return f"Not evaluated yet. Feedback of round {done[-1]['round']} made {pairs} from {queries}."
+
+
+def _intervals(results: Results) -> dict[str, Any]:
+    """The methods' dots on one axis, by name, and the axis under "": both for the headline metric."""
+    metric = results.headline_metric
+    scored = {name: row.metrics[metric] for name, row in results.methods.items() if metric in row.metrics}
+    on = plots.axis([bound for each in scored.values() for bound in (each.value, *(each.ci95 or ()))])
+    kinds = {name: "pair" if name == results.pair else "plain" for name in scored}
+    dots = {name: plots.interval(each.value, each.ci95, on, kind=kinds[name]) for name, each in scored.items()}
+    return {"": plots.scale(on), **dots}
+
+
+def _differences(results: Results) -> dict[str, Any]:
+    """The comparisons' dots by their index, and the axis under ""; the axis always shows 0."""
+    bounds = [bound for each in results.comparisons for bound in (each.difference, *(each.ci95 or ()))]
+    on = plots.axis([0.0, *bounds])
+    dots = {
+        str(index): plots.interval(each.difference, each.ci95, on, kind=each.verdict)
+        for index, each in enumerate(results.comparisons)
+    }
+    return {"": plots.scale(on), **dots}
+
+
+def _step(stage: dict[str, Any], collected: dict[str, Any]) -> dict[str, Any]:
+    name, number = stage["stage"], stage["round"]
+    title = _NAMES[name] + (f" · round {number}" if number is not None and len(collected["rounds"]) > 1 else "")
+    unfinished = {"missing": ["not yet"], "started": ["started, not finished"]}
+    facts = unfinished.get(stage["state"]) or _facts(stage, collected)
+    return {"title": title, "state": stage["state"], "facts": facts}
+
+
+def _facts(stage: dict[str, Any], collected: dict[str, Any]) -> list[str]:
+    name, number = stage["stage"], stage["round"]
+    time = [words.duration(stage["wall_s"])] if stage["wall_s"] is not None else []
+    if name == "evaluate":
+        results = Results.model_validate(collected["results"])
+        return [words.plural(len(results.methods), "method"), words.plural(results.num_examples, "example"), *time]
+    if name == "feedback":
+        feedback = Feedback.model_validate(collected["rounds"][number - 1]["feedback"])
+        made = [words.plural(feedback.num_examples, "query"), words.plural(feedback.num_drafts, "draft")]
+        return [*made, words.plural(feedback.num_pairs, "pair"), *time]
+    source = collected["sft"] if name == "sft" else collected["rounds"][number - 1]["align"]
+    training = Training.model_validate(source)
+    rows = [] if training.num_rows is None else [words.plural(training.num_rows, "row")]
+    left_out = training.num_overlong + training.num_untrainable
+    facts = [*rows, *([f"{left_out:,} left out"] if left_out else [])]
+    if training.first_loss is not None and training.final_loss is not None:
+        facts.append(f"loss {training.first_loss:.3g} → {training.final_loss:.3g}")
+    return [*facts, *time]
+
+
+def _rounds(collected: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"number": each["round"], "feedback": Feedback.model_validate(each["feedback"]), "failures": each["failures"]}
+        for each in collected["rounds"]
+        if each["feedback"] is not None
+    ]
+
+
+def _roles(collected: dict[str, Any], results: Results | None) -> dict[str, list[dict[str, int]]]:
+    """Calls and tokens by role, in feedback and in the evaluation."""
+    feedback = [each["feedback"] for each in _rounds(collected)]
+    methods = list(results.methods.values()) if results else []
+    parts = [feedback, methods]
+    names = dict.fromkeys(role for part in parts for each in part for role in (*each.calls, *each.usage))
+    return {
+        role: [
+            {
+                "calls": sum(each.calls.get(role, 0) for each in part),
+                "prompt": sum(each.usage.get(role, Usage()).prompt_tokens for each in part),
+                "completion": sum(each.usage.get(role, Usage()).completion_tokens for each in part),
+            }
+            for part in parts
+        ]
+        for role in names
+    }
+
+
+def _money_by_stage(collected: dict[str, Any], results: Results | None) -> dict[str, float | None]:
+    money = {f"Feedback, round {each['number']}": each["feedback"].cost_usd for each in _rounds(collected)}
+    for name, row in (results.methods if results else {}).items():
+        money[f"Evaluation, {name}"] = row.cost_usd
+    return money
+
+
+def _cases(run: runs.RunFolder, results: Results | None, unreadable: list[str]) -> dict[str, list[Case]]:
+    try:
+        return find_cases(run.evaluate / "predictions", results.pair if results else None)
+    except (CowestError, OSError, ValueError, TypeError, AttributeError) as error:
+        unreadable.append(f"{run.evaluate / 'predictions'}: {str(error).splitlines()[0]}")
+        return {"help": [], "harm": []}
+
+
+def _versions(collected: dict[str, Any]) -> dict[str, str]:
+    try:
+        own = importlib.metadata.version("cowest")
+    except importlib.metadata.PackageNotFoundError:
+        own = "not installed"
+    trained = (collected["sft"] or {}).get("versions") or {}
+    versions = {"cowest": own, "python": platform.python_version(), **trained}
+    return {str(name): str(version) for name, version in versions.items()}

@@ -1,0 +1,164 @@
+"""Tables for the terminal: in colour on a terminal, as plain Markdown anywhere else."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cowest.report import words
+from cowest.report.headline import headline
+from cowest.report.records import Feedback, MethodRow, Results
+from cowest.types import Usage
+
+_STYLES = {"better": "green", "worse": "red", "unclear": ""}
+_STATES = {"done": "✓ done", "started": "… started", "missing": "· not yet"}
+
+
+def print_results(results: dict[str, Any], stream: TextIO | None = None) -> None:
+    """Prints what results.json says: the headline, the methods and the comparisons."""
+    console = _console(stream)
+    parsed = Results.model_validate(results)
+    if parsed.banner:
+        console.print(Text(parsed.banner, style="yellow"))
+    console.print(Text(headline(parsed), style="bold"), soft_wrap=not console.is_terminal)
+    console.print(methods_table(parsed))
+    if parsed.comparisons:
+        console.print(comparisons_table(parsed))
+
+
+def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
+    """Prints what `collect` found: state, pairs, spend, failures and results."""
+    console = _console(stream)
+    console.print(Text(f"Run {run['run']}", style="bold"))
+    console.print(stages_table(run["stages"]))
+    rounds = [each for each in run["rounds"] if each["feedback"] is not None]
+    if rounds:
+        summaries = {f"round {each['round']}": Feedback.model_validate(each["feedback"]) for each in rounds}
+        console.print(feedback_table(summaries))
+    for each in run["rounds"]:
+        for failure in each["failures"]:
+            reason = f"round {each['round']}, {failure.get('example_id', '?')}: {failure.get('reason', '')}"
+            console.print(Text(f"left out: {reason}", style="yellow"))
+    if run["spend_usd"] is not None:
+        spent = ", ".join(f"{role} {words.money(usd)}" for role, usd in run["spend_usd"].items())
+        console.print(Text(f"Spent: {words.money(sum(run['spend_usd'].values()))}" + (f" ({spent})" if spent else "")))
+    for problem in run["unreadable"]:
+        console.print(Text(f"cannot be read: {problem}", style="red"))
+    if run["results"] is not None:
+        print_results(run["results"], stream)
+
+
+def methods_table(results: Results) -> Table:
+    """One row a method: every metric with its interval, calls, tokens, money, time and failures."""
+    headings = [*results.metric_names, "calls", "tokens", "cost/query", "p50", "p95", "failed"]
+    rows = [
+        (name, *_method_cells(results, name, row), style)
+        for name, row in results.methods.items()
+        for style in ["bold" if name == results.pair else ""]
+    ]
+    return _table(f"{results.num_examples:,} examples, 95% intervals", ["method", *headings], rows)
+
+
+def comparisons_table(results: Results) -> Table:
+    """One row a comparison, in percentage points."""
+    rows = [
+        (
+            f"{each.a} − {each.b}",
+            each.metric or results.headline_metric,
+            words.points(each.difference),
+            words.interval(each.ci95),
+            words.p_value(each.p_value),
+            _share(each.help_rate),
+            _share(each.harm_rate),
+            each.verdict,
+            _STYLES[each.verdict],
+        )
+        for each in results.comparisons
+    ]
+    return _table(
+        "differences in points", ["comparison", "metric", "points", "95%", "p", "help", "harm", "verdict"], rows
+    )
+
+
+def feedback_table(summaries: dict[str, Feedback]) -> Table:
+    """One row a harvest: from drafts to pairs, and what it took."""
+    rows = [
+        (
+            name,
+            *map(words.count, (each.num_examples, each.num_drafts, each.num_positive, each.num_negative)),
+            *map(words.count, (each.num_unscored, each.num_failed, each.num_pairs, sum(each.calls.values()))),
+            words.money(each.cost_usd),
+            words.duration(each.wall_s),
+            "",
+        )
+        for name, each in summaries.items()
+    ]
+    columns = ["queries", "drafts", "positive", "negative", "unscored", "failed", "pairs", "calls", "cost", "time"]
+    return _table("feedback", ["harvest", *columns], rows)
+
+
+def stages_table(stages: Sequence[dict[str, Any]]) -> Table:
+    """One row a stage: whether it is done, and how long it took."""
+    rows = [
+        (
+            each["stage"] if each["round"] is None else f"{each['stage']}, round {each['round']}",
+            _STATES[each["state"]],
+            words.duration(each["wall_s"]),
+            "" if each["state"] == "done" else "dim",
+        )
+        for each in stages
+    ]
+    return _table("", ["stage", "state", "time"], rows)
+
+
+def total_tokens(usage: dict[str, Usage]) -> int:
+    """Tokens in and out, of all roles."""
+    return sum(each.prompt_tokens + each.completion_tokens for each in usage.values())
+
+
+def _method_cells(results: Results, name: str, row: MethodRow) -> list[str]:
+    metrics = [row.metrics.get(metric) for metric in results.metric_names]
+    return [
+        *("–" if each is None else f"{words.percent(each.value)} {words.interval(each.ci95)}" for each in metrics),
+        words.count(sum(row.calls.values())),
+        words.count(total_tokens(row.usage)),
+        words.money(results.cost_per_query(name)),
+        words.duration(row.latency_s.p50),
+        words.duration(row.latency_s.p95),
+        words.count(row.num_failed),
+    ]
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else words.percent(value)
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    """A table whose rows end with their style. Names come from files, so they are never read as markup."""
+    table = Table(title=Text(title) if title else None, title_justify="left", box=box.ROUNDED)
+    for index, name in enumerate(columns):
+        table.add_column(Text(name), justify="left" if index == 0 else "right", no_wrap=index > 0)
+    for *cells, style in rows:
+        table.add_row(*map(Text, cells), style=style)
+    return table
+
+
+class _PlainConsole(Console):
+    """Prints tables as Markdown, without colours, as wide as they are."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        for each in objects:
+            if isinstance(each, Table):
+                each.box = box.MARKDOWN
+        super().print(*objects, **options)
+
+
+def _console(stream: TextIO | None) -> Console:
+    stream = stream or sys.stdout
+    if stream.isatty():
+        return Console(file=stream, highlight=False)
+    return _PlainConsole(file=stream, width=1000, color_system=None, highlight=False, force_terminal=False)

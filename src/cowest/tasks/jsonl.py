@@ -1,0 +1,192 @@
+"""A data file of one's own as a task, without code: the recipe names its columns."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from cowest import metrics
+from cowest.errors import InputError
+from cowest.plugins import nearest
+from cowest.tasks import _choices
+from cowest.tasks._files import read_rows, with_hub_split
+from cowest.tasks._rows import Row, UniqueIds
+from cowest.tasks.base import SplitName, Task
+from cowest.types import Answer, Example
+
+METRICS = {"exact_match": metrics.exact_match, "f1": metrics.token_f1, "accuracy": metrics.accuracy}
+KINDS = {"open": ("exact_match", "f1"), "choice": ("accuracy",), "label": ("accuracy",)}
+"""The metrics of each kind of task, the headline first."""
+
+
+class Jsonl(Task):
+    """Questions and answers from columns of .json, .jsonl, .csv or .parquet files (each also .gz) or of the hub.
+
+    Args:
+        train, validation, test: locations of the splits: a path, `package:path` or `hub:NAME[@CONFIG][:SPLIT]`.
+        question, answer: columns. The answer may be a list of accepted answers (open), or the letter, text or index
+            of an option (choice). A dot reaches into an object: `answers.text`.
+        kind: "open" (free text), "choice" (one of the row's options) or "label" (one of a fixed set).
+        choices: the column with the list of options, or one column an option.
+        index_from: what the first option's index is, 0 or 1, where answers are indices. Never guessed.
+        context: a column that is put before the question.
+        explanation: a column with a reference explanation, for training targets; it may be empty in some rows.
+        id: a column that is unique within a file; the row's number by default.
+        labels: all labels; the query then lists them, and an answer that is none of them is refused.
+        metric: the headline: "exact_match", "f1" or "accuracy"; by default exact_match for open, else accuracy.
+
+    Raises:
+        InputError: an option has a bad value, or does not go with the kind.
+    """
+
+    name = "jsonl"
+
+    def __init__(
+        self,
+        *,
+        train: str | None = None,
+        validation: str | None = None,
+        test: str | None = None,
+        question: str = "question",
+        answer: str = "answer",
+        kind: str = "open",
+        choices: str | Sequence[str] | None = None,
+        index_from: int | None = None,
+        context: str | None = None,
+        explanation: str | None = None,
+        id: str | None = None,
+        labels: Sequence[str] | None = None,
+        metric: str | None = None,
+    ) -> None:
+        locations = {"train": train, "validation": validation, "test": test}
+        super().__init__(**{name: with_hub_split(locations[name], name) for name in get_args(SplitName)})
+        _one_of("kind", kind, list(KINDS))
+        self.metric = _one_of("metric", metric or KINDS[kind][0], list(METRICS))
+        self.metrics = tuple(dict.fromkeys((self.metric, *KINDS[kind])))
+        if (choices is None) == (kind == "choice"):
+            raise InputError(
+                f"task.choices names the column with a row's options and goes with kind: choice, but the kind is "
+                f"{kind!r} and choices is {choices!r}. Give both or neither."
+            )
+        if labels is not None and (kind != "label" or not labels or isinstance(labels, str)):
+            raise InputError(f"task.labels is a list of labels and goes with kind: label; given: {labels!r}, {kind!r}.")
+        if index_from not in (None, 0, 1) or (index_from is not None and kind != "choice"):
+            raise InputError(f"task.index_from is 0 or 1 and goes with kind: choice; given: {index_from!r}, {kind!r}.")
+        self.kind, self.question, self.answer = kind, question, answer
+        self.choices, self.index_from = choices, index_from
+        self.context, self.explanation, self.id, self.labels = context, explanation, id, labels
+
+    def read(self, location: str) -> Iterator[Example]:
+        """Reads the examples of one location, in the file's order.
+
+        Raises:
+            InputError: the location is missing or a row is broken; the message names file, line and field.
+        """
+        identifiers = UniqueIds()
+        for number, row in enumerate(read_rows(location), start=1):
+            identifier = row.text(self.id) if self.id else str(number)
+            fields: dict[str, Any] = {}
+            options: tuple[str, ...] = ()
+            if self.choices is not None:
+                options = self._options(row, self.choices)
+                index = self._answer_index(row, options)
+                references: tuple[str, ...] = (_choices.letter(index, options), options[index])
+                fields = {"options": list(options), "answer_index": index}
+            else:
+                references = self._references(row)
+            yield Example(
+                id=identifiers.add(row, self.id or "row", identifier),
+                query=self._query(row, options),
+                references=references,
+                explanation=row.optional_text(self.explanation) if self.explanation else None,
+                fields=fields,
+            )
+
+    def score(self, example: Example, answer: Answer) -> dict[str, float]:
+        """Scores an answer by the metrics of the task's kind; of a choice, letter and text both count."""
+        if self.kind != "choice":
+            return {name: METRICS[name](answer.final, example.references) for name in self.metrics}
+        options = example.fields["options"]
+        chosen = None if answer.final is None else _choices.find(answer.final, options)
+        right = chosen is not None and _choices.same(options[chosen], options[example.fields["answer_index"]])
+        return {name: float(right) for name in self.metrics}
+
+    def describe(self) -> dict[str, Any]:
+        """What the task is, for the report."""
+        return {**super().describe(), "kind": self.kind, "question": self.question, "answer": self.answer}
+
+    def _query(self, row: Row, options: Sequence[str]) -> str:
+        parts = [row.optional_text(self.context)] if self.context else []
+        listed = f"\nLabels: {', '.join(self.labels)}" if self.labels else ""
+        question = row.text(self.question)
+        parts.append(f"{question}\n{_choices.render(options)}" if options else question + listed)
+        return "\n\n".join(part for part in parts if part)
+
+    def _references(self, row: Row) -> tuple[str, ...]:
+        references = row.texts(self.answer)
+        if self.labels is not None:
+            unknown = [reference for reference in references if not metrics.accuracy(reference, self.labels)]
+            if unknown:
+                hint = nearest(unknown[0], list(self.labels))
+                raise row.error(
+                    self.answer, f"{unknown[0]!r} is none of task.labels.{hint} Labels: {', '.join(self.labels)}."
+                )
+        return references
+
+    def _options(self, row: Row, choices: str | Sequence[str]) -> tuple[str, ...]:
+        if not isinstance(choices, str):
+            options, field = tuple(row.text(column) for column in choices), ", ".join(choices)
+        else:
+            options, field = _listed(row, choices), choices
+        if not 2 <= len(options) <= len(_choices.LETTERS):
+            raise row.error(
+                field, f"a choice needs 2 to {len(_choices.LETTERS)} options, but there are {len(options)}."
+            )
+        return options
+
+    def _answer_index(self, row: Row, options: Sequence[str]) -> int:
+        text = row.text(self.answer)
+        listed = _choices.render(options).replace("\n", " ")
+        if self.index_from is not None:
+            position = text.removesuffix(".0")
+            index = int(position) - self.index_from if position.lstrip("-").isdecimal() else -1
+            if not 0 <= index < len(options):
+                last = self.index_from + len(options) - 1
+                problem = (
+                    f"{text!r} is no index from {self.index_from} to {last} (task.index_from is {self.index_from})."
+                )
+                raise row.error(self.answer, problem)
+            return index
+        found = _choices.find(text, options)
+        if found is None:
+            raise row.error(
+                self.answer,
+                f"{text!r} is not, or not clearly, one of the options {listed}. Give an option's letter or text, or "
+                "its index and say task.index_from: 0 or 1.",
+            )
+        return found
+
+
+def _listed(row: Row, field: str) -> tuple[str, ...]:
+    value = row.value(field)
+    if not isinstance(value, str):
+        return row.texts(field)
+    # A CSV cell cannot hold a list, so it holds one written as JSON.
+    try:
+        entries = json.loads(value)
+    except json.JSONDecodeError:
+        entries = None
+    if not isinstance(entries, list):
+        problem = f"the options must be a list (in CSV: a JSON list, or one column an option), but got {value[:60]!r}."
+        raise row.error(field, problem)
+    return Row(row.location, row.position, {field: entries}).texts(field)
+
+
+def _one_of(option: str, value: str, allowed: list[str]) -> str:
+    if value not in allowed:
+        raise InputError(
+            f"task.{option} is {value!r}.{nearest(str(value), allowed)} It must be one of: {', '.join(allowed)}."
+        )
+    return value
+
+
+PLUGIN = Jsonl

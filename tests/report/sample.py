@@ -1,0 +1,145 @@
+"""A run's folder as the stages write it, small and invented."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+EVIL = "<script>alert('x')</script> [bold]{{ 7 * 7 }}[/bold]"
+
+
+def _usage(calls: int) -> dict[str, int]:
+    return {"prompt_tokens": 60 * calls, "completion_tokens": 25 * calls}
+
+
+def _method(value: float, roles: list[str], cost: float | None, **more: Any) -> dict[str, Any]:
+    return {
+        "round": None,
+        "metrics": {
+            "exact_match": {"value": value, "ci95": [value - 0.045, value + 0.045]},
+            "f1": {"value": value + 0.03, "ci95": [value - 0.015, value + 0.07]},
+        },
+        "num_failed": 0,
+        "calls": dict.fromkeys(roles, 400),
+        "usage": {role: _usage(400) for role in roles},
+        "cost_usd": cost,
+        "latency_s": {"p50": 0.84, "p95": 2.31},
+        **more,
+    }
+
+
+def results() -> dict[str, Any]:
+    return {
+        "task": "ifqa",
+        "metric": "exact_match",
+        "num_examples": 400,
+        "seed": 0,
+        "rounds": 2,
+        "wall_s": 95.0,
+        "oracle_gap_closed": 0.65,
+        "methods": {
+            "weak_only": _method(0.33, ["weak"], 0.0),
+            "strong_only": _method(0.355, ["strong"], 0.41),
+            "collaborate_sft": _method(0.583, ["weak", "strong"], 0.62),
+            "collaborate": _method(0.77, ["weak", "strong"], 0.64, num_failed=2),
+        },
+        "comparisons": [
+            _comparison("collaborate", "weak_only", 0.44, [0.38, 0.5], 1e-9),
+            _comparison("collaborate", "strong_only", 0.415, [0.36, 0.47], 1e-9),
+            _comparison("collaborate", "collaborate_sft", 0.187, [0.13, 0.245], 1e-6),
+        ],
+    }
+
+
+def _comparison(a: str, b: str, difference: float, ci95: list[float], p_value: float) -> dict[str, Any]:
+    return {
+        "a": a,
+        "b": b,
+        "metric": "exact_match",
+        "difference": difference,
+        "ci95": ci95,
+        "p_value": p_value,
+        "help_rate": max(0.0, difference) + 0.03,
+        "harm_rate": 0.03,
+    }
+
+
+def summary(num_pairs: int = 612) -> dict[str, Any]:
+    return {
+        "kind": "collaborative",
+        "num_examples": 400,
+        "num_pairs": num_pairs,
+        "num_drafts": 1721,
+        "num_positive": 702,
+        "num_negative": 1003,
+        "num_unscored": 16,
+        "num_failed": 1,
+        "calls": {"weak": 1721, "strong": 2121, "judge": 2121},
+        "usage": {role: _usage(1721) for role in ("weak", "strong", "judge")},
+        "cost_usd": 3.1415,
+        "wall_s": 214.0,
+        "calls_saved": {"solo_perfect": {"drafts": 180}, "settled": {"drafts": 99}},
+    }
+
+
+def training(**more: Any) -> dict[str, Any]:
+    return {
+        "stage": "sft",
+        "num_rows": 2000,
+        "num_overlong": 3,
+        "num_untrainable": 0,
+        "num_steps": 250,
+        "first_loss": 0.6931,
+        "final_loss": 0.412,
+        "wall_s": 83.0,
+        "versions": {"torch": "2.13.0", "trl": "1.16.0"},
+        **more,
+    }
+
+
+def predictions(method: str) -> list[dict[str, Any]]:
+    together = method.startswith("collaborate")
+    rows = []
+    for number in range(6):
+        correct = {0: together, 1: True, 2: not together, 3: together, 4: False, 5: together}[number]
+        answer = "Orrin" if correct else "Belmoor"
+        rows.append(
+            {
+                "id": f"q{number}",
+                "method": method,
+                "query": f"If the bridge of {number} arches had not been built, which town would be an island? {EVIL}",
+                "reference": ["Orrin", "Old Orrin"],
+                "draft": f"Explanation: The only dry way to Orrin was that bridge. {EVIL}\nAnswer: Orrin"
+                if together
+                else None,
+                "output": f"Explanation: Without it there is no way across.\nAnswer: {answer}",
+                "answer": answer,
+                "correct": float(correct),
+            }
+        )
+    return rows
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def write_run(folder: Path, num_rounds: int = 2) -> Path:
+    """Writes a finished run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yaml").write_text(
+        f"# cowest 0.1.0\nrun: {folder.name}\nrounds: {num_rounds}\ntask: {{name: ifqa}} # {EVIL}\n"
+    )
+    write_json(folder / "sft" / "training.json", training())
+    for number in range(1, num_rounds + 1):
+        feedback = folder / f"round-{number}" / "feedback"
+        write_json(feedback / "summary.json", summary(612 if number == 1 else 388))
+        (feedback / "failures.jsonl").write_text(json.dumps({"example_id": "q9", "reason": f"no reply {EVIL}"}) + "\n")
+        write_json(folder / f"round-{number}" / "align" / "training.json", training(stage="align", num_rows=612))
+    evaluate = folder / "evaluate"
+    write_json(evaluate / "results.json", results())
+    (evaluate / "predictions").mkdir()
+    for method in results()["methods"]:
+        lines = "".join(json.dumps(row) + "\n" for row in predictions(method))
+        (evaluate / "predictions" / f"{method}.jsonl").write_text(lines, encoding="utf-8")
+    return folder

@@ -1,0 +1,71 @@
+from typing import Any
+
+import pytest
+
+from cowest.report.headline import headline, verdict
+from cowest.report.records import Results
+from tests.report.sample import results
+
+
+def _results(**changes: Any) -> Results:
+    return Results.model_validate(results() | changes)
+
+
+def test_the_pair_beats_both() -> None:
+    assert headline(_results()) == (
+        "Together the two models reach 77.0% exact match [72.5, 81.5]: 41.5 points [36.0, 47.0] more than the strong "
+        "model alone (35.5%) and 44.0 points [38.0, 50.0] more than the weak model alone (33.0%), at $0.0016 a query "
+        "(strong model alone: $0.0010)."
+    )
+    assert verdict(_results()) == "better"
+
+
+@pytest.mark.parametrize(
+    ("difference", "ci95", "words", "said"),
+    [
+        (0.01, [-0.02, 0.04], "not clearly different (+1.0 [−2.0, 4.0]) from the strong model alone", "unclear"),
+        (-0.05, [-0.08, -0.02], "5.0 points [2.0, 8.0] less than the strong model alone", "worse"),
+        (0.0, [0.0, 0.0], "not clearly different (0.0 [0.0, 0.0]) from", "unclear"),
+    ],
+)
+def test_no_claim_without_an_interval_beside_zero(difference: float, ci95: list[float], words: str, said: str) -> None:
+    comparisons = results()["comparisons"]
+    comparisons[1] |= {"difference": difference, "ci95": ci95}
+    changed = _results(comparisons=comparisons)
+    assert words in headline(changed)
+    assert verdict(changed) == said
+
+
+def test_a_comparison_may_stand_the_other_way_round() -> None:
+    turned = {"a": "strong_only", "b": "collaborate", "metric": "exact_match", "difference": -0.4, "ci95": [-0.5, -0.3]}
+    changed = _results(comparisons=[turned])
+    assert "40.0 points [30.0, 50.0] more than the strong model alone" in headline(changed)
+    assert "the weak model alone (33.0%) was not compared with it" in headline(changed)
+    assert verdict(changed) == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("cost", "words"), [(None, "at a cost that is not known"), (0.0, "at no cost a query"), (800.0, "at $2.00 a query")]
+)
+def test_cost(cost: float | None, words: str) -> None:
+    methods = results()["methods"]
+    methods["collaborate"]["cost_usd"] = cost
+    assert words in headline(_results(methods=methods))
+
+
+def test_without_the_pair_the_best_method_stands() -> None:
+    methods = {name: row for name, row in results()["methods"].items() if not name.startswith("collaborate")}
+    changed = _results(methods=methods, comparisons=[])
+    assert headline(changed) == (
+        "Strong model alone reaches 35.5% exact match [31.0, 40.0]; the pair was not evaluated."
+    )
+    assert verdict(changed) == "unclear"
+    assert "no scores" in headline(Results())
+
+
+def test_the_pair_is_the_last_state_known() -> None:
+    methods = results()["methods"]
+    row = methods.pop("collaborate")
+    assert _results(methods=methods).pair == "collaborate_sft"
+    assert _results(methods=methods | {"collaborate_round_1": row}).pair == "collaborate_round_1"
+    assert _results(methods={}).pair is None

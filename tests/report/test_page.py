@@ -1,0 +1,157 @@
+import base64
+import hashlib
+import html
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from cowest.errors import InputError
+from cowest.report import write_page
+from cowest.report.records import LAB_NOTE
+from tests.report.sample import EVIL, results, summary, write_json
+
+VOID = {"meta", "br", "circle", "line", "rect"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and text, and checks that every tag is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def _read(folder: Path) -> Reader:
+    page = write_page(folder)
+    assert page == folder / "report.html"
+    reader = Reader()
+    reader.feed(page.read_text(encoding="utf-8"))
+    assert reader.open == []
+    return reader
+
+
+def test_a_finished_run_says_it_all(run_folder: Path) -> None:
+    text = _read(run_folder).text
+    for words in (
+        "Together the two models reach 77.0% exact match [72.5, 81.5]: 41.5 points [36.0, 47.0] more than",
+        "Feedback · round 2", "1,721 drafts", "loss 0.693 → 0.412", "3 left out",
+        "+18.7", "[13.0, 24.5]", "covers 65.0%", "388", "180 drafts", "Strong model alone", "Orrin / Old Orrin",
+        "The only dry way to Orrin", "torch 2.13.0", "$3.14", "rounds: 2",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_the_page_is_self_contained_and_runs_nothing(run_folder: Path) -> None:
+    reader = _read(run_folder)
+    tags = {tag for tag, _ in reader.tags}
+    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "form", "base", "a"}
+    names = {name for _, attributes in reader.tags for name in attributes}
+    assert not {name for name in names if name.startswith("on") or name in ("src", "href", "style", "srcdoc")}
+    source = (run_folder / "report.html").read_text()
+    assert "@import" not in source
+    assert "url(" not in source
+    assert "://" not in source
+
+
+def test_the_policy_allows_our_style_and_nothing_else(run_folder: Path) -> None:
+    reader = _read(run_folder)
+    policy = next(a["content"] for _, a in reader.tags if a.get("http-equiv") == "Content-Security-Policy")
+    source = (run_folder / "report.html").read_text()
+    style = source[source.index("<style>") + 7 : source.index("</style>")]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def test_what_models_and_data_wrote_is_escaped(run_folder: Path) -> None:
+    changed = results() | {"task": EVIL, "note": EVIL}
+    changed["methods"][EVIL] = changed["methods"]["weak_only"]
+    changed["comparisons"][0]["b"] = EVIL
+    write_json(run_folder / "evaluate" / "results.json", changed)
+    reader = _read(run_folder)
+    source = (run_folder / "report.html").read_text()
+    assert "<script" not in source
+    assert source.count(html.escape(EVIL, quote=False).replace("'", "&#39;")) >= 8
+    assert EVIL in reader.text
+
+
+def test_dark_phone_and_print_are_seen_to(run_folder: Path) -> None:
+    reader = _read(run_folder)
+    source = (run_folder / "report.html").read_text()
+    for words in ("prefers-color-scheme: dark", "@media print", "max-width: 640px"):
+        assert words in source
+    assert any(a.get("name") == "viewport" for _, a in reader.tags)
+
+
+def test_notes_are_a_banner(run_folder: Path) -> None:
+    assert 'class="banner"' not in write_page(run_folder).read_text()
+    write_json(run_folder / "evaluate" / "results.json", results() | {"task": "formulary"})
+    assert LAB_NOTE in _read(run_folder).text
+    write_json(run_folder / "evaluate" / "results.json", results() | {"note": "Only a rehearsal."})
+    assert "Only a rehearsal." in _read(run_folder).text
+
+
+def test_an_empty_run(tmp_path: Path) -> None:
+    assert "neither feedback nor an evaluation" in _read(tmp_path).text
+
+
+def test_only_feedback_is_done(tmp_path: Path) -> None:
+    write_json(tmp_path / "round-1" / "feedback" / "summary.json", summary(1))
+    text = _read(tmp_path).text
+    assert "Not evaluated yet. Feedback of round 1 made 1 pair from 400 queries." in text
+    assert "not yet" in text
+
+
+@pytest.mark.parametrize("part", ["sft", "round-1", "round-2", "evaluate", "evaluate/predictions", "recipe.yaml"])
+def test_any_part_may_be_missing(run_folder: Path, part: str) -> None:
+    target = run_folder / part
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    _read(run_folder)
+
+
+@pytest.mark.parametrize(
+    "part", ["sft/training.json", "round-1/feedback/summary.json", "evaluate/results.json",
+             "evaluate/predictions/collaborate.jsonl", "evaluate/predictions/strong_only.jsonl"],
+)  # fmt: skip
+@pytest.mark.parametrize("data", [b"{", b"\xff\xfe", b"[1]\n"])
+def test_broken_parts_are_named(run_folder: Path, part: str, data: bytes) -> None:
+    (run_folder / part).write_bytes(data)
+    assert "Cannot be read:" in _read(run_folder).text
+
+
+def test_only_what_the_contract_promises(tmp_path: Path) -> None:
+    metrics = {"exact_match": {"value": 0.7, "ci95": [0.66, 0.73]}}
+    row = {"round": 1, "metrics": metrics, "calls": {}, "cost_usd": 0.0, "latency_s": {"p50": 0, "p95": 0}}
+    comparison = {"a": "collaborate", "b": "strong_only", "metric": "exact_match", "difference": 0.1,
+                  "ci95": [0.05, 0.15], "p_value": 0.001}  # fmt: skip
+    document = {"task": "ifqa", "num_examples": 700, "seed": 0, "methods": {"collaborate": row, "strong_only": row}}
+    write_json(tmp_path / "evaluate" / "results.json", document | {"comparisons": [comparison]})
+    assert "70.0% exact match [66.0, 73.0]: 10.0 points [5.0, 15.0] more than" in _read(tmp_path).text
+
+
+def test_a_missing_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run folder"):
+        write_page(tmp_path / "nothing")

@@ -1,0 +1,42 @@
+import pytest
+
+from cowest.report import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "unknown"),
+        (0.0, "$0"),
+        (0.00001234, "$1.2e-05"),
+        (0.0016, "$0.0016"),
+        (0.5, "$0.5000"),
+        (1234.5, "$1,234.50"),
+    ],
+)
+def test_money(value: float | None, text: str) -> None:
+    assert words.money(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0.084, "0.084 s"), (2.31, "2.3 s"), (58.4, "58 s"), (59.7, "1 min 00 s"), (7500, "2 h 05 min")],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+def test_points_have_a_sign_unless_they_are_zero() -> None:
+    assert [words.points(value) for value in (0.125, -0.125, -0.0001, 0.0001)] == ["+12.5", "−12.5", "0.0", "0.0"]
+
+
+def test_plurals() -> None:
+    assert [words.plural(1, "query"), words.plural(2, "query"), words.plural(0, "pair")] == [
+        "1 query",
+        "2 queries",
+        "0 pairs",
+    ]
+
+
+def test_small_p_values_are_bounds() -> None:
+    assert [words.p_value(value) for value in (0.0001, 0.04999, None)] == ["< 0.001", "0.050", "–"]

@@ -1,0 +1,121 @@
+"""The pipeline in its folder: skipping, claiming, refusing, and what it says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cowest.errors import InputError
+from cowest.pipeline import Pipeline
+from cowest.recipe import make_recipe
+
+
+def recipe_of(folder: Path, **changes: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "run": str(folder),
+        "task": {"name": "tests.worlds:Sums", "train": "20", "test": "12"},
+        "weak": {"model": "scripted/tests.worlds:weak_reply"},
+        "strong": {"model": "scripted/tests.worlds:strong_reply"},
+        "judge": {"name": "answer_match"},
+        "feedback": {"queries": 10},
+    }
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        section = data
+        for key in parents:
+            section = section.setdefault(key, {})
+        section[last] = value
+    return data
+
+
+def run(folder: Path, stage: str = "feedback", **changes: Any) -> list[str]:
+    said: list[str] = []
+    with Pipeline(make_recipe(recipe_of(folder, **changes)), say=said.append) as pipeline:
+        pipeline.feedback(1) if stage == "feedback" else pipeline.evaluate()
+    return said
+
+
+def test_a_weak_model_on_a_server_takes_part_in_feedback_and_evaluation(tmp_path: Path) -> None:
+    assert run(tmp_path) == ["feedback, round 1"]
+    assert run(tmp_path, "evaluate") == ["evaluate"]
+    results = json.loads((tmp_path / "evaluate/results.json").read_text())
+    assert list(results["methods"]) == ["weak_only", "strong_only", "strong_only_direct", "collaborate_sft"]
+    summary = json.loads((tmp_path / "round-1/feedback/summary.json").read_text())
+    assert summary["num_examples"] == 10
+
+
+def test_what_is_done_is_skipped(tmp_path: Path) -> None:
+    run(tmp_path)
+    pairs = (tmp_path / "round-1/feedback/pairs.jsonl").stat().st_mtime_ns
+    assert run(tmp_path) == ["feedback, round 1: done before"]
+    assert (tmp_path / "round-1/feedback/pairs.jsonl").stat().st_mtime_ns == pairs
+    run(tmp_path, "evaluate")
+    assert run(tmp_path, "evaluate") == ["evaluate: done before"]
+
+
+def test_evaluation_is_done_again_when_its_settings_change(tmp_path: Path) -> None:
+    run(tmp_path, "evaluate")
+    assert run(tmp_path, "evaluate", evaluate__limit=5) == ["evaluate"]
+    assert json.loads((tmp_path / "evaluate/results.json").read_text())["num_examples"] == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"feedback__samples": 3}, r"feedback\.samples: 5, now 3"),
+        ({"seed": 1}, "seed: 0, now 1"),
+        ({"strong__sampling": {"temperature": 0.5}}, r"strong\.sampling\.temperature: 1\.0, now 0\.5"),
+        ({"task__train": "21"}, "task.train: '20', now '21'"),
+    ],
+)
+def test_a_folder_of_another_recipe_is_refused_and_left_alone(
+    tmp_path: Path, change: dict[str, Any], named: str
+) -> None:
+    run(tmp_path)
+    before = (tmp_path / "round-1/feedback/pairs.jsonl").read_bytes()
+    with pytest.raises(InputError, match=rf"belongs to another recipe.*{named}"):
+        run(tmp_path, **change)
+    assert (tmp_path / "round-1/feedback/pairs.jsonl").read_bytes() == before
+
+
+def test_limits_may_change_between_calls(tmp_path: Path) -> None:
+    run(tmp_path)
+    assert run(tmp_path, strong__max_concurrency=3, strong__timeout_s=7) == ["feedback, round 1: done before"]
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    recipe = make_recipe(recipe_of(tmp_path))
+    with Pipeline(recipe), pytest.raises(InputError, match="Another process is at work"), Pipeline(recipe):
+        pass
+
+
+def test_training_needs_weights(tmp_path: Path) -> None:
+    with Pipeline(make_recipe(recipe_of(tmp_path))) as pipeline, pytest.raises(InputError, match="trains the weak"):
+        pipeline.sft()
+
+
+def test_a_stage_before_its_predecessor_says_what_to_run(tmp_path: Path) -> None:
+    changes = {"weak__model": f"local/{tmp_path}"}
+    with Pipeline(make_recipe(recipe_of(tmp_path / "run", **changes))) as pipeline:
+        with pytest.raises(InputError, match="cowest sft"):
+            pipeline.feedback(1)
+        with pytest.raises(InputError, match="cowest feedback"):
+            pipeline.align(1)
+
+
+def test_the_saved_recipe_names_the_version_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "CANARY-KEY")
+    run(tmp_path)
+    run(tmp_path, "evaluate")
+    assert "cowest_version" in (tmp_path / "recipe.yaml").read_text()
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or b"CANARY-KEY" not in file.read_bytes()
+
+
+def test_the_ledger_makes_a_second_evaluation_free(tmp_path: Path) -> None:
+    run(tmp_path, "evaluate")
+    with Pipeline(make_recipe(recipe_of(tmp_path, evaluate__limit=5))) as pipeline:
+        before = pipeline.ledger.counts()
+        pipeline.evaluate()
+        assert pipeline.ledger.counts() == before

@@ -1,0 +1,151 @@
+import io
+import threading
+
+import pytest
+
+from cowest.progress import ProgressBar, progress_bar, quietly
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_line() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with progress_bar("feedback", total=400, stream=stream, clock=clock) as bar:
+        clock.now += 10
+        bar.advance(120, positives=45, pairs=30)
+        bar.show(spend_usd=0.1234)
+        assert bar.line() == "feedback 120/400 (30%) 12.0/s positives 45 pairs 30 $0.12 left 0:23"
+        bar.advance(280, positives=5)
+    assert stream.getvalue() == "feedback 400/400 (100%) 40.0/s positives 50 pairs 30 $0.12 in 0:10\n"
+
+
+def test_a_line_every_thirty_seconds_at_most_and_one_at_the_end() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with progress_bar("work", total=100, stream=stream, clock=clock) as bar:
+        for _ in range(70):
+            clock.now += 1
+            bar.advance()
+    assert [line.split()[1] for line in stream.getvalue().splitlines()] == ["30/100", "60/100", "70/100"]
+
+
+def test_advance_adds_and_update_sets() -> None:
+    bar = progress_bar("sft", quiet=True)
+    bar.advance(2, pairs=1)
+    bar.advance(1, pairs=2)
+    assert (bar.done, bar.total, bar.fields) == (3, None, {"pairs": 3})
+    bar.update(7, 10, loss=0.69315)
+    bar.update(8, loss=0.5)
+    assert (bar.done, bar.total, bar.fields) == (8, 10, {"pairs": 3, "loss": 0.5})
+
+
+def test_what_was_done_before_does_not_count_towards_the_rate() -> None:
+    clock = Clock()
+    bar = progress_bar("resumed", total=100, done=80, quiet=True, clock=clock)
+    assert bar.rate is None
+    assert bar.left_s is None
+    clock.now += 10
+    bar.advance(10)
+    assert (bar.rate, bar.left_s) == (1.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"loss": 0.693147}, "loss 0.6931"),
+        ({"judge_usd": 12.0}, "judge $12.00"),
+        ({"cost_usd": 0.0012}, "$0.0012"),
+        ({"num_failed": 1234567}, "num failed 1,234,567"),
+        ({"waited_s": 3723.4}, "waited 1:02:03"),
+        ({"loss": float("nan")}, "loss nan"),
+    ],
+)
+def test_fields_in_words(fields: dict[str, float], words: str) -> None:
+    bar = progress_bar("x", quiet=True)
+    bar.show(**fields)
+    assert bar.details() == words
+
+
+def test_unknown_and_zero_totals_and_slow_work() -> None:
+    clock = Clock()
+    bar = progress_bar("reading", quiet=True, clock=clock)
+    clock.now += 60
+    bar.advance(3)
+    assert bar.line() == "reading 3 3.0/min"
+    assert progress_bar("nothing", total=0, quiet=True).line() == "nothing 0/0 in 0:00"
+
+
+def _fail(bar: ProgressBar) -> None:
+    bar.advance()
+    raise KeyError
+
+
+def test_a_failure_leaves_the_last_line_and_goes_on() -> None:
+    stream = io.StringIO()
+    bar = progress_bar("work", total=5, stream=stream, clock=Clock())
+    with pytest.raises(KeyError), bar:
+        _fail(bar)
+    assert stream.getvalue() == "work 1/5 (20%) (stopped)\n"
+
+
+def test_a_closed_stream_does_not_end_the_work() -> None:
+    stream = io.StringIO()
+    with progress_bar("work", total=1, stream=stream) as bar:
+        stream.close()
+        bar.advance()
+
+
+def test_quiet() -> None:
+    stream = io.StringIO()
+    with quietly(), progress_bar("work", total=1, stream=stream) as bar:
+        bar.advance()
+    with progress_bar("work", total=1, stream=stream, quiet=True) as bar:
+        bar.advance()
+    assert stream.getvalue() == ""
+    with progress_bar("work", total=1, stream=stream):
+        pass
+    assert stream.getvalue() != ""
+
+
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    stream = Terminal()
+    with progress_bar("feedback [bold]", total=4, stream=stream) as bar:
+        bar.advance(4, pairs=2)
+    shown = stream.getvalue()
+    for words in ("feedback [bold]", "━", "4/4", "pairs 2"):
+        assert words in shown
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    with progress_bar("work", total=1, stream=stream) as bar:
+        bar.advance()
+    assert stream.getvalue().startswith("work 1/1 (100%)")
+
+
+def test_threads_lose_no_count() -> None:
+    bar = progress_bar("work", total=8000, quiet=True)
+
+    def work() -> None:
+        for _ in range(1000):
+            bar.advance(1, pairs=1)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (bar.done, bar.fields["pairs"]) == (8000, 8000)
