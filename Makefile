@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-slow test-gpu lint lock clean
+.PHONY: quickstart test test-slow test-gpu lint lock tree clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/cowest quickstart
@@ -43,6 +43,10 @@ lock: $(VENV)/python
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train -o requirements/train.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train --extra test -o requirements/test.txt pyproject.toml
 	sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements/train.txt requirements/test.txt
+
+# Writes the README's tree from the first lines of the modules.
+tree: $(VENV)/installed
+	$(BIN)/python tests/readme_tree.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

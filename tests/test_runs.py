@@ -1,0 +1,56 @@
+"""The run's folder: files whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cowest import runs
+from cowest.errors import InputError
+from cowest.types import Message
+
+
+def test_json_lines_there_and_back(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "rows.jsonl"
+    runs.write_jsonl(path, [{"a": "é\u2028"}, Message(role="user", content="x\ny")])
+    assert list(runs.read_jsonl(path)) == [{"a": "é\u2028"}, {"role": "user", "content": "x\ny"}]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.json"
+    runs.write_json(path, {"old": True})
+
+    def full(_: int) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        runs.write_json(path, {"new": True})
+    assert runs.read_json(path) == {"old": True}
+
+
+def test_broken_files_name_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"a": 1}\n{"a": \n')
+    with pytest.raises(InputError, match="line 2"):
+        list(runs.read_jsonl(path))
+    with pytest.raises(InputError, match="not the JSON"):
+        runs.read_json(path)
+    with pytest.raises(InputError, match="does not exist"):
+        runs.read_json(tmp_path / "none.json")
+    with pytest.raises(InputError, match="does not exist"):
+        list(runs.read_jsonl(tmp_path / "none.jsonl"))
+
+
+def test_a_folder_that_cannot_be_made_is_the_users_input(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot be used"), runs.RunFolder(tmp_path / "file" / "run").lock():
+        pass
+
+
+def test_paths(tmp_path: Path) -> None:
+    folder = runs.RunFolder(tmp_path)
+    assert folder.feedback(2) == tmp_path / "round-2" / "feedback"
+    assert folder.align(1) == tmp_path / "round-1" / "align"
+    assert (folder.sft, folder.evaluate) == (tmp_path / "sft", tmp_path / "evaluate")
+    assert folder.page.name == "report.html"
