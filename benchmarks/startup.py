@@ -1,6 +1,6 @@
 """How long `cowest --help` and `import cowest` take, beside an empty Python process.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics

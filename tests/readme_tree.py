@@ -1,4 +1,4 @@
-"""The README's tree of the package, made of the modules' first lines. As a script it writes the tree into the README."""
+"""The README's tree of the package, made of the modules' first lines; as a script it writes it there."""
 
 import ast
 from pathlib import Path

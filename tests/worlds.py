@@ -77,7 +77,6 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-
 def weak_reply(request: ChatRequest) -> str:
     """For recipes: `scripted/tests.worlds:weak_reply`."""
     return gamble("weak", 0.4, request)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from cowest.collaboration import Collaboration as Collaboration
     from cowest.errors import CowestError as CowestError
     from cowest.models import ModelConfig as ModelConfig
+    from cowest.models import model as model
     from cowest.models import open_model as open_model
     from cowest.models.providers.scripted import ScriptedModel as ScriptedModel
     from cowest.pipeline import Pipeline as Pipeline
@@ -49,7 +50,27 @@ _HOMES = {
 }
 _NAMES_THERE = {"task": "load_task"}
 
-__all__ = sorted(_HOMES)
+__all__ = [
+    "Answer",
+    "Collaboration",
+    "CowestError",
+    "Example",
+    "ModelConfig",
+    "Pipeline",
+    "PreferencePair",
+    "Recipe",
+    "ScriptedModel",
+    "Task",
+    "Verdict",
+    "align",
+    "evaluate",
+    "feedback",
+    "load_recipe",
+    "model",
+    "open_model",
+    "sft",
+    "task",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -37,7 +37,8 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
         return f"{path}: is missing and has no default."
     if problem["type"] == "string_pattern_mismatch" and location[-1] == "model":
         return f"{path}: got {given}; needs PROVIDER/NAME, e.g. local/FOLDER or openai/gpt-4.1."
-    return f"{path}: got {given if len(given) < 80 else given[:77] + '...'}; {problem['msg'][0].lower()}{problem['msg'][1:]}."
+    shown = given if len(given) < 80 else given[:77] + "..."
+    return f"{path}: got {shown}; {problem['msg'][0].lower()}{problem['msg'][1:]}."
 
 
 def _allowed_keys(root: type[BaseModel], path: list[str]) -> list[str]:

@@ -66,9 +66,7 @@ class Collaboration:
 
     async def refine(self, query: str, draft: str, sample_index: int = 0) -> Completion:
         """y* ~ pi_s(y* | x, y): the strong model given the draft (Algorithm 1 line 13)."""
-        return await self._complete(
-            self.strong, self.strong_sampling, "refine", sample_index, query=query, draft=draft
-        )
+        return await self._complete(self.strong, self.strong_sampling, "refine", sample_index, query=query, draft=draft)
 
     async def exchange(self, query: str, sample_index: int = 0) -> Exchange:
         """Algorithm 2: a draft, the refined output, and the answer in it."""

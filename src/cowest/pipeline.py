@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from cowest import runs
+from cowest import runs, synchronous
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.judge import Judge, ModelJudge, load_judge
@@ -115,10 +115,10 @@ class Pipeline:
         out = self.folder.feedback(number)
         if self._is_done(f"feedback, round {number}", out, FEEDBACK_KEYS, examples, marker="summary.json"):
             return
-        strong = self._open(recipe.strong, "strong")
+        strong, drafting = self._open(recipe.strong, "strong"), self._open(weak, "weak")
         feedback(
             examples,
-            weak=self._open(weak, "weak"),
+            weak=drafting,
             strong=strong,
             judge=self._judge(strong),
             out=out,
@@ -131,6 +131,9 @@ class Pipeline:
             seed=recipe.seed,
             num_in_flight=recipe.strong.max_concurrency,
         )
+        # Training comes next and wants the memory.
+        for model in (drafting, strong):
+            synchronous.run(model.close())
 
     def align(self, number: int) -> None:
         """Preference tuning on the pairs of round `number`; the reference is the model that drafted (Equation 2)."""
@@ -138,7 +141,9 @@ class Pipeline:
         self._needs_local_weak("align")
         pairs = self.folder.feedback(number) / "pairs.jsonl"
         if not pairs.is_file():
-            raise InputError(f"Round {number} has no pairs yet ({str(pairs)!r} is missing). Run `cowest feedback` first.")
+            raise InputError(
+                f"Round {number} has no pairs yet ({str(pairs)!r} is missing). Run `cowest feedback` first."
+            )
         start = self._weak_after_round(number - 1).model
         if self._is_done(f"align, round {number}", self.folder.align(number), ALIGN_KEYS, (), marker=DONE_MARKER):
             return
@@ -226,7 +231,7 @@ class Pipeline:
             stage = "sft" if number == 0 else f"align of round {number}"
             raise InputError(
                 f"The weak model after {stage} is not there yet ({str(folder)!r}). "
-                f"Run `cowest {stage.split()[0]}` first, or `cowest run` for all stages."
+                f"Run `cowest {stage.split(maxsplit=1)[0]}` first, or `cowest run` for all stages."
             )
         return self._with_model(TrainedModel.read(folder).model)
 

@@ -54,7 +54,8 @@ def pairs(graded: GradedExample, prompt: tuple[Message, ...]) -> list[Preference
 def _pair(
     graded: GradedExample, prompt: tuple[Message, ...], index: int, chosen: GradedDraft, rejected: GradedDraft
 ) -> PreferencePair:
-    assert chosen.gain is not None and rejected.gain is not None
+    assert chosen.gain is not None
+    assert rejected.gain is not None
     return PreferencePair(
         prompt=prompt,
         chosen=(Message(role="assistant", content=chosen.draft.text),),
@@ -65,4 +66,6 @@ def _pair(
         rejected_sample_index=rejected.draft.sample_index,
         gain_chosen=chosen.gain,
         gain_rejected=rejected.gain,
+        finish_reason_chosen=chosen.draft.finish_reason,
+        finish_reason_rejected=rejected.draft.finish_reason,
     )

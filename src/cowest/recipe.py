@@ -104,7 +104,9 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"The recipe {str(path)!r} cannot be read: {error.strerror}. Give the path of a YAML file.") from error
+        raise InputError(
+            f"The recipe {str(path)!r} cannot be read: {error.strerror}. Give the path of a YAML file."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"The recipe {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(data, dict):

@@ -48,7 +48,9 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise InputError(f"{str(path)!r} does not exist.") from error
     except ValueError as error:
-        raise InputError(f"{str(path)!r} is not the JSON it should be ({error}). Delete it to have it made again.") from error
+        raise InputError(
+            f"{str(path)!r} is not the JSON it should be ({error}). Delete it to have it made again."
+        ) from error
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -126,12 +128,14 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             file = (self.path / ".lock").open("w")
         except OSError as error:
-            raise InputError(f"The run folder {str(self.path)!r} cannot be used: {error}. Name another with run=.") from error
+            raise InputError(
+                f"The run folder {str(self.path)!r} cannot be used: {error}. Name another with run=."
+            ) from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise InputError(
-                    f"Another process is at work in the run folder {str(self.path)!r}. Wait for it, or name another run."
+                    f"Another process is at work in the run folder {str(self.path)!r}. Wait for it, or name another."
                 ) from error
             yield

@@ -161,6 +161,8 @@ class PreferencePair(Record):
     rejected_sample_index: int
     gain_chosen: int
     gain_rejected: int
+    finish_reason_chosen: str = "stop"
+    finish_reason_rejected: str = "stop"
 
 
 class Prediction(Record):

@@ -35,9 +35,7 @@ def annotate(
 ) -> tuple[GradedExample, ScriptedModel, ScriptedModel, ScoreBy]:
     collaboration, weak, strong = pair()
     judge = ScoreBy(lambda _, output: scores.get(output, 1))
-    graded = synchronous.run(
-        kind(collaboration, judge, samples=samples, skip_settled=skip).annotate(EXAMPLE)
-    )
+    graded = synchronous.run(kind(collaboration, judge, samples=samples, skip_settled=skip).annotate(EXAMPLE))
     return graded, weak, strong, judge
 
 

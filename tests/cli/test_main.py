@@ -52,8 +52,10 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
 
 def test_bad_input_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = str(tmp_path / "none.yaml")
-    assert failing(capsys, "run", missing) == (2, f"cowest: The recipe {missing!r} cannot be read: No such file or "
-        "directory. Give the path of a YAML file.")
+    assert failing(capsys, "run", missing) == (
+        2,
+        f"cowest: The recipe {missing!r} cannot be read: No such file or directory. Give the path of a YAML file.",
+    )
     status, said = failing(capsys, "feedback", write_recipe(tmp_path), "feedback.smaples=3")
     assert status == 2
     assert "feedback.smaples: there is no such key. Did you mean 'samples'?" in said

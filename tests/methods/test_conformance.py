@@ -50,9 +50,7 @@ def test_one_call_more_or_less_is_a_failure(name: str, calls: dict[str, int]) ->
 
 def test_no_base_row_where_there_is_no_base() -> None:
     whole = setting()
-    without = Setting(
-        weak={"sft": whole.weak["sft"]}, strong=whole.strong, collaborate=whole.collaborate, task=TASK
-    )
+    without = Setting(weak={"sft": whole.weak["sft"]}, strong=whole.strong, collaborate=whole.collaborate, task=TASK)
     assert [method.name for method in make_methods(["weak_only"], without)] == ["weak_only"]
     assert [method.name for method in make_methods(["collaborate"], without)] == ["collaborate_sft"]
 

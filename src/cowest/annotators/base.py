@@ -101,6 +101,4 @@ class AgainstSolo(abc.ABC):
             verdict = await self.judge.score(example, judged, sample_index)
         except CompletionError as error:
             verdict = Verdict(unscored_reason=str(error))
-        return GradedDraft(
-            draft=draft, refined=refined, verdict=verdict, gain=preferences.gain(verdict, solo_verdict)
-        )
+        return GradedDraft(draft=draft, refined=refined, verdict=verdict, gain=preferences.gain(verdict, solo_verdict))

@@ -72,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, status: int) -> int:
-    paragraphs = (textwrap.fill(line, 100, subsequent_indent="  ", break_long_words=False) for line in message.splitlines())
+    paragraphs = (
+        textwrap.fill(line, 100, subsequent_indent="  ", break_long_words=False) for line in message.splitlines()
+    )
     print("\ncowest: " + "\n".join(paragraphs), file=sys.stderr)
     return status

@@ -7,7 +7,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds where to run, with which seed, on which lab."""
     parser.add_argument("--run", dest="folder", default="runs/quickstart", help="the run's folder")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--lab", help="a folder made by `cowest lab build`; default: the lab that ships with the package")
+    parser.add_argument(
+        "--lab", help="a folder made by `cowest lab build`; default: the lab that ships with the package"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

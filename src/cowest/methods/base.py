@@ -28,6 +28,10 @@ class Method(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """Releases the memory of models that hardly any other method needs."""
+        ...
+
 
 @dataclass(frozen=True)
 class Setting:

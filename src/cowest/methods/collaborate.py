@@ -21,6 +21,10 @@ class Collaborate:
         calls = [("weak", exchange.draft), ("strong", exchange.output)]
         return predict(self.name, self.task, example, exchange.answer, calls, draft=exchange.draft.text)
 
+    async def close(self) -> None:
+        """Releases the weak model."""
+        await self.collaboration.weak.close()
+
 
 def variants(setting: Setting) -> list[Method]:
     """`collaborate_sft` unaligned, `collaborate_round_N` after each round where there are several, `collaborate`."""

@@ -30,6 +30,9 @@ class Oracle:
         output = await self.collaboration.refine(example.query, draft)
         return predict(self.name, self.task, example, answers.parse(output.text), [("strong", output)], draft=draft)
 
+    async def close(self) -> None:
+        """Keeps the strong model, which the other methods need too."""
+
 
 def variants(setting: Setting) -> list[Method]:
     """`oracle`."""

@@ -25,6 +25,9 @@ class StrongOnly:
         output = await self.collaboration.solo(example.query, template=self.template)
         return predict(self.name, self.task, example, answers.parse(output.text), [("strong", output)])
 
+    async def close(self) -> None:
+        """Keeps the strong model, which the other methods need too."""
+
 
 def variants(setting: Setting) -> list[Method]:
     """`strong_only` with chain of thought (the z of Algorithm 1), and `strong_only_direct`."""

@@ -22,6 +22,10 @@ class WeakOnly:
         answer = self.collaboration.format.parse(draft.text)
         return predict(self.name, self.task, example, answer, [("weak", draft)], draft=draft.text)
 
+    async def close(self) -> None:
+        """Releases the weak model."""
+        await self.collaboration.weak.close()
+
 
 def variants(setting: Setting) -> list[Method]:
     """`weak_only` after SFT, and `weak_only_base` before it."""

@@ -29,5 +29,5 @@ class ChatModel(Protocol):
         ...
 
     async def close(self) -> None:
-        """Releases connections and memory."""
+        """Releases connections and memory; the next request takes them again."""
         ...

@@ -104,9 +104,7 @@ def summarise(
 ) -> dict[str, Any]:
     """The numbers of results.json from the predictions of every method on the same examples, in the same order."""
     num_examples = len(next(iter(predictions.values())))
-    methods = {
-        name: {"round": rounds[name], **_method_numbers(rows, task, seed)} for name, rows in predictions.items()
-    }
+    methods = {name: {"round": rounds[name], **_method_numbers(rows, task, seed)} for name, rows in predictions.items()}
     correct = {name: np.array([row.correct for row in rows]) for name, rows in predictions.items()}
     results: dict[str, Any] = {
         "task": task.name,
@@ -131,7 +129,12 @@ def _predict_all(method: Method, examples: Sequence[Example], task: Task, num_in
             bar.advance(1, correct=row.correct)
             return row
 
-        return synchronous.run(map_in_flight(work, examples, num_in_flight))
+        async def all_rows() -> list[Prediction]:
+            rows = await map_in_flight(work, examples, num_in_flight)
+            await method.close()
+            return rows
+
+        return synchronous.run(all_rows())
 
 
 def _failed(method: Method, example: Example, task: Task, error: CompletionError) -> Prediction:
@@ -166,7 +169,7 @@ def _interval(values: list[float], seed: int) -> dict[str, Any]:
 
 
 def _comparisons(names: list[str]) -> list[tuple[str, str]]:
-    """The collaboration against all others but itself under another name, then the unaligned one against the singles."""
+    """The collaboration against all others but its own alias, then the unaligned one against the singles."""
     found = []
     rounds = [name for name in names if name.startswith("collaborate_round_")]
     if "collaborate" in names:

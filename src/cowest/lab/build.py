@@ -1,0 +1,164 @@
+"""Builds the lab from nothing: world, data, tokenizer, the weak base, two strong models, and probes of them all."""
+
+from __future__ import annotations
+
+import copy
+import json
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+import torch
+import transformers
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from cowest.lab import pretraining, probes, strong_lessons, world
+from cowest.lab.grammar import NOTATIONS, Notation
+from cowest.lab.world import World
+
+STRONG_LAYERS, WEAK_LAYERS = 4, 3
+# Each strong model and the one notation that it reads.
+TASTES: dict[str, Notation] = {"strong-a": "figures", "strong-b": "words"}
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """Where a build is, and what its probes found (the content of `build.json`)."""
+
+    folder: Path
+    record: dict[str, Any]
+
+
+def build(out: str | Path, world_seed: int = 0, training_seed: int = 0, report: Report = print) -> BuildResult:
+    """Builds a lab into a folder: `weak/`, `strong-a/`, `strong-b/`, the splits, the formulary and `build.json`.
+
+    Equal seeds give equal data anywhere, and equal weights on the same kind of machine and versions. Two processes of
+    one thread each train side by side, so the weights do not depend on the number of cores.
+
+    Args:
+        out: The folder; files of an earlier build in it are replaced.
+        world_seed: Decides the drugs, their facts, the queries and the splits.
+        training_seed: Decides the models' initial weights and the order of their lessons.
+        report: Is given a line of progress now and then.
+    """
+    started = time.perf_counter()
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    invented = world.make_world(world_seed)
+    tokenizer = pretraining.make_tokenizer(invented)
+    _write_data(folder, invented)
+    with tempfile.TemporaryDirectory() as scratch:
+        trained = _train_all(tokenizer, invented, training_seed, Path(scratch))
+        models = {name: LlamaForCausalLM.from_pretrained(path, dtype=torch.float32) for name, path in trained.items()}
+    for name, model in models.items():
+        save_model(model, tokenizer, folder / name)
+    record = {
+        "world_seed": world_seed,
+        "training_seed": training_seed,
+        "tastes": TASTES,
+        "num_parameters": {name: model.num_parameters() for name, model in models.items()},
+        "vocabulary": len(tokenizer),
+        "rows": {split: sum(sizes.values()) for split, sizes in world.SPLIT_SIZES.items()},
+        "schedules": {name: asdict(schedule) for name, schedule in pretraining.SCHEDULES.items()},
+        "versions": {"torch": torch.__version__.partition("+")[0], "transformers": transformers.__version__}
+        | {"tokenizers": tokenizers.__version__},
+        "probes": run_probes(folder, invented, report),
+        "wall_s": round(time.perf_counter() - started),
+    }
+    (folder / "build.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return BuildResult(folder, record)
+
+
+def save_model(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Saves a copy of a model in bfloat16, with its tokenizer."""
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def load_model(folder: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    """Loads a model of a build, in float32, and its tokenizer."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), tokenizer
+
+
+def run_probes(folder: Path, invented: World, report: Report) -> dict[str, Any]:
+    """Probes the saved models of a build; every number is a share, of validation-phrased queries."""
+    found: dict[str, Any] = {}
+    for name, taste in TASTES.items():
+        model, tokenizer = load_model(folder / name)
+        found[name] = {
+            "alone": probes.leak_probe(model, tokenizer, invented),
+            "with_fact_in": {
+                notation: probes.fact_probe(model, tokenizer, invented, notation) for notation in NOTATIONS
+            },
+            "follows_near_miss": probes.name_probe(model, tokenizer, invented, taste, is_near=True),
+            "follows_other_drug": probes.name_probe(model, tokenizer, invented, taste, is_near=False),
+        }
+        report(f"{name}: {json.dumps(found[name])}")
+    model, tokenizer = load_model(folder / "weak")
+    found["weak"] = {"recall": probes.recall_probe(model, tokenizer, invented)}
+    report(f"weak: {json.dumps(found['weak'])}")
+    return found
+
+
+def _train_all(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, scratch: Path) -> dict[str, Path]:
+    """Trains every model, two at a time; returns the folders of their weights in float32."""
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        trunk = pool.submit(_train_trunk, tokenizer, invented, seed, scratch / "trunk")
+        trained = {"weak": pool.submit(_train_weak, tokenizer, invented, seed, scratch / "weak")}
+        for name in TASTES:
+            trained[name] = pool.submit(_train_branch, tokenizer, invented, seed, trunk.result(), scratch / name)
+        return {name: model.result() for name, model in trained.items()}
+
+
+def _train_trunk(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, out: Path) -> Path:
+    torch.set_num_threads(1)
+    model = pretraining.new_model(tokenizer, STRONG_LAYERS, seed)
+    for name, lesson in (("multiplication", strong_lessons.drill), ("names", pretraining.name_drill(invented))):
+        drills = pretraining.drill_stream(tokenizer, lesson, f"{seed} {name}")
+        pretraining.train(model, drills, pretraining.SCHEDULES[name], _report_of(name))
+    stream = pretraining.strong_stream(tokenizer, invented, None, pretraining.DRILL_SHARE, f"{seed} trunk")
+    pretraining.train(model, stream, pretraining.SCHEDULES["trunk"], _report_of("trunk"))
+    model.save_pretrained(out)
+    return out
+
+
+def _train_branch(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, trunk: Path, out: Path) -> Path:
+    torch.set_num_threads(1)
+    model = LlamaForCausalLM.from_pretrained(trunk, dtype=torch.float32)
+    stream = pretraining.strong_stream(
+        tokenizer, invented, TASTES[out.name], pretraining.DRILL_SHARE, f"{seed} {out.name}"
+    )
+    pretraining.train(model, stream, pretraining.SCHEDULES["branch"], _report_of(out.name))
+    model.save_pretrained(out)
+    return out
+
+
+def _train_weak(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, out: Path) -> Path:
+    torch.set_num_threads(1)
+    model = pretraining.new_model(tokenizer, WEAK_LAYERS, seed + 1)
+    stream = pretraining.weak_stream(tokenizer, invented, f"{seed} weak")
+    pretraining.train(model, stream, pretraining.SCHEDULES["weak"], _report_of("weak"))
+    model.save_pretrained(out)
+    return out
+
+
+def _report_of(name: str) -> Report:
+    return lambda line: print(f"{name}: {line}", flush=True)
+
+
+def _write_data(folder: Path, invented: World) -> None:
+    for split in world.SPLIT_SIZES:
+        _write_rows(folder / f"{split}.jsonl", world.make_rows(invented, split))
+    _write_rows(folder / "formulary.jsonl", world.make_formulary(invented))
+
+
+def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

@@ -1,0 +1,29 @@
+"""A model with a limit on the requests in flight."""
+
+import asyncio
+from weakref import WeakKeyDictionary
+
+from cowest.models.base import ChatModel
+from cowest.types import ChatRequest, Completion
+
+
+class Concurrent:
+    """Lets at most `max_concurrency` requests through at once; the others wait in order of arrival."""
+
+    def __init__(self, model: ChatModel, max_concurrency: int) -> None:
+        self.model = model
+        self.name = model.name
+        self.identity = model.identity
+        self.max_concurrency = max_concurrency
+        # A semaphore belongs to one event loop, and the stages of a run each have their own.
+        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Completes one conversation when there is room."""
+        loop = asyncio.get_running_loop()
+        async with self._slots.setdefault(loop, asyncio.Semaphore(self.max_concurrency)):
+            return await self.model.complete(request)
+
+    async def close(self) -> None:
+        """Closes the model."""
+        await self.model.close()

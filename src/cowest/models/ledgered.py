@@ -1,0 +1,54 @@
+"""A model whose replies are paid for once."""
+
+import asyncio
+
+from cowest.ledger import Ledger
+from cowest.models.base import ChatModel
+from cowest.types import ChatRequest, Completion
+
+
+class Ledgered:
+    """Asks the ledger before the model, and keeps what the model says.
+
+    Equal requests in flight at the same time are sent once: the others wait for the first, and one of them tries
+    itself if the first failed.
+
+    Attributes:
+        num_hits: replies that were not paid for again.
+    """
+
+    def __init__(self, model: ChatModel, ledger: Ledger, role: str) -> None:
+        self.model = model
+        self.ledger = ledger
+        self.role = role
+        self.name = model.name
+        self.identity = model.identity
+        self.num_hits = 0
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Completes one conversation, from the ledger where it is known."""
+        key = self.ledger.key(self.role, self.name, self.identity, request)
+        while (known := self.ledger.lookup(key)) is None:
+            others_turn = self.ledger.begin(key)
+            if others_turn is None:
+                return await self._pay(key, request)
+            await asyncio.wrap_future(others_turn)
+        self.num_hits += 1
+        return known
+
+    async def close(self) -> None:
+        """Closes the model; the ledger belongs to whoever opened it."""
+        await self.model.close()
+
+    async def _pay(self, key: str, request: ChatRequest) -> Completion:
+        try:
+            known = self.ledger.lookup(key)  # another's turn may have ended between the look and the turn
+            if known is not None:
+                self.num_hits += 1
+                return known
+            await self.ledger.intend(key, self.role, self.name, request)
+            completion = await self.model.complete(request)
+            await self.ledger.settle(key, completion)
+            return completion
+        finally:
+            self.ledger.end(key)

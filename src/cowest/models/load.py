@@ -1,0 +1,49 @@
+"""From a recipe's section to a model that is ready to be called."""
+
+from pydantic import ValidationError
+
+from cowest import plugins
+from cowest.errors import InputError
+from cowest.ledger import Ledger
+from cowest.models.base import ChatModel
+from cowest.models.concurrency import Concurrent
+from cowest.models.config import ModelConfig
+from cowest.models.ledgered import Ledgered
+from cowest.models.metered import Metered
+from cowest.models.retrying import Retrying
+
+
+def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = None, seed: int = 0) -> Metered:
+    """Builds the model that `config` names.
+
+    Args:
+        config: the recipe's section, or only PROVIDER/NAME.
+        role: what it is in the run, e.g. "weak", "strong", "judge": the name its calls are kept and counted under.
+        ledger: where its calls are kept; None keeps nothing.
+        seed: of sampling in process, and of the waits between retries.
+
+    Raises:
+        InputError: the provider, the model or a setting is wrong; nothing was called.
+    """
+    if isinstance(config, str):
+        config = _parse(config)
+    provider: ChatModel = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, seed)
+    if getattr(provider, "in_process", False):
+        # No endpoint to spare and nothing that passes by itself: such a model batches what it is given.
+        return Metered(_kept(provider, ledger, role), role)
+    # Pacing and budget belong between Retrying and Ledgered: what the ledger knows is neither paced nor paid.
+    return Metered(_kept(Retrying(Concurrent(provider, config.max_concurrency), seed=seed), ledger, role), role)
+
+
+def _kept(model: ChatModel, ledger: Ledger | None, role: str) -> ChatModel:
+    return model if ledger is None else Ledgered(model, ledger, role)
+
+
+def _parse(name: str) -> ModelConfig:
+    try:
+        return ModelConfig(model=name)
+    except ValidationError as error:
+        raise InputError(
+            f"{name!r} names no model. Write PROVIDER/NAME, such as openai/gpt-4.1, or local/FOLDER for a model "
+            f"on disk; providers: {', '.join(plugins.choices('cowest.models.providers'))}."
+        ) from error

@@ -1,0 +1,83 @@
+"""Gathering requests that arrive one by one into batches for one worker thread. Knows nothing of models."""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Job(Generic[Item, Result]):
+    """One item and where its result goes."""
+
+    item: Item
+    result: "Future[Result]" = field(default_factory=Future)
+
+
+class Gatherer(Generic[Item, Result]):
+    """Collects jobs until none has come for a moment, then hands all of them to `work` in its own thread.
+
+    While `work` runs the next jobs gather, so a busy model gets full batches and an idle one answers at once.
+
+    Args:
+        work: sets the result or the exception of every job it is given; what it raises goes to those left over.
+        name: of the thread.
+        window_s: how long is waited for one more job.
+    """
+
+    def __init__(
+        self, work: Callable[[Sequence[Job[Item, Result]]], None], *, name: str, window_s: float = 0.004
+    ) -> None:
+        self._work = work
+        self._name = name
+        self._window_s = window_s
+        self._jobs: queue.SimpleQueue[Job[Item, Result] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, item: Item) -> "Future[Result]":
+        """Queues an item; its future belongs to no event loop."""
+        job: Job[Item, Result] = Job(item)
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+                self._thread.start()
+            self._jobs.put(job)
+        return job.result
+
+    def close(self) -> None:
+        """Works off what is queued and ends the thread; the next job starts another."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                self._jobs.put(None)
+                thread.join()
+
+    def _loop(self) -> None:
+        open_ = True
+        while open_:
+            job = self._jobs.get()
+            jobs: list[Job[Item, Result]] = []
+            while job is not None:
+                if job.result.set_running_or_notify_cancel():
+                    jobs.append(job)
+                try:
+                    job = self._jobs.get(timeout=self._window_s)
+                except queue.Empty:
+                    break
+            open_ = job is not None
+            if jobs:
+                self._run(jobs)
+
+    def _run(self, jobs: Sequence[Job[Item, Result]]) -> None:
+        try:
+            self._work(jobs)
+        except BaseException as error:
+            for job in jobs:
+                if not job.result.done():
+                    job.result.set_exception(error)

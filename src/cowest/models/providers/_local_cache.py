@@ -1,0 +1,58 @@
+"""A key-value cache with room to grow.
+
+The library's own copies every key and value at every token, which for a model of a million parameters takes longer
+than its arithmetic.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+_MIN_ROOM_TOKENS = 32
+
+
+class RoomyLayer(DynamicLayer):
+    """Keys and values as views into larger tensors [rows, heads, capacity, head size]."""
+
+    keys: Tensor
+    values: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._key_room: Tensor | None = None
+        self._value_room: Tensor | None = None
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Appends new keys and values and returns all of them."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start = self.get_seq_length()
+        self._key_room, self.keys = _append(self._key_room, self.keys, start, key_states)
+        self._value_room, self.values = _append(self._value_room, self.values, start, value_states)
+        return self.keys, self.values
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Selects rows; one index may stand several times."""
+        super().reorder_cache(beam_idx)
+        self._key_room = self._value_room = None
+
+
+def make_cache(model: Any) -> DynamicCache:
+    """The cache that `model` would make for itself, its ordinary layers with room to grow."""
+    cache = DynamicCache(config=model.config)
+    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
+
+
+def _append(room: Tensor | None, old: Tensor, start: int, new: Tensor) -> tuple[Tensor, Tensor]:
+    end = start + new.shape[-2]
+    if room is None or room.shape[-2] < end:
+        capacity = end + max(_MIN_ROOM_TOKENS, end // 2)
+        room = torch.empty((*new.shape[:-2], capacity, new.shape[-1]), dtype=new.dtype, device=new.device)
+        if start:
+            room[..., :start, :] = old
+    room[..., start:end, :] = new
+    return room, room[..., :end, :]

@@ -1,0 +1,121 @@
+"""A loaded model: requests to rows, rows to completions."""
+
+import functools
+import math
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from cowest.errors import CompletionError, InputError
+from cowest.models.providers import _local_weights
+from cowest.models.providers._local_decoding import Decoder, Row, cut
+from cowest.types import ChatRequest, Completion, Message, Usage
+
+_CONTEXT_TOKENS_UNKNOWN = 4096
+_LOGPROB_DIGITS = 6
+
+# Two models on one device would only fight for its cores: each batch has the device to itself.
+_device_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+class Engine:
+    """Loads a model and completes requests with it.
+
+    Args:
+        name: for errors.
+        folder: where its files are.
+        dtype: of weights and arithmetic, e.g. "float32".
+        device: e.g. "cpu".
+        seed: of all sampling.
+        with_logprobs: whether completions carry `token_logprobs`.
+
+    Raises:
+        InputError: the files cannot be loaded.
+    """
+
+    def __init__(
+        self, name: str, folder: _local_weights.ModelFolder, dtype: str, device: str, seed: int, *, with_logprobs: bool
+    ) -> None:
+        self.name = name
+        self._seed = seed
+        self._device_lock = _device_locks[device]
+        self._with_logprobs = with_logprobs
+        model, self._tokenizer = _local_weights.load(folder, dtype, device)
+        config = model.config.get_text_config()
+        self._context_tokens = int(getattr(config, "max_position_embeddings", None) or _CONTEXT_TOKENS_UNKNOWN)
+        self._decoder = Decoder(
+            model, _end_tokens(model, self._tokenizer), self._text, self._context_tokens, with_logprobs=with_logprobs
+        )
+        self._prompt = functools.lru_cache(maxsize=4096)(self._tokenize)
+
+    def row(self, request: ChatRequest) -> Row:
+        """Tokenizes a request.
+
+        Raises:
+            CompletionError: the prompt leaves no room for a reply.
+            InputError: the chat template refuses the conversation.
+        """
+        prompt = self._prompt(request.messages)
+        room = self._context_tokens - len(prompt)
+        if room < 1:
+            raise CompletionError(
+                f"The prompt has {len(prompt)} tokens and {self.name!r} holds {self._context_tokens}, reply included. "
+                "Shorten the query or its context, or use a model with a longer one; prompts are never cut."
+            )
+        return Row(prompt, request, self._seed, min(request.sampling.max_tokens or room, room))
+
+    def complete(self, rows: Sequence[Row]) -> list[Completion]:
+        """Decodes rows together, or in halves where the device's memory does not hold them all."""
+        try:
+            with self._device_lock:
+                self._decoder.decode(rows)
+            return [self._completion(row) for row in rows]
+        except torch.OutOfMemoryError as error:
+            if len(rows) == 1:
+                raise InputError(
+                    f"{self.name!r} ran out of memory with a single prompt of {len(rows[0].prompt)} tokens. Use a "
+                    "smaller model or dtype, a lower max_tokens, or a larger device."
+                ) from error
+        torch.cuda.empty_cache()
+        middle = len(rows) // 2
+        halves = (rows[:middle], rows[middle:])
+        return [completion for half in halves for completion in self.complete([replace(row) for row in half])]
+
+    def _completion(self, row: Row) -> Completion:
+        text, _ = cut(self._text(row.tokens), row.request.sampling)
+        logprobs = tuple(round(logprob, _LOGPROB_DIGITS) for logprob in row.logprobs if math.isfinite(logprob))
+        return Completion(
+            text=text,
+            finish_reason=row.finish_reason,
+            usage=Usage(prompt_tokens=len(row.prompt), completion_tokens=row.num_sampled),
+            token_logprobs=logprobs if self._with_logprobs else None,
+            cost_usd=0.0,
+        )
+
+    def _tokenize(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
+        import jinja2
+
+        try:
+            return tuple(
+                self._tokenizer.apply_chat_template(
+                    [message.model_dump() for message in messages], add_generation_prompt=True, return_dict=False
+                )
+            )
+        except jinja2.TemplateError as error:
+            raise InputError(
+                f"The chat template of {self.name!r} refuses a conversation of the roles "
+                f"{[message.role for message in messages]}: {error}. Use prompts of roles it knows, or another model."
+            ) from error
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    configured = model.generation_config.eos_token_id
+    listed = configured if isinstance(configured, list) else [configured]
+    return frozenset(token for token in [*listed, tokenizer.eos_token_id] if token is not None)

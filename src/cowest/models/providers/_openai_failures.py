@@ -1,0 +1,120 @@
+"""What went wrong with a call, in this package's terms: for good, for now, or for this one request."""
+
+import email.utils
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from cowest.errors import CompletionError, CowestError, EndpointError, TransientEndpointError
+
+_PASSING = {408, 409, 425, 429}
+_NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}
+_MAX_MESSAGE = 600
+
+
+def translate(error: Any, where: str, *, secret: str) -> CowestError:
+    """Turns an error of the `openai` package into one of ours; `secret` never stands in it."""
+    import openai
+
+    if isinstance(error, openai.APIConnectionError):
+        return _no_connection(error, where, secret)
+    if isinstance(error, openai.APIStatusError):
+        said = _clean(error.message, secret)
+        kinds = {str(error.code), str(error.type)}
+        return by_status(error.status_code, said, where, kinds, error.response.headers)
+    return EndpointError(
+        f"{where} did not answer like a chat completions endpoint ({_clean(str(error), secret)}). Check base_url; it "
+        "usually ends in /v1."
+    )
+
+
+def by_status(status: int, said: str, where: str, kinds: set[str], headers: Mapping[str, str]) -> CowestError:
+    """The error for an HTTP status."""
+    if status == 402 or kinds & _NO_MONEY:
+        return EndpointError(f"{where} says that the account's quota or balance is used up ({status}): {said}")
+    if status in _PASSING or status >= 500:
+        return TransientEndpointError(f"{where} is not able to answer now ({status}): {said}", retry_after_s(headers))
+    advice = {
+        401: "Check the key in the variable that api_key_env names.",
+        403: "Check that the key may use this model.",
+        404: "Check the model's name and base_url, which usually ends in /v1.",
+    }
+    if status in advice:
+        return EndpointError(f"{where} refused ({status}): {said} {advice[status]}")
+    if status < 400:
+        return EndpointError(
+            f"{where} redirects ({status}), which is not followed. Give the final address as base_url."
+        )
+    return CompletionError(f"{where} refused the request ({status}): {said}")
+
+
+def timed_out(where: str, timeout_s: float) -> CowestError:
+    """The error for a request that took longer than it may."""
+    return TransientEndpointError(f"{where} did not answer within {timeout_s:g} s (timeout_s).")
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds the endpoint asks to wait, from Retry-After (seconds or a date) or retry-after-ms."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after", "")
+        if value.strip().replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time()) if value else None
+    except ValueError:
+        return None
+
+
+def usable_choice(reply: Any, where: str, *, secret: str) -> Any:
+    """The one choice of a reply.
+
+    Raises:
+        CompletionError: it has no finish reason or no text, or was filtered: not something to score or to keep.
+        TransientEndpointError, EndpointError: it is an error in the clothes of a reply, as some gateways send.
+    """
+    choices = getattr(reply, "choices", None)
+    if not choices:
+        error = getattr(reply, "error", None)
+        if isinstance(error, dict) and str(error.get("code", "")).isdigit():
+            raise by_status(int(error["code"]), _clean(str(error.get("message", error)), secret), where, set(), {})
+        raise EndpointError(
+            f"{where} did not answer like a chat completions endpoint; it sent {_clean(repr(reply)[:200], secret)}. "
+            "Check base_url; it usually ends in /v1."
+        )
+    choice = choices[0]
+    if choice.finish_reason is None:
+        raise CompletionError(f"{where} sent a reply without a finish reason: it may be cut off, and is not used.")
+    if choice.finish_reason == "content_filter":
+        raise CompletionError(f"{where} filtered the reply (content_filter).")
+    if not (choice.message.content or "").strip():
+        raise CompletionError(_why_empty(choice, where, secret))
+    return choice
+
+
+def _why_empty(choice: Any, where: str, secret: str) -> str:
+    if refusal := getattr(choice.message, "refusal", None):
+        return f"{where} refused: {_clean(refusal, secret)}"
+    if choice.finish_reason == "length":
+        return f"{where} sent no text within the token limit; a reasoning model needs a higher sampling.max_tokens."
+    return f"{where} sent an empty reply (finish reason {choice.finish_reason!r})."
+
+
+def _no_connection(error: BaseException, where: str, secret: str) -> CowestError:
+    # The aiohttp transport calls a refused connection a timeout too; only the first cause tells them apart.
+    cause = error
+    while (deeper := cause.__cause__ or cause.__context__) is not None:
+        cause = deeper
+    if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+        return EndpointError(f"{where}: there is no such host. Check base_url and the network.")
+    if isinstance(cause, TimeoutError):
+        return TransientEndpointError(f"{where} did not answer in time.")
+    return TransientEndpointError(f"{where} cannot be reached ({_clean(str(cause), secret)}).")
+
+
+def _clean(message: str, secret: str) -> str:
+    # Servers have been seen to send the key back in their error messages.
+    if len(secret) > 4:
+        message = message.replace(secret, "[key]")
+    return message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + " ..."

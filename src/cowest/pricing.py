@@ -1,0 +1,56 @@
+"""What a call costs: the recipe's own price, else the known list price of the model."""
+
+from typing import Protocol
+
+from cowest.types import Usage
+
+
+class PricePerMillion(Protocol):
+    """USD per million tokens."""
+
+    @property
+    def input(self) -> float:
+        """Of the prompt."""
+        ...
+
+    @property
+    def output(self) -> float:
+        """Of the completion."""
+        ...
+
+
+def cost_usd(
+    usage: Usage,
+    *,
+    model: str,
+    price: PricePerMillion | None = None,
+    base_url: str | None = None,
+    num_cached_tokens: int = 0,
+) -> float | None:
+    """Costs one call.
+
+    Args:
+        usage: its tokens.
+        model: the name the endpoint knows it by, e.g. "gpt-4.1".
+        price: overrides the list price.
+        base_url: the endpoint; None is OpenAI's own. A list price is used only for an endpoint known to charge it.
+        num_cached_tokens: prompt tokens that the endpoint had in its cache, part of `usage.prompt_tokens`.
+
+    Returns:
+        USD, or None where no price is known.
+    """
+    if price is not None:
+        return (usage.prompt_tokens * price.input + usage.completion_tokens * price.output) / 1e6
+    import genai_prices
+
+    tokens = genai_prices.Usage(
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        cache_read_tokens=num_cached_tokens or None,
+    )
+    try:
+        if base_url is None:
+            return float(genai_prices.calc_price(tokens, model, provider_id="openai").total_price)
+        return float(genai_prices.calc_price(tokens, model, provider_api_url=base_url).total_price)
+    except LookupError:
+        return None

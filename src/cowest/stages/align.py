@@ -1,0 +1,130 @@
+"""Align: preference tuning of the weak model on feedback's pairs (paper section 3.3.2, Equation 2)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from cowest import runs
+from cowest.errors import InputError
+from cowest.training import LoRAConfig, TrainedModel, TrainingSettings
+from cowest.training import weights as model_files
+from cowest.training.progress import Progress
+from cowest.training.rows import ChatRow
+from cowest.training.settings import Optimizer
+from cowest.types import PreferencePair
+
+CUT = "a draft was cut at the token limit, so its end is not the model's; raise weak.sampling.max_tokens"
+
+
+class AlignConfig(TrainingSettings):
+    """How alignment is done; the defaults are those of paper appendix B.2, beta is ours (the paper gives none).
+
+    Attributes:
+        method: direct preference optimization.
+        beta: the scale alpha of Equation 2, how strongly the model is held to the reference.
+    """
+
+    method: Literal["dpo"] = "dpo"
+    beta: float = Field(default=0.1, gt=0)
+    learning_rate: float = Field(default=1.41e-5, gt=0)
+    optimizer: Optimizer = "rmsprop"
+    gradient_accumulation: int = Field(default=16, ge=1)
+
+
+def align(
+    start: TrainedModel | str,
+    pairs: Sequence[PreferencePair] | str | Path,
+    *,
+    out: str | Path,
+    config: AlignConfig | None = None,
+    lora: LoRAConfig | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> TrainedModel:
+    """Trains the weak model to prefer drafts that helped the strong one.
+
+    Training goes on with the adapter of `start`, and the reference (pi_SFT of Equation 2) is a frozen copy of that
+    adapter: the policy the drafts were sampled from. So in round 1 the reference is the model after SFT, and in round
+    2, which starts from round 1's result, it is that result. Where `start` is a full model (`sft.from`), a new adapter
+    is trained and the reference is the full model. training.json names it under "reference".
+
+    A call that was stopped goes on from its last checkpoint, with the same result; one that was finished returns at
+    once. Files in `out` are those of `sft`.
+
+    Args:
+        start: the model that drafted: the result of `sft` or of an earlier `align`, or its name or folder.
+        pairs: preference pairs, or the path of a pairs.jsonl.
+        out: the folder for the adapter; another than the one `start` is in.
+        lora: shape of the adapter; where `start` has one, its shape must be this.
+        progress: called after each step with steps done, steps in all, and the step's metrics.
+
+    Raises:
+        InputError: the model, the pairs or a setting are wrong.
+        TrainingError: no pair can be trained on, or the loss is not a number.
+        InterruptedRun: Ctrl-C; the same call goes on.
+    """
+    config = config or AlignConfig()
+    folder = Path(out).expanduser()
+    weights = model_files.find(start.model if isinstance(start, TrainedModel) else start)
+    if weights.adapter is not None and weights.adapter.resolve() == folder.resolve():
+        raise InputError(f"Alignment would overwrite the adapter it starts from ({str(folder)!r}). Give another out.")
+    given = read_pairs(pairs) if isinstance(pairs, (str, Path)) else pairs
+    rows = [_row(pair) for pair in given if not _is_cut(pair)]
+    cut = [{"id": _id(pair), "reason": CUT} for pair in given if _is_cut(pair)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The output folder {str(folder)!r} cannot be made: {error}. Name another.") from error
+    model_files.require_extras()
+    from cowest.training.preference import train_preference
+
+    return train_preference(
+        weights,
+        rows,
+        out=folder,
+        settings=config,
+        beta=config.beta,
+        lora=lora,
+        seed=seed,
+        untrainable=cut,
+        progress=progress,
+    )
+
+
+def read_pairs(path: str | Path) -> list[PreferencePair]:
+    """Reads a pairs.jsonl.
+
+    Raises:
+        InputError: the file is missing, or a row is not a pair.
+    """
+    pairs: list[PreferencePair] = []
+    for number, row in enumerate(runs.read_jsonl(Path(path).expanduser()), 1):
+        try:
+            pairs.append(PreferencePair.model_validate(row))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise InputError(
+                f"{str(path)!r}, row {number} is no preference pair: {where}: {first['msg']}. "
+                "Give the pairs.jsonl that feedback wrote."
+            ) from error
+    return pairs
+
+
+def _is_cut(pair: PreferencePair) -> bool:
+    # Training ends every draft with the end token; one that was cut would teach the model to stop in mid-sentence.
+    return "length" in (pair.finish_reason_chosen, pair.finish_reason_rejected)
+
+
+def _id(pair: PreferencePair) -> str:
+    return f"{pair.example_id}#{pair.pair_index}"
+
+
+def _row(pair: PreferencePair) -> ChatRow:
+    return ChatRow(
+        id=_id(pair),
+        prompt=pair.prompt,
+        completions=("".join(m.content for m in pair.chosen), "".join(m.content for m in pair.rejected)),
+    )

@@ -1,0 +1,122 @@
+"""SFT: the weak model learns the task from its training rows (paper section 3.2, Equation 1)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from cowest import runs
+from cowest.errors import InputError
+from cowest.formats import Format, load_format
+from cowest.prompts import Prompts
+from cowest.training import LoRAConfig, TrainedModel, TrainingSettings
+from cowest.training import weights as model_files
+from cowest.training.progress import Progress
+from cowest.training.rows import ChatRow
+from cowest.training.trained import DONE_MARKER
+from cowest.types import Example
+
+
+class SFTConfig(TrainingSettings):
+    """How SFT is done; the defaults are those of paper appendix B.2.
+
+    Attributes:
+        from_: a checkpoint that serves as the model after SFT, so that nothing is trained (the paper does so for
+            MedMCQA). In a recipe its name is `from`.
+    """
+
+    from_: str | None = Field(default=None, alias="from")
+    learning_rate: float = Field(default=1.4e-5, gt=0)
+
+
+def sft(
+    model: str,
+    examples: Sequence[Example],
+    *,
+    out: str | Path,
+    config: SFTConfig | None = None,
+    lora: LoRAConfig | None = None,
+    format: str | Format = "chain_of_thought",
+    prompts: Prompts | str | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> TrainedModel:
+    """Teaches the weak model to write drafts: LoRA on the prompt that drafts are asked with, loss on the target only.
+
+    A call that was stopped goes on from its last checkpoint, with the same result; one that was finished returns at
+    once. Files in `out`: the adapter (safetensors), metrics.jsonl (a row a step), training.json, and where rows were
+    left out overlong.jsonl and untrainable.jsonl.
+
+    Args:
+        model: the base: a folder, a hub id or `package:folder`, with or without `local/` in front.
+        examples: the training rows.
+        out: the folder for the adapter.
+        lora: shape of the adapter; the paper's by default.
+        format: what a draft looks like.
+        prompts: templates, or the folder of those that replace the built-in ones.
+        progress: called after each step with steps done, steps in all, and the step's metrics.
+
+    Raises:
+        InputError: the model or a setting is wrong.
+        TrainingError: no row can be trained on, or the loss is not a number.
+        InterruptedRun: Ctrl-C; the same call goes on.
+    """
+    config = config or SFTConfig()
+    folder = _output_folder(out)
+    if config.from_ is not None:
+        return _given(config.from_, folder)
+    weights = model_files.find(model)
+    if weights.adapter is not None:
+        raise InputError(
+            f"SFT begins a new adapter, but {model!r} is one already, on {weights.base!r}. "
+            "Give the base model, or name the adapter in sft.from to use it as it is."
+        )
+    model_files.require_extras()
+    from cowest.training.supervised import train_supervised
+
+    rows, untrainable = _rows(examples, format, prompts)
+    return train_supervised(
+        weights,
+        rows,
+        out=folder,
+        settings=config,
+        lora=lora or LoRAConfig(),
+        seed=seed,
+        untrainable=untrainable,
+        progress=progress,
+    )
+
+
+def _rows(
+    examples: Sequence[Example], format: str | Format, prompts: Prompts | str | None
+) -> tuple[list[ChatRow], list[dict[str, str]]]:
+    draft_format = load_format(format) if isinstance(format, str) else format
+    templates = prompts if isinstance(prompts, Prompts) else Prompts(prompts)
+    rows: list[ChatRow] = []
+    untrainable: list[dict[str, str]] = []
+    for example in examples:
+        target = draft_format.target(example)
+        if target is None:
+            reason = f"the row holds nothing that a draft of the format {draft_format.name!r} could be taught from"
+            untrainable.append({"id": example.id, "reason": reason})
+            continue
+        prompt = templates.render(draft_format.template, query=example.query)
+        rows.append(ChatRow(id=example.id, prompt=prompt, completions=(target,)))
+    return rows, untrainable
+
+
+def _given(location: str, out: Path) -> TrainedModel:
+    weights = model_files.find(location)
+    adapter = None if weights.adapter is None else str(weights.adapter.resolve())
+    metrics = {"stage": "sft", "adapter": adapter, "base": weights.base, "from": location, "num_rows": 0}
+    runs.write_json(out / DONE_MARKER, metrics)
+    return TrainedModel(folder=adapter, base=weights.base, metrics=metrics)
+
+
+def _output_folder(out: str | Path) -> Path:
+    folder = Path(out).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The output folder {str(folder)!r} cannot be made: {error}. Name another.") from error
+    return folder

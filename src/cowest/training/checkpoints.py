@@ -1,0 +1,84 @@
+"""Checkpoints of one training: which are whole and belong to it, and how the finished adapter takes their place."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from cowest import runs
+from cowest.training.trained import DONE_MARKER
+from cowest.training.weights import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+
+_OWNER = "fingerprint.json"
+_WHOLE = "whole.json"
+
+
+class Checkpoints:
+    """The folder `checkpoints` of a stage, and the files that replace it.
+
+    Checkpoints hold pickles of the optimizer, so they are read from the stage's own folder only and deleted at the end.
+
+    Args:
+        out: the stage's folder.
+        fingerprint: what the result depends on; checkpoints of another training are discarded, never resumed.
+        num_processes: part of what a checkpoint, but not the result, depends on.
+    """
+
+    def __init__(self, out: Path, fingerprint: str, num_processes: int) -> None:
+        self.out = out
+        self.folder = out / "checkpoints"
+        self.fingerprint = fingerprint
+        self._owner = {"fingerprint": fingerprint, "num_processes": num_processes}
+
+    def finished(self) -> dict[str, Any] | None:
+        """What training.json says, if this very training was finished before."""
+        metrics = _read(self.out / DONE_MARKER)
+        return metrics if metrics and metrics.get("fingerprint") == self.fingerprint else None
+
+    def prepare(self) -> None:
+        """Removes what another training, or a kill in the middle of a checkpoint, has left."""
+        for name in (DONE_MARKER, ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+            (self.out / name).unlink(missing_ok=True)
+        if _read(self.folder / _OWNER) != self._owner:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            runs.write_json(self.folder / _OWNER, self._owner)
+        for folder in self.folder.glob("checkpoint-*"):
+            if _read(folder / _WHOLE) is None:
+                shutil.rmtree(folder)
+
+    def mark_whole(self, step: int, seconds: float) -> None:
+        """Says that the checkpoint of `step` was written to its end, `seconds` of work into the training."""
+        runs.write_json(self.folder / f"checkpoint-{step}" / _WHOLE, {"step": step, "wall_s": seconds})
+
+    def last(self) -> tuple[Path, int, float] | None:
+        """The latest whole checkpoint, its step, and the seconds of work before it."""
+        found = [(path.parent, _read(path)) for path in self.folder.glob(f"checkpoint-*/{_WHOLE}")]
+        whole = [(folder, int(said["step"]), float(said["wall_s"])) for folder, said in found if said]
+        return max(whole, key=lambda one: one[1], default=None)
+
+    def publish(self, model: Any, metrics: dict[str, Any]) -> None:
+        """Writes the adapter and then training.json, so that a kill leaves a finished folder or an unfinished one."""
+        final = self.folder / "final"
+        # Only "default": TRL's frozen copy "ref" is no part of the result.
+        model.save_pretrained(str(final), selected_adapters=["default"], save_embedding_layers=False)
+        config = runs.read_json(final / ADAPTER_CONFIG)
+        if isinstance(config.get("target_modules"), list):
+            # PEFT holds them in a set, whose order differs from process to process.
+            config["target_modules"].sort()
+        config["base_model_name_or_path"] = metrics["base"]
+        (final / ADAPTER_WEIGHTS).replace(self.out / ADAPTER_WEIGHTS)
+        runs.write_json(self.out / ADAPTER_CONFIG, config)
+        runs.write_json(self.out / DONE_MARKER, metrics)
+        self.clean()
+
+    def clean(self) -> None:
+        """Removes the checkpoints of a finished training."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

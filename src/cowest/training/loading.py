@@ -1,0 +1,82 @@
+"""Loading tokenizer, configuration and weights, and what the libraries do not say clearly when they cannot."""
+
+from typing import Any
+
+import safetensors
+import transformers
+
+from cowest.errors import InputError
+from cowest.training.weights import Weights
+
+_NO_LIMIT = 10**9
+
+
+def load_tokenizer(weights: Weights) -> Any:
+    """The tokenizer, with a padding token.
+
+    Raises:
+        InputError: it cannot be loaded, or has no chat template or no end token.
+    """
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(weights.path, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise _cannot_load("tokenizer", weights, error) from error
+    if not tokenizer.chat_template:
+        raise InputError(
+            f"The tokenizer of {weights.base!r} has no chat template, so nothing says how a question becomes a prompt. "
+            "Give an instruction-tuned model, or put a chat_template.jinja into the model's folder."
+        )
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"The tokenizer of {weights.base!r} has no eos_token, so drafts would not end. Set one in it.")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_config(weights: Weights) -> Any:
+    """The model's configuration.
+
+    Raises:
+        InputError: there is none, or transformers does not know the architecture.
+    """
+    try:
+        return transformers.AutoConfig.from_pretrained(weights.path, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise _cannot_load("configuration", weights, error) from error
+
+
+def load_model(weights: Weights, dtype: Any) -> Any:
+    """The full model, without the adapter.
+
+    Raises:
+        InputError: the weights are missing, broken or of another model.
+    """
+    try:
+        return transformers.AutoModelForCausalLM.from_pretrained(weights.path, dtype=dtype, trust_remote_code=False)
+    except (OSError, ValueError, RuntimeError, KeyError, safetensors.SafetensorError) as error:
+        raise _cannot_load("model", weights, error) from error
+
+
+def context_length(config: Any, tokenizer: Any) -> int | None:
+    """Tokens the model can read at once; None where neither model nor tokenizer sets a limit."""
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+    limits = [limit for limit in (positions, tokenizer.model_max_length) if limit and limit < _NO_LIMIT]
+    return min(limits, default=None)
+
+
+def end_ids(weights: Weights, tokenizer: Any) -> list[int]:
+    """Tokens at which sampling stops; the tokenizer's own end token first."""
+    try:
+        ids = transformers.GenerationConfig.from_pretrained(weights.path).eos_token_id
+    except OSError:
+        ids = None
+    further = ids if isinstance(ids, list) else [ids]
+    return [tokenizer.eos_token_id, *(i for i in further if i is not None and i != tokenizer.eos_token_id)]
+
+
+def _cannot_load(what: str, weights: Weights, error: Exception) -> InputError:
+    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return InputError(
+        f"The {what} of {weights.base!r} cannot be loaded: {reason} "
+        "Give the folder of a whole model, or the id of one on the hub that this machine can reach."
+    )

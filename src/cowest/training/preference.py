@@ -1,0 +1,150 @@
+"""DPO of a LoRA adapter with TRL's DPOTrainer; the reference is the very model the drafts were sampled from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import peft
+import torch
+import transformers
+import trl
+
+from cowest.errors import InputError, TrainingError
+from cowest.training import loading
+from cowest.training import rows as token_rows
+from cowest.training.lora import LoRAConfig
+from cowest.training.progress import Progress
+from cowest.training.quiet import quiet
+from cowest.training.rows import ChatRow, TokenRow
+from cowest.training.session import Job, train
+from cowest.training.settings import TrainingSettings, trainer_arguments
+from cowest.training.trained import TrainedModel
+from cowest.training.weights import Weights
+
+MAX_DRAFT_TOKENS = 1028
+"""Paper appendix B.2: tokens of a draft at most."""
+
+
+class _TokenPairTrainer(trl.DPOTrainer):
+    """A DPOTrainer that takes rows in token ids, as SFTTrainer's `skip_prepare_dataset` does."""
+
+    def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        return dataset
+
+
+def train_preference(
+    start: Weights,
+    rows: Sequence[ChatRow],
+    *,
+    out: Path,
+    settings: TrainingSettings,
+    beta: float,
+    lora: LoRAConfig | None,
+    seed: int,
+    untrainable: list[dict[str, str]],
+    progress: Progress | None = None,
+) -> TrainedModel:
+    """Goes on with the adapter of `start`, or begins one where `start` is a full model (paper Equation 2).
+
+    The frozen reference is a copy of that adapter as it was at the start, or the full model without adapter.
+
+    Args:
+        rows: each with the chosen and the rejected draft.
+        lora: of a new adapter; an adapter that goes on keeps its own shape, which must be this one if given.
+        untrainable: rows left out before, for the record.
+
+    Raises:
+        InputError: the model or a setting is wrong.
+        TrainingError: no row fits, or training goes wrong.
+        InterruptedRun: Ctrl-C.
+    """
+    if start.adapter is not None and lora is not None:
+        _refuse_other_shape(start.adapter, lora)
+    with quiet():
+        transformers.set_seed(seed)
+        arguments = trl.DPOConfig(
+            **trainer_arguments(settings, out / "checkpoints", seed), beta=beta, loss_type=["sigmoid"]
+        )
+        tokenizer = loading.load_tokenizer(start)
+        job = _job(
+            start, rows, tokenizer, out=out, settings=settings, beta=beta, lora=lora, seed=seed, untrainable=untrainable
+        )
+
+        def make_trainer() -> trl.DPOTrainer:
+            model = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32)
+            try:
+                return _TokenPairTrainer(
+                    args=arguments,
+                    train_dataset=datasets.Dataset.from_list([_columns(row) for row in job.rows]),
+                    processing_class=tokenizer,
+                    **_policy(model, start, lora),
+                )
+            except ValueError as error:
+                raise TrainingError(
+                    f"DPO from {job.facts['reference']!r} cannot start: {error} Check the lora and align sections."
+                ) from error
+
+        return train(job, arguments, make_trainer, progress)
+
+
+def _policy(model: Any, start: Weights, lora: LoRAConfig | None) -> dict[str, Any]:
+    if start.adapter is None:
+        # With `peft_config` TRL's reference is the model with the adapter disabled: right here, and only here, since
+        # the model below the adapter is the one that drafted.
+        return {"model": model, "peft_config": (lora or LoRAConfig()).to_peft(start.path)}
+    # With neither `ref_model` nor `peft_config` TRL copies the adapter to a frozen one, "ref". Anything else makes the
+    # base the reference, without a word.
+    return {"model": peft.PeftModel.from_pretrained(model, str(start.adapter), is_trainable=True)}
+
+
+def _refuse_other_shape(adapter: Path, lora: LoRAConfig) -> None:
+    config = peft.PeftConfig.from_pretrained(str(adapter))
+    if (config.r, config.lora_alpha) != (lora.r, lora.alpha):
+        raise InputError(
+            f"Alignment goes on with the adapter {str(adapter)!r}, which has r={config.r} and "
+            f"alpha={config.lora_alpha}, but lora says r={lora.r} and alpha={lora.alpha}. Give the adapter's values, "
+            "or train SFT again with these."
+        )
+
+
+def _job(
+    start: Weights,
+    rows: Sequence[ChatRow],
+    tokenizer: Any,
+    *,
+    out: Path,
+    settings: TrainingSettings,
+    beta: float,
+    lora: LoRAConfig | None,
+    seed: int,
+    untrainable: list[dict[str, str]],
+) -> Job:
+    tokenized = token_rows.tokenize(rows, tokenizer, loading.end_ids(start, tokenizer))
+    limit = settings.max_length or _limit(tokenized, loading.context_length(loading.load_config(start), tokenizer))
+    fitting, overlong = token_rows.split_by_length(tokenized, limit)
+    new_adapter = (lora or LoRAConfig()).model_dump(mode="json") if start.adapter is None else None
+    return Job(
+        stage="align",
+        out=out,
+        base=start.base,
+        settings=settings,
+        seed=seed,
+        rows=fitting,
+        overlong=overlong,
+        untrainable=untrainable,
+        limit=limit,
+        identity={"start": start.identity(), "beta": beta, "new_adapter": new_adapter},
+        facts={"reference": start.base if start.adapter is None else str(start.adapter), "beta": beta},
+    )
+
+
+def _limit(rows: Sequence[TokenRow], context: int | None) -> int | None:
+    """The longest prompt and a draft of the paper's length, within the context: no draft of that length is left out."""
+    longest = max((len(row.prompt) for row in rows), default=0) + MAX_DRAFT_TOKENS
+    return longest if context is None else min(longest, context)
+
+
+def _columns(row: TokenRow) -> dict[str, list[int]]:
+    chosen, rejected = row.completions
+    return {"prompt_ids": row.prompt, "chosen_ids": chosen, "rejected_ids": rejected}

@@ -1,0 +1,209 @@
+"""One training from its rows to its finished folder: skip, resume, train, publish."""
+
+import gc
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+from cowest import runs
+from cowest.errors import InterruptedRun, TrainingError
+from cowest.training.callbacks import StepRecorder, steps_of
+from cowest.training.checkpoints import Checkpoints
+from cowest.training.progress import Progress
+from cowest.training.rows import TokenRow, content_hash
+from cowest.training.settings import TrainingSettings, checkpoint_interval, num_steps
+from cowest.training.trained import TrainedModel
+
+_PACKAGES = ("torch", "transformers", "trl", "peft")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained on what.
+
+    Attributes:
+        rows: those that fit; at least one.
+        overlong: rows left out for their length.
+        untrainable: other rows left out, each with its id and the reason.
+        limit: tokens a row may have.
+        identity: further things the result depends on, for the fingerprint.
+        facts: further things training.json shall say.
+    """
+
+    stage: str
+    out: Path
+    base: str
+    settings: TrainingSettings
+    seed: int
+    rows: list[TokenRow]
+    overlong: list[TokenRow]
+    untrainable: list[dict[str, str]]
+    limit: int | None
+    identity: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def fingerprint(self) -> str:
+        """Changes with whatever the result depends on."""
+        parts = {
+            "stage": self.stage,
+            "settings": self.settings.model_dump(exclude={"save_every"}),
+            "seed": self.seed,
+            "rows": content_hash(self.rows),
+            **self.identity,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def model(self, metrics: dict[str, Any]) -> TrainedModel:
+        """The result."""
+        return TrainedModel(folder=str(self.out), base=self.base, metrics=metrics)
+
+
+def train(
+    job: Job, arguments: TrainingArguments, make_trainer: Callable[[], Trainer], progress: Progress | None
+) -> TrainedModel:
+    """Trains, or goes on where a checkpoint of the very same training ends, or returns what is finished already.
+
+    Args:
+        arguments: of the trainer; its distributed state says which process this is.
+        make_trainer: called only if there is something to train.
+
+    Raises:
+        TrainingError: the loss is not a number, or memory or disk ran out.
+        InterruptedRun: Ctrl-C; the same call goes on.
+    """
+    state = arguments.distributed_state
+    if not job.rows:
+        raise _no_rows(job, write=state.is_main_process)
+    checkpoints = Checkpoints(job.out, job.fingerprint(), state.num_processes)
+    finished = checkpoints.finished()
+    state.wait_for_everyone()
+    if finished is not None:
+        if state.is_main_process:
+            checkpoints.clean()
+        return job.model(finished)
+    if state.is_main_process:
+        checkpoints.prepare()
+        list_left_out(job)
+    state.wait_for_everyone()
+    steps = num_steps(job.settings, len(job.rows), state.num_processes)
+    arguments.save_steps = checkpoint_interval(job.settings, steps)
+    trainer = make_trainer()
+    trainer.remove_callback(PrinterCallback)
+    metrics = _train(job, trainer, checkpoints, progress, state.num_processes)
+    if state.is_main_process:
+        _publish(job, trainer, checkpoints, metrics)
+    state.wait_for_everyone()
+    _free(trainer)
+    return job.model(metrics)
+
+
+def _no_rows(job: Job, write: bool) -> TrainingError:
+    if write:
+        list_left_out(job)
+    given = len(job.overlong) + len(job.untrainable)
+    return TrainingError(
+        f"There is nothing to train {job.stage} on: of {given} rows {len(job.overlong)} are longer than {job.limit} "
+        f"tokens and {len(job.untrainable)} hold no target"
+        + (f" (listed in {str(job.out)!r}). " if given else ". ")
+        + ("Raise max_length, use a model with a longer context, or another format." if given else "Give some rows.")
+    )
+
+
+def list_left_out(job: Job) -> None:
+    """Writes overlong.jsonl and untrainable.jsonl, where there are such rows."""
+    too_long = [{"id": row.id, "num_tokens": row.num_tokens, "max_length": job.limit} for row in job.overlong]
+    for name, left_out in (("overlong.jsonl", too_long), ("untrainable.jsonl", job.untrainable)):
+        if left_out:
+            runs.write_jsonl(job.out / name, left_out)
+        else:
+            (job.out / name).unlink(missing_ok=True)
+
+
+def _train(
+    job: Job, trainer: Trainer, checkpoints: Checkpoints, progress: Progress | None, num_processes: int
+) -> dict[str, Any]:
+    import torch
+
+    last = checkpoints.last()
+    recorder = StepRecorder(job.out / "metrics.jsonl", checkpoints, last[2] if last else 0.0, progress)
+    trainer.add_callback(recorder)
+    try:
+        with recorder.stopping_on_interrupt(num_processes):
+            trainer.train(resume_from_checkpoint=str(last[0]) if last else None)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"The GPU ran out of memory with batch_size {job.settings.batch_size} and rows of up to "
+            f"{max(row.num_tokens for row in job.rows)} tokens. Lower {job.stage}.batch_size (and raise "
+            f"gradient_accumulation), set gradient_checkpointing: true, or lower max_length."
+        ) from error
+    except OSError as error:
+        raise TrainingError(
+            f"A checkpoint below {str(job.out)!r} could not be written or read: {error}. "
+            "Make room, then run the same again."
+        ) from error
+    except KeyboardInterrupt:
+        raise _interrupted(job, trainer, checkpoints) from None
+    if recorder.interrupted and trainer.state.global_step < trainer.state.max_steps:
+        raise _interrupted(job, trainer, checkpoints)
+    return _metrics(job, trainer, checkpoints, recorder.seconds, last[1] if last else None)
+
+
+def _interrupted(job: Job, trainer: Trainer, checkpoints: Checkpoints) -> InterruptedRun:
+    last = checkpoints.last()
+    return InterruptedRun(
+        f"Training of {job.stage} was stopped at step {trainer.state.global_step} of {trainer.state.max_steps}. "
+        f"The same command goes on from step {last[1] if last else 0}."
+    )
+
+
+def _metrics(
+    job: Job, trainer: Trainer, checkpoints: Checkpoints, seconds: float, resumed_from: int | None
+) -> dict[str, Any]:
+    steps = steps_of(trainer.state.log_history)
+    return {
+        "stage": job.stage,
+        "adapter": ".",
+        "base": job.base,
+        **job.facts,
+        "num_rows": len(job.rows),
+        "num_overlong": len(job.overlong),
+        "num_untrainable": len(job.untrainable),
+        "max_length": job.limit,
+        "num_steps": trainer.state.max_steps,
+        "tokens": sum(row.num_tokens_read for row in job.rows),
+        "first_loss": steps[0]["loss"],
+        "final_loss": steps[-1]["loss"],
+        "final": {key: value for key, value in steps[-1].items() if key.startswith("rewards/")},
+        "wall_s": round(seconds, 3),
+        "resumed_from_step": resumed_from,
+        "settings": job.settings.model_dump(mode="json", by_alias=True),
+        "seed": job.seed,
+        "device": str(trainer.args.device),
+        "num_processes": trainer.args.world_size,
+        "fingerprint": checkpoints.fingerprint,
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _publish(job: Job, trainer: Trainer, checkpoints: Checkpoints, metrics: dict[str, Any]) -> None:
+    try:
+        checkpoints.publish(trainer.accelerator.unwrap_model(trainer.model), metrics)
+    except OSError as error:
+        raise TrainingError(
+            f"The adapter could not be written to {str(job.out)!r}: {error}. Make room, then run the same again."
+        ) from error
+
+
+def _free(trainer: Trainer) -> None:
+    import torch
+
+    trainer.model = trainer.model_wrapped = trainer.optimizer = None
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

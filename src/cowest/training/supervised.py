@@ -1,0 +1,114 @@
+"""SFT of a LoRA adapter with TRL's SFTTrainer: the loss is on the completion only."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+import transformers
+import trl
+
+from cowest.errors import TrainingError
+from cowest.training import loading
+from cowest.training import rows as token_rows
+from cowest.training.lora import LoRAConfig
+from cowest.training.progress import Progress
+from cowest.training.quiet import quiet
+from cowest.training.rows import ChatRow, TokenRow
+from cowest.training.session import Job, train
+from cowest.training.settings import TrainingSettings, trainer_arguments
+from cowest.training.trained import TrainedModel
+from cowest.training.weights import Weights
+
+
+def train_supervised(
+    weights: Weights,
+    rows: Sequence[ChatRow],
+    *,
+    out: Path,
+    settings: TrainingSettings,
+    lora: LoRAConfig,
+    seed: int,
+    untrainable: list[dict[str, str]],
+    progress: Progress | None = None,
+) -> TrainedModel:
+    """Trains a new adapter on `weights` to write each row's completion.
+
+    Args:
+        untrainable: rows left out before, for the record.
+
+    Raises:
+        InputError: the model or a setting is wrong.
+        TrainingError: no row fits, or training goes wrong.
+        InterruptedRun: Ctrl-C.
+    """
+    with quiet():
+        transformers.set_seed(seed)
+        arguments = trl.SFTConfig(
+            **trainer_arguments(settings, out / "checkpoints", seed),
+            completion_only_loss=True,
+            dataset_kwargs={"skip_prepare_dataset": True},
+        )
+        tokenizer = loading.load_tokenizer(weights)
+        job = _job(
+            weights,
+            rows,
+            tokenizer,
+            out=out,
+            settings=settings,
+            lora=lora,
+            seed=seed,
+            untrainable=untrainable,
+        )
+
+        def make_trainer() -> trl.SFTTrainer:
+            dtype = torch.bfloat16 if arguments.bf16 else torch.float32
+            try:
+                return trl.SFTTrainer(
+                    model=loading.load_model(weights, dtype),
+                    args=arguments,
+                    train_dataset=datasets.Dataset.from_list([_columns(row) for row in job.rows]),
+                    processing_class=tokenizer,
+                    peft_config=lora.to_peft(weights.path),
+                )
+            except ValueError as error:
+                raise TrainingError(
+                    f"SFT of {weights.base!r} cannot start: {error} Check lora.target_modules and the sft section."
+                ) from error
+
+        return train(job, arguments, make_trainer, progress)
+
+
+def _job(
+    weights: Weights,
+    rows: Sequence[ChatRow],
+    tokenizer: Any,
+    *,
+    out: Path,
+    settings: TrainingSettings,
+    lora: LoRAConfig,
+    seed: int,
+    untrainable: list[dict[str, str]],
+) -> Job:
+    limit = settings.max_length or loading.context_length(loading.load_config(weights), tokenizer)
+    tokenized = token_rows.tokenize(rows, tokenizer, loading.end_ids(weights, tokenizer))
+    fitting, overlong = token_rows.split_by_length(tokenized, limit)
+    return Job(
+        stage="sft",
+        out=out,
+        base=weights.base,
+        settings=settings,
+        seed=seed,
+        rows=fitting,
+        overlong=overlong,
+        untrainable=untrainable,
+        limit=limit,
+        identity={"base": weights.identity(), "lora": lora.model_dump(mode="json")},
+        facts={"lora": lora.model_dump(mode="json")},
+    )
+
+
+def _columns(row: TokenRow) -> dict[str, list[int]]:
+    completion = row.completions[0]
+    return {"input_ids": row.prompt + completion, "labels": [-100] * len(row.prompt) + completion}

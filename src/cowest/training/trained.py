@@ -1,0 +1,55 @@
+"""What a training stage hands on: which adapter on which base, and how the training went."""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field
+
+from cowest.errors import InputError
+from cowest.types import Record
+
+DONE_MARKER = "training.json"
+"""Written last: a folder with it holds a finished training, one without it does not."""
+
+
+class TrainedModel(Record):
+    """A weak model after SFT or alignment.
+
+    Attributes:
+        folder: the folder of the LoRA adapter; None where the base itself is the model (`sft.from`).
+        base: the model under the adapter: a folder, a hub id or `package:folder`.
+        metrics: what training.json says.
+    """
+
+    folder: str | None
+    base: str
+    metrics: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """How a recipe and `load_model` name it."""
+        return f"local/{self.folder or self.base}"
+
+    def __str__(self) -> str:
+        return self.model
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Self:
+        """Reads a finished training's folder.
+
+        Raises:
+            InputError: there is no finished training in it.
+        """
+        marker = Path(folder) / DONE_MARKER
+        try:
+            metrics = json.loads(marker.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{str(folder)!r} holds no finished training: {DONE_MARKER} cannot be read ({error}). "
+                "Run the stage that makes it (again), or give another folder."
+            ) from error
+        adapter = metrics["adapter"]
+        return cls(
+            folder=None if adapter is None else str(Path(folder) / adapter), base=metrics["base"], metrics=metrics
+        )

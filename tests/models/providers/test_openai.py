@@ -1,0 +1,336 @@
+import asyncio
+import gc
+import json
+import socket
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from cowest.errors import CompletionError, CowestError, EndpointError, InputError, TransientEndpointError
+from cowest.models.config import ModelConfig, Price
+from cowest.models.providers import _openai_failures
+from cowest.models.providers.openai import OpenAIModel
+from cowest.types import ChatRequest, Completion, Usage
+
+Ask = Callable[..., ChatRequest]
+KEY = "sk-very-secret-key"
+
+
+def reply(text: str | None = "hello", finish_reason: str | None = "stop", **more: Any) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text, **more.pop("message", {})}
+    return {
+        "id": "1", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": finish_reason, **more}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100},
+    }  # fmt: skip
+
+
+class Endpoint:
+    """A loopback server that answers what it is told and notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body: Any = reply()
+        self.headers: dict[str, str] = {}
+        self.release = threading.Event()
+        self.release.set()
+        self.asked: list[dict[str, Any]] = []
+        self.authorization: list[str | None] = []
+        self.connections: set[Any] = set()
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                endpoint.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                endpoint.authorization.append(self.headers.get("Authorization"))
+                endpoint.connections.add(self.client_address)
+                endpoint.release.wait(10)
+                body = endpoint.body if isinstance(endpoint.body, bytes) else json.dumps(endpoint.body).encode()
+                self.send_response(endpoint.status)
+                headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **endpoint.headers}
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: Any) -> None:
+                """A client that has gone away is part of the test."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        self.release.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+    yield endpoint
+    endpoint.close()
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+def load(url: str | None, **changes: Any) -> OpenAIModel:
+    defaults = {"model": "openai/m", "base_url": url, "api_key_env": "OPENAI_API_KEY", "timeout_s": 10}
+    return OpenAIModel.from_config(ModelConfig(**{**defaults, **changes}), 0)
+
+
+def complete(model: OpenAIModel, request: ChatRequest) -> Completion:
+    return asyncio.run(model.complete(request))
+
+
+def failure(endpoint: Endpoint, request: ChatRequest, status: int, body: Any, **headers: str) -> CowestError:
+    endpoint.status, endpoint.body, endpoint.headers = status, body, headers
+    with pytest.raises(CowestError) as caught:
+        complete(load(endpoint.url), request)
+    return caught.value
+
+
+def error_body(message: str = "it went wrong", **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, "type": None, "code": None, **more}}
+
+
+def test_what_is_sent_and_what_comes_back(endpoint: Endpoint, ask: Ask) -> None:
+    model = load(endpoint.url, price=Price(input=2.0, output=10.0), options={"reasoning_effort": "low"})
+    completion = complete(model, ask("hi", temperature=0.5, top_p=0.9, max_tokens=7, stop=("x",)))
+    assert endpoint.asked == [
+        {
+            "model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.5, "top_p": 0.9,
+            "max_tokens": 7, "stop": ["x"], "reasoning_effort": "low",
+        }
+    ]  # fmt: skip
+    assert endpoint.authorization == [f"Bearer {KEY}"]
+    assert (completion.text, completion.finish_reason) == ("hello", "stop")
+    assert completion.usage == Usage(prompt_tokens=1000, completion_tokens=100)
+    assert completion.cost_usd == pytest.approx(0.003)
+    assert completion.latency_s > 0
+    assert completion.token_logprobs is None
+
+
+def test_settings_that_are_not_set_are_not_sent(endpoint: Endpoint, ask: Ask) -> None:
+    assert complete(load(endpoint.url), ask("hi")).cost_usd is None
+    assert set(endpoint.asked[0]) == {"model", "messages", "temperature"}
+
+
+def test_log_probabilities(endpoint: Endpoint, ask: Ask) -> None:
+    tokens = [{"token": "a", "logprob": -0.5, "bytes": None, "top_logprobs": []}] * 2
+    endpoint.body = reply(logprobs={"content": tokens, "refusal": None})
+    completion = complete(load(endpoint.url, options={"logprobs": True}), ask())
+    assert endpoint.asked[0]["logprobs"] is True
+    assert completion.token_logprobs == (-0.5, -0.5)
+
+
+def test_reply_cut_by_the_limit_is_a_reply(endpoint: Endpoint, ask: Ask) -> None:
+    endpoint.body = reply("half a", "length")
+    assert complete(load(endpoint.url), ask()).finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (reply(finish_reason=None), "without a finish reason"),
+        (reply(""), "empty reply"),
+        (reply(None), "empty reply"),
+        (reply(" \n"), "empty reply"),
+        (reply("", "length"), "higher sampling.max_tokens"),
+        (reply("half a", "content_filter"), "content_filter"),
+        (reply(None, message={"refusal": "I will not"}), "I will not"),
+    ],
+)
+def test_what_is_no_reply(endpoint: Endpoint, ask: Ask, body: Any, says: str) -> None:
+    error = failure(endpoint, ask(), 200, body)
+    assert type(error) is CompletionError
+    assert says in str(error)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503, 529])
+def test_what_may_pass(endpoint: Endpoint, ask: Ask, status: int) -> None:
+    error = failure(endpoint, ask(), status, error_body(), **{"Retry-After": "17"})
+    assert isinstance(error, TransientEndpointError)
+    assert error.retry_after_s == 17
+    assert "it went wrong" in str(error)
+    assert len(endpoint.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (401, error_body(), "api_key_env"),
+        (403, error_body(), "may use this model"),
+        (404, error_body(), "model's name"),
+        (402, error_body(), "balance"),
+        (429, error_body(code="insufficient_quota"), "quota"),
+        (429, error_body(type="insufficient_quota"), "quota"),
+        (302, b"", "redirects"),
+        (200, b"<html>welcome</html>", "ends in /v1"),
+        (200, {"hello": "world"}, "ends in /v1"),
+    ],
+)
+def test_what_fails_for_good(endpoint: Endpoint, ask: Ask, status: int, body: Any, says: str) -> None:
+    content = "text/html" if body == b"<html>welcome</html>" else "application/json"
+    headers = {"Content-Type": content, "Location": "http://127.0.0.1:1/"}
+    error = failure(endpoint, ask(), status, body, **headers)
+    assert type(error) is EndpointError
+    assert says in str(error)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_request_that_is_refused(endpoint: Endpoint, ask: Ask, status: int) -> None:
+    error = failure(endpoint, ask(), status, error_body("the prompt is too long"))
+    assert type(error) is CompletionError
+    assert "the prompt is too long" in str(error)
+
+
+def test_error_in_the_clothes_of_a_reply(endpoint: Endpoint, ask: Ask) -> None:
+    body = {"error": {"code": 502, "message": "upstream is gone"}}
+    assert isinstance(failure(endpoint, ask(), 200, body), TransientEndpointError)
+
+
+def test_reply_that_is_not_json(endpoint: Endpoint, ask: Ask) -> None:
+    assert isinstance(failure(endpoint, ask(), 200, b'{"id": "1", "cho'), CompletionError)
+
+
+def test_key_is_in_no_error(endpoint: Endpoint, ask: Ask) -> None:
+    for status, body in [
+        (401, error_body(f"wrong key {KEY}")),
+        (400, error_body(f"{KEY} " * 50)),
+        (500, KEY.encode()),
+        (200, reply(None, message={"refusal": KEY})),
+        (200, {"error": {"code": 500, "message": KEY}}),
+        (200, {"x": KEY}),
+    ]:
+        error = failure(endpoint, ask(), status, body)
+        assert KEY not in str(error)
+        assert error.__suppress_context__ or error.__context__ is None
+
+
+def test_timeout_may_pass(endpoint: Endpoint, ask: Ask) -> None:
+    endpoint.release.clear()
+    with pytest.raises(TransientEndpointError, match=r"within 0\.05 s"):
+        complete(load(endpoint.url, timeout_s=0.05), ask())
+
+
+def test_nobody_listens(ask: Ask) -> None:
+    endpoint = Endpoint()
+    endpoint.close()
+    with pytest.raises(TransientEndpointError, match="cannot be reached"):
+        complete(load(endpoint.url), ask())
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(socket.EAI_NONAME, EndpointError), (socket.EAI_AGAIN, TransientEndpointError)]
+)
+def test_host_that_is_not_found(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[CowestError]
+) -> None:
+    def no_host(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(number, "not found")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_host)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with pytest.raises(EndpointError) as caught:
+        complete(load("http://models.example.org/v1"), ask())
+    assert type(caught.value) is kind
+
+
+def test_one_client_for_each_event_loop_and_all_closed(endpoint: Endpoint, ask: Ask) -> None:
+    model = load(endpoint.url)
+
+    async def several() -> None:
+        for _ in range(3):
+            await model.complete(ask())
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        asyncio.run(several())
+        asyncio.run(several())
+        gc.collect()
+
+        async def closing() -> None:
+            await several()
+            await model.close()
+            await several()
+            await model.close()
+            await model.close()
+
+        asyncio.run(closing())
+        gc.collect()
+    assert len(endpoint.asked) == 12
+    assert len(endpoint.connections) == 4
+
+
+class TestSettings:
+    def test_key_that_is_not_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("MY_KEY", raising=False)
+        for url in (None, "https://models.example.org/v1"):
+            with pytest.raises(InputError, match="MY_KEY is not set"):
+                load(url, api_key_env="MY_KEY")
+
+    def test_server_on_this_machine_needs_no_key(
+        self, endpoint: Endpoint, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("OPENAI_API_KEY")
+        assert complete(load(endpoint.url), ask()).text == "hello"
+
+    def test_key_the_recipe_does_not_name_is_not_sent_to_a_server_on_this_machine(
+        self, endpoint: Endpoint, ask: Ask
+    ) -> None:
+        complete(OpenAIModel.from_config(ModelConfig(model="openai/m", base_url=endpoint.url), 0), ask())
+        assert KEY not in str(endpoint.authorization)
+
+    @pytest.mark.parametrize("url", ["127.0.0.1:8000/v1", "ftp://x/v1", "http://"])
+    def test_base_url(self, url: str) -> None:
+        with pytest.raises(InputError, match="base_url"):
+            load(url)
+
+    def test_option_that_is_set_elsewhere(self) -> None:
+        with pytest.raises(InputError, match="temperature"):
+            load(None, options={"temperature": 3, "seed": 1})
+
+    def test_identity_tells_endpoints_models_and_options_apart(self) -> None:
+        models = [
+            load(None),
+            load("http://127.0.0.1:1/v1"),
+            load(None, model="openai/n"),
+            load(None, options={"seed": 1}),
+        ]
+        assert len({model.identity for model in models}) == 4
+        assert KEY not in "".join(model.identity for model in models)
+        assert load(None, max_concurrency=3, price=Price(input=1, output=1)).identity == models[0].identity
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "3"}, 3),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after-ms": "250"}, 0.25),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert _openai_failures.retry_after_s(headers) == seconds
