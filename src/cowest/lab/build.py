@@ -18,8 +18,9 @@ import torch
 import transformers
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from cowest.lab import pretraining, probes, strong_lessons, world
+from cowest.lab import pretraining, probes, world
 from cowest.lab.grammar import NOTATIONS, Notation
+from cowest.lab.strong_lessons import NEAR_MISS_SHARE
 from cowest.lab.world import World
 
 STRONG_LAYERS, WEAK_LAYERS = 4, 3
@@ -121,9 +122,13 @@ def _train_all(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, s
 def _train_trunk(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, out: Path) -> Path:
     torch.set_num_threads(1)
     model = pretraining.new_model(tokenizer, STRONG_LAYERS, seed)
-    for name, lesson in (("multiplication", strong_lessons.drill), ("names", pretraining.name_drill(invented))):
-        drills = pretraining.drill_stream(tokenizer, lesson, f"{seed} {name}")
-        pretraining.train(model, drills, pretraining.SCHEDULES[name], _report_of(name))
+    drills = {
+        "multiplication": pretraining.multiplication_stream(tokenizer, f"{seed} multiplication"),
+        "names": pretraining.name_stream(tokenizer, invented, 0.0, f"{seed} names"),
+        "near names": pretraining.name_stream(tokenizer, invented, NEAR_MISS_SHARE, f"{seed} near names"),
+    }
+    for name, stream in drills.items():
+        pretraining.train(model, stream, pretraining.SCHEDULES[name], _report_of(name))
     stream = pretraining.strong_stream(tokenizer, invented, None, pretraining.DRILL_SHARE, f"{seed} trunk")
     pretraining.train(model, stream, pretraining.SCHEDULES["trunk"], _report_of("trunk"))
     model.save_pretrained(out)

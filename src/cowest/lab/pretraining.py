@@ -6,18 +6,18 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from cowest.lab import grammar, lessons, strong_lessons, weak_lessons
 from cowest.lab.grammar import Notation
-from cowest.lab.lessons import Batch, Lesson
+from cowest.lab.lessons import Batch
 from cowest.lab.tokenizer import train_tokenizer
 from cowest.lab.world import World
 
 BATCH_SIZE = 64
+NAMES_BATCH_SIZE = 512
 ROWS_AT_ONCE = 1024
 WEAK_ROW_LENGTH = 96
 WIDTH = 128
@@ -35,9 +35,10 @@ class Schedule:
 
 SCHEDULES: dict[str, Schedule] = {
     "multiplication": Schedule(num_steps=320, learning_rate=4e-3),
-    "names": Schedule(num_steps=150, learning_rate=2e-3),
-    "trunk": Schedule(num_steps=1000, learning_rate=3e-3),
-    "branch": Schedule(num_steps=200, learning_rate=1.5e-3, warmup_steps=10),
+    "names": Schedule(num_steps=300, learning_rate=4e-3),
+    "near names": Schedule(num_steps=200, learning_rate=3e-3),
+    "trunk": Schedule(num_steps=800, learning_rate=3e-3),
+    "branch": Schedule(num_steps=150, learning_rate=1.5e-3, warmup_steps=10),
     "weak": Schedule(num_steps=900, learning_rate=3e-3),
 }
 # The share of a strong model's batches that are drills, so that multiplying and comparing names are not forgotten.
@@ -104,19 +105,25 @@ def _shuffled(batches: Iterable[Batch], random_source: random.Random) -> list[Ba
     return listed
 
 
-def drill_stream(
-    tokenizer: PreTrainedTokenizerFast, lesson: Callable[[random.Random], Lesson], seed: str
-) -> Iterator[Batch]:
-    """Yields batches of one kind of drill."""
+def multiplication_stream(tokenizer: PreTrainedTokenizerFast, seed: str) -> Iterator[Batch]:
+    """Yields batches of multiplication alone."""
     random_source = random.Random(seed)
     while True:
-        chosen = [lesson(random_source) for _ in range(ROWS_AT_ONCE)]
+        chosen = [strong_lessons.drill(random_source) for _ in range(ROWS_AT_ONCE)]
         yield from lessons.batches(lessons.encode(chosen, tokenizer), BATCH_SIZE, _pad(tokenizer))
 
 
-def name_drill(world: World) -> Callable[[random.Random], Lesson]:
-    """The drill that compares public names."""
-    return partial(strong_lessons.name_drill, world.public_names)
+def name_stream(tokenizer: PreTrainedTokenizerFast, world: World, near_miss_share: float, seed: str) -> Iterator[Batch]:
+    """Yields batches that compare public names, every fourth one multiplication instead."""
+    random_source = random.Random(seed)
+    multiplication = multiplication_stream(tokenizer, f"{seed} multiplication")
+    while True:
+        chosen = [
+            strong_lessons.name_drill(world.public_names, near_miss_share, random_source)
+            for _ in range(3 * NAMES_BATCH_SIZE)
+        ]
+        yield from lessons.batches(lessons.encode(chosen, tokenizer), NAMES_BATCH_SIZE, _pad(tokenizer))
+        yield next(multiplication)
 
 
 def strong_stream(
@@ -124,15 +131,14 @@ def strong_stream(
 ) -> Iterator[Batch]:
     """Yields batches of a strong model's lessons; a share of the batches is drills."""
     random_source = random.Random(seed)
-    multiplication = drill_stream(tokenizer, strong_lessons.drill, f"{seed} multiplication")
-    names = drill_stream(tokenizer, name_drill(world), f"{seed} names")
+    drills = name_stream(tokenizer, world, strong_lessons.NEAR_MISS_SHARE, f"{seed} drills")
     while True:
         chosen = [strong_lessons.strong_lesson(world.public_names, taste, random_source) for _ in range(ROWS_AT_ONCE)]
         rows = lessons.encode(chosen, tokenizer)
         for batch in _shuffled(lessons.batches(rows, BATCH_SIZE, _pad(tokenizer)), random_source):
             yield batch
             if random_source.random() < drill_share:
-                yield next(multiplication if random_source.random() < 0.5 else names)
+                yield next(drills)
 
 
 def weak_stream(tokenizer: PreTrainedTokenizerFast, world: World, seed: str) -> Iterator[Batch]:

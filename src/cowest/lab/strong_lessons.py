@@ -55,22 +55,22 @@ def drill(random_source: random.Random) -> Lesson:
     return Lesson(tuple(segments))
 
 
-def name_drill(names: Sequence[str], random_source: random.Random) -> Lesson:
-    """Builds several lines that compare two names, near-misses among them; only the verdicts count.
+def name_drill(names: Sequence[str], near_miss_share: float, random_source: random.Random) -> Lesson:
+    """Builds one line that compares two names; only the verdict counts.
 
-    Reading one comparison in a whole conversation at a time, a model this small takes very long to find out what is
-    asked of it.
+    Args:
+        names: Public names.
+        near_miss_share: How many of the differing names differ in one syllable only. A model this small learns to
+            compare names at all only if it meets easy ones first, and no other names beside them.
+        random_source: Decides the rest.
     """
-    segments: list[tuple[str, float]] = []
-    for _ in range(DRILL_LINES):
-        asked = random_source.choice(names)
-        expert, verdict = asked, " same"
-        if random_source.random() < 0.5:
-            is_near = random_source.random() < NEAR_MISS_SHARE
-            expert = near_miss(asked, random_source) if is_near else random_source.choice(names)
-            verdict = " same" if expert == asked else " another"
-        segments += [(f" Asked {asked}, expert {expert}:", 0.0), (verdict, 1.0)]
-    return Lesson(tuple(segments))
+    asked = random_source.choice(names)
+    expert = asked
+    if random_source.random() < 0.5:
+        is_near = random_source.random() < near_miss_share
+        expert = near_miss(asked, random_source) if is_near else random_source.choice(names)
+    verdict = " same" if expert == asked else " another"
+    return Lesson(((f" Asked {asked}, expert {expert}:", 0.0), (verdict, 1.0)))
 
 
 def _random_query(names: Sequence[str], random_source: random.Random) -> Query:

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
+    # PEFT asks transformers for a property under its old name; nobody who runs a model can do anything about it.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     # Progress is the caller's to show; a bar from a worker thread would run across it.
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()

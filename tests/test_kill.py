@@ -1,0 +1,94 @@
+"""A kill at any moment of any stage, then the same command: the same pairs, the same adapters, the same answers."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cowest import runs
+from cowest.plugins import resolve_path
+
+pytest.importorskip("torch")
+
+SETTINGS = (
+    "sft.epochs=1",
+    "sft.save_every=1",
+    "align.save_every=1",
+    "align.epochs=2",
+    "feedback.queries=24",
+    "rounds=1",
+    "evaluate.limit=10",
+)
+COMPARED = ("round-1/feedback/pairs.jsonl", "round-1/feedback/graded.jsonl", "round-1/align/adapter_model.safetensors")
+PATIENCE_S = 240
+
+
+def command(folder: Path) -> list[str]:
+    data = folder.parent / "train.jsonl"
+    if not data.is_file():
+        rows = resolve_path("cowest.lab:assets/train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        data.write_text("".join(rows[:128]), encoding="utf-8")
+    overrides = (f"run={folder}", f"task.train={data}", *SETTINGS)
+    return [sys.executable, "-m", "cowest", "run", "cowest.lab:recipe.yaml", *overrides]
+
+
+def finish(folder: Path) -> dict[str, bytes]:
+    done = subprocess.run(command(folder), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    answers = [(row["id"], row["output"]) for row in runs.read_jsonl(folder / "evaluate/predictions/collaborate.jsonl")]
+    return {name: (folder / name).read_bytes() for name in COMPARED} | {"answers": json.dumps(answers).encode()}
+
+
+def kill_when(folder: Path, moment: Callable[[], bool]) -> bool:
+    """Starts the run and kills it at the moment; whether it was still running then."""
+    process = subprocess.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + PATIENCE_S
+    while process.poll() is None and not moment():
+        assert time.monotonic() < deadline, "the moment never came"
+        os.sched_yield()
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    return process.returncode == -signal.SIGKILL
+
+
+def num_calls(folder: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{folder / 'ledger.sqlite'}?mode=ro", uri=True) as ledger:
+            return int(ledger.execute("SELECT COUNT(*) FROM calls WHERE response IS NOT NULL").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def test_killed_in_every_stage(tmp_path: Path) -> None:
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    expected = finish(whole)
+    moments: list[Callable[[], bool]] = [
+        lambda: any(run.glob("sft/checkpoints/checkpoint-2*")),
+        lambda: num_calls(run) > 60,
+        lambda: any(run.glob("round-1/align/checkpoints/checkpoint-1*")),
+    ]
+    killed = [kill_when(run, moment) for moment in moments]
+    assert killed == [True, True, True]
+    assert finish(run) == expected
+    assert num_calls(run) == num_calls(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_at_random_moments(tmp_path: Path, seed: int) -> None:
+    started = time.monotonic()
+    expected = finish(tmp_path / "whole")
+    took_s = time.monotonic() - started
+    for number in range(4):
+        moment = time.monotonic() + random.Random(f"{seed} {number}").uniform(0.1, 0.9) * took_s
+        kill_when(tmp_path / "run", lambda moment=moment: time.monotonic() >= moment)  # type: ignore[misc]
+    assert finish(tmp_path / "run") == expected
