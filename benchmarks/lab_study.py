@@ -1,21 +1,22 @@
 """The lab's study: what feedback on the collaboration teaches that feedback on the draft alone cannot, and to whom.
 
-Arms, each aligned for one or two rounds from the same SFT model of a seed:
+Arms, each aligned for one round from the same SFT model of a seed:
   collaborative_a   feedback on what strong model A makes of a draft (A reads figures)
   collaborative_b   feedback on what strong model B makes of a draft (B reads words)
   individual        the draft graded alone, by the same rubric and against the same z of A
   shuffled          the pairs of collaborative_a, chosen and rejected swapped by a coin
 
-`tune` chooses each arm's learning rate on the validation split, with seeds of its own. `test` opens the test split
-with those rates and other seeds, and resamples seeds and drugs together for its intervals.
+Three steps. `tune` aligns every arm at every learning rate and looks at the validation split only, with seeds of its
+own. `test` aligns every arm at the rate that was best for it and opens the test split, with other seeds. `summarise`
+prints tables; its intervals resample seeds and drugs together. Everything is kept in the folder, so a step that was
+stopped goes on, and processes may share the seeds of a step between them:
 
     python benchmarks/lab_study.py tune --out runs/study
-    python benchmarks/lab_study.py test --out runs/study
+    python benchmarks/lab_study.py test --out runs/study --seeds 0 1 2 3 4
+    python benchmarks/lab_study.py summarise --out runs/study
 """
 
 import argparse
-import asyncio
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 
 import cowest
-from cowest import answers, statistics
+from cowest import answers, runs, statistics, synchronous
 from cowest.in_flight import map_in_flight
 from cowest.judge import load_judge
 from cowest.lab.facts import stated_facts
@@ -39,7 +40,7 @@ from cowest.types import Example, PreferencePair
 RECIPE = cowest.load_recipe("cowest.lab:recipe.yaml")
 STRONG = {name: f"local/cowest.lab:assets/strong-{name}" for name in ("a", "b")}
 ARMS = ("collaborative_a", "collaborative_b", "individual", "shuffled")
-RATES = (5e-5, 1e-4, 2e-4, 4e-4, 8e-4)
+RATES = (1e-4, 2e-4, 4e-4, 8e-4)
 TUNING_SEEDS = (100, 101)
 TEST_SEEDS = (0, 1, 2, 3, 4)
 
@@ -74,17 +75,17 @@ class Study:
         )
         return trained.model
 
-    def pairs(self, arm: str, seed: int, start: str, round_number: int) -> list[PreferencePair]:
-        """The preference pairs of an arm from the drafts of `start`."""
+    def pairs(self, arm: str, seed: int) -> list[PreferencePair]:
+        """The preference pairs of an arm from the drafts of the seed's SFT model."""
         if arm == "shuffled":
-            return shuffled(self.pairs("collaborative_a", seed, start, round_number), seed)
-        out = self.out / f"seed-{seed}/{arm}/round-{round_number}-{Path(start).name}/feedback"
+            return shuffled(self.pairs("collaborative_a", seed), seed)
+        out = self.out / f"seed-{seed}/{arm}/feedback"
         if (out / "summary.json").is_file():
             lines = (out / "pairs.jsonl").read_text().splitlines()
             return [PreferencePair.model_validate_json(line) for line in lines]
         return cowest.feedback(
-            draw(self.task.train, RECIPE.feedback.queries, seed, round_number),
-            weak=self._weak(start, seed),
+            draw(self.task.train, RECIPE.feedback.queries, seed),
+            weak=self._weak(self.sft(seed), seed),
             strong=self.strong["b" if arm == "collaborative_b" else "a"],
             judge=self.judge,
             out=out,
@@ -97,48 +98,57 @@ class Study:
             num_in_flight=RECIPE.strong.max_concurrency,
         )
 
-    def align(self, arm: str, seed: int, start: str, rate: float, round_number: int = 1) -> str:
+    def align(self, arm: str, seed: int, rate: float) -> str:
         """One round of alignment of an arm at a learning rate."""
         trained = cowest.align(
-            start,
-            self.pairs(arm, seed, start, round_number),
-            out=self.out / f"seed-{seed}/{arm}/round-{round_number}-rate-{rate:g}",
+            self.sft(seed),
+            self.pairs(arm, seed),
+            out=self.out / f"seed-{seed}/{arm}/rate-{rate:g}",
             config=RECIPE.align.model_copy(update={"learning_rate": rate}),
             lora=RECIPE.lora,
             seed=seed,
         )
         return trained.model
 
-    def outcomes(self, weak: str, seed: int, split: str) -> dict[str, Any]:
-        """Right or wrong with A and with B for every example of a split, and what the drafts are."""
-        model = self._weak(weak, seed)
+    def outcomes(self, name: str, weak: str, seed: int, split: str, partners: str) -> dict[str, Any]:
+        """Right or wrong with each of the partners for every example of a split, and what the drafts are.
+
+        Args:
+            name: under which the outcomes are kept.
+            partners: "a", "b" or "ab".
+        """
+        kept = self.out / f"seed-{seed}/outcomes/{split}-{name}.json"
+        if not kept.is_file():
+            runs.write_json(kept, self._outcomes(self._weak(weak, seed), split, partners))
+        loaded: dict[str, Any] = runs.read_json(kept)
+        return loaded
+
+    def _outcomes(self, weak: Metered, split: str, partners: str) -> dict[str, Any]:
         pairs = {
             name: cowest.Collaboration(
-                model,
-                strong,
+                weak,
+                self.strong[name],
                 prompts=self.prompts,
                 weak_sampling=RECIPE.evaluate.weak_sampling or RECIPE.weak.sampling,
                 strong_sampling=RECIPE.evaluate.strong_sampling or RECIPE.strong.sampling,
             )
-            for name, strong in self.strong.items()
+            for name in partners
         }
 
         async def work(example: Example) -> tuple[dict[str, float], str]:
-            draft = (await pairs["a"].draft(example.query)).text
+            draft = (await pairs[partners[0]].draft(example.query)).text
             right = {}
             for name, pair in pairs.items():
                 output = (await pair.refine(example.query, draft)).text
                 right[name] = self.task.score(example, answers.parse(output))[self.task.metric]
             return right, kind_of_draft(example, draft)
 
-        examples = self.task.split(split)
-        rows = asyncio.run(map_in_flight(work, examples, RECIPE.strong.max_concurrency))
-        kinds = Counter(kind for example, (_, kind) in zip(examples, rows, strict=True) if "rate" in kind)
-        total = max(1, sum(kinds.values()))
+        rows = synchronous.run(map_in_flight(work, self.task.split(split), RECIPE.strong.max_concurrency))
+        synchronous.run(weak.close())
+        kinds = Counter(kind for _, kind in rows if "rate" in kind)
         return {
-            "a": [right["a"] for right, _ in rows],
-            "b": [right["b"] for right, _ in rows],
-            "drafts": {kind: count / total for kind, count in sorted(kinds.items())},
+            **{name: [right[name] for right, _ in rows] for name in partners},
+            "drafts": {kind: round(count / kinds.total(), 4) for kind, count in sorted(kinds.items())},
         }
 
     def _weak(self, model: str, seed: int) -> Metered:
@@ -170,100 +180,96 @@ def partner(arm: str) -> str:
     return "b" if arm == "collaborative_b" else "a"
 
 
-def tune(study: Study) -> dict[str, Any]:
-    """Mean validation accuracy of every arm at every rate, and the best rate of each; touches no test row."""
-    found: dict[str, dict[str, float]] = {arm: {} for arm in ARMS}
-    second: dict[str, dict[str, float]] = {}
-    for arm in ARMS:
-        for rate in RATES:
-            found[arm][f"{rate:g}"] = _mean_accuracy(study, arm, rate)
-            print(f"round 1 {arm:16} {rate:g}: {found[arm][f'{rate:g}']:.3f}", flush=True)
-    best = {arm: max(scores, key=scores.__getitem__) for arm, scores in found.items()}
-    for arm in ("collaborative_a", "individual"):
-        second[arm] = {}
-        for rate in RATES:
-            second[arm][f"{rate:g}"] = _mean_accuracy(study, arm, float(best[arm]), rate)
-            print(f"round 2 {arm:16} {rate:g}: {second[arm][f'{rate:g}']:.3f}", flush=True)
-    best_second = {arm: max(scores, key=scores.__getitem__) for arm, scores in second.items()}
-    return {"round_1": found, "best_1": best, "round_2": second, "best_2": best_second}
+def tune(study: Study, seeds: Sequence[int]) -> None:
+    """Validation accuracy of every arm at every rate; touches no test row."""
+    for seed in seeds:
+        for arm in ARMS:
+            for rate in RATES:
+                weak = study.align(arm, seed, rate)
+                found = study.outcomes(f"{arm}-{rate:g}", weak, seed, "validation", partner(arm))
+                print(f"seed {seed} {arm:16} {rate:g}: {np.mean(found[partner(arm)]):.3f}", flush=True)
 
 
-def _mean_accuracy(study: Study, arm: str, rate: float, second_rate: float | None = None) -> float:
-    means = []
-    for seed in TUNING_SEEDS:
-        weak = study.align(arm, seed, study.sft(seed), rate)
-        if second_rate is not None:
-            weak = study.align(arm, seed, weak, second_rate, round_number=2)
-        means.append(np.mean(study.outcomes(weak, seed, "validation")[partner(arm)]))
-    return float(np.mean(means))
+def tuned(study: Study) -> dict[str, dict[str, float]]:
+    """Mean validation accuracy by arm and rate."""
+
+    def mean(arm: str, rate: str) -> float:
+        files = [study.out / f"seed-{seed}/outcomes/validation-{arm}-{rate}.json" for seed in TUNING_SEEDS]
+        return float(np.mean([runs.read_json(file)[partner(arm)] for file in files]))
+
+    return {arm: {f"{rate:g}": mean(arm, f"{rate:g}") for rate in RATES} for arm in ARMS}
 
 
-def test(study: Study, rates: dict[str, Any]) -> dict[str, Any]:
-    """Every arm at its own rate on the test split, over seeds that tuning never saw."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for seed in TEST_SEEDS:
-        start = study.sft(seed)
-        weak = {arm: study.align(arm, seed, start, float(rates["best_1"][arm])) for arm in ARMS}
-        weak |= {
-            f"{arm}, round 2": study.align(arm, seed, weak[arm], float(rates["best_2"][arm]), round_number=2)
-            for arm in ("collaborative_a", "individual")
-        }
-        for name, model in {"unaligned": start, **weak}.items():
-            outcome = study.outcomes(model, seed, "test")
-            found.setdefault(name, []).append(outcome)
-            accuracy = {partner: round(float(np.mean(outcome[partner])), 3) for partner in ("a", "b")}
-            print(f"seed {seed} {name:26} {accuracy} {outcome['drafts']}", flush=True)
-    return summarise(found, [example.fields["drug"] for example in study.task.test])
+def test(study: Study, seeds: Sequence[int]) -> None:
+    """Every arm at its own best rate on the test split, with seeds that tuning never saw."""
+    rates = {arm: max(scores, key=scores.__getitem__) for arm, scores in tuned(study).items()}
+    for seed in seeds:
+        weak = {"unaligned": study.sft(seed)} | {arm: study.align(arm, seed, float(rates[arm])) for arm in ARMS}
+        for name, model in weak.items():
+            partners = "a" if name in ("individual", "shuffled") else "ab"
+            found = study.outcomes(name, model, seed, "test", partners)
+            accuracy = {partner: round(float(np.mean(found[partner])), 3) for partner in partners}
+            print(f"seed {seed} {name:16} {accuracy} {found['drafts']}", flush=True)
 
 
-def summarise(found: dict[str, list[dict[str, Any]]], drugs: list[str]) -> dict[str, Any]:
-    """Means of every arm, and the differences that the questions are about, with intervals over seeds and drugs."""
+def summarise(study: Study, seeds: Sequence[int]) -> None:
+    """Prints the tables of docs/lab.md."""
+    print("| validation accuracy at | " + " | ".join(f"{rate:g}" for rate in RATES) + " |")
+    print("|---|" + "---|" * len(RATES))
+    for arm, scores in tuned(study).items():
+        best = max(scores.values())
+        print(f"| {arm} | " + " | ".join(f"**{v:.3f}**" if v == best else f"{v:.3f}" for v in scores.values()) + " |")
+    found = {name: [_test_outcome(study, seed, name) for seed in seeds] for name in ("unaligned", *ARMS)}
+    print("\n| test accuracy, mean of seeds | with A | with B | drafts: figures / words / wrong / no rate |")
+    print("|---|---|---|---|")
+    for name, outcomes in found.items():
+        cells = [f"{np.mean(_right(outcomes, who)):.3f}" if who in outcomes[0] else "" for who in "ab"]
+        kinds = ("rate in figures", "rate in words", "wrong rate", "no rate")
+        drafts = " / ".join(f"{np.mean([o['drafts'].get(kind, 0.0) for o in outcomes]):.0%}" for kind in kinds)
+        print(f"| {name} | {' | '.join(cells)} | {drafts} |")
+    print("\n| difference on test | points | 95% interval, seeds and drugs |\n|---|---|---|")
+    drugs = [example.fields["drug"] for example in study.task.test]
+    for name, values in _differences(found).items():
+        interval = statistics.two_level_interval(values, clusters=drugs)
+        print(f"| {name} | {100 * interval.value:+.1f} | [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}] |")
 
-    def right(name: str, with_strong: str) -> np.ndarray:
-        return np.array([outcome[with_strong] for outcome in found[name]])
 
-    def compare(a: np.ndarray, b: np.ndarray) -> list[float]:
-        interval = statistics.two_level_interval(a - b, clusters=drugs)
-        return [interval.value, interval.low, interval.high]
+def _test_outcome(study: Study, seed: int, name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = runs.read_json(study.out / f"seed-{seed}/outcomes/test-{name}.json")
+    return loaded
 
-    differences = {
-        "collaborative - individual (A)": compare(right("collaborative_a", "a"), right("individual", "a")),
-        "collaborative - individual (A), round 2": compare(
-            right("collaborative_a, round 2", "a"), right("individual, round 2", "a")
-        ),
-        "collaborative - unaligned (A)": compare(right("collaborative_a", "a"), right("unaligned", "a")),
-        "collaborative - unaligned (B)": compare(right("collaborative_b", "b"), right("unaligned", "b")),
-        "shuffled - unaligned (A)": compare(right("shuffled", "a"), right("unaligned", "a")),
-        "interaction of adapter and strong model": compare(
-            right("collaborative_a", "a") - right("collaborative_a", "b"),
-            right("collaborative_b", "a") - right("collaborative_b", "b"),
-        ),
+
+def _right(outcomes: Sequence[dict[str, Any]], with_strong: str) -> np.ndarray:
+    return np.array([outcome[with_strong] for outcome in outcomes])
+
+
+def _differences(found: dict[str, list[dict[str, Any]]]) -> dict[str, np.ndarray]:
+    """What the questions are about, each of shape [seeds, queries]."""
+    right = {
+        (name, who): _right(outcomes, who) for name, outcomes in found.items() for who in "ab" if who in outcomes[0]
     }
-    means = {
-        name: {
-            "a": right(name, "a").mean(axis=1).round(4).tolist(),
-            "b": right(name, "b").mean(axis=1).round(4).tolist(),
-            "drafts": [outcome["drafts"] for outcome in outcomes],
-        }
-        for name, outcomes in found.items()
+    return {
+        "collaborative − individual, with A": right["collaborative_a", "a"] - right["individual", "a"],
+        "collaborative − unaligned, with A": right["collaborative_a", "a"] - right["unaligned", "a"],
+        "collaborative − unaligned, with B": right["collaborative_b", "b"] - right["unaligned", "b"],
+        "individual − unaligned, with A": right["individual", "a"] - right["unaligned", "a"],
+        "shuffled − unaligned, with A": right["shuffled", "a"] - right["unaligned", "a"],
+        "interaction: aligned to A or B, used with A or B": right["collaborative_a", "a"]
+        - right["collaborative_a", "b"]
+        - right["collaborative_b", "a"]
+        + right["collaborative_b", "b"],
     }
-    return {"accuracy_by_seed": means, "differences": differences}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["tune", "test"])
+    parser.add_argument("part", choices=["tune", "test", "summarise"])
     parser.add_argument("--out", type=Path, default=Path("runs/study"))
+    parser.add_argument("--seeds", type=int, nargs="+")
     options = parser.parse_args()
-    study = Study(options.out)
+    part = {"tune": tune, "test": test, "summarise": summarise}[options.part]
     with quietly():
-        if options.part == "tune":
-            result = tune(study)
-        else:
-            result = test(study, json.loads((options.out / "tune.json").read_text()))
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / f"{options.part}.json").write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result.get("differences", result.get("best_1")), indent=1))
+        part(Study(options.out), options.seeds or (TUNING_SEEDS if options.part == "tune" else TEST_SEEDS))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Runs the stages of a recipe in order, skips what is done, runs rounds."""
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from cowest import runs, synchronous
+from cowest import claims, distributed, runs, synchronous
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.judge import Judge, ModelJudge, load_judge
@@ -55,12 +54,17 @@ class Pipeline:
         self._exit = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._exit.enter_context(self.folder.lock())
-        self.ledger = self._exit.enter_context(contextlib.closing(Ledger(self.folder.ledger)))
+        if distributed.is_main_process():
+            self._exit.enter_context(self.folder.lock())
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._exit.close()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The run's ledger, opened when first needed and closed with the pipeline."""
+        return self._exit.enter_context(contextlib.closing(Ledger(self.folder.ledger)))
 
     @cached_property
     def task(self) -> Task:
@@ -69,6 +73,7 @@ class Pipeline:
 
     def run(self) -> dict[str, Any]:
         """Every stage and every round, then the evaluation; returns what results.json holds."""
+        self._needs_one_process("run")
         self.check()
         self.sft()
         for number in range(1, self.recipe.rounds + 1):
@@ -94,7 +99,7 @@ class Pipeline:
         examples = self._sft_examples()
         if self._is_done("sft", self.folder.sft, SFT_KEYS, examples, marker=DONE_MARKER):
             return
-        with progress_bar("sft") as bar:
+        with progress_bar("sft", quiet=not distributed.is_main_process()) as bar:
             sft(
                 recipe.weak.model,
                 examples,
@@ -109,6 +114,7 @@ class Pipeline:
 
     def feedback(self, number: int) -> None:
         """Gathers the preferences of round `number` (Algorithm 1 lines 6 to 25)."""
+        self._needs_one_process("feedback")
         recipe = self.recipe
         weak = self._weak_after_round(number - 1)
         examples = draw(self._feedback_examples(), recipe.feedback.queries, recipe.seed, number)
@@ -147,7 +153,7 @@ class Pipeline:
         start = self._weak_after_round(number - 1).model
         if self._is_done(f"align, round {number}", self.folder.align(number), ALIGN_KEYS, (), marker=DONE_MARKER):
             return
-        with progress_bar(f"align, round {number}") as bar:
+        with progress_bar(f"align, round {number}", quiet=not distributed.is_main_process()) as bar:
             align(
                 start,
                 pairs,
@@ -160,6 +166,7 @@ class Pipeline:
 
     def evaluate(self) -> dict[str, Any]:
         """Measures the recipe's methods with whatever rounds are finished; returns what results.json holds."""
+        self._needs_one_process("evaluate")
         recipe = self.recipe
         examples = self._evaluation_examples()
         rounds = [number for number in range(1, recipe.rounds + 1) if self._align_is_done(number)]
@@ -275,17 +282,7 @@ class Pipeline:
         return self.task.split(self.recipe.evaluate.split)[: self.recipe.evaluate.limit]
 
     def _inputs(self, keys: Sequence[str], examples: Sequence[Example]) -> dict[str, Any]:
-        recipe = self.recipe.model_dump(mode="json", by_alias=True)
-        inputs: dict[str, Any] = {}
-        for key in keys:
-            value: Any = recipe
-            for part in key.split("."):
-                value = value[part]
-            inputs[key] = value
-        rows = "\n".join(example.model_dump_json() for example in examples)
-        inputs["examples"] = hashlib.sha256(rows.encode()).hexdigest()
-        inputs["prompt files"] = self.prompts.versions()
-        return inputs
+        return claims.inputs_of(self.recipe.model_dump(mode="json", by_alias=True), keys, examples, self.prompts)
 
     def _is_done(self, stage: str, out: Path, keys: Sequence[str], examples: Sequence[Example], marker: str) -> bool:
         """Whether the stage is finished; claims its folder for this recipe if it is new.
@@ -293,16 +290,21 @@ class Pipeline:
         Raises:
             InputError: the folder belongs to another recipe.
         """
-        inputs = self._inputs(keys, examples)
-        inputs_file = out / "inputs.json"
-        if inputs_file.is_file():
-            _refuse_other_recipe(stage, self.folder.path, runs.read_json(inputs_file), inputs)
-        else:
-            runs.write_json(inputs_file, inputs)
-            runs.write_text(self.folder.recipe, self.recipe.to_yaml())
+        if distributed.is_main_process():
+            is_new = claims.claim(stage, out, self._inputs(keys, examples))
+            if is_new:
+                runs.write_text(self.folder.recipe, self.recipe.to_yaml())
         done = (out / marker).is_file()
         self.say(f"{stage}: done before" if done else stage)
         return done
+
+    @staticmethod
+    def _needs_one_process(stage: str) -> None:
+        if distributed.num_processes() > 1:
+            raise InputError(
+                f"{stage} was started in {distributed.num_processes()} processes, but one process owns the ledger and "
+                "the limits of a key. Launch only `cowest sft` and `cowest align` with accelerate."
+            )
 
 
 def _training_progress(bar: ProgressBar) -> Callable[[int, int, dict[str, float]], None]:
@@ -310,27 +312,3 @@ def _training_progress(bar: ProgressBar) -> Callable[[int, int, dict[str, float]
     return lambda done, total, metrics: bar.update(
         done, total, **{label: metrics[name] for name, label in shown.items() if name in metrics}
     )
-
-
-def _refuse_other_recipe(stage: str, folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    changed = _differences(before, now)
-    if changed:
-        raise InputError(
-            f"The run folder {str(folder)!r} belongs to another recipe: its stage {stage!r} was made with "
-            f"{'; '.join(changed)}. Nothing was touched. Give another folder with run=..., or the old values."
-        )
-
-
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = sorted({*before, *now})
-        return [
-            line
-            for key in keys
-            for line in _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
-        ]
-    if before == now:
-        return []
-    if path == "examples" or path.startswith("prompt files"):
-        return [f"other {path}"]
-    return [f"{path}: {before!r}, now {now!r}"]

@@ -18,7 +18,10 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 def say(line: str) -> None:
     """Prints a stage's line where progress goes."""
-    print(f"• {line}", file=sys.stderr)
+    from cowest.distributed import is_main_process
+
+    if is_main_process():
+        print(f"• {line}", file=sys.stderr)
 
 
 def open_pipeline(options: argparse.Namespace) -> "Pipeline":

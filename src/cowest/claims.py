@@ -1,0 +1,61 @@
+"""What a stage's folder was made from, so that another recipe cannot go on in it unnoticed."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cowest import runs
+from cowest.errors import InputError
+from cowest.prompts import Prompts
+from cowest.types import Example
+
+
+def inputs_of(
+    recipe: dict[str, Any], keys: Sequence[str], examples: Sequence[Example], prompts: Prompts
+) -> dict[str, Any]:
+    """What decides the result of a stage: some keys of the recipe by dotted path, the data, and the prompts."""
+    inputs: dict[str, Any] = {}
+    for key in keys:
+        value: Any = recipe
+        for part in key.split("."):
+            value = value[part]
+        inputs[key] = value
+    rows = "\n".join(example.model_dump_json() for example in examples)
+    inputs["examples"] = hashlib.sha256(rows.encode("utf-8", "surrogatepass")).hexdigest()
+    inputs["prompt files"] = prompts.versions()
+    return inputs
+
+
+def claim(stage: str, out: Path, inputs: dict[str, Any]) -> bool:
+    """Claims the folder of a stage for these inputs; whether it was free until now.
+
+    Raises:
+        InputError: it was made from other inputs; the message names each difference.
+    """
+    claimed = out / "inputs.json"
+    if not claimed.is_file():
+        runs.write_json(claimed, inputs)
+        return True
+    changed = _differences(runs.read_json(claimed), inputs)
+    if changed:
+        raise InputError(
+            f"The folder {str(out)!r} belongs to another recipe: its stage {stage!r} was made with "
+            f"{'; '.join(changed)}. Nothing was touched. Give another folder with run=..., or the old values."
+        )
+    return False
+
+
+def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = sorted({*before, *now})
+        return [
+            line
+            for key in keys
+            for line in _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
+        ]
+    if before == now:
+        return []
+    if path == "examples" or path.startswith("prompt files"):
+        return [f"other {path}"]
+    return [f"{path}: {before!r}, now {now!r}"]
