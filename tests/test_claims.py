@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cowest import claims
-from cowest.errors import InputError
+from cowest.errors import EndpointError, InputError, TrainingError
 from cowest.prompts import Prompts
 from tests.worlds import sums
 
@@ -30,7 +30,7 @@ def test_every_difference_is_named(tmp_path: Path) -> None:
         claims.claim("feedback", tmp_path, inputs(count=4))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/judge.txt").write_text("{{ reference }} {{ output }}")
-    with pytest.raises(InputError, match="other prompt files.judge"):
+    with pytest.raises(InputError, match=r"other prompt files\.judge"):
         claims.claim("feedback", tmp_path, inputs(prompts=Prompts(tmp_path / "mine")))
 
 
@@ -38,3 +38,37 @@ def test_what_the_stage_does_not_depend_on_may_change(tmp_path: Path) -> None:
     claims.claim("feedback", tmp_path, inputs())
     renamed = {"seed": 0, "weak": {"model": "local/y", "sampling": {"temperature": 1.0}}}
     assert not claims.claim("feedback", tmp_path, inputs(renamed))
+
+
+@pytest.mark.parametrize("failure", [InputError("x"), TrainingError("x")])
+def test_what_was_refused_before_it_began_may_be_mended(tmp_path: Path, failure: Exception) -> None:
+    claims.claim("sft", tmp_path, inputs())
+    with pytest.raises(type(failure)), claims.given_up_if_refused(tmp_path):
+        raise failure
+    assert claims.claim("sft", tmp_path, inputs(count=4))
+
+
+@pytest.mark.parametrize("kept", ["training.json", "summary.json", "checkpoints/checkpoint-5"])
+def test_what_there_is_to_lose_keeps_its_claim(tmp_path: Path, kept: str) -> None:
+    claims.claim("sft", tmp_path, inputs())
+    (tmp_path / kept).parent.mkdir(exist_ok=True)
+    (tmp_path / kept).write_text("")
+    with pytest.raises(InputError), claims.given_up_if_refused(tmp_path):
+        raise InputError("x")
+    assert (tmp_path / "inputs.json").is_file()
+
+
+def test_a_failed_endpoint_keeps_the_claim(tmp_path: Path) -> None:
+    claims.claim("feedback", tmp_path, inputs())
+    with pytest.raises(EndpointError), claims.given_up_if_refused(tmp_path):
+        raise EndpointError("x")
+    assert (tmp_path / "inputs.json").is_file()
+
+
+def test_a_folder_that_cannot_be_claimed_or_read_is_the_users_input(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        claims.claim("feedback", tmp_path / "file/out", inputs())
+    (tmp_path / "inputs.json").write_text("3")
+    with pytest.raises(InputError, match="is not what a stage wrote"):
+        claims.claim("feedback", tmp_path, inputs())

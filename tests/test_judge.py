@@ -72,3 +72,16 @@ def test_a_verdict_is_a_score_or_a_reason() -> None:
     for wrong in ({}, {"score": 3, "unscored_reason": "x"}, {"score": 0}, {"score": 11}):
         with pytest.raises(ValueError, match=r"verdict|equal"):
             Verdict.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("answer_mach", {}, "Did you mean 'answer_match'"),
+        ("answer_match", {"strict": True}, "takes no options"),
+        ("os:sep", {}, "cannot be made"),
+    ],
+)
+def test_a_judge_that_cannot_be_made_is_refused(name: str, options: dict[str, bool], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load_judge(name, Sums(), **options)

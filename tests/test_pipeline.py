@@ -119,3 +119,44 @@ def test_the_ledger_makes_a_second_evaluation_free(tmp_path: Path) -> None:
         before = pipeline.ledger.counts()
         pipeline.evaluate()
         assert pipeline.ledger.counts() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"evaluate__methods": ["weakonly"]}, "Did you mean 'weak_only'"),
+        ({"evaluate__methods": []}, "evaluate.methods is empty"),
+        ({"feedback__kind": "colaborative"}, "Did you mean 'collaborative'"),
+        ({"format": "cot"}, "no format named 'cot'"),
+        ({"judge": {"name": "nope"}}, "no judge named 'nope'"),
+    ],
+)
+def test_unknown_names_are_refused_before_anything_is_touched(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    for stage in ("feedback", "evaluate"):
+        with pytest.raises(InputError, match=said):
+            run(tmp_path / "run", stage, **change)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_can_be_mended_after_it_was_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no 'nope'"):
+        run(tmp_path, strong__model="scripted/tests.worlds:nope")
+    assert run(tmp_path) == ["feedback, round 1"]
+
+
+def test_wrong_input_does_not_cost_the_results_that_are_there(tmp_path: Path) -> None:
+    run(tmp_path, "evaluate")
+    before = (tmp_path / "evaluate/results.json").read_bytes()
+    with pytest.raises(InputError, match="no 'nope'"):
+        run(tmp_path, "evaluate", strong__model="scripted/tests.worlds:nope")
+    assert (tmp_path / "evaluate/results.json").read_bytes() == before
+
+
+def test_without_a_pair_there_is_nothing_to_align(tmp_path: Path) -> None:
+    (tmp_path / "round-1/feedback").mkdir(parents=True)
+    (tmp_path / "round-1/feedback/pairs.jsonl").write_text("")
+    recipe = make_recipe(recipe_of(tmp_path, weak__model=f"local/{tmp_path}"))
+    with Pipeline(recipe) as pipeline, pytest.raises(InputError, match="Round 1 gave no pair"):
+        pipeline.align(1)

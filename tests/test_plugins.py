@@ -48,3 +48,12 @@ def test_the_public_face_names_what_exists() -> None:
         assert getattr(cowest, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = cowest.nothing
+
+
+def test_the_home_of_nobody_is_an_ordinary_path() -> None:
+    assert plugins.resolve_path("~no-such-user/x.jsonl") == Path("~no-such-user/x.jsonl")
+
+
+def test_a_name_without_a_module_is_refused() -> None:
+    with pytest.raises(InputError, match="names no module"):
+        plugins.load(":Task", "cowest.tasks", "task")

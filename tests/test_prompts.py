@@ -55,3 +55,24 @@ def test_wrong_folders_and_templates_are_refused(tmp_path: Path) -> None:
     (tmp_path / "refine.txt").write_text("{{ qury }}")
     with pytest.raises(InputError, match=r"'qury' is undefined.*draft, query"):
         Prompts(tmp_path).render("refine", query="Q", draft="D")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("refine.txt", b"{{ query", "cannot be rendered"),
+        ("refine.txt", b"{{ question }}", "'question' is undefined. Its variables are: draft, query"),
+        ("judge.txt", b"\xff\xfe", "cannot be read"),
+        ("notes.md", b"", "holds no template"),
+    ],
+)
+def test_a_folder_with_a_fault_is_refused_at_once(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        Prompts(tmp_path)
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("")
+    with pytest.raises(InputError, match="is no folder"):
+        Prompts(tmp_path / "x")

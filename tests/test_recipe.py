@@ -124,3 +124,32 @@ def test_a_wrong_override_is_refused(tmp_path: Path, override: str) -> None:
 @pytest.mark.parametrize("path", sorted(Path(__file__).parent.parent.joinpath("recipes").rglob("*.yaml")), ids=str)
 def test_every_shipped_recipe_parses(path: Path) -> None:
     assert load_recipe(path).task.name
+
+
+@pytest.mark.parametrize(
+    "content", [b"run: 2020-99-99", b"run: " + b"[" * 3000, b"run: a\nrun: b", b"\x80", b"run: a\0b", b"run: [1"]
+)
+def test_what_is_not_yaml_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "r.yaml").write_bytes(content)
+    with pytest.raises(InputError, match="is not YAML"):
+        load_recipe(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("run", "", "run: got ''"),
+        ("run", "a\0b", "run: got"),
+        ("seed", -1, "seed: got -1"),
+        ("seed", 2**40, "seed: got"),
+        ("judge", "weak", "judge: got 'weak'; needs strong"),
+        ("judge", None, "judge: got None; needs strong"),
+        ("weak", 3, "weak: got 3; needs a section"),
+        ("evaluate.methods", "weak_only", r"evaluate.methods: got 'weak_only'; needs a list, e.g. \[weak_only\]"),
+        ("evaluate.split", "tset", "evaluate.split: got 'tset'"),
+        ("strong.api_key_env", "A=B", "strong.api_key_env: got"),
+    ],
+)
+def test_wrong_values_are_named(key: str, value: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        make_recipe(with_key(key, value))

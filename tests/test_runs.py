@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cowest import runs
-from cowest.errors import InputError
+from cowest.errors import CowestError, InputError
 from cowest.types import Message
 
 
@@ -24,7 +24,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError("No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(CowestError, match="No space"):
         runs.write_json(path, {"new": True})
     assert runs.read_json(path) == {"old": True}
 
@@ -54,3 +54,20 @@ def test_paths(tmp_path: Path) -> None:
     assert folder.align(1) == tmp_path / "round-1" / "align"
     assert (folder.sft, folder.evaluate) == (tmp_path / "sft", tmp_path / "evaluate")
     assert folder.page.name == "report.html"
+
+
+def test_what_cannot_be_read_is_the_users_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        runs.read_json(tmp_path)
+    (tmp_path / "rows.jsonl").write_text('{"a": 1}\n3\n')
+    with pytest.raises(InputError, match="line 2 is no JSON object"):
+        list(runs.read_jsonl(tmp_path / "rows.jsonl"))
+    (tmp_path / "rows.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="UTF-8"):
+        list(runs.read_jsonl(tmp_path / "rows.jsonl"))
+
+
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "round-1").write_text("")
+    with pytest.raises(CowestError, match=r"round-1.*cannot be written"):
+        runs.write_text(tmp_path / "round-1/feedback/x", "")

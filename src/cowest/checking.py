@@ -35,10 +35,21 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
         return f"{path}: there is no such key.{nearest(location[-1], allowed)} Allowed here: {', '.join(allowed)}."
     if problem["type"] == "missing":
         return f"{path}: is missing and has no default."
-    if problem["type"] == "string_pattern_mismatch" and location[-1] == "model":
-        return f"{path}: got {given}; needs PROVIDER/NAME, e.g. local/FOLDER or openai/gpt-4.1."
     shown = given if len(given) < 80 else given[:77] + "..."
-    return f"{path}: got {shown}; {problem['msg'][0].lower()}{problem['msg'][1:]}."
+    return f"{path}: got {shown}; {_needs(problem, location)}."
+
+
+def _needs(problem: Any, location: list[str]) -> str:
+    """What is allowed instead, in words of a recipe rather than of Python."""
+    if problem["type"] == "string_pattern_mismatch" and location[-1] == "model":
+        return "needs PROVIDER/NAME, e.g. local/FOLDER or openai/gpt-4.1"
+    if problem["type"] == "tuple_type":
+        return f"needs a list, e.g. [{problem['input']}]"
+    if problem["type"] in ("model_type", "dict_type"):
+        return "needs a section with keys of its own"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    return f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
 def _allowed_keys(root: type[BaseModel], path: list[str]) -> list[str]:

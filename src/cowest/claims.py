@@ -1,12 +1,13 @@
 """What a stage's folder was made from, so that another recipe cannot go on in it unnoticed."""
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from cowest import runs
-from cowest.errors import InputError
+from cowest.errors import CowestError, InputError, TrainingError
 from cowest.prompts import Prompts
 from cowest.types import Example
 
@@ -35,15 +36,33 @@ def claim(stage: str, out: Path, inputs: dict[str, Any]) -> bool:
     """
     claimed = out / "inputs.json"
     if not claimed.is_file():
-        runs.write_json(claimed, inputs)
+        try:
+            runs.write_json(claimed, inputs)
+        except CowestError as error:  # before any work, so nothing was spent
+            raise InputError(str(error)) from error
         return True
-    changed = _differences(runs.read_json(claimed), inputs)
+    before = runs.read_json(claimed)
+    if not isinstance(before, dict):
+        raise InputError(f"{str(claimed)!r} is not what a stage wrote there. Give another folder with run=....")
+    changed = _differences(before, inputs)
     if changed:
         raise InputError(
             f"The folder {str(out)!r} belongs to another recipe: its stage {stage!r} was made with "
             f"{'; '.join(changed)}. Nothing was touched. Give another folder with run=..., or the old values."
         )
     return False
+
+
+@contextlib.contextmanager
+def given_up_if_refused(out: Path) -> Iterator[None]:
+    """Gives a stage's folder up where its work is refused and has left nothing to lose, so the recipe can be mended."""
+    try:
+        yield
+    except (InputError, TrainingError):
+        finished = any((out / marker).is_file() for marker in ("training.json", "summary.json"))
+        if not finished and not any(out.glob("checkpoints/checkpoint-*")):
+            (out / "inputs.json").unlink(missing_ok=True)
+        raise
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:

@@ -3,9 +3,9 @@
 import re
 from typing import Any, Protocol
 
-from cowest.errors import CompletionError
+from cowest.errors import CompletionError, InputError
 from cowest.models.base import ChatModel
-from cowest.plugins import load
+from cowest.plugins import load, nearest
 from cowest.prompts import Prompts
 from cowest.tasks.base import Task
 from cowest.types import ChatRequest, Example, Message, Sampling, Verdict
@@ -84,8 +84,18 @@ def load_judge(name: str, task: Task, **options: Any) -> Judge:
         InputError: there is no such judge.
     """
     if name == AnswerMatchJudge.name:
+        if options:
+            raise InputError(f"The judge {name!r} takes no options, but was given {sorted(options)}. Leave them out.")
         return AnswerMatchJudge(task)
-    judge: Judge = load(name, "cowest.judge", "judge")(task=task, **options)
+    if ":" not in name:
+        raise InputError(
+            f"There is no judge named {name!r}.{nearest(name, [AnswerMatchJudge.name])} "
+            f"Choices: {AnswerMatchJudge.name}; or package.module:Class for your own."
+        )
+    try:
+        judge: Judge = load(name, "cowest.judge", "judge")(task=task, **options)
+    except TypeError as error:
+        raise InputError(f"The judge {name!r} cannot be made from the options {sorted(options)}: {error}.") from error
     return judge
 
 

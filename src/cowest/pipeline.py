@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from cowest import claims, distributed, runs, synchronous
+from cowest import claims, distributed, plugins, runs, synchronous
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
+from cowest.formats import load_format
 from cowest.judge import Judge, ModelJudge, load_judge
 from cowest.ledger import Ledger
 from cowest.methods import Setting, make_methods
@@ -43,7 +44,7 @@ class Pipeline:
         say: takes one line for each stage that starts or is skipped.
 
     Raises:
-        InputError: another process works in the folder.
+        InputError: another process works in the folder, or the recipe names something that there is not.
     """
 
     def __init__(self, recipe: Recipe, say: Say = lambda line: None) -> None:
@@ -54,6 +55,7 @@ class Pipeline:
         self._exit = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        self.check_names()
         if distributed.is_main_process():
             self._exit.enter_context(self.folder.lock())
         return self
@@ -92,6 +94,24 @@ class Pipeline:
         self._open(weak, "weak")
         self._judge(self._open(self.recipe.strong, "strong"))
 
+    def check_names(self) -> None:
+        """Looks for whatever the recipe names besides data and models; opens nothing.
+
+        Raises:
+            InputError: a format, a kind of feedback, a method or a judge is unknown, or no method is named.
+        """
+        recipe = self.recipe
+        load_format(recipe.format)
+        plugins.load(recipe.feedback.kind, "cowest.annotators", "kind of feedback")
+        for name in recipe.evaluate.methods:
+            plugins.load(name, "cowest.methods", "method")
+        if not recipe.evaluate.methods:
+            raise InputError(
+                "evaluate.methods is empty. Name at least one, e.g. [weak_only, strong_only, collaborate]."
+            )
+        if isinstance(recipe.judge, ProgramJudge):
+            self._program_judge(recipe.judge)
+
     def sft(self) -> None:
         """Supervised fine-tuning of the weak model (section 3.2)."""
         recipe = self.recipe
@@ -99,7 +119,8 @@ class Pipeline:
         examples = self._sft_examples()
         if self._is_done("sft", self.folder.sft, SFT_KEYS, examples, marker=DONE_MARKER):
             return
-        with progress_bar("sft", quiet=not distributed.is_main_process()) as bar:
+        quiet = not distributed.is_main_process()
+        with claims.given_up_if_refused(self.folder.sft), progress_bar("sft", quiet=quiet) as bar:
             sft(
                 recipe.weak.model,
                 examples,
@@ -121,22 +142,23 @@ class Pipeline:
         out = self.folder.feedback(number)
         if self._is_done(f"feedback, round {number}", out, FEEDBACK_KEYS, examples, marker="summary.json"):
             return
-        strong, drafting = self._open(recipe.strong, "strong"), self._open(weak, "weak")
-        feedback(
-            examples,
-            weak=drafting,
-            strong=strong,
-            judge=self._judge(strong),
-            out=out,
-            config=recipe.feedback,
-            format=recipe.format,
-            prompts=self.prompts,
-            weak_sampling=recipe.weak.sampling,
-            strong_sampling=recipe.strong.sampling,
-            ledger=self.ledger,
-            seed=recipe.seed,
-            num_in_flight=recipe.strong.max_concurrency,
-        )
+        with claims.given_up_if_refused(out):
+            strong, drafting = self._open(recipe.strong, "strong"), self._open(weak, "weak")
+            feedback(
+                examples,
+                weak=drafting,
+                strong=strong,
+                judge=self._judge(strong),
+                out=out,
+                config=recipe.feedback,
+                format=recipe.format,
+                prompts=self.prompts,
+                weak_sampling=recipe.weak.sampling,
+                strong_sampling=recipe.strong.sampling,
+                ledger=self.ledger,
+                seed=recipe.seed,
+                num_in_flight=recipe.strong.max_concurrency,
+            )
         # Training comes next and wants the memory.
         for model in (drafting, strong):
             synchronous.run(model.close())
@@ -150,14 +172,21 @@ class Pipeline:
             raise InputError(
                 f"Round {number} has no pairs yet ({str(pairs)!r} is missing). Run `cowest feedback` first."
             )
+        if pairs.stat().st_size == 0:
+            raise InputError(
+                f"Round {number} gave no pair ({str(pairs)!r} is empty): for no query was one draft better and another "
+                "worse than the strong model alone, so there is nothing to align. `cowest show` tells the counts; "
+                "more feedback.queries or feedback.samples, in another run folder, may give some."
+            )
         start = self._weak_after_round(number - 1).model
         if self._is_done(f"align, round {number}", self.folder.align(number), ALIGN_KEYS, (), marker=DONE_MARKER):
             return
-        with progress_bar(f"align, round {number}", quiet=not distributed.is_main_process()) as bar:
+        out, quiet = self.folder.align(number), not distributed.is_main_process()
+        with claims.given_up_if_refused(out), progress_bar(f"align, round {number}", quiet=quiet) as bar:
             align(
                 start,
                 pairs,
-                out=self.folder.align(number),
+                out=out,
                 config=recipe.align,
                 lora=recipe.lora,
                 seed=recipe.seed + number,
@@ -178,15 +207,17 @@ class Pipeline:
             results: dict[str, Any] = runs.read_json(results_file)
             return results
         self.say("evaluate")
-        results_file.unlink(missing_ok=True)
-        runs.write_json(inputs_file, inputs)
         strong = self._open(recipe.strong, "strong")
         setting = Setting(
             weak=self._weak_stages(rounds), strong=strong, collaborate=self._collaboration_of(strong), task=self.task
         )
+        methods = make_methods(recipe.evaluate.methods, setting)
+        # Only now: what is wrong with the input must not cost the results that are there.
+        results_file.unlink(missing_ok=True)
+        runs.write_json(inputs_file, inputs)
         return evaluate(
             examples,
-            make_methods(recipe.evaluate.methods, setting),
+            methods,
             out=self.folder.evaluate,
             seed=recipe.seed,
             num_in_flight=recipe.strong.max_concurrency,
@@ -262,11 +293,14 @@ class Pipeline:
     def _judge(self, strong: ChatModel) -> Judge:
         judge = self.recipe.judge
         if isinstance(judge, ProgramJudge):
-            options = {key: value for key, value in judge.model_dump().items() if key != "name"}
-            return load_judge(judge.name, self.task, **options)
+            return self._program_judge(judge)
         if judge == "strong":
             return ModelJudge(open_model(strong, role="judge"), self.prompts)
         return ModelJudge(self._open(judge, "judge"), self.prompts, judge.sampling)
+
+    def _program_judge(self, judge: ProgramJudge) -> Judge:
+        options = {key: value for key, value in judge.model_dump().items() if key != "name"}
+        return load_judge(judge.name, self.task, **options)
 
     def _sft_examples(self) -> Sequence[Example]:
         config = self.recipe.feedback

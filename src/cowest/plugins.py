@@ -50,6 +50,8 @@ def load(name: str, package: str, kind: str) -> Any:
             ) from error
         except AttributeError as error:
             raise InputError(f"The {kind} {name!r}: the module {module_name!r} has no {attribute!r}.") from error
+        except ValueError as error:
+            raise InputError(f"The {kind} {name!r} names no module. Write package.module:Class.") from error
     known = choices(package)
     if name not in known:
         raise InputError(
@@ -67,4 +69,7 @@ def resolve_path(location: str) -> Path:
             return Path(str(importlib.resources.files(package))) / inside
         except (ModuleNotFoundError, ValueError):
             return Path(location)
-    return Path(location).expanduser()
+    try:
+        return Path(location).expanduser()
+    except RuntimeError:  # ~NAME of a user that there is not
+        return Path(location)

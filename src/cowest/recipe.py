@@ -20,6 +20,17 @@ from cowest.training.lora import LoRAConfig
 from cowest.types import Record
 
 
+class _OnceLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in a section, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
 class TaskConfig(BaseModel):
     """A task by name, its files, and whatever options the task itself takes."""
 
@@ -47,8 +58,8 @@ class ProgramJudge(BaseModel):
 class Recipe(Record):
     """A run, whole. Every key has the paper's value as default where the paper has one."""
 
-    run: str
-    seed: int = 0
+    run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
+    seed: int = Field(default=0, ge=0, lt=2**31)
     task: TaskConfig
     format: str = "chain_of_thought"
     weak: ModelConfig
@@ -82,6 +93,8 @@ class Recipe(Record):
     def _kind_of_judge(cls, value: Any) -> Any:
         if isinstance(value, dict):
             return ProgramJudge.model_validate(value) if "name" in value else ModelConfig.model_validate(value)
+        if value != "strong" and not isinstance(value, BaseModel):
+            raise ValueError("needs strong, {name: answer_match}, or a section like strong's with a model")
         return value
 
     def to_yaml(self) -> str:
@@ -102,12 +115,12 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     """
     file = resolve_path(str(path))
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data = yaml.load(file.read_text(encoding="utf-8"), _OnceLoader)
     except OSError as error:
         raise InputError(
             f"The recipe {str(path)!r} cannot be read: {error.strerror}. Give the path of a YAML file."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date that does not exist
         raise InputError(f"The recipe {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(data, dict):
         raise InputError(f"The recipe {str(path)!r} holds no keys. It needs at least: run, task, weak, strong.")
@@ -132,7 +145,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
         raise InputError(f"The override {override!r} is not of the form key=value, e.g. feedback.samples=8.")
     try:
         value = yaml.safe_load(text) if text else None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"The value of the override {override!r} is not YAML. Quote it.") from error
     section = data
     for depth, key in enumerate(keys[:-1]):

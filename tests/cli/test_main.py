@@ -129,3 +129,22 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
     with pytest.raises(InputError):
         cli.main(["--debug", "run", str(tmp_path / "none.yaml")])
+
+
+def test_a_file_in_the_way_is_one_paragraph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/round-1").write_text("")
+    assert failing(capsys, "feedback", write_recipe(tmp_path))[0] == 2
+    (tmp_path / "run/evaluate/results.json").mkdir(parents=True)
+    status, said = failing(capsys, "evaluate", write_recipe(tmp_path))
+    assert status == 1
+    assert "a file or folder cannot be used" in said
+
+
+def test_doctor_names_what_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    recipe = write_recipe(tmp_path, feedback__kind="nope", run=str(tmp_path / "file"))
+    assert cli.main(["doctor", recipe]) == 2
+    printed = capsys.readouterr().out
+    assert "✗ There is no kind of feedback named 'nope'" in printed
+    assert "✗ the run folder" in printed

@@ -89,3 +89,8 @@ def test_a_file_that_is_no_ledger_is_named(tmp_path: Path) -> None:
 def test_a_missing_run_names_the_nearest(run_folder: Path) -> None:
     with pytest.raises(InputError, match=r"Did you mean 'ifqa'"):
         collect(run_folder.parent / "ifq")
+
+
+def test_failures_that_are_no_objects_are_named(run_folder: Path) -> None:
+    (run_folder / "round-1/feedback/failures.jsonl").write_text("3\n")
+    assert "no JSON object" in collect(run_folder)["unreadable"][0]

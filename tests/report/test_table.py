@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from cowest.errors import InputError
 from cowest.report import collect, print_results, print_run
 from cowest.report.records import LAB_NOTE
 from tests.report.sample import EVIL, results
@@ -76,3 +77,8 @@ def test_an_empty_run(tmp_path: Path) -> None:
     stream = io.StringIO()
     print_run(collect(tmp_path), stream)
     assert "not yet" in stream.getvalue()
+
+
+def test_results_that_are_none_are_refused() -> None:
+    with pytest.raises(InputError, match=r"results\.json is not what"):
+        print_results({"methods": 3}, io.StringIO())

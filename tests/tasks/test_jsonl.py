@@ -183,3 +183,23 @@ def test_bad_options(options: dict[str, Any], words: str) -> None:
 def test_hub_locations_name_their_split() -> None:
     task = Jsonl(train="hub:owner/name", test="hub:owner/name:dev")
     assert task.locations == {"train": "hub:owner/name:train", "validation": None, "test": "hub:owner/name:dev"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"question": 3},
+        {"question": None},
+        {"answer": ["answer"]},
+        {"context": 3},
+        {"explanation": ["x"]},
+        {"id": 3},
+        {"kind": "choice", "choices": 3},
+        {"kind": "label", "labels": [3, 4]},
+        {"kind": "label", "labels": [True, False]},
+        {"kind": "choice", "choices": "options", "index_from": True},
+    ],
+)
+def test_options_of_the_wrong_type_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"task.{list(options)[-1]}"):
+        Jsonl(**options)

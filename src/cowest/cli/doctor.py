@@ -35,9 +35,20 @@ def run(options: argparse.Namespace) -> None:
 def _checks(pipeline: "Pipeline") -> Iterator[tuple[bool, str]]:
     recipe = pipeline.recipe
     yield False, "the recipe is valid"
+    yield from _check_names(pipeline)
     yield from _check_data(pipeline)
     yield from _check_models(recipe)
     yield from _check_machine(pipeline)
+
+
+def _check_names(pipeline: "Pipeline") -> Iterator[tuple[bool, str]]:
+    from cowest.errors import InputError
+
+    try:
+        pipeline.check_names()
+        yield False, "format, feedback, methods and judge are known, and the prompts can be rendered"
+    except InputError as error:
+        yield True, str(error)
 
 
 def _check_data(pipeline: "Pipeline") -> Iterator[tuple[bool, str]]:
@@ -76,11 +87,17 @@ def _check_models(recipe: "Recipe") -> Iterator[tuple[bool, str]]:
 
 def _check_machine(pipeline: "Pipeline") -> Iterator[tuple[bool, str]]:
     import importlib.util
+    import os
     import shutil
 
     folder = pipeline.folder.path.absolute()
     while not folder.exists():
         folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        yield (
+            True,
+            f"the run folder {str(pipeline.folder.path)!r} cannot be made: {str(folder)!r} is no folder to write in",
+        )
     free_gb = shutil.disk_usage(folder).free / 1e9
     yield free_gb < MIN_FREE_GB, f"disk: {free_gb:.0f} GB free for the run; a run of an 8B model takes a few"
     if pipeline.recipe.weak.provider == "local":

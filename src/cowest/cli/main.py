@@ -65,7 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         from cowest.errors import CowestError
 
-        if options.debug or not isinstance(error, CowestError):
+        if options.debug:
+            raise
+        if isinstance(error, OSError):
+            return _complain(
+                f"a file or folder cannot be used: {error}. Check its path, its permissions and the disk's space, "
+                "then run the same command again. Everything paid for is kept.",
+                CowestError.exit_status,
+            )
+        if not isinstance(error, CowestError):
             raise
         return _complain(str(error), error.exit_status)
     return 0

@@ -6,7 +6,6 @@ import copy
 import json
 import multiprocessing
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -49,7 +48,6 @@ def build(out: str | Path, world_seed: int = 0, training_seed: int = 0, report: 
         training_seed: Decides the models' initial weights and the order of their lessons.
         report: Is given a line of progress now and then.
     """
-    started = time.perf_counter()
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     invented = world.make_world(world_seed)
@@ -58,6 +56,19 @@ def build(out: str | Path, world_seed: int = 0, training_seed: int = 0, report: 
     with tempfile.TemporaryDirectory() as scratch:
         trained = _train_all(tokenizer, invented, training_seed, Path(scratch))
         models = {name: LlamaForCausalLM.from_pretrained(path, dtype=torch.float32) for name, path in trained.items()}
+    return finish(folder, models, tokenizer, invented, world_seed, training_seed, report)
+
+
+def finish(
+    folder: Path,
+    models: dict[str, LlamaForCausalLM],
+    tokenizer: PreTrainedTokenizerFast,
+    invented: World,
+    world_seed: int,
+    training_seed: int,
+    report: Report,
+) -> BuildResult:
+    """Saves the models beside the data, probes what was saved, and writes build.json."""
     for name, model in models.items():
         save_model(model, tokenizer, folder / name)
     record = {
@@ -71,7 +82,6 @@ def build(out: str | Path, world_seed: int = 0, training_seed: int = 0, report: 
         "versions": {"torch": torch.__version__.partition("+")[0], "transformers": transformers.__version__}
         | {"tokenizers": tokenizers.__version__},
         "probes": run_probes(folder, invented, report),
-        "wall_s": round(time.perf_counter() - started),
     }
     (folder / "build.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return BuildResult(folder, record)
@@ -129,8 +139,9 @@ def _train_trunk(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int,
     }
     for name, stream in drills.items():
         pretraining.train(model, stream, pretraining.SCHEDULES[name], _report_of(name))
-    stream = pretraining.strong_stream(tokenizer, invented, None, pretraining.DRILL_SHARE, f"{seed} trunk")
-    pretraining.train(model, stream, pretraining.SCHEDULES["trunk"], _report_of("trunk"))
+    for name in ("trunk", "trunk again"):
+        stream = pretraining.strong_stream(tokenizer, invented, None, pretraining.DRILL_SHARE, f"{seed} {name}")
+        pretraining.train(model, stream, pretraining.SCHEDULES[name], _report_of(name))
     model.save_pretrained(out)
     return out
 

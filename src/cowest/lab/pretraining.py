@@ -38,7 +38,8 @@ SCHEDULES: dict[str, Schedule] = {
     "names": Schedule(num_steps=300, learning_rate=4e-3),
     "near names": Schedule(num_steps=200, learning_rate=3e-3),
     "trunk": Schedule(num_steps=800, learning_rate=3e-3),
-    "branch": Schedule(num_steps=150, learning_rate=1.5e-3, warmup_steps=10),
+    "trunk again": Schedule(num_steps=600, learning_rate=3e-3),
+    "branch": Schedule(num_steps=200, learning_rate=1.5e-3, warmup_steps=10),
     "weak": Schedule(num_steps=900, learning_rate=3e-3),
 }
 # The share of a strong model's batches that are drills, so that multiplying and comparing names are not forgotten.

@@ -13,11 +13,12 @@ from cowest.lab.names import invent
 NUM_DRUGS = 200
 NUM_PUBLIC_NAMES = 6000
 NEAR_MISS_SHARE = 0.25
-# How many rows of each kind a split holds: about 60, 20 and 20%.
+# How many rows of each kind a split holds. No checks: the strong models were taught them, but compare two numbers at
+# chance (build.json), so a check would measure a coin and add its noise to the feedback.
 SPLIT_SIZES: dict[QuerySet, dict[Kind, int]] = {
-    "train": {"dose": 900, "check": 300, "class": 300},
-    "validation": {"dose": 240, "check": 80, "class": 80},
-    "test": {"dose": 600, "check": 200, "class": 200},
+    "train": {"dose": 1125, "check": 0, "class": 375},
+    "validation": {"dose": 300, "check": 0, "class": 100},
+    "test": {"dose": 750, "check": 0, "class": 250},
 }
 Style = Literal["figures", "words", "irrelevant", "vague"]
 RATE_STYLES: dict[Style, float] = {"figures": 0.42, "words": 0.42, "irrelevant": 0.08, "vague": 0.08}

@@ -30,7 +30,7 @@ class ModelConfig(Record):
 
     model: str = Field(pattern=r"^[A-Za-z_][\w.:]*/.+")
     base_url: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str = Field(default="OPENAI_API_KEY", pattern=r"^[^=\x00\s]+$")
     sampling: Sampling = Sampling()
     max_concurrency: int = Field(default=64, ge=1)
     requests_per_minute: float | None = Field(default=None, gt=0)

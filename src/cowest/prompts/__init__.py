@@ -8,7 +8,7 @@ import functools
 import hashlib
 from pathlib import Path
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from cowest.errors import InputError
@@ -25,20 +25,27 @@ class Prompts:
         folder: a folder whose `NAME.txt` files replace the built-in ones; a path or `package:folder`.
 
     Raises:
-        InputError: the folder is missing, or holds a template whose name is unknown.
+        InputError: the folder is missing, or holds none, or one whose name is unknown or that cannot be rendered.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self._paths = {path.stem: path for path in sorted(BUILT_IN.glob("*.txt"))}
-        if folder is not None:
-            self._replace(resolve_path(str(folder)))
         self._environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
         self._source = functools.cache(self._read)
+        if folder is not None:
+            self._replace(resolve_path(str(folder)))
 
     def _replace(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise InputError(f"The prompts folder {str(folder)!r} does not exist. Give a folder, or null for our own.")
-        for path in sorted(folder.glob("*.txt")):
+            what = "is no folder" if folder.exists() else "does not exist"
+            raise InputError(f"The prompts folder {str(folder)!r} {what}. Give a folder, or null for our own.")
+        replacing = sorted(folder.glob("*.txt"))
+        if not replacing:
+            raise InputError(
+                f"The prompts folder {str(folder)!r} holds no template. Templates: "
+                f"{', '.join(f'{name}.txt' for name in sorted(self._paths))}."
+            )
+        for path in replacing:
             if path.stem not in self._paths:
                 known = sorted(self._paths)
                 raise InputError(
@@ -46,9 +53,21 @@ class Prompts:
                     f"{nearest(path.stem, known)} Templates: {', '.join(known)}."
                 )
             self._paths[path.stem] = path
+            # A fault must show now, not after the first drafts were paid for.
+            self.render(path.stem, **dict.fromkeys(self._variables(path.stem), "x"))
+
+    def _variables(self, name: str) -> set[str]:
+        """What the built-in template `name` is given."""
+        text = (BUILT_IN / f"{name}.txt").read_text(encoding="utf-8")
+        return meta.find_undeclared_variables(self._environment.parse(text))
 
     def _read(self, name: str) -> str:
-        return self._paths[name].read_text(encoding="utf-8").strip("\n")
+        try:
+            return self._paths[name].read_text(encoding="utf-8").strip("\n")
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"The prompt template {str(self._paths[name])!r} cannot be read ({error}). Give a text file in UTF-8."
+            ) from error
 
     def render(self, name: str, **values: str) -> tuple[Message, ...]:
         """Renders the template `name` to a conversation of one user message.

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cowest.checking import check
 from cowest.report import words
 from cowest.report.headline import headline
 from cowest.report.records import Feedback, MethodRow, Results
@@ -21,7 +22,9 @@ _STATES = {"done": "✓ done", "started": "… started", "missing": "· not yet"
 def print_results(results: dict[str, Any], stream: TextIO | None = None) -> None:
     """Prints what results.json says: the headline, the methods and the comparisons."""
     console = _console(stream)
-    parsed = Results.model_validate(results)
+    parsed = check(
+        Results, results, "results.json is not what `cowest evaluate` wrote; delete it to have it made again"
+    )
     if parsed.banner:
         console.print(Text(parsed.banner, style="yellow"))
     console.print(Text(headline(parsed), style="bold"), soft_wrap=not console.is_terminal)

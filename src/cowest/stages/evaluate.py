@@ -18,7 +18,7 @@ from cowest.methods.collaborate import Collaborate
 from cowest.methods.strong_only import StrongOnly
 from cowest.models import Openable, open_model
 from cowest.progress import progress_bar
-from cowest.tasks.base import Task
+from cowest.tasks.base import SplitName, Task
 from cowest.types import Example, Prediction, Record, Sampling, Usage
 
 SINGLE_MODELS = ("weak_only", "weak_only_base", "strong_only", "strong_only_direct")
@@ -34,7 +34,7 @@ class EvaluateConfig(Record):
         weak_sampling, strong_sampling: how the models are sampled here; None samples as in feedback.
     """
 
-    split: str = "test"
+    split: SplitName = "test"
     limit: int | None = Field(default=None, ge=1)
     methods: tuple[str, ...] = ("weak_only", "strong_only", "collaborate")
     weak_sampling: Sampling | None = None

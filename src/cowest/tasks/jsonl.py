@@ -57,6 +57,10 @@ class Jsonl(Task):
         labels: Sequence[str] | None = None,
         metric: str | None = None,
     ) -> None:
+        if question is None or answer is None:
+            raise InputError("task.question and task.answer name the columns with questions and answers. Name both.")
+        names = {"question": question, "answer": answer, "context": context, "explanation": explanation, "id": id}
+        _refuse_no_names(names | {"choices": choices, "labels": labels})
         locations = {"train": train, "validation": validation, "test": test}
         super().__init__(**{name: with_hub_split(locations[name], name) for name in get_args(SplitName)})
         _one_of("kind", kind, list(KINDS))
@@ -69,7 +73,11 @@ class Jsonl(Task):
             )
         if labels is not None and (kind != "label" or not labels or isinstance(labels, str)):
             raise InputError(f"task.labels is a list of labels and goes with kind: label; given: {labels!r}, {kind!r}.")
-        if index_from not in (None, 0, 1) or (index_from is not None and kind != "choice"):
+        if (
+            index_from not in (None, 0, 1)
+            or isinstance(index_from, bool)
+            or (index_from is not None and kind != "choice")
+        ):
             raise InputError(f"task.index_from is 0 or 1 and goes with kind: choice; given: {index_from!r}, {kind!r}.")
         self.kind, self.question, self.answer = kind, question, answer
         self.choices, self.index_from = choices, index_from
@@ -179,6 +187,15 @@ def _listed(row: Row, field: str) -> tuple[str, ...]:
         problem = f"the options must be a list (in CSV: a JSON list, or one column an option), but got {value[:60]!r}."
         raise row.error(field, problem)
     return Row(row.location, row.position, {field: entries}).texts(field)
+
+
+def _refuse_no_names(options: dict[str, Any]) -> None:
+    """Refuses options that must be a text, or a list of texts where such is taken; None is for the caller to judge."""
+    for option, value in options.items():
+        names = value if option in ("choices", "labels") and isinstance(value, list | tuple) else [value]
+        if value is not None and not all(isinstance(name, str) and name for name in names):
+            takes = "text, or a list of texts" if option in ("choices", "labels") else "the name of a column"
+            raise InputError(f"task.{option} takes {takes}, but got {value!r}. Put numbers and yes/no in quotes.")
 
 
 def _one_of(option: str, value: str, allowed: list[str]) -> str:

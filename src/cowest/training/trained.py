@@ -44,12 +44,10 @@ class TrainedModel(Record):
         marker = Path(folder) / DONE_MARKER
         try:
             metrics = json.loads(marker.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            adapter = None if metrics["adapter"] is None else str(Path(folder) / metrics["adapter"])
+            return cls(folder=adapter, base=metrics["base"], metrics=metrics)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{str(folder)!r} holds no finished training: {DONE_MARKER} cannot be read ({error}). "
-                "Run the stage that makes it (again), or give another folder."
+                "Delete it and run the stage that makes it again, or give another folder."
             ) from error
-        adapter = metrics["adapter"]
-        return cls(
-            folder=None if adapter is None else str(Path(folder) / adapter), base=metrics["base"], metrics=metrics
-        )

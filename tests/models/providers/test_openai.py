@@ -300,7 +300,9 @@ class TestSettings:
         complete(OpenAIModel.from_config(ModelConfig(model="openai/m", base_url=endpoint.url), 0), ask())
         assert KEY not in str(endpoint.authorization)
 
-    @pytest.mark.parametrize("url", ["127.0.0.1:8000/v1", "ftp://x/v1", "http://"])
+    @pytest.mark.parametrize(
+        "url", ["http://[::1", "http://localhost:port", "127.0.0.1:8000/v1", "ftp://x/v1", "http://"]
+    )
     def test_base_url(self, url: str) -> None:
         with pytest.raises(InputError, match="base_url"):
             load(url)
@@ -334,3 +336,13 @@ class TestSettings:
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     assert _openai_failures.retry_after_s(headers) == seconds
+
+
+def test_a_lost_connection_says_what_the_network_said() -> None:
+    error = RuntimeError("no running event loop")
+    refused = ConnectionRefusedError("Connect call failed")
+    refused.__context__ = error
+    outer = Exception("Connection error.")
+    outer.__cause__ = refused
+    said = str(_openai_failures._no_connection(outer, "m at http://x", ""))
+    assert "Connect call failed" in said

@@ -103,9 +103,11 @@ def _why_empty(choice: Any, where: str, secret: str) -> str:
 
 def _no_connection(error: BaseException, where: str, secret: str) -> CowestError:
     # The aiohttp transport calls a refused connection a timeout too; only the first cause tells them apart.
-    cause = error
-    while (deeper := cause.__cause__ or cause.__context__) is not None:
-        cause = deeper
+    chain = [error]
+    while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(deeper)
+    # The last link may be a stray of the libraries ("no running event loop"); what the network said is an OSError.
+    cause = next((each for each in reversed(chain) if isinstance(each, OSError)), chain[-1])
     if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
         return EndpointError(f"{where}: there is no such host. Check base_url and the network.")
     if isinstance(cause, TimeoutError):

@@ -47,12 +47,10 @@ class OpenAIModel:
         Raises:
             InputError: one of them is missing or wrong.
         """
-        if config.base_url is not None:
-            parts = urlsplit(config.base_url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise InputError(
-                    f"base_url of {config.model!r} is {config.base_url!r}. Give an address such as http://127.0.0.1:8000/v1."
-                )
+        if config.base_url is not None and not _is_address(config.base_url):
+            raise InputError(
+                f"base_url of {config.model!r} is {config.base_url!r}. Give an address such as http://127.0.0.1:8000/v1."
+            )
         if clash := sorted(_OWN_FIELDS & set(config.options)):
             raise InputError(
                 f"options of {config.model!r} may not set {', '.join(clash)}: use `model` and `sampling` for them."
@@ -191,6 +189,15 @@ def _key(config: ModelConfig) -> str:
             f"Set it (export {config.api_key_env}=...), or name another variable in api_key_env."
         )
     return key or "none"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _is_loopback(url: str) -> bool:
