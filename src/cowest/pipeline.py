@@ -80,6 +80,9 @@ class Pipeline:
         self.sft()
         for number in range(1, self.recipe.rounds + 1):
             self.feedback(number)
+            if not self._pairs(number).stat().st_size:
+                self.say(f"align, round {number}: feedback gave no pair, so there is nothing to learn; no more rounds")
+                break
             self.align(number)
         return self.evaluate()
 
@@ -167,7 +170,7 @@ class Pipeline:
         """Preference tuning on the pairs of round `number`; the reference is the model that drafted (Equation 2)."""
         recipe = self.recipe
         self._needs_local_weak("align")
-        pairs = self.folder.feedback(number) / "pairs.jsonl"
+        pairs = self._pairs(number)
         if not pairs.is_file():
             raise InputError(
                 f"Round {number} has no pairs yet ({str(pairs)!r} is missing). Run `cowest feedback` first."
@@ -276,6 +279,9 @@ class Pipeline:
     def _with_model(self, location: str) -> ModelConfig:
         name = location if location.startswith("local/") else f"local/{location}"
         return self.recipe.weak.model_copy(update={"model": name})
+
+    def _pairs(self, number: int) -> Path:
+        return self.folder.feedback(number) / "pairs.jsonl"
 
     def _align_is_done(self, number: int) -> bool:
         return (self.folder.align(number) / DONE_MARKER).is_file()
