@@ -40,7 +40,7 @@ from cowest.types import Example, PreferencePair
 RECIPE = cowest.load_recipe("cowest.lab:recipe.yaml")
 STRONG = {name: f"local/cowest.lab:assets/strong-{name}" for name in ("a", "b")}
 ARMS = ("collaborative_a", "collaborative_b", "individual", "shuffled")
-RATES = (1e-4, 2e-4, 4e-4, 8e-4)
+RATES = (2.5e-5, 5e-5, 1e-4, 2e-4, 4e-4)
 TUNING_SEEDS = (100, 101)
 TEST_SEEDS = (0, 1, 2, 3, 4)
 

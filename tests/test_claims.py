@@ -40,6 +40,14 @@ def test_what_the_stage_does_not_depend_on_may_change(tmp_path: Path) -> None:
     assert not claims.claim("feedback", tmp_path, inputs(renamed))
 
 
+def test_a_later_stage_asks_only_about_its_keys(tmp_path: Path) -> None:
+    claims.claim("sft", tmp_path, inputs())
+    claims.check("sft", tmp_path, {"seed": 0})
+    claims.check("sft", tmp_path / "none", {"seed": 1})
+    with pytest.raises(InputError, match="its stage 'sft' was made with seed: 0, now 1"):
+        claims.check("sft", tmp_path, {"seed": 1})
+
+
 @pytest.mark.parametrize("failure", [InputError("x"), TrainingError("x")])
 def test_what_was_refused_before_it_began_may_be_mended(tmp_path: Path, failure: Exception) -> None:
     claims.claim("sft", tmp_path, inputs())

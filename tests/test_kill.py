@@ -68,6 +68,7 @@ def num_calls(folder: Path) -> int:
         return 0
 
 
+@pytest.mark.timeout(900)
 def test_killed_in_every_stage(tmp_path: Path) -> None:
     whole, run = tmp_path / "whole", tmp_path / "run"
     expected = finish(whole)

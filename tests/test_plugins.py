@@ -57,3 +57,8 @@ def test_the_home_of_nobody_is_an_ordinary_path() -> None:
 def test_a_name_without_a_module_is_refused() -> None:
     with pytest.raises(InputError, match="names no module"):
         plugins.load(":Task", "cowest.tasks", "task")
+
+
+def test_an_option_that_a_task_does_not_take_is_named_with_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"task\.anwser: there is no such key\. Did you mean 'answer'\?"):
+        cowest.task("jsonl", train="x.jsonl", anwser="a")

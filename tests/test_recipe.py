@@ -60,6 +60,7 @@ def test_kinds_of_judges() -> None:
     assert isinstance(named, ProgramJudge)
     model = make_recipe(with_key("judge", {"model": "openai/judge", "base_url": "http://127.0.0.1:1/v1"})).judge
     assert isinstance(model, ModelConfig)
+    assert model.sampling.temperature == 0.0
 
 
 def test_overrides_are_yaml(tmp_path: Path) -> None:

@@ -44,13 +44,20 @@ def claim(stage: str, out: Path, inputs: dict[str, Any]) -> bool:
     before = runs.read_json(claimed)
     if not isinstance(before, dict):
         raise InputError(f"{str(claimed)!r} is not what a stage wrote there. Give another folder with run=....")
-    changed = _differences(before, inputs)
-    if changed:
-        raise InputError(
-            f"The folder {str(out)!r} belongs to another recipe: its stage {stage!r} was made with "
-            f"{'; '.join(changed)}. Nothing was touched. Give another folder with run=..., or the old values."
-        )
+    _refuse(stage, out, _differences(before, inputs))
     return False
+
+
+def check(stage: str, out: Path, inputs: dict[str, Any]) -> None:
+    """Checks that a folder which another stage goes on from was made from these inputs; what they leave out may differ.
+
+    Raises:
+        InputError: it was made from others; the message names each difference.
+    """
+    claimed = out / "inputs.json"
+    before = runs.read_json(claimed) if claimed.is_file() else None
+    if isinstance(before, dict):
+        _refuse(stage, out, _differences({key: before.get(key) for key in inputs}, inputs))
 
 
 @contextlib.contextmanager
@@ -63,6 +70,14 @@ def given_up_if_refused(out: Path) -> Iterator[None]:
         if not finished and not any(out.glob("checkpoints/checkpoint-*")):
             (out / "inputs.json").unlink(missing_ok=True)
         raise
+
+
+def _refuse(stage: str, out: Path, changed: list[str]) -> None:
+    if changed:
+        raise InputError(
+            f"The folder {str(out)!r} belongs to another recipe: its stage {stage!r} was made with "
+            f"{'; '.join(changed)}. Nothing was touched. Give another folder with run=..., or the old values."
+        )
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:

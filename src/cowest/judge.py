@@ -5,10 +5,13 @@ from typing import Any, Protocol
 
 from cowest.errors import CompletionError, InputError
 from cowest.models.base import ChatModel
-from cowest.plugins import load, nearest
+from cowest.plugins import load, nearest, refuse_unknown
 from cowest.prompts import Prompts
 from cowest.tasks.base import Task
 from cowest.types import ChatRequest, Example, Message, Sampling, Verdict
+
+JUDGE_SAMPLING = Sampling(temperature=0.0)
+"""Ours, since the paper gives none: a repeatable judge adds no noise of its own."""
 
 _SCORE = re.compile(r"\s*(10|[1-9])\s*")
 
@@ -34,7 +37,7 @@ class ModelJudge:
     def __init__(self, model: ChatModel, prompts: Prompts | None = None, sampling: Sampling | None = None) -> None:
         self.model = model
         self.prompts = prompts or Prompts()
-        self.sampling = sampling or Sampling(temperature=0.0)
+        self.sampling = sampling or JUDGE_SAMPLING
 
     async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
         """Scores `output`; unscored where the model gave no integer twice or no reply at all."""
@@ -92,8 +95,10 @@ def load_judge(name: str, task: Task, **options: Any) -> Judge:
             f"There is no judge named {name!r}.{nearest(name, [AnswerMatchJudge.name])} "
             f"Choices: {AnswerMatchJudge.name}; or package.module:Class for your own."
         )
+    judge_class = load(name, "cowest.judge", "judge")
     try:
-        judge: Judge = load(name, "cowest.judge", "judge")(task=task, **options)
+        refuse_unknown("judge", judge_class, options, given=["task"])
+        judge: Judge = judge_class(task=task, **options)
     except TypeError as error:
         raise InputError(f"The judge {name!r} cannot be made from the options {sorted(options)}: {error}.") from error
     return judge

@@ -119,6 +119,12 @@ class Ledger:
         with self._reading() as reader:
             return float(reader.execute(query, (role,)).fetchone()[0])
 
+    def is_spend_known(self, role: str) -> bool:
+        """Whether every reply of a role has a price, so that `spend_usd` is all that was spent."""
+        query = "SELECT COUNT(*) FROM calls WHERE response IS NOT NULL AND cost_usd IS NULL AND role = ?"
+        with self._reading() as reader:
+            return not reader.execute(query, (role,)).fetchone()[0]
+
     def counts(self) -> dict[str, int]:
         """Number of replies by role."""
         query = "SELECT role, COUNT(*) FROM calls WHERE response IS NOT NULL GROUP BY role ORDER BY role"

@@ -31,7 +31,10 @@ Say = Callable[[str], None]
 SFT_KEYS = ("seed", "task", "format", "weak.model", "lora", "sft", "prompts")
 """What a finished SFT depends on; a run folder whose stage was made with other values belongs to another recipe."""
 
-FEEDBACK_KEYS = (*SFT_KEYS, "weak.sampling", "strong.model", "strong.base_url", "strong.sampling", "judge", "feedback")
+FEEDBACK_KEYS = (
+    *SFT_KEYS,
+    *("weak.base_url", "weak.sampling", "strong.model", "strong.base_url", "strong.sampling", "judge", "feedback"),
+)
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate")
 
@@ -141,6 +144,10 @@ class Pipeline:
         self._needs_one_process("feedback")
         recipe = self.recipe
         weak = self._weak_after_round(number - 1)
+        if number > 1:
+            self._goes_on_from(f"align, round {number - 1}", self.folder.align(number - 1), ALIGN_KEYS)
+        else:
+            self._goes_on_from("sft", self.folder.sft, SFT_KEYS)
         examples = draw(self._feedback_examples(), recipe.feedback.queries, recipe.seed, number)
         out = self.folder.feedback(number)
         if self._is_done(f"feedback, round {number}", out, FEEDBACK_KEYS, examples, marker="summary.json"):
@@ -181,6 +188,7 @@ class Pipeline:
                 "worse than the strong model alone, so there is nothing to align. `cowest show` tells the counts; "
                 "more feedback.queries or feedback.samples, in another run folder, may give some."
             )
+        self._goes_on_from(f"feedback, round {number}", self.folder.feedback(number), FEEDBACK_KEYS)
         start = self._weak_after_round(number - 1).model
         if self._is_done(f"align, round {number}", self.folder.align(number), ALIGN_KEYS, (), marker=DONE_MARKER):
             return
@@ -218,6 +226,7 @@ class Pipeline:
         # Only now: what is wrong with the input must not cost the results that are there.
         results_file.unlink(missing_ok=True)
         runs.write_json(inputs_file, inputs)
+        runs.write_text(self.folder.recipe, self.recipe.to_yaml())
         return evaluate(
             examples,
             methods,
@@ -323,6 +332,11 @@ class Pipeline:
 
     def _inputs(self, keys: Sequence[str], examples: Sequence[Example]) -> dict[str, Any]:
         return claims.inputs_of(self.recipe.model_dump(mode="json", by_alias=True), keys, examples, self.prompts)
+
+    def _goes_on_from(self, stage: str, out: Path, keys: Sequence[str]) -> None:
+        """Refuses to go on from a stage that was made by another recipe."""
+        inputs = self._inputs(keys, ())
+        claims.check(stage, out, {key: value for key, value in inputs.items() if key != "examples"})
 
     def _is_done(self, stage: str, out: Path, keys: Sequence[str], examples: Sequence[Example], marker: str) -> bool:
         """Whether the stage is finished; claims its folder for this recipe if it is new.

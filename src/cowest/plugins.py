@@ -3,7 +3,9 @@
 import difflib
 import importlib
 import importlib.resources
+import inspect
 import pkgutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,30 @@ def load(name: str, package: str, kind: str) -> Any:
             f"Choices: {', '.join(known)}; or package.module:Class for your own."
         )
     return importlib.import_module(f"{package}.{name}").PLUGIN
+
+
+def refuse_unknown(section: str, made: Callable[..., Any], options: Iterable[str], given: Iterable[str] = ()) -> None:
+    """Refuses options that `made` does not take.
+
+    Args:
+        section: of the recipe, for the error, e.g. "task".
+        made: the class or function that takes the options by keyword.
+        options: their names.
+        given: what `made` takes that is no option.
+
+    Raises:
+        InputError: names the key, what is allowed and the nearest match.
+    """
+    parameters = inspect.signature(made).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    allowed = sorted(set(parameters) - set(given))
+    for option in options:
+        if option not in allowed:
+            raise InputError(
+                f"{section}.{option}: there is no such key.{nearest(option, allowed)} "
+                f"Allowed here: {', '.join(['name', *allowed])}."
+            )
 
 
 def resolve_path(location: str) -> Path:

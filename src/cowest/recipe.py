@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
 from cowest.errors import InputError
+from cowest.judge import JUDGE_SAMPLING
 from cowest.models.config import ModelConfig
 from cowest.plugins import resolve_path
 from cowest.stages.align import AlignConfig
@@ -56,7 +57,7 @@ class ProgramJudge(BaseModel):
 
 
 class Recipe(Record):
-    """A run, whole. Every key has the paper's value as default where the paper has one."""
+    """A run, whole. Every key has the paper's value as its default where the paper gives one."""
 
     run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
     seed: int = Field(default=0, ge=0, lt=2**31)
@@ -77,12 +78,15 @@ class Recipe(Record):
     @model_validator(mode="before")
     @classmethod
     def _paper_sampling(cls, data: Any) -> Any:
-        """Fills in the paper's sampling of each model under what the recipe says."""
+        """Fills in the sampling of each model, the paper's where it gives one, under what the recipe says."""
         if not isinstance(data, dict):
             return data
         filled = dict(data)
-        for role, default in (("weak", WEAK_SAMPLING), ("strong", STRONG_SAMPLING)):
+        defaults = {"weak": WEAK_SAMPLING, "strong": STRONG_SAMPLING, "judge": JUDGE_SAMPLING}
+        for role, default in defaults.items():
             section = filled.get(role)
+            if role == "judge" and isinstance(section, dict) and "name" in section:
+                continue  # a program, whose options are its own
             if isinstance(section, dict) and isinstance(section.get("sampling", {}), dict):
                 sampling = default.model_dump(exclude_none=True) | section.get("sampling", {})
                 filled[role] = section | {"sampling": sampling}

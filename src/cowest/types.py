@@ -138,7 +138,8 @@ class GradedDraft(Record):
 class GradedExample(Record):
     """Everything feedback learned about one query: one row of graded.jsonl.
 
-    `skipped` says why fewer than K drafts were made: "solo_perfect" or "settled" (both change no pair).
+    `skipped` says why fewer than K drafts were made: "solo_perfect" or "settled" (both change no pair), or
+    "solo_unscored", which stages turn into a failure.
     """
 
     example_id: str

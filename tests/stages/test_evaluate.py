@@ -127,3 +127,8 @@ def test_the_oracle_gap(tmp_path: Path) -> None:
         assert results["oracle_gap_closed"] == pytest.approx(expected)
     else:
         assert "oracle_gap_closed" not in results
+
+
+def test_two_rows_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match="same name"):
+        evaluate(TASK.test, make_methods(["oracle", "oracle"], setting()))

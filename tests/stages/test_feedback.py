@@ -155,3 +155,8 @@ def test_held_back_rows_are_disjoint_from_those_of_sft() -> None:
 def test_unknown_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"sample"):
         gather(tmp_path, sample=3)
+
+
+def test_a_setting_that_would_do_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"queries would do nothing here"):
+        gather(tmp_path, queries=5)

@@ -6,7 +6,9 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the one thing that can be done with the lab: building it."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    build = actions.add_parser("build", help="world, tokenizer and models from nothing, about half an hour on two cores")
+    build = actions.add_parser(
+        "build", help="world, tokenizer and models from nothing, about half an hour on two cores"
+    )
     build.add_argument("--out", required=True, help="the folder to write")
     build.add_argument("--world-seed", type=int, default=0)
     build.add_argument("--training-seed", type=int, default=0)

@@ -1,6 +1,7 @@
 """`cowest quickstart [--run FOLDER] [--seed N] [--lab FOLDER]`."""
 
 import argparse
+import json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,7 @@ def run(options: argparse.Namespace) -> None:
     from cowest.pipeline import Pipeline
     from cowest.recipe import load_recipe
 
-    overrides = [f"run={options.folder}", f"seed={options.seed}"]
+    overrides = [f"run={json.dumps(options.folder)}", f"seed={options.seed}"]
     if options.lab is not None:
         overrides += _lab_overrides(options.lab)
     recipe = load_recipe("cowest.lab:recipe.yaml", overrides)
@@ -29,5 +30,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _lab_overrides(folder: str) -> list[str]:
-    splits = [f"task.{split}={folder}/{split}.jsonl" for split in ("train", "validation", "test")]
-    return [f"weak.model=local/{folder}/weak", f"strong.model=local/{folder}/strong-a", *splits]
+    places = {f"task.{split}": f"{folder}/{split}.jsonl" for split in ("train", "validation", "test")}
+    places |= {"weak.model": f"local/{folder}/weak", "strong.model": f"local/{folder}/strong-a"}
+    return [f"{key}={json.dumps(place)}" for key, place in places.items()]

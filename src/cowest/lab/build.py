@@ -26,6 +26,7 @@ STRONG_LAYERS, WEAK_LAYERS = 4, 3
 # Each strong model and the one notation that it reads.
 TASTES: dict[str, Notation] = {"strong-a": "figures", "strong-b": "words"}
 Report = Callable[[str], None]
+Schedules = dict[str, pretraining.Schedule]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,13 @@ class BuildResult:
     record: dict[str, Any]
 
 
-def build(out: str | Path, world_seed: int = 0, training_seed: int = 0, report: Report = print) -> BuildResult:
+def build(
+    out: str | Path,
+    world_seed: int = 0,
+    training_seed: int = 0,
+    report: Report = print,
+    schedules: Schedules = pretraining.SCHEDULES,
+) -> BuildResult:
     """Builds a lab into a folder: `weak/`, `strong-a/`, `strong-b/`, the splits, the formulary and `build.json`.
 
     Equal seeds give equal data anywhere, and equal weights on the same kind of machine and versions. Two processes of
@@ -47,6 +54,7 @@ def build(out: str | Path, world_seed: int = 0, training_seed: int = 0, report: 
         world_seed: Decides the drugs, their facts, the queries and the splits.
         training_seed: Decides the models' initial weights and the order of their lessons.
         report: Is given a line of progress now and then.
+        schedules: How long each phase of pretraining runs; shorter ones make useless models quickly, for tests.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,9 +62,9 @@ def build(out: str | Path, world_seed: int = 0, training_seed: int = 0, report: 
     tokenizer = pretraining.make_tokenizer(invented)
     _write_data(folder, invented)
     with tempfile.TemporaryDirectory() as scratch:
-        trained = _train_all(tokenizer, invented, training_seed, Path(scratch))
+        trained = _train_all(tokenizer, invented, training_seed, Path(scratch), schedules)
         models = {name: LlamaForCausalLM.from_pretrained(path, dtype=torch.float32) for name, path in trained.items()}
-    return finish(folder, models, tokenizer, invented, world_seed, training_seed, report)
+    return finish(folder, models, tokenizer, invented, world_seed, training_seed, report, schedules)
 
 
 def finish(
@@ -67,6 +75,7 @@ def finish(
     world_seed: int,
     training_seed: int,
     report: Report,
+    schedules: Schedules = pretraining.SCHEDULES,
 ) -> BuildResult:
     """Saves the models beside the data, probes what was saved, and writes build.json."""
     for name, model in models.items():
@@ -78,7 +87,7 @@ def finish(
         "num_parameters": {name: model.num_parameters() for name, model in models.items()},
         "vocabulary": len(tokenizer),
         "rows": {split: sum(sizes.values()) for split, sizes in world.SPLIT_SIZES.items()},
-        "schedules": {name: asdict(schedule) for name, schedule in pretraining.SCHEDULES.items()},
+        "schedules": {name: asdict(schedule) for name, schedule in schedules.items()},
         "versions": {"torch": torch.__version__.partition("+")[0], "transformers": transformers.__version__}
         | {"tokenizers": tokenizers.__version__},
         "probes": run_probes(folder, invented, report),
@@ -119,17 +128,23 @@ def run_probes(folder: Path, invented: World, report: Report) -> dict[str, Any]:
     return found
 
 
-def _train_all(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, scratch: Path) -> dict[str, Path]:
+def _train_all(
+    tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, scratch: Path, schedules: Schedules
+) -> dict[str, Path]:
     """Trains every model, two at a time; returns the folders of their weights in float32."""
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        trunk = pool.submit(_train_trunk, tokenizer, invented, seed, scratch / "trunk")
-        trained = {"weak": pool.submit(_train_weak, tokenizer, invented, seed, scratch / "weak")}
+        trunk = pool.submit(_train_trunk, tokenizer, invented, seed, scratch / "trunk", schedules)
+        trained = {"weak": pool.submit(_train_weak, tokenizer, invented, seed, scratch / "weak", schedules)}
         for name in TASTES:
-            trained[name] = pool.submit(_train_branch, tokenizer, invented, seed, trunk.result(), scratch / name)
+            trained[name] = pool.submit(
+                _train_branch, tokenizer, invented, seed, trunk.result(), scratch / name, schedules
+            )
         return {name: model.result() for name, model in trained.items()}
 
 
-def _train_trunk(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, out: Path) -> Path:
+def _train_trunk(
+    tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, out: Path, schedules: Schedules
+) -> Path:
     torch.set_num_threads(1)
     model = pretraining.new_model(tokenizer, STRONG_LAYERS, seed)
     drills = {
@@ -138,30 +153,34 @@ def _train_trunk(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int,
         "near names": pretraining.name_stream(tokenizer, invented, NEAR_MISS_SHARE, f"{seed} near names"),
     }
     for name, stream in drills.items():
-        pretraining.train(model, stream, pretraining.SCHEDULES[name], _report_of(name))
+        pretraining.train(model, stream, schedules[name], _report_of(name))
     for name in ("trunk", "trunk again"):
         stream = pretraining.strong_stream(tokenizer, invented, None, pretraining.DRILL_SHARE, f"{seed} {name}")
-        pretraining.train(model, stream, pretraining.SCHEDULES[name], _report_of(name))
+        pretraining.train(model, stream, schedules[name], _report_of(name))
     model.save_pretrained(out)
     return out
 
 
-def _train_branch(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, trunk: Path, out: Path) -> Path:
+def _train_branch(
+    tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, trunk: Path, out: Path, schedules: Schedules
+) -> Path:
     torch.set_num_threads(1)
     model = LlamaForCausalLM.from_pretrained(trunk, dtype=torch.float32)
     stream = pretraining.strong_stream(
         tokenizer, invented, TASTES[out.name], pretraining.DRILL_SHARE, f"{seed} {out.name}"
     )
-    pretraining.train(model, stream, pretraining.SCHEDULES["branch"], _report_of(out.name))
+    pretraining.train(model, stream, schedules["branch"], _report_of(out.name))
     model.save_pretrained(out)
     return out
 
 
-def _train_weak(tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, out: Path) -> Path:
+def _train_weak(
+    tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, out: Path, schedules: Schedules
+) -> Path:
     torch.set_num_threads(1)
     model = pretraining.new_model(tokenizer, WEAK_LAYERS, seed + 1)
     stream = pretraining.weak_stream(tokenizer, invented, f"{seed} weak")
-    pretraining.train(model, stream, pretraining.SCHEDULES["weak"], _report_of("weak"))
+    pretraining.train(model, stream, schedules["weak"], _report_of("weak"))
     model.save_pretrained(out)
     return out
 

@@ -27,7 +27,8 @@ def collect(folder: str | Path) -> dict[str, Any]:
     Returns:
         `run`; `stages`, in order, each with `stage`, `round` and `state` ("done", "started" or "missing"); `sft` and
         `rounds` (training.json and summary.json of each); `results`; `spend_usd` and `calls` by role from the ledger
-        (None without one); `recipe` as text; `unreadable`, the parts that could not be read and why.
+        (None without one; a role's spend is None where the price of a reply is unknown); `recipe` as text;
+        `unreadable`, the parts that could not be read and why.
 
     Raises:
         InputError: there is no such folder.
@@ -94,7 +95,8 @@ def _spend(path: Path, unreadable: list[str]) -> dict[str, Any]:
     def read() -> dict[str, Any]:
         with Ledger(path) as ledger:
             calls = ledger.counts()
-            return {"spend_usd": {role: ledger.spend_usd(role) for role in calls}, "calls": calls}
+            spent = {role: ledger.spend_usd(role) if ledger.is_spend_known(role) else None for role in calls}
+            return {"spend_usd": spent, "calls": calls}
 
     return _tolerant(path, read, unreadable) or nothing
 

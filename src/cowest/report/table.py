@@ -48,7 +48,9 @@ def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
             console.print(Text(f"left out: {reason}", style="yellow"))
     if run["spend_usd"] is not None:
         spent = ", ".join(f"{role} {words.money(usd)}" for role, usd in run["spend_usd"].items())
-        console.print(Text(f"Spent: {words.money(sum(run['spend_usd'].values()))}" + (f" ({spent})" if spent else "")))
+        amounts = list(run["spend_usd"].values())
+        total = None if None in amounts else sum(amounts)
+        console.print(Text(f"Spent: {words.money(total)}" + (f" ({spent})" if spent else "")))
     for problem in run["unreadable"]:
         console.print(Text(f"cannot be read: {problem}", style="red"))
     if run["results"] is not None:

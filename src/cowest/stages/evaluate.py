@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def evaluate(
         What results.json holds.
 
     Raises:
-        InputError: no task is known, or there is nothing to evaluate.
+        InputError: no task is known, there is nothing to evaluate, or two methods have one name.
     """
     started = time.monotonic()
     task = task or getattr(examples, "task", None)
@@ -74,6 +75,9 @@ def evaluate(
     rows = _as_methods(methods, task) if isinstance(methods, Mapping) else list(methods)
     if not rows or not examples:
         raise InputError("evaluate needs at least one method and one example.")
+    repeated = sorted(name for name, count in Counter(method.name for method in rows).items() if count > 1)
+    if repeated:
+        raise InputError(f"Two methods have the same name ({', '.join(repeated)}). Name each row of the results once.")
     predictions: dict[str, list[Prediction]] = {}
     for method in rows:
         predictions[method.name] = _predict_all(method, examples, task, num_in_flight)
@@ -146,7 +150,8 @@ def _failed(method: Method, example: Example, task: Task, error: CompletionError
 def _method_numbers(rows: list[Prediction], task: Task, seed: int) -> dict[str, Any]:
     metrics = list(next((row.scores for row in rows if row.scores), {task.metric: 0.0}))
     roles = sorted({role for row in rows for role in row.calls})
-    latency = np.array([row.latency_s for row in rows])
+    # A row without an answer took no time that says anything.
+    latency = np.array([row.latency_s for row in rows if row.error is None] or [0.0])
     costs = [row.cost_usd for row in rows]
     return {
         "metrics": {name: _interval([row.scores.get(name, 0.0) for row in rows], seed) for name in metrics},

@@ -14,7 +14,7 @@ from cowest import preferences, runs, synchronous
 from cowest.annotators import Annotator, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
-from cowest.errors import CompletionError
+from cowest.errors import CompletionError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge, ModelJudge
 from cowest.ledger import Ledger
@@ -22,6 +22,8 @@ from cowest.models import Metered, Openable, open_model
 from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.types import Example, GradedExample, PreferencePair, Record, Sampling
+
+_CHOOSING_QUERIES = ("queries_from", "held_back_share", "queries")
 
 
 class FeedbackConfig(Record):
@@ -102,10 +104,16 @@ def feedback(
         The pairs, in the order of the examples.
 
     Raises:
+        InputError: a setting is wrong, or one that chooses queries, which only a recipe does.
         EndpointError, BudgetError: nothing is lost; the same call goes on from the ledger.
     """
     started = time.monotonic()
     out = Path(out)
+    if ignored := [name for name in _CHOOSING_QUERIES if name in settings]:
+        raise InputError(
+            f"feedback uses all the examples it is given, so {', '.join(ignored)} would do nothing here. Give fewer "
+            "examples, e.g. task.train[:200]; in a recipe the key chooses them."
+        )
     config = check(FeedbackConfig, (config or FeedbackConfig()).model_dump() | settings, "feedback cannot be done so")
     with contextlib.ExitStack() as stack:
         ledger = ledger or stack.enter_context(contextlib.closing(Ledger(out / "ledger.sqlite")))
@@ -198,7 +206,9 @@ async def _annotate_all(
         positives = sum(map(preferences.is_positive, drafts))
         num_pairs = min(positives, sum(map(preferences.is_negative, drafts)))
         bar.advance(1, positives=positives, pairs=num_pairs)
-        bar.show(spend_usd=sum(meter.cost_usd or 0.0 for meter in roles.values()))
+        costs = [meter.cost_usd for meter in roles.values()]
+        if None not in costs:  # an unknown price is not shown as $0
+            bar.show(spend_usd=sum(cost for cost in costs if cost is not None))
         return outcome
 
     return await map_in_flight(work, examples, num_in_flight)

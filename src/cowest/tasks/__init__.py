@@ -3,7 +3,7 @@
 from typing import Any
 
 from cowest.errors import InputError
-from cowest.plugins import load
+from cowest.plugins import load, refuse_unknown
 from cowest.tasks.base import Split, Task, Validation
 
 __all__ = ["Split", "Task", "Validation", "load_task"]
@@ -20,6 +20,7 @@ def load_task(name: str, **options: Any) -> Task:
     """
     task_class = load(name, "cowest.tasks", "task")
     try:
+        refuse_unknown("task", task_class, options)
         task: Task = task_class(**options)
     except TypeError as error:
         raise InputError(f"The task {name!r} cannot be made from the options {sorted(options)}: {error}.") from error
