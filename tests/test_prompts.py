@@ -25,7 +25,7 @@ def in_order(whole: str, *parts: str) -> bool:
 
 def test_fields_stand_in_the_order_of_figure_7() -> None:
     assert in_order(
-        text("refine", query="QQ", draft="DD"), "expert", "Query: QQ", "Output of", "DD", "Explanation:", "Answer:"
+        text("refine", query="QQ", draft="DD"), "expert", "Query: QQ", "wrote:", "DD", "Explanation:", "Answer:"
     )
     assert in_order(text("solo_chain_of_thought", query="QQ"), "QQ", "Explanation:", "Answer:")
     assert in_order(text("draft_chain_of_thought", query="QQ"), "QQ", "reasoning", "result")

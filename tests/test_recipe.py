@@ -148,7 +148,7 @@ def test_what_is_not_yaml_is_refused(tmp_path: Path, content: bytes) -> None:
         ("weak", 3, "weak: got 3; needs a section"),
         ("evaluate.methods", "weak_only", r"evaluate.methods: got 'weak_only'; needs a list, e.g. \[weak_only\]"),
         ("evaluate.split", "tset", "evaluate.split: got 'tset'"),
-        ("strong.api_key_env", "A=B", "strong.api_key_env: got"),
+        ("strong.api_key_env", "A=B", "strong.api_key_env: needs the name of an environment variable"),
     ],
 )
 def test_wrong_values_are_named(key: str, value: Any, said: str) -> None:

@@ -35,6 +35,8 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
         return f"{path}: there is no such key.{nearest(location[-1], allowed)} Allowed here: {', '.join(allowed)}."
     if problem["type"] == "missing":
         return f"{path}: is missing and has no default."
+    if location[-1:] == ["api_key_env"]:
+        return f"{path}: needs the name of an environment variable, such as OPENAI_API_KEY; never the key itself."
     shown = given if len(given) < 80 else given[:77] + "..."
     return f"{path}: got {shown}; {_needs(problem, location)}."
 

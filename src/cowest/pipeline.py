@@ -31,6 +31,7 @@ Say = Callable[[str], None]
 SFT_KEYS = ("seed", "task", "format", "weak.model", "lora", "sft", "prompts")
 """What a finished SFT depends on; a run folder whose stage was made with other values belongs to another recipe."""
 
+TRAINING_KEYS = ("seed", "format", "weak.model", "lora", "sft")
 FEEDBACK_KEYS = (
     *SFT_KEYS,
     *("weak.base_url", "weak.sampling", "strong.model", "strong.base_url", "strong.sampling", "judge", "feedback"),
@@ -208,6 +209,9 @@ class Pipeline:
         """Measures the recipe's methods with whatever rounds are finished; returns what results.json holds."""
         self._needs_one_process("evaluate")
         recipe = self.recipe
+        # Other data or another strong model may be measured with a trained weak model; another training may not.
+        if (self.folder.sft / DONE_MARKER).is_file():
+            self._goes_on_from("sft", self.folder.sft, TRAINING_KEYS)
         examples = self._evaluation_examples()
         rounds = [number for number in range(1, recipe.rounds + 1) if self._align_is_done(number)]
         results_file = self.folder.evaluate / "results.json"

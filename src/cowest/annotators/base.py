@@ -1,12 +1,12 @@
 """What an annotator is: it decides, for one example, which drafts are better than the strong model alone."""
 
 import abc
-import asyncio
 from typing import Protocol
 
 from cowest import preferences
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError
+from cowest.in_flight import map_in_flight
 from cowest.judge import Judge
 from cowest.types import Draft, Example, GradedDraft, GradedExample, Verdict
 
@@ -42,6 +42,8 @@ class AgainstSolo(abc.ABC):
     """
 
     name: str
+    num_calls_per_draft: int
+    """Calls of the two models that one draft takes; the judge's come on top."""
 
     def __init__(
         self, collaboration: Collaboration, judge: Judge, *, samples: int = 5, skip_settled: bool = True
@@ -73,7 +75,9 @@ class AgainstSolo(abc.ABC):
                 skipped = "settled"
                 break
             indices = range(len(drafts), len(drafts) + wave)
-            drafts += await asyncio.gather(*(self._grade(example, index, solo_verdict) for index in indices))
+            drafts += await map_in_flight(
+                lambda index: self._grade(example, index, solo_verdict), list(indices), num_in_flight=wave
+            )
         return GradedExample(
             example_id=example.id,
             query=example.query,

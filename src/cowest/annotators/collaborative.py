@@ -8,6 +8,7 @@ class Collaborative(AgainstSolo):
     """Grades y* = strong(x, y): Algorithm 1 lines 13 and 14."""
 
     name = "collaborative"
+    num_calls_per_draft = 2
 
     async def judged_text(self, example: Example, draft: Draft) -> str:
         """y*, the strong model's output given the draft."""

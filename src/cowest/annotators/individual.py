@@ -8,6 +8,7 @@ class Individual(AgainstSolo):
     """Grades the draft y alone, by the same rubric and against the same z; the strong model never sees it."""
 
     name = "individual"
+    num_calls_per_draft = 1
 
     async def judged_text(self, example: Example, draft: Draft) -> str:
         """The draft itself."""

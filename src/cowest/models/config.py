@@ -23,14 +23,14 @@ class ModelConfig(Record):
         api_key_env: name of the environment variable that holds the key. The key itself is never stored.
         max_concurrency: requests in flight at once.
         timeout_s: seconds until a request counts as failed.
-        budget_usd: hard cap for this role.
+        budget_usd: cap on this role's spend; reaching it ends the run with status 4.
         price: overrides the known list price.
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
     """
 
     model: str = Field(pattern=r"^[A-Za-z_][\w.:]*/.+")
-    base_url: str | None = None
-    api_key_env: str = Field(default="OPENAI_API_KEY", pattern=r"^[^=\x00\s]+$")
+    base_url: str | None = Field(default=None, pattern=r"^[^@\s]*$")
+    api_key_env: str = Field(default="OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
     sampling: Sampling = Sampling()
     max_concurrency: int = Field(default=64, ge=1)
     requests_per_minute: float | None = Field(default=None, gt=0)

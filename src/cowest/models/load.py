@@ -6,10 +6,12 @@ from cowest import plugins
 from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.models.base import ChatModel
+from cowest.models.budgeted import Budgeted
 from cowest.models.concurrency import Concurrent
 from cowest.models.config import ModelConfig
 from cowest.models.ledgered import Ledgered
 from cowest.models.metered import Metered
+from cowest.models.paced import Paced
 from cowest.models.retrying import Retrying
 
 
@@ -31,8 +33,12 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
     if getattr(provider, "in_process", False):
         # No endpoint to spare and nothing that passes by itself: such a model batches what it is given.
         return Metered(_kept(provider, ledger, role), role)
-    # Pacing and budget belong between Retrying and Ledgered: what the ledger knows is neither paced nor paid.
-    return Metered(_kept(Retrying(Concurrent(provider, config.max_concurrency), seed=seed), ledger, role), role)
+    # What the ledger knows is neither paced nor paid; a retry is paced like any other call.
+    limited = Concurrent(Paced(provider, config.requests_per_minute, config.tokens_per_minute), config.max_concurrency)
+    model: ChatModel = Retrying(limited, seed=seed)
+    if config.budget_usd is not None:
+        model = Budgeted(model, config.budget_usd, 0.0 if ledger is None else ledger.spend_usd(role))
+    return Metered(_kept(model, ledger, role), role)
 
 
 def _kept(model: ChatModel, ledger: Ledger | None, role: str) -> ChatModel:

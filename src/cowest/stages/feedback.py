@@ -138,7 +138,8 @@ def feedback(
         )
         with progress_bar(f"feedback ({config.kind})", total=len(examples)) as bar:
             outcomes = synchronous.run(_annotate_all(examples, annotator, num_in_flight, roles, bar))
-    return _write(outcomes, collaboration, config, roles, out, seed, started)
+    calls_per_draft = getattr(annotator, "num_calls_per_draft", 2) + ("judge" in roles)
+    return _write(outcomes, collaboration, config, roles, out, seed, started, calls_per_draft)
 
 
 def _write(
@@ -149,6 +150,7 @@ def _write(
     out: Path,
     seed: int,
     started: float,
+    calls_per_draft: int,
 ) -> list[PreferencePair]:
     graded = [outcome for outcome in outcomes if isinstance(outcome, GradedExample)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
@@ -156,7 +158,7 @@ def _write(
     runs.write_jsonl(out / "graded.jsonl", graded)
     runs.write_jsonl(out / "failures.jsonl", failures)
     runs.write_jsonl(out / "pairs.jsonl", pairs)
-    summary = summarise(graded, failures, pairs, config, roles)
+    summary = summarise(graded, failures, pairs, config, roles, calls_per_draft)
     runs.write_json(out / "summary.json", summary | {"wall_s": round(time.monotonic() - started, 3)})
     return pairs
 
@@ -167,13 +169,14 @@ def summarise(
     pairs: Sequence[PreferencePair],
     config: FeedbackConfig,
     roles: dict[str, Metered],
+    calls_per_draft: int,
 ) -> dict[str, Any]:
     """The numbers of summary.json; `wall_s` is the caller's."""
     drafts = [draft for example in graded for draft in example.drafts]
     saved: Counter[str] = Counter()
     for example in graded:
         if example.skipped in ("solo_perfect", "settled"):
-            saved[example.skipped] += config.samples - len(example.drafts)
+            saved[example.skipped] += (config.samples - len(example.drafts)) * calls_per_draft
     costs = [meter.cost_usd for meter in roles.values()]
     return {
         "kind": config.kind,
@@ -189,7 +192,7 @@ def summarise(
         "calls": {role: meter.num_calls for role, meter in roles.items()},
         "usage": {role: meter.usage.model_dump() for role, meter in roles.items()},
         "cost_usd": None if None in costs else sum(cost for cost in costs if cost is not None),
-        "calls_saved": {rule: {"drafts": saved[rule]} for rule in ("solo_perfect", "settled")},
+        "calls_saved": {rule: saved[rule] for rule in ("solo_perfect", "settled")},
     }
 
 
