@@ -111,7 +111,7 @@ def test_feedback_evaluate_show_and_ask(tmp_path: Path, capsys: pytest.CaptureFi
     assert "pairs" in capsys.readouterr().out
     assert cli.main(["show", str(tmp_path / "run"), "--json"]) == 0
     json.loads(capsys.readouterr().out)
-    assert cli.main(["ask", recipe, "What is 4 plus 5?", "--show-draft"]) == 0
+    assert cli.main(["ask", recipe, "What is 4 plus 5?", "--show-draft", "strong.timeout_s=9"]) == 0
     assert "Explanation: strong" in capsys.readouterr().out
 
 

@@ -46,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    options = _parse(parser, arguments)
     if options.version:
         from importlib.metadata import version
 
@@ -77,6 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _complain(str(error), error.exit_status)
     return 0
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parses the arguments; argparse alone would refuse key=value after a flag."""
+    options, rest = parser.parse_known_args(arguments)
+    takes_overrides = hasattr(options, "overrides")
+    if rest and (not takes_overrides or any(word.startswith("-") or "=" not in word for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.overrides = [*options.overrides, *rest]
+    return options
 
 
 def _complain(message: str, status: int) -> int:
