@@ -12,7 +12,7 @@ from cowest.errors import InputError
 from cowest.formats import load_format
 from cowest.judge import Judge, ModelJudge, load_judge
 from cowest.ledger import Ledger
-from cowest.methods import Setting, make_methods
+from cowest.methods import Setting, find_methods, make_methods
 from cowest.models import ChatModel, ModelConfig, open_model
 from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
@@ -110,12 +110,7 @@ class Pipeline:
         recipe = self.recipe
         load_format(recipe.format)
         plugins.load(recipe.feedback.kind, "cowest.annotators", "kind of feedback")
-        for name in recipe.evaluate.methods:
-            plugins.load(name, "cowest.methods", "method")
-        if not recipe.evaluate.methods:
-            raise InputError(
-                "evaluate.methods is empty. Name at least one, e.g. [weak_only, strong_only, collaborate]."
-            )
+        find_methods(recipe.evaluate.methods)
         if isinstance(recipe.judge, ProgramJudge):
             self._program_judge(recipe.judge)
 

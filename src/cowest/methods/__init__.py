@@ -1,23 +1,29 @@
 """How an example gets its prediction; each file is one method, with its variants as rows of the results."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cowest.errors import InputError
 from cowest.methods.base import Method, Setting
 from cowest.plugins import load
 
-__all__ = ["Method", "Setting", "make_methods"]
+__all__ = ["Method", "Setting", "find_methods", "make_methods"]
+
+
+def find_methods(names: Sequence[str]) -> list[Callable[[Setting], list[Method]]]:
+    """What makes the rows of each of the methods `names`; makes none.
+
+    Raises:
+        InputError: a method is unknown, or none is named.
+    """
+    if not names:
+        raise InputError("evaluate.methods is empty. Name at least one, e.g. [weak_only, strong_only, collaborate].")
+    return [load(name, "cowest.methods", "method") for name in names]
 
 
 def make_methods(names: Sequence[str], setting: Setting) -> list[Method]:
     """The rows that the methods `names` stand for, in order.
 
     Raises:
-        InputError: a method is unknown, or cannot work in this setting.
+        InputError: a method is unknown, none is named, or one cannot work in this setting.
     """
-    rows: list[Method] = []
-    for name in names:
-        rows += load(name, "cowest.methods", "method")(setting)
-    if not rows:
-        raise InputError("evaluate.methods is empty. Name at least one, e.g. [weak_only, strong_only, collaborate].")
-    return rows
+    return [row for variants in find_methods(names) for row in variants(setting)]

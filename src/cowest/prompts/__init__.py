@@ -8,7 +8,7 @@ import functools
 import hashlib
 from pathlib import Path
 
-from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from cowest.errors import InputError
@@ -32,6 +32,7 @@ class Prompts:
         self._paths = {path.stem: path for path in sorted(BUILT_IN.glob("*.txt"))}
         self._environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
         self._source = functools.cache(self._read)
+        self._template = functools.cache(self._compile)
         if folder is not None:
             self._replace(resolve_path(str(folder)))
 
@@ -69,6 +70,9 @@ class Prompts:
                 f"The prompt template {str(self._paths[name])!r} cannot be read ({error}). Give a text file in UTF-8."
             ) from error
 
+    def _compile(self, name: str) -> Template:
+        return self._environment.from_string(self._source(name))
+
     def render(self, name: str, **values: str) -> tuple[Message, ...]:
         """Renders the template `name` to a conversation of one user message.
 
@@ -76,7 +80,7 @@ class Prompts:
             InputError: the template does not parse or uses a variable that `name` is not given.
         """
         try:
-            content = self._environment.from_string(self._source(name)).render(**values)
+            content = self._template(name).render(**values)
         except TemplateError as error:
             raise InputError(
                 f"The prompt template {str(self._paths[name])!r} cannot be rendered: {error}. "
