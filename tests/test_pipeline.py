@@ -14,7 +14,7 @@ from cowest.recipe import make_recipe
 def recipe_of(folder: Path, **changes: Any) -> dict[str, Any]:
     data: dict[str, Any] = {
         "run": str(folder),
-        "task": {"name": "tests.worlds:Sums", "train": "20", "test": "12"},
+        "task": {"name": "tests.worlds:Sums", "train": "20", "test": "12", "overlap": "keep"},
         "weak": {"model": "scripted/tests.worlds:weak_reply"},
         "strong": {"model": "scripted/tests.worlds:strong_reply"},
         "judge": {"name": "answer_match"},

@@ -22,8 +22,10 @@ def inputs_of(
         for part in key.split("."):
             value = value[part]
         inputs[key] = value
-    rows = "\n".join(example.model_dump_json() for example in examples)
-    inputs["examples"] = hashlib.sha256(rows.encode("utf-8", "surrogatepass")).hexdigest()
+    rows = hashlib.sha256()
+    for example in examples:
+        rows.update((example.model_dump_json() + "\n").encode("utf-8", "surrogatepass"))
+    inputs["examples"] = rows.hexdigest()
     inputs["prompt files"] = prompts.versions()
     return inputs
 

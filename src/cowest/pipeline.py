@@ -18,7 +18,7 @@ from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.recipe import ProgramJudge, Recipe
 from cowest.stages.align import align
-from cowest.stages.evaluate import evaluate
+from cowest.stages.evaluate import chosen, evaluate
 from cowest.stages.feedback import draw, feedback, hold_back
 from cowest.stages.sft import sft
 from cowest.tasks import Task, load_task
@@ -77,6 +77,14 @@ class Pipeline:
         """The recipe's task."""
         return load_task(self.recipe.task.name, **self.recipe.task.options)
 
+    @cached_property
+    def _checked_task(self) -> Task:
+        """The task, once it is settled what becomes of questions that two splits share."""
+        self.task.settle_overlap()
+        if dropped := len(self.task.dropped):
+            self.say(f"data: {dropped} rows that a later split has too are left out (task.overlap: drop)")
+        return self.task
+
     def run(self) -> dict[str, Any]:
         """Every stage and every round, then the evaluation; returns what results.json holds."""
         self._needs_one_process("run")
@@ -96,7 +104,7 @@ class Pipeline:
         Raises:
             InputError: a split is missing or broken, or a model cannot be opened.
         """
-        _ = self.task.train, self._evaluation_examples()
+        _ = self._checked_task.train, self._evaluation_examples()
         weak = self.recipe.weak if self.recipe.sft.from_ is None else self._with_model(self.recipe.sft.from_)
         self._open(weak, "weak")
         self._judge(self._open(self.recipe.strong, "strong"))
@@ -318,16 +326,16 @@ class Pipeline:
 
     def _sft_examples(self) -> Sequence[Example]:
         config = self.recipe.feedback
-        train = self.task.train
+        train = self._checked_task.train
         return hold_back(train, config, self.recipe.seed)[0] if config.queries_from == "held_back" else train
 
     def _feedback_examples(self) -> Sequence[Example]:
         config = self.recipe.feedback
-        train = self.task.train
+        train = self._checked_task.train
         return hold_back(train, config, self.recipe.seed)[1] if config.queries_from == "held_back" else train
 
     def _evaluation_examples(self) -> Sequence[Example]:
-        return self.task.split(self.recipe.evaluate.split)[: self.recipe.evaluate.limit]
+        return chosen(self._checked_task.split(self.recipe.evaluate.split), self.recipe.evaluate)
 
     def _inputs(self, keys: Sequence[str], examples: Sequence[Example]) -> dict[str, Any]:
         return claims.inputs_of(self.recipe.model_dump(mode="json", by_alias=True), keys, examples, self.prompts)

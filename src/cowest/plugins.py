@@ -63,7 +63,9 @@ def load(name: str, package: str, kind: str) -> Any:
     return importlib.import_module(f"{package}.{name}").PLUGIN
 
 
-def refuse_unknown(section: str, made: Callable[..., Any], options: Iterable[str], given: Iterable[str] = ()) -> None:
+def refuse_unknown(
+    section: str, made: Callable[..., Any], options: Iterable[str], given: Iterable[str] = (), also: Iterable[str] = ()
+) -> None:
     """Refuses options that `made` does not take.
 
     Args:
@@ -71,6 +73,7 @@ def refuse_unknown(section: str, made: Callable[..., Any], options: Iterable[str
         made: the class or function that takes the options by keyword.
         options: their names.
         given: what `made` takes that is no option.
+        also: keys of the section that `made` does not see.
 
     Raises:
         InputError: names the key, what is allowed and the nearest match.
@@ -82,8 +85,8 @@ def refuse_unknown(section: str, made: Callable[..., Any], options: Iterable[str
     for option in options:
         if option not in allowed:
             raise InputError(
-                f"{section}.{option}: there is no such key.{nearest(option, allowed)} "
-                f"Allowed here: {', '.join(['name', *allowed])}."
+                f"{section}.{option}: there is no such key.{nearest(option, [*also, *allowed])} "
+                f"Allowed here: {', '.join(['name', *also, *allowed])}."
             )
 
 

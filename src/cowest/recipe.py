@@ -17,6 +17,7 @@ from cowest.stages.align import AlignConfig
 from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig
 from cowest.stages.sft import SFTConfig
+from cowest.tasks.base import Overlap
 from cowest.training.lora import LoRAConfig
 from cowest.types import Record
 
@@ -33,7 +34,7 @@ class _OnceLoader(yaml.SafeLoader):
 
 
 class TaskConfig(BaseModel):
-    """A task by name, its files, and whatever options the task itself takes."""
+    """A task by name, its files, what to do where they overlap, and whatever options the task itself takes."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -41,6 +42,7 @@ class TaskConfig(BaseModel):
     train: str | None = None
     validation: str | None = None
     test: str | None = None
+    overlap: Overlap = "refuse"
 
     @property
     def options(self) -> dict[str, Any]:

@@ -173,6 +173,8 @@ class Prediction(Record):
         answer: the final answer, None where none could be parsed.
         correct: the task's headline metric for this example, in [0, 1].
         scores: every per-example metric by name.
+        gold_label, label: the right label and the one answered, in tasks with labels; `label` is None where the
+            answer names none.
         calls: number of model calls by role.
         usage: tokens by role.
         cost_usd: money of all calls; None where a price is unknown.
@@ -188,6 +190,8 @@ class Prediction(Record):
     answer: str | None = None
     correct: float = 0.0
     scores: dict[str, float] = Field(default_factory=dict)
+    gold_label: str | None = None
+    label: str | None = None
     calls: dict[str, int] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)
     latency_s: float = 0.0

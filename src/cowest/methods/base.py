@@ -90,6 +90,8 @@ def predict(
         answer=answer.final,
         correct=scores[task.metric],
         scores=scores,
+        gold_label=task.gold_label(example),
+        label=task.label_of(example, answer),
         calls=num_calls,
         usage=usage,
         latency_s=sum(completion.latency_s for _, completion in calls),

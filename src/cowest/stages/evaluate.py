@@ -5,12 +5,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from cowest import runs, statistics, synchronous
+from cowest import classification, runs, statistics, synchronous
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, InputError
 from cowest.in_flight import map_in_flight
@@ -22,6 +23,7 @@ from cowest.progress import progress_bar
 from cowest.tasks.base import SplitName, Task
 from cowest.types import Example, Prediction, Record, Sampling, Usage
 
+MACRO_F1 = "macro_f1"
 SINGLE_MODELS = ("weak_only", "weak_only_base", "strong_only", "strong_only_direct")
 
 
@@ -31,15 +33,27 @@ class EvaluateConfig(Record):
     Attributes:
         split: which split.
         limit: only its first so many examples; None takes all.
+        sample: so many examples drawn by `sample_seed`, in the order of the data; None takes all. The seed is not the
+            recipe's, so that runs of several seeds measure the same examples.
         methods: files of methods/ or `package.module:Class`; each may stand for several rows.
         weak_sampling, strong_sampling: how the models are sampled here; None samples as in feedback.
     """
 
     split: SplitName = "test"
     limit: int | None = Field(default=None, ge=1)
+    sample: int | None = Field(default=None, ge=1)
+    sample_seed: int = Field(default=0, ge=0)
     methods: tuple[str, ...] = ("weak_only", "strong_only", "collaborate")
     weak_sampling: Sampling | None = None
     strong_sampling: Sampling | None = None
+
+
+def chosen(examples: Sequence[Example], config: EvaluateConfig) -> Sequence[Example]:
+    """The examples that are measured: a drawn sample where the config wants one, then the first so many."""
+    if config.sample is not None and config.sample < len(examples):
+        indices = sorted(Random(f"sample {config.sample_seed}").sample(range(len(examples)), config.sample))
+        examples = [examples[index] for index in indices]
+    return examples[: config.limit]
 
 
 def evaluate(
@@ -109,16 +123,20 @@ def summarise(
     """The numbers of results.json from the predictions of every method on the same examples, in the same order."""
     num_examples = len(next(iter(predictions.values())))
     methods = {name: {"round": rounds[name], **_method_numbers(rows, task, seed)} for name, rows in predictions.items()}
-    correct = {name: np.array([row.correct for row in rows]) for name, rows in predictions.items()}
+    means = {name: float(np.mean([row.correct for row in rows])) for name, rows in predictions.items()}
     results: dict[str, Any] = {
         "task": task.name,
         "metric": task.metric,
         "num_examples": num_examples,
         "seed": seed,
         "methods": methods,
-        "comparisons": [_compare(a, b, correct, task.metric, seed) for a, b in _comparisons(list(predictions))],
+        "comparisons": [
+            _compare(a, b, predictions, metric, seed)
+            for metric in _metric_names(predictions, task)
+            for a, b in _comparisons(list(predictions))
+        ],
     }
-    closed = _oracle_gap_closed({name: float(values.mean()) for name, values in correct.items()})
+    closed = _oracle_gap_closed(means)
     return results if closed is None else results | {"oracle_gap_closed": closed}
 
 
@@ -143,18 +161,52 @@ def _predict_all(method: Method, examples: Sequence[Example], task: Task, num_in
 
 def _failed(method: Method, example: Example, task: Task, error: CompletionError) -> Prediction:
     return Prediction(
-        id=example.id, method=method.name, query=example.query, reference=example.references, error=str(error)
+        id=example.id,
+        method=method.name,
+        query=example.query,
+        reference=example.references,
+        gold_label=task.gold_label(example),
+        error=str(error),
     )
 
 
+def _metric_names(predictions: dict[str, list[Prediction]], task: Task) -> list[str]:
+    """The headline, the task's other metrics, and macro-F1 where there are labels."""
+    rows = [row for each in predictions.values() for row in each]
+    names = dict.fromkeys([task.metric])
+    names |= dict.fromkeys(name for row in rows for name in row.scores)
+    return [*names, *([MACRO_F1] if _has_labels(rows) else [])]
+
+
+def _has_labels(rows: Sequence[Prediction]) -> bool:
+    return all(row.gold_label is not None for row in rows)
+
+
+def _scores(rows: Sequence[Prediction], metric: str) -> list[float]:
+    return [row.scores.get(metric, 0.0) for row in rows]
+
+
+def _labels(rows: Sequence[Prediction]) -> tuple[list[str], list[str | None]]:
+    return [row.gold_label or "" for row in rows], [row.label for row in rows]
+
+
 def _method_numbers(rows: list[Prediction], task: Task, seed: int) -> dict[str, Any]:
-    metrics = list(next((row.scores for row in rows if row.scores), {task.metric: 0.0}))
+    metrics = {
+        name: _interval(statistics.mean_interval(_scores(rows, name), seed=seed))
+        for name in _metric_names({"": rows}, task)
+        if name != MACRO_F1
+    }
+    table: dict[str, Any] = {}
+    if _has_labels(rows):
+        metrics[MACRO_F1] = _interval(classification.macro_f1_interval(*_labels(rows), seed=seed))
+        table = {"confusion": classification.confusion(*_labels(rows))}
     roles = sorted({role for row in rows for role in row.calls})
     # A row without an answer took no time that says anything.
     latency = np.array([row.latency_s for row in rows if row.error is None] or [0.0])
     costs = [row.cost_usd for row in rows]
     return {
-        "metrics": {name: _interval([row.scores.get(name, 0.0) for row in rows], seed) for name in metrics},
+        "metrics": metrics,
+        **table,
         "num_failed": sum(row.error is not None for row in rows),
         "num_unparsed": sum(row.error is None and row.answer is None for row in rows),
         "calls": {role: sum(row.calls.get(role, 0) for row in rows) for role in roles},
@@ -168,8 +220,7 @@ def _total_usage(rows: list[Prediction], role: str) -> Usage:
     return sum((row.usage.get(role, Usage()) for row in rows), Usage())
 
 
-def _interval(values: list[float], seed: int) -> dict[str, Any]:
-    interval = statistics.mean_interval(values, seed=seed)
+def _interval(interval: statistics.Interval) -> dict[str, Any]:
     return {"value": interval.value, "ci95": [interval.low, interval.high]}
 
 
@@ -185,9 +236,16 @@ def _comparisons(names: list[str]) -> list[tuple[str, str]]:
     return found or [(b, a) for a, b in itertools.combinations(names, 2)]
 
 
-def _compare(a: str, b: str, correct: dict[str, np.ndarray], metric: str, seed: int) -> dict[str, Any]:
-    difference = statistics.paired_difference(correct[a], correct[b], seed=seed)
-    help_rate, harm_rate = statistics.help_and_harm(alone=correct[b], together=correct[a])
+def _compare(a: str, b: str, predictions: dict[str, list[Prediction]], metric: str, seed: int) -> dict[str, Any]:
+    first, second = predictions[a], predictions[b]
+    rates: dict[str, float] = {}
+    if metric == MACRO_F1:
+        gold, of_a = _labels(first)
+        difference = classification.macro_f1_difference(gold, of_a, _labels(second)[1], seed=seed)
+    else:
+        scores = _scores(first, metric), _scores(second, metric)
+        difference = statistics.paired_difference(*scores, seed=seed)
+        rates = statistics.help_and_harm(alone=scores[1], together=scores[0])._asdict()
     return {
         "a": a,
         "b": b,
@@ -195,8 +253,7 @@ def _compare(a: str, b: str, correct: dict[str, np.ndarray], metric: str, seed: 
         "difference": difference.difference,
         "ci95": [difference.low, difference.high],
         "p_value": difference.p_value,
-        "help_rate": help_rate,
-        "harm_rate": harm_rate,
+        **rates,
     }
 
 

@@ -1,27 +1,33 @@
 """Data sets as tasks; each file is one task."""
 
-from typing import Any
+from typing import Any, get_args
 
 from cowest.errors import InputError
 from cowest.plugins import load, refuse_unknown
-from cowest.tasks.base import Split, Task, Validation
+from cowest.tasks._labelled import LabelTask
+from cowest.tasks._validation import Problem, Validation
+from cowest.tasks.base import Overlap, Split, Task
 
-__all__ = ["Split", "Task", "Validation", "load_task"]
+__all__ = ["LabelTask", "Problem", "Split", "Task", "Validation", "load_task"]
 
 
-def load_task(name: str, **options: Any) -> Task:
+def load_task(name: str, *, overlap: Overlap = "refuse", **options: Any) -> Task:
     """The task `name` (a file of this folder, or `package.module:Class`) over the given files.
 
     Args:
+        overlap: what becomes of a question that stands in two splits; see `Task.overlap`.
         options: `train`, `validation`, `test` and whatever else the task takes.
 
     Raises:
         InputError: there is no such task, or it does not take an option.
     """
+    if overlap not in get_args(Overlap):
+        raise InputError(f"task.overlap is {overlap!r}. Allowed: {', '.join(get_args(Overlap))}.")
     task_class = load(name, "cowest.tasks", "task")
     try:
-        refuse_unknown("task", task_class, options)
+        refuse_unknown("task", task_class, options, also=["overlap"])
         task: Task = task_class(**options)
     except TypeError as error:
         raise InputError(f"The task {name!r} cannot be made from the options {sorted(options)}: {error}.") from error
+    task.overlap = overlap
     return task

@@ -2,34 +2,15 @@
 
 import abc
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, overload
-
-from pydantic import BaseModel
+from typing import Any, Literal, get_args, overload
 
 from cowest.errors import InputError
+from cowest.tasks import _validation
+from cowest.tasks._validation import Problem, Validation
 from cowest.types import Answer, Example
 
 SplitName = Literal["train", "validation", "test"]
-
-
-class Problem(BaseModel):
-    """One thing that is wrong with the data."""
-
-    row: str
-    field: str
-    problem: str
-
-
-class Validation(BaseModel):
-    """What `Task.validate` found.
-
-    Attributes:
-        num_gold_full: examples whose own reference scores full marks, without any model.
-    """
-
-    num_examples: int
-    num_gold_full: int
-    problems: list[Problem]
+Overlap = Literal["refuse", "drop", "keep"]
 
 
 class Split(Sequence[Example]):
@@ -66,9 +47,13 @@ class Task(abc.ABC):
     name: str
     metric: str
     """Name of the headline metric, a key of what `score` returns."""
+    overlap: Overlap = "refuse"
+    """What becomes of a question that stands in two splits: "refuse" the data, "drop" it from the earlier of the two
+    (train before validation before test) and list it in `dropped`, or "keep" it."""
 
     def __init__(self, *, train: str | None = None, validation: str | None = None, test: str | None = None) -> None:
         self.locations: dict[str, str | None] = {"train": train, "validation": validation, "test": test}
+        self.dropped: list[Problem] = []
         self._splits: dict[str, Split] = {}
 
     @abc.abstractmethod
@@ -86,6 +71,25 @@ class Task(abc.ABC):
     def reference_answer(self, example: Example) -> Answer:
         """The answer that must score full marks."""
         return Answer(explanation=example.explanation or "", final=example.references[0])
+
+    def gold_label(self, example: Example) -> str | None:
+        """The right label, where answers are one of a few labels or options; else None.
+
+        Tasks with labels get macro-F1 and a confusion table beside their own metrics.
+        """
+        return None
+
+    def label_of(self, example: Example, answer: Answer) -> str | None:
+        """The label that an answer means; None where it means none, which is a bucket of its own and never right."""
+        return None
+
+    def identity(self, example: Example) -> str:
+        """What makes two examples the same one, up to case and spaces: by default the whole query."""
+        return example.query
+
+    def question_of(self, example: Example) -> str:
+        """The question without context, options and instructions, where the answer must not stand."""
+        return str(example.fields.get("question", example.query))
 
     def oracle_draft(self, example: Example) -> str | None:
         """A draft with everything the strong model needs, for the ceiling; None where the task knows none."""
@@ -105,8 +109,37 @@ class Task(abc.ABC):
             if not examples:
                 raise InputError(f"The {name} split {location!r} holds no example. Give a file with at least one row.")
             _refuse_repeated_ids(examples, location)
+            if self.overlap == "drop":
+                examples = self._without_later_splits(name, examples)
             self._splits[name] = Split(self, name, examples)
         return self._splits[name]
+
+    def overlaps(self) -> list[Problem]:
+        """The examples that a later split asks too: those of train first, then those of validation."""
+        found = []
+        for name in get_args(SplitName):
+            for later in self._later(name):
+                found += _validation.overlap(self, name, self.split(name), later, self.split(later))
+        return found
+
+    def settle_overlap(self) -> None:
+        """Reads the splits and does what `overlap` says about questions that two of them share.
+
+        Raises:
+            InputError: there are such questions and they are to be refused; the message names rows and what to do.
+        """
+        if self.overlap == "drop":
+            for name in get_args(SplitName):
+                if self.locations.get(name) is not None:
+                    self.split(name)
+        if self.overlap != "refuse" or not (found := self.overlaps()):
+            return
+        shown = "; ".join(f"row {each.row} of {each.field} {each.problem}" for each in found[:3])
+        raise InputError(
+            f"The splits overlap: {len(found)} rows stand in two of them ({shown}{'; ...' if len(found) > 3 else ''}). "
+            "A model tested on what it was trained on looks better than it is. Write task.overlap: drop to leave the "
+            "rows out of the split that is trained on, or task.overlap: keep if you mean it; `cowest doctor` names all."
+        )
 
     @property
     def train(self) -> Split:
@@ -124,17 +157,33 @@ class Task(abc.ABC):
         return self.split("test")
 
     def validate(self, split: Sequence[Example]) -> Validation:
-        """Checks, without any model, that every example's own reference scores full marks."""
-        problems = [
-            Problem(row=example.id, field="references", problem="the reference itself does not score full marks")
-            for example in split
-            if self.score(example, self.reference_answer(example))[self.metric] < 1.0
-        ]
-        return Validation(num_examples=len(split), num_gold_full=len(split) - len(problems), problems=problems)
+        """Checks the examples without any model.
+
+        Every example's own reference must score full marks, also when it is written out and parsed. Rows that repeat
+        or contradict an earlier one, empty fields, and queries that give the answer away are named.
+        """
+        return _validation.validate(self, split)
 
     def describe(self) -> dict[str, Any]:
         """What the task is, for the report: name, metric and where the data came from."""
         return {"name": self.name, "metric": self.metric, **self.locations}
+
+    def _later(self, name: str) -> list[str]:
+        order = list(get_args(SplitName))
+        after = order[order.index(name) + 1 :] if self.locations.get(name) is not None else []
+        return [later for later in after if self.locations.get(later) is not None]
+
+    def _without_later_splits(self, name: str, examples: Sequence[Example]) -> list[Example]:
+        for later in self._later(name):
+            found = _validation.overlap(self, name, examples, later, self.split(later))
+            rows = {problem.row for problem in found}
+            examples = [example for example in examples if example.id not in rows]
+            self.dropped += found
+        if not examples:
+            raise InputError(
+                f"Every row of the {name} split stands in a later split too; task.overlap: drop leaves none."
+            )
+        return list(examples)
 
 
 def _refuse_repeated_ids(examples: Sequence[Example], location: str) -> None:

@@ -1,0 +1,185 @@
+"""What can be wrong with a task's data, found without any model: by row, field and kind."""
+
+import hashlib
+import unicodedata
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel
+
+from cowest import answers
+from cowest.types import Example
+
+if TYPE_CHECKING:
+    from cowest.tasks.base import Task
+
+ProblemKind = Literal["gold", "duplicate", "contradiction", "empty", "leak", "overlap"]
+
+MIN_LEAK = 12
+"""Shorter texts than this many characters stand in a question by chance."""
+
+
+class Problem(BaseModel):
+    """One thing that is wrong with the data.
+
+    Attributes:
+        row: id of the example.
+        kind: "gold" (its own reference does not score full marks), "duplicate" and "contradiction" (an earlier row asks
+            the same, with the same or with another answer), "empty", "leak" (the query gives the answer away) or
+            "overlap" (another split asks the same).
+    """
+
+    row: str
+    field: str
+    problem: str
+    kind: ProblemKind = "gold"
+
+
+class Validation(BaseModel):
+    """What `Task.validate` found.
+
+    Attributes:
+        num_gold_full: examples whose own reference scores full marks, without any model.
+    """
+
+    num_examples: int
+    num_gold_full: int
+    problems: list[Problem]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of problems by kind."""
+        return dict(Counter(problem.kind for problem in self.problems))
+
+
+def validate(task: "Task", examples: Sequence[Example]) -> Validation:
+    """Checks every example by itself, then the examples against each other; the problems come in that order."""
+    gold: list[Problem] = []
+    others: list[Problem] = []
+    for example in examples:
+        gold += _gold(task, example)
+        others += [*_empty(example), *_leaks(task, example)]
+    problems = [*gold, *others, *_repeated(task, examples)]
+    return Validation(num_examples=len(examples), num_gold_full=len(examples) - len(gold), problems=problems)
+
+
+def digests(task: "Task", examples: Iterable[Example]) -> "array[int]":
+    """One number of 64 bits an example: equal where two ask the same, up to case and spaces."""
+    return array("Q", (_digest(task.identity(example)) for example in examples))
+
+
+def is_among(task: "Task", digests_there: "array[int]") -> Callable[[Example], bool]:
+    """Tells whether an example asks what one of those behind `digests_there` asks."""
+    import numpy as np
+
+    known = np.unique(np.frombuffer(digests_there, dtype=np.uint64))
+
+    def told(example: Example) -> bool:
+        digest = np.uint64(_digest(task.identity(example)))
+        index = int(np.searchsorted(known, digest))
+        return index < len(known) and bool(known[index] == digest)
+
+    return told
+
+
+def overlap(
+    task: "Task", split: str, examples: Sequence[Example], other: str, others: Sequence[Example]
+) -> list[Problem]:
+    """The examples of `split` that ask what an example of `other` asks, each with the id of the first such one."""
+    there = is_among(task, digests(task, others))
+    found = [example for example in examples if there(example)]
+    if not found:
+        return []
+    wanted = {_digest(task.identity(example)) for example in found}
+    first: dict[int, Example] = {}
+    for example in others:
+        digest = _digest(task.identity(example))
+        if digest in wanted:
+            first.setdefault(digest, example)
+    problems = []
+    for example in found:
+        twin = first[_digest(task.identity(example))]
+        what = f"asks the same as row {twin.id} of {other}"
+        if _contradict(example, twin):
+            what += f", but answers {example.references[0]!r} where that answers {twin.references[0]!r}"
+        problems.append(Problem(row=example.id, field=split, problem=what, kind="overlap"))
+    return problems
+
+
+def _gold(task: "Task", example: Example) -> Iterator[Problem]:
+    gold = task.reference_answer(example)
+    if task.score(example, gold)[task.metric] < 1.0:
+        problem = f"the reference {gold.final!r} itself does not score full marks"
+        yield Problem(row=example.id, field="references", problem=problem)
+        return
+    written = answers.parse(f"Explanation: {gold.explanation}\nAnswer: {gold.final}")
+    if task.score(example, written)[task.metric] < 1.0:
+        problem = f"written as a model writes it, the reference {gold.final!r} is read back as {written.final!r}"
+        yield Problem(row=example.id, field="references", problem=problem)
+
+
+def _empty(example: Example) -> Iterator[Problem]:
+    texts = {"query": example.query, **{f"references[{i}]": text for i, text in enumerate(example.references)}}
+    empty = [field for field, text in texts.items() if not text.strip()]
+    empty += [field for field, value in example.fields.items() if value in ("", [])]
+    for field in empty:
+        yield Problem(row=example.id, field=field, problem="is empty", kind="empty")
+
+
+def _leaks(task: "Task", example: Example) -> Iterator[Problem]:
+    explanation = _normal(example.explanation or "")
+    if len(explanation) >= MIN_LEAK and explanation in _normal(example.query):
+        problem = "the explanation stands in the query"
+        yield Problem(row=example.id, field="explanation", problem=problem, kind="leak")
+    if task.gold_label(example) is not None:
+        return  # labels and options may be named in a question
+    question = f" {_words(task.question_of(example))} "
+    for index, reference in enumerate(example.references):
+        words = _words(reference)
+        if len(words) >= MIN_LEAK and f" {words} " in question:
+            problem = f"the answer {reference!r} stands in the question"
+            yield Problem(row=example.id, field=f"references[{index}]", problem=problem, kind="leak")
+            return
+
+
+def _repeated(task: "Task", examples: Sequence[Example]) -> Iterator[Problem]:
+    import numpy as np
+
+    found = np.frombuffer(digests(task, examples), dtype=np.uint64)
+    order = np.argsort(found, kind="stable")
+    ranked = found[order]
+    earlier: dict[int, int] = {}
+    start = 0
+    for position in np.flatnonzero(ranked[1:] == ranked[:-1]) + 1:
+        if ranked[start] != ranked[position]:
+            start = int(np.searchsorted(ranked, ranked[position]))
+        earlier[int(order[position])] = int(order[start])
+    for index in sorted(earlier):
+        example, twin = examples[index], examples[earlier[index]]
+        if _contradict(example, twin):
+            problem = f"asks the same as row {twin.id}, but answers {example.references[0]!r} where that answers "
+            yield Problem(
+                row=example.id, field="references", problem=problem + repr(twin.references[0]), kind="contradiction"
+            )
+        else:
+            problem = f"asks the same as row {twin.id}, with the same answer"
+            yield Problem(row=example.id, field="query", problem=problem, kind="duplicate")
+
+
+def _contradict(a: Example, b: Example) -> bool:
+    return {_normal(text) for text in a.references}.isdisjoint(_normal(text) for text in b.references)
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(_normal(text).encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def _normal(text: str) -> str:
+    # Punctuation stays: 2+2 and 2-2 are two questions.
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _words(text: str) -> str:
+    return " ".join("".join(char if char.isalnum() else " " for char in _normal(text)).split())
