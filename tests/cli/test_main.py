@@ -148,3 +148,25 @@ def test_doctor_names_what_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixt
     printed = capsys.readouterr().out
     assert "✗ There is no kind of feedback named 'nope'" in printed
     assert "✗ the run folder" in printed
+
+
+def test_doctor_names_rows_that_repeat_contradict_and_overlap(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("Which river runs through Ulm?", "Danube"), ("Which runs through Bonn?", "Rhine"), ("Ulm?", "Iller")]
+    rows += [("which river runs  through Ulm?", "Danube"), ("Which river runs through Ulm?", "Iller")]
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    train.write_text("question,answer\n" + "".join(f"{question},{answer}\n" for question, answer in rows))
+    test.write_text("question,answer\nWhich runs through Bonn?,Rhine\n")
+    options = {"task": {"name": "jsonl", "train": str(train), "test": str(test)}}
+    recipe = write_recipe(tmp_path, **options)
+    assert cli.main(["doctor", recipe]) == 2
+    printed = capsys.readouterr().out
+    assert "! train: 1 rows that repeat an earlier one\n      row 4, query: asks the same as row 1" in printed
+    assert "! train: 1 rows that contradict an earlier one\n      row 5, references: asks the same as row 1" in printed
+    assert "✗ 1 rows stand in two splits; write task.overlap: drop" in printed
+    assert "row 2, train: asks the same as row 1 of test" in printed
+    assert cli.main(["doctor", recipe, "task.overlap=drop", "--all"]) == 0
+    assert "✓ 1 rows are left out of an earlier split" in capsys.readouterr().out
+    assert cli.main(["run", recipe]) == 2
+    assert "The splits overlap: 1 rows" in capsys.readouterr().err

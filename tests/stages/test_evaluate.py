@@ -10,9 +10,10 @@ from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, InputError
 from cowest.methods import Setting, make_methods
 from cowest.models.providers.scripted import ScriptedModel
-from cowest.stages.evaluate import evaluate
+from cowest.stages.evaluate import EvaluateConfig, chosen, evaluate
+from cowest.tasks import LabelTask
 from cowest.tasks.base import Split
-from cowest.types import ChatRequest
+from cowest.types import ChatRequest, Example
 from tests.worlds import Sums, gambler
 
 TASK = Sums(train="10", test="40")
@@ -132,3 +133,44 @@ def test_the_oracle_gap(tmp_path: Path) -> None:
 def test_two_rows_of_one_name_are_refused() -> None:
     with pytest.raises(InputError, match="same name"):
         evaluate(TASK.test, make_methods(["oracle", "oracle"], setting()))
+
+
+class Parity(LabelTask):
+    """Is the number odd or even?"""
+
+    name = "parity"
+    labels = ("odd", "even")
+
+    def read(self, location: str) -> list[Example]:
+        return [
+            Example(id=str(number), query=f"Is {number} odd or even?", references=(("even", "odd")[number % 2],))
+            for number in range(int(location))
+        ]
+
+
+def test_tasks_with_labels_get_macro_f1_and_a_confusion_table() -> None:
+    def says(always: str) -> ScriptedModel:
+        return ScriptedModel(lambda request: "Answer: odd" if "Is 3 " in request.messages[-1].content else always)
+
+    task = Parity(test="10")
+    results = evaluate(task.test, {"even": says("Answer: even"), "silent": says("no idea")})
+    even = results["methods"]["even"]
+    # even: P 5/9, R 1; odd: P 1, R 1/5.
+    assert even["metrics"]["macro_f1"]["value"] == pytest.approx((10 / 14 + 2 / 6) / 2)
+    assert even["metrics"]["accuracy"]["value"] == pytest.approx(0.6)
+    assert even["confusion"] == {"even": {"even": 5}, "odd": {"even": 4, "odd": 1}}
+    assert results["methods"]["silent"]["confusion"]["even"] == {"(unparsed)": 5}
+    assert results["methods"]["silent"]["num_unparsed"] == 9
+    assert [each["metric"] for each in results["comparisons"]] == ["accuracy", "macro_f1"]
+    assert results["comparisons"][1]["difference"] == pytest.approx(0.0 + (0 + 2 / 6) / 2 - (10 / 14 + 2 / 6) / 2)
+
+
+def test_a_drawn_sample_is_the_same_in_every_run_and_keeps_the_order() -> None:
+    config = EvaluateConfig(sample=7, sample_seed=1)
+    drawn = [example.id for example in chosen(TASK.test, config)]
+    assert drawn == [example.id for example in chosen(TASK.test, config)]
+    assert drawn == sorted(drawn, key=lambda id: int(id.removeprefix("sum-")))
+    assert len(set(drawn)) == 7
+    assert drawn != [example.id for example in chosen(TASK.test, EvaluateConfig(sample=7, sample_seed=2))]
+    assert len(chosen(TASK.test, EvaluateConfig(sample=1000))) == 40
+    assert [each.id for each in chosen(TASK.test, EvaluateConfig(sample=7, sample_seed=1, limit=2))] == drawn[:2]

@@ -1,7 +1,7 @@
 """`cowest doctor RECIPE [key=value ...]`."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cowest.cli._recipe import add_recipe_arguments, open_pipeline
@@ -9,11 +9,31 @@ from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 if TYPE_CHECKING:
     from cowest.pipeline import Pipeline
     from cowest.recipe import Recipe
+    from cowest.tasks import Problem
 
-add_arguments = add_recipe_arguments
+NUM_PROBLEMS_SHOWN = 3
+"""Of each kind in each split; `--all` shows every one."""
 
-NUM_PROBLEMS_SHOWN = 10
 MIN_FREE_GB = 5
+
+FINE, LOOK, FAULT = "✓", "!", "✗"
+
+Check = tuple[str, str]
+"""A mark and a line."""
+
+KINDS = {
+    "gold": "references that do not score full marks",
+    "duplicate": "rows that repeat an earlier one",
+    "contradiction": "rows that contradict an earlier one",
+    "empty": "rows with an empty field",
+    "leak": "rows whose query may give the answer away",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares recipe, overrides and --all."""
+    add_recipe_arguments(parser)
+    parser.add_argument("--all", action="store_true", help="name every row that has a problem, not only the first few")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -25,51 +45,97 @@ def run(options: argparse.Namespace) -> None:
     from cowest.errors import InputError
 
     num_faults = 0
-    for fault, line in _checks(open_pipeline(options)):
-        num_faults += fault
-        print(f"{'✗' if fault else '✓'} {line}")
+    for mark, line in _checks(open_pipeline(options), None if options.all else NUM_PROBLEMS_SHOWN):
+        num_faults += mark == FAULT
+        print(f"{mark} {line}")
     if num_faults:
         raise InputError(f"{num_faults} of these checks failed; nothing was spent.")
 
 
-def _checks(pipeline: "Pipeline") -> Iterator[tuple[bool, str]]:
+def _checks(pipeline: "Pipeline", num_shown: int | None) -> Iterator[Check]:
     recipe = pipeline.recipe
-    yield False, "the recipe is valid"
+    yield FINE, "the recipe is valid"
     yield from _check_names(pipeline)
-    yield from _check_data(pipeline)
+    yield from _check_data(pipeline, num_shown)
     yield from _check_models(recipe)
     yield from _check_machine(pipeline)
 
 
-def _check_names(pipeline: "Pipeline") -> Iterator[tuple[bool, str]]:
+def _check_names(pipeline: "Pipeline") -> Iterator[Check]:
     from cowest.errors import InputError
 
     try:
         pipeline.check_names()
-        yield False, "format, feedback, methods and judge are known, and the prompts can be rendered"
+        yield FINE, "format, feedback, methods and judge are known, and the prompts can be rendered"
     except InputError as error:
-        yield True, str(error)
+        yield FAULT, str(error)
 
 
-def _check_data(pipeline: "Pipeline") -> Iterator[tuple[bool, str]]:
+def _check_data(pipeline: "Pipeline", num_shown: int | None) -> Iterator[Check]:
     from cowest.errors import InputError
 
-    for name in dict.fromkeys(("train", pipeline.recipe.evaluate.split)):
-        try:
-            split = pipeline.task.split(name)
-        except InputError as error:
-            yield True, str(error)
+    task, needed = pipeline.task, ("train", pipeline.recipe.evaluate.split)
+    broken = False
+    for name, location in task.locations.items():
+        if location is None and name not in needed:
             continue
-        found = pipeline.task.validate(split)
-        fault = found.num_gold_full < found.num_examples
-        yield fault, f"{name}: {found.num_examples} examples; {found.num_gold_full} gold answers score full marks"
-        for problem in found.problems[:NUM_PROBLEMS_SHOWN]:
-            yield False, f"    row {problem.row}, {problem.field}: {problem.problem}"
-        if len(found.problems) > NUM_PROBLEMS_SHOWN:
-            yield False, f"    and {len(found.problems) - NUM_PROBLEMS_SHOWN} more"
+        try:
+            split = task.split(name)
+        except InputError as error:
+            broken = True
+            yield FAULT, str(error)
+            continue
+        found = task.validate(split)
+        mark = FINE if found.num_gold_full == found.num_examples else FAULT
+        yield mark, f"{name}: {found.num_examples:,} examples; {found.num_gold_full:,} gold answers score full marks"
+        for kind, what in KINDS.items():
+            rows = [problem for problem in found.problems if problem.kind == kind]
+            yield from _listed(LOOK, f"{name}: {len(rows):,} {what}", rows, num_shown)
+        if name == "train":
+            yield from _check_targets(pipeline)
+    if not broken:
+        yield from _check_overlap(pipeline, num_shown)
 
 
-def _check_models(recipe: "Recipe") -> Iterator[tuple[bool, str]]:
+def _check_targets(pipeline: "Pipeline") -> Iterator[Check]:
+    from cowest.formats import load_format
+
+    if pipeline.recipe.sft.from_ is not None or pipeline.recipe.weak.provider != "local":
+        return
+    draft_format, split = load_format(pipeline.recipe.format), pipeline.task.train
+    num_targets = sum(draft_format.target(example) is not None for example in split)
+    num_explained = sum(bool(example.explanation) for example in split)
+    yield (
+        FINE if num_targets else FAULT,
+        f"train: {num_targets:,} rows give a target for {draft_format.name}; {num_explained:,} have an explanation",
+    )
+
+
+def _check_overlap(pipeline: "Pipeline", num_shown: int | None) -> Iterator[Check]:
+    task = pipeline.task
+    if task.overlap == "drop":
+        yield from _listed(
+            FINE, f"{len(task.dropped):,} rows are left out of an earlier split", task.dropped, num_shown
+        )
+        return
+    if found := task.overlaps():
+        refused = task.overlap == "refuse"
+        advice = "; write task.overlap: drop to leave them out of the split that is trained on" if refused else ""
+        line = f"{len(found):,} rows stand in two splits{advice}"
+        yield from _listed(FAULT if refused else LOOK, line, found, num_shown)
+
+
+def _listed(mark: str, line: str, rows: "Sequence[Problem]", num_shown: int | None) -> Iterator[Check]:
+    if not rows:
+        return
+    yield mark, line
+    for problem in rows[:num_shown]:
+        yield " ", f"    row {problem.row}, {problem.field}: {problem.problem}"
+    if num_shown is not None and len(rows) > num_shown:
+        yield " ", f"    and {len(rows) - num_shown:,} more; --all names them"
+
+
+def _check_models(recipe: "Recipe") -> Iterator[Check]:
     from cowest.errors import InputError
     from cowest.models import ModelConfig, load_model
 
@@ -80,12 +146,12 @@ def _check_models(recipe: "Recipe") -> Iterator[tuple[bool, str]]:
         try:
             load_model(config, role=role)
             where = f" at {config.base_url}" if config.base_url else ""
-            yield False, f"{role}: {config.model}{where} can be opened (nothing was sent)"
+            yield FINE, f"{role}: {config.model}{where} can be opened (nothing was sent)"
         except InputError as error:
-            yield True, f"{role}: {error}"
+            yield FAULT, f"{role}: {error}"
 
 
-def _check_machine(pipeline: "Pipeline") -> Iterator[tuple[bool, str]]:
+def _check_machine(pipeline: "Pipeline") -> Iterator[Check]:
     import importlib.util
     import os
     import shutil
@@ -95,16 +161,19 @@ def _check_machine(pipeline: "Pipeline") -> Iterator[tuple[bool, str]]:
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         yield (
-            True,
+            FAULT,
             f"the run folder {str(pipeline.folder.path)!r} cannot be made: {str(folder)!r} is no folder to write in",
         )
     free_gb = shutil.disk_usage(folder).free / 1e9
-    yield free_gb < MIN_FREE_GB, f"disk: {free_gb:.0f} GB free for the run; a run of an 8B model takes a few"
+    yield (
+        FAULT if free_gb < MIN_FREE_GB else FINE,
+        f"disk: {free_gb:.0f} GB free for the run; a run of an 8B model takes a few",
+    )
     if pipeline.recipe.weak.provider == "local":
         if importlib.util.find_spec("torch") is None:
-            yield True, "torch is not installed, and the weak model is local. Run: pip install 'cowest[train]'"
+            yield FAULT, "torch is not installed, and the weak model is local. Run: pip install 'cowest[train]'"
         else:
             import torch
 
             device = torch.cuda.get_device_name() if torch.cuda.is_available() else "none; training will use the CPU"
-            yield False, f"GPU: {device}"
+            yield FINE, f"GPU: {device}"
