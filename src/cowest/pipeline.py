@@ -104,7 +104,7 @@ class Pipeline:
         Raises:
             InputError: a split is missing or broken, or a model cannot be opened.
         """
-        _ = self._checked_task.train, self._evaluation_examples()
+        _ = self._checked_task.train, self.evaluation_examples()
         weak = self.recipe.weak if self.recipe.sft.from_ is None else self._with_model(self.recipe.sft.from_)
         self._open(weak, "weak")
         self._judge(self._open(self.recipe.strong, "strong"))
@@ -126,7 +126,7 @@ class Pipeline:
         """Supervised fine-tuning of the weak model (section 3.2)."""
         recipe = self.recipe
         self._needs_local_weak("sft")
-        examples = self._sft_examples()
+        examples = self.sft_examples()
         if self._is_done("sft", self.folder.sft, SFT_KEYS, examples, marker=DONE_MARKER):
             return
         quiet = not distributed.is_main_process()
@@ -152,7 +152,7 @@ class Pipeline:
             self._goes_on_from(f"align, round {number - 1}", self.folder.align(number - 1), ALIGN_KEYS)
         else:
             self._goes_on_from("sft", self.folder.sft, SFT_KEYS)
-        examples = draw(self._feedback_examples(), recipe.feedback.queries, recipe.seed, number)
+        examples = draw(self.feedback_examples(), recipe.feedback.queries, recipe.seed, number)
         out = self.folder.feedback(number)
         if self._is_done(f"feedback, round {number}", out, FEEDBACK_KEYS, examples, marker="summary.json"):
             return
@@ -215,7 +215,7 @@ class Pipeline:
         # Other data or another strong model may be measured with a trained weak model; another training may not.
         if (self.folder.sft / DONE_MARKER).is_file():
             self._goes_on_from("sft", self.folder.sft, TRAINING_KEYS)
-        examples = self._evaluation_examples()
+        examples = self.evaluation_examples()
         rounds = [number for number in range(1, recipe.rounds + 1) if self._align_is_done(number)]
         results_file = self.folder.evaluate / "results.json"
         inputs = self._inputs(EVALUATE_KEYS, examples) | {"rounds_done": len(rounds)}
@@ -257,6 +257,37 @@ class Pipeline:
                 return number
         return self.recipe.rounds
 
+    def sft_examples(self) -> Sequence[Example]:
+        """The training rows that SFT learns from."""
+        config = self.recipe.feedback
+        train = self._checked_task.train
+        return hold_back(train, config, self.recipe.seed)[0] if config.queries_from == "held_back" else train
+
+    def feedback_examples(self) -> Sequence[Example]:
+        """The training rows that each round of feedback draws its queries from."""
+        config = self.recipe.feedback
+        train = self._checked_task.train
+        return hold_back(train, config, self.recipe.seed)[1] if config.queries_from == "held_back" else train
+
+    def evaluation_examples(self) -> Sequence[Example]:
+        """The examples that are measured."""
+        return chosen(self._checked_task.split(self.recipe.evaluate.split), self.recipe.evaluate)
+
+    def weak_stage_names(self) -> list[str]:
+        """The weak model's stages when all rounds are done, as methods know them."""
+        if self.recipe.weak.provider != "local":
+            return ["sft"]  # on a server nothing is trained
+        base = ["base"] if self._has_base else []
+        return ["sft", *base, *(f"round_{number}" for number in range(1, self.recipe.rounds + 1))]
+
+    def paid_calls(self) -> dict[str, int]:
+        """Replies by role that the run's ledger holds already."""
+        return self.ledger.counts() if self.folder.ledger.is_file() else {}
+
+    @property
+    def _has_base(self) -> bool:
+        return self.recipe.weak.provider == "local" and self.recipe.sft.from_ is None
+
     def _collaboration_of(self, strong: ChatModel) -> Callable[[ChatModel], Collaboration]:
         recipe = self.recipe
         return lambda weak: Collaboration(
@@ -270,7 +301,7 @@ class Pipeline:
 
     def _weak_stages(self, rounds: list[int]) -> dict[str, ChatModel]:
         configs = {"sft": self._weak_after_round(0)}
-        if self.recipe.weak.provider == "local" and self.recipe.sft.from_ is None:
+        if self._has_base:
             configs["base"] = self.recipe.weak
         configs |= {f"round_{number}": self._weak_after_round(number) for number in rounds}
         return {name: self._open(config, "weak") for name, config in configs.items()}
@@ -323,19 +354,6 @@ class Pipeline:
     def _program_judge(self, judge: ProgramJudge) -> Judge:
         options = {key: value for key, value in judge.model_dump().items() if key != "name"}
         return load_judge(judge.name, self.task, **options)
-
-    def _sft_examples(self) -> Sequence[Example]:
-        config = self.recipe.feedback
-        train = self._checked_task.train
-        return hold_back(train, config, self.recipe.seed)[0] if config.queries_from == "held_back" else train
-
-    def _feedback_examples(self) -> Sequence[Example]:
-        config = self.recipe.feedback
-        train = self._checked_task.train
-        return hold_back(train, config, self.recipe.seed)[1] if config.queries_from == "held_back" else train
-
-    def _evaluation_examples(self) -> Sequence[Example]:
-        return chosen(self._checked_task.split(self.recipe.evaluate.split), self.recipe.evaluate)
 
     def _inputs(self, keys: Sequence[str], examples: Sequence[Example]) -> dict[str, Any]:
         return claims.inputs_of(self.recipe.model_dump(mode="json", by_alias=True), keys, examples, self.prompts)

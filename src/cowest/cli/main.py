@@ -17,6 +17,7 @@ VERBS = {
     "align": "preference tuning of the weak model on the pairs",
     "evaluate": "every method on the same examples, with intervals and costs",
     "doctor": "checks recipe, data, models, keys and machine before anything is spent",
+    "plan": "calls, tokens, money and time of a recipe before anything is spent",
     "ask": "one question to the pair",
     "show": "state, pairs, spend, failures and results of a run",
     "lab": "builds the lab's world and models again, from nothing",

@@ -21,7 +21,7 @@ _STATES = {"done": "✓ done", "started": "… started", "missing": "· not yet"
 
 def print_results(results: dict[str, Any], stream: TextIO | None = None) -> None:
     """Prints what results.json says: the headline, the methods and the comparisons."""
-    console = _console(stream)
+    console = console_for(stream)
     parsed = check(
         Results, results, "results.json is not what `cowest evaluate` wrote; delete it to have it made again"
     )
@@ -35,7 +35,7 @@ def print_results(results: dict[str, Any], stream: TextIO | None = None) -> None
 
 def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
     """Prints what `collect` found: state, pairs, spend, failures and results."""
-    console = _console(stream)
+    console = console_for(stream)
     console.print(Text(f"Run {run['run']}", style="bold"))
     console.print(stages_table(run["stages"]))
     rounds = [each for each in run["rounds"] if each["feedback"] is not None]
@@ -65,7 +65,7 @@ def methods_table(results: Results) -> Table:
         for name, row in results.methods.items()
         for style in ["bold" if name == results.pair else ""]
     ]
-    return _table(f"{results.num_examples:,} examples, 95% intervals", ["method", *headings], rows)
+    return text_table(f"{results.num_examples:,} examples, 95% intervals", ["method", *headings], rows)
 
 
 def comparisons_table(results: Results) -> Table:
@@ -84,7 +84,7 @@ def comparisons_table(results: Results) -> Table:
         )
         for each in results.comparisons
     ]
-    return _table(
+    return text_table(
         "differences in points", ["comparison", "metric", "points", "95%", "p", "help", "harm", "verdict"], rows
     )
 
@@ -103,7 +103,7 @@ def feedback_table(summaries: dict[str, Feedback]) -> Table:
         for name, each in summaries.items()
     ]
     columns = ["queries", "drafts", "positive", "negative", "unscored", "failed", "pairs", "calls", "cost", "time"]
-    return _table("feedback", ["harvest", *columns], rows)
+    return text_table("feedback", ["harvest", *columns], rows)
 
 
 def stages_table(stages: Sequence[dict[str, Any]]) -> Table:
@@ -117,7 +117,7 @@ def stages_table(stages: Sequence[dict[str, Any]]) -> Table:
         )
         for each in stages
     ]
-    return _table("", ["stage", "state", "time"], rows)
+    return text_table("", ["stage", "state", "time"], rows)
 
 
 def total_tokens(usage: dict[str, Usage]) -> int:
@@ -142,7 +142,7 @@ def _share(value: float | None) -> str:
     return "–" if value is None else words.percent(value)
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+def text_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
     """A table whose rows end with their style. Names come from files, so they are never read as markup."""
     table = Table(title=Text(title) if title else None, title_justify="left", box=box.ROUNDED)
     for index, name in enumerate(columns):
@@ -162,7 +162,8 @@ class _PlainConsole(Console):
         super().print(*objects, **options)
 
 
-def _console(stream: TextIO | None) -> Console:
+def console_for(stream: TextIO | None) -> Console:
+    """A console for a terminal, or one that prints plain Markdown tables anywhere else; stdout by default."""
     stream = stream or sys.stdout
     if stream.isatty():
         return Console(file=stream, highlight=False)

@@ -1,0 +1,24 @@
+"""`cowest plan RECIPE [--json] [key=value ...]`."""
+
+import argparse
+
+from cowest.cli._recipe import add_recipe_arguments, open_pipeline
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the recipe and the form of the output."""
+    add_recipe_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the estimate; opens no model and sends nothing."""
+    from cowest.planning import make_plan, print_plan
+
+    pipeline = open_pipeline(options)
+    pipeline.check_names()
+    plan = make_plan(pipeline)
+    if options.json:
+        print(plan.model_dump_json(indent=2))
+    else:
+        print_plan(plan)

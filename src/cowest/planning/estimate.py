@@ -1,0 +1,311 @@
+"""From a recipe to its estimate: rehearse the stages on a few examples, scale up, price, and time."""
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from cowest import preferences, pricing, runs, synchronous
+from cowest.annotators import load_annotator
+from cowest.collaboration import Collaboration
+from cowest.formats import load_format
+from cowest.in_flight import map_in_flight
+from cowest.judge import Judge, ModelJudge
+from cowest.methods import Setting, make_methods
+from cowest.models import ModelConfig
+from cowest.pipeline import Pipeline
+from cowest.planning.rehearsal import Count, Rehearsed, RehearsedJudge, World
+from cowest.planning.tokens import TokenCounter
+from cowest.recipe import ProgramJudge
+from cowest.stages.feedback import draw
+from cowest.types import Example, Sampling, Usage
+
+REHEARSED = 64
+"""Examples that a rehearsal takes at most, drawn by the recipe's seed."""
+
+LOW, HIGH = "low", "high"
+ASSUMED = {
+    LOW: {"solved_alone": 0.5, "helped": 0.5, "draft": 60, "output": 80, "latency_s": 1.0},
+    HIGH: {"solved_alone": 0.0, "helped": 0.2, "draft": 250, "output": 350, "latency_s": 8.0},
+}
+"""Where nothing was measured: shares, tokens a reply, and seconds a call. The high case also saves no call by rule."""
+
+JUDGE_TOKENS = 2
+
+
+class Spend(BaseModel):
+    """Calls, tokens and money; money is None where no price is known."""
+
+    calls: int
+    usage: Usage
+    cost_usd: float | None
+
+
+class Case(BaseModel):
+    """One case of the estimate.
+
+    Attributes:
+        assumed: what it rests on.
+        stages: spend by stage and role.
+        roles: spend by role.
+        cost_usd: of all; None where a price is unknown.
+        wall_s: seconds of calls to endpoints, at the known limits or the assumed latency. Training, and models in this
+            process, come on top.
+        num_pairs: preference pairs of all rounds.
+    """
+
+    assumed: dict[str, Any]
+    stages: dict[str, dict[str, Spend]]
+    roles: dict[str, Spend]
+    cost_usd: float | None
+    wall_s: float
+    num_pairs: int
+
+
+class Plan(BaseModel):
+    """What a recipe will take.
+
+    Attributes:
+        num_queries: examples of feedback, a round; None where the recipe has none to gather.
+        num_evaluated: examples of evaluation.
+        tokens_from: how tokens were counted, by role.
+        measured: what was taken from earlier rounds of this run instead of being assumed.
+        already_paid: replies that the run's ledger holds, by role; they are not paid again.
+        budgets_usd: caps by role, where there are any.
+    """
+
+    run: str
+    rounds: int
+    samples: int
+    num_train: int
+    num_queries: int
+    num_evaluated: int
+    methods: list[str]
+    tokens_from: dict[str, str]
+    measured: dict[str, float]
+    already_paid: dict[str, int]
+    budgets_usd: dict[str, float]
+    low: Case
+    high: Case
+
+
+def make_plan(pipeline: Pipeline) -> Plan:
+    """Estimates a recipe without opening a model or sending a request.
+
+    Raises:
+        InputError: the recipe or its data cannot be used.
+    """
+    return _Planner(pipeline).plan()
+
+
+class _Planner:
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.recipe = recipe = pipeline.recipe
+        self.configs = {"weak": recipe.weak, "strong": recipe.strong}
+        if isinstance(recipe.judge, ModelConfig):
+            self.configs["judge"] = recipe.judge
+        elif recipe.judge == "strong":
+            self.configs["judge"] = recipe.strong
+        self.counters = {role: TokenCounter(config) for role, config in self.configs.items()}
+        self.measured = _measured(pipeline)
+
+    def plan(self) -> Plan:
+        recipe = self.recipe
+        pool, evaluated = self.pipeline.feedback_examples(), self.pipeline.evaluation_examples()
+        queries = draw(pool, recipe.feedback.queries, recipe.seed)
+        low, high = (self._case(name, queries, evaluated) for name in (LOW, HIGH))
+        return Plan(
+            run=recipe.run,
+            rounds=recipe.rounds,
+            samples=recipe.feedback.samples,
+            num_train=len(self.pipeline.sft_examples()),
+            num_queries=len(queries),
+            num_evaluated=len(evaluated),
+            methods=[
+                method.name for method in make_methods(recipe.evaluate.methods, self._setting(self._world(LOW), {}))
+            ],
+            tokens_from={role: counter.how for role, counter in self.counters.items()},
+            measured=self.measured,
+            already_paid=self.pipeline.paid_calls(),
+            budgets_usd={
+                role: config.budget_usd for role, config in self.configs.items() if config.budget_usd is not None
+            },
+            low=low,
+            high=high,
+        )
+
+    def _world(self, case: str) -> World:
+        assumed = ASSUMED[case] | self.measured
+        if "draft" not in self.measured and (targets := self._target_tokens()):
+            # What SFT teaches is what drafts look like, but sampled ones ramble.
+            likely = float(np.quantile(targets, 0.5 if case == LOW else 0.9))
+            assumed["draft"] = likely if case == LOW else max(likely, assumed["draft"])
+        tokens = {
+            "weak": _within(assumed["draft"], self.recipe.weak.sampling),
+            "strong": _within(assumed["output"], self.recipe.strong.sampling),
+            "judge": JUDGE_TOKENS,
+        }
+        return World(solved_alone=assumed["solved_alone"], helped=assumed["helped"], tokens=tokens)
+
+    def _target_tokens(self) -> list[int]:
+        """Lengths of SFT targets: what the weak model will have been taught to write."""
+        if self.recipe.sft.from_ is not None or self.recipe.weak.provider != "local":
+            return []
+        draft_format = load_format(self.recipe.format)
+        targets = [draft_format.target(example) for example in _sample(self.pipeline.sft_examples(), self.recipe.seed)]
+        return [self.counters["weak"].count(target) for target in targets if target is not None]
+
+    def _case(self, name: str, queries: Sequence[Example], evaluated: Sequence[Example]) -> Case:
+        world = self._world(name)
+        feedback, pairs = self._feedback(world, queries, skip_settled=name == LOW and self.recipe.feedback.skip_settled)
+        stages = {f"feedback, round {number}": feedback for number in range(1, self.recipe.rounds + 1)}
+        stages["evaluate"] = self._evaluate(world, evaluated)
+        roles: dict[str, Spend] = {}
+        for spends in stages.values():
+            for role, spend in spends.items():
+                roles[role] = _plus(roles[role], spend) if role in roles else spend
+        costs = [spend.cost_usd for spend in roles.values()]
+        limit = self.recipe.feedback.max_pairs
+        return Case(
+            assumed={
+                "solved_alone": world.solved_alone,
+                "helped": world.helped,
+                "tokens_a_reply": world.tokens,
+                "latency_s": self._latency_s(name),
+            },
+            stages=stages,
+            roles=roles,
+            cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+            wall_s=self._wall_s(roles, self._latency_s(name)),
+            num_pairs=self.recipe.rounds * (pairs if limit is None else min(pairs, limit)),
+        )
+
+    def _feedback(self, world: World, queries: Sequence[Example], skip_settled: bool) -> tuple[dict[str, Spend], int]:
+        recipe, counts = self.recipe, dict[str, Count]()
+        rehearsed = _sample(queries, recipe.seed)
+        collaboration = Collaboration(
+            self._model("weak", "weak", world, counts),
+            self._model("strong", "strong", world, counts),
+            format=recipe.format,
+            prompts=self.pipeline.prompts,
+            weak_sampling=recipe.weak.sampling,
+            strong_sampling=recipe.strong.sampling,
+        )
+        judge: Judge = RehearsedJudge(world)
+        if not isinstance(recipe.judge, ProgramJudge):
+            judge = ModelJudge(self._model("judge", "judge", world, counts), self.pipeline.prompts)
+        annotator = load_annotator(
+            recipe.feedback.kind, collaboration, judge, samples=recipe.feedback.samples, skip_settled=skip_settled
+        )
+        graded = synchronous.run(map_in_flight(annotator.annotate, rehearsed, len(rehearsed)))
+        scale = len(queries) / len(rehearsed)
+        return self._scaled(counts, scale), round(scale * sum(len(preferences.pairs(each, ())) for each in graded))
+
+    def _evaluate(self, world: World, examples: Sequence[Example]) -> dict[str, Spend]:
+        counts: dict[str, Count] = {}
+        rehearsed = _sample(examples, self.recipe.seed)
+        for method in make_methods(self.recipe.evaluate.methods, self._setting(world, counts)):
+            synchronous.run(map_in_flight(method.predict, rehearsed, len(rehearsed)))
+        return self._scaled(counts, len(examples) / len(rehearsed))
+
+    def _setting(self, world: World, counts: dict[str, Count]) -> Setting:
+        recipe = self.recipe
+        strong = self._model("strong", "strong", world, counts)
+        stages = self.pipeline.weak_stage_names()
+        return Setting(
+            weak={stage: self._model("weak", stage, world, counts) for stage in stages},
+            strong=strong,
+            collaborate=lambda weak: Collaboration(
+                weak,
+                strong,
+                format=recipe.format,
+                prompts=self.pipeline.prompts,
+                weak_sampling=recipe.evaluate.weak_sampling or recipe.weak.sampling,
+                strong_sampling=recipe.evaluate.strong_sampling or recipe.strong.sampling,
+            ),
+            task=self.pipeline.task,
+        )
+
+    def _model(self, role: str, name: str, world: World, counts: dict[str, Count]) -> Rehearsed:
+        return Rehearsed(role, name, world, self.counters[role], counts)
+
+    def _scaled(self, counts: Mapping[str, Count], scale: float) -> dict[str, Spend]:
+        spends = {}
+        for role, count in sorted(counts.items()):
+            usage = Usage(
+                prompt_tokens=round(count.usage.prompt_tokens * scale),
+                completion_tokens=round(count.usage.completion_tokens * scale),
+            )
+            cost = _cost_usd(self.configs[role], usage)
+            spends[role] = Spend(calls=round(count.calls * scale), usage=usage, cost_usd=cost)
+        return spends
+
+    def _latency_s(self, case: str) -> float:
+        return float(ASSUMED[case]["latency_s"])
+
+    def _wall_s(self, roles: Mapping[str, Spend], latency_s: float) -> float:
+        """Seconds of calls; the strong model and its judge share an endpoint's limits where they are the same."""
+        by_config: dict[str, tuple[ModelConfig, int, int]] = {}
+        for role, spend in roles.items():
+            config = self.configs[role]
+            if config.provider == "local":
+                continue
+            _, calls, tokens = by_config.get(config.model_dump_json(), (config, 0, 0))
+            total = spend.usage.prompt_tokens + spend.usage.completion_tokens
+            by_config[config.model_dump_json()] = (config, calls + spend.calls, tokens + total)
+        return max((_seconds(*entry, latency_s) for entry in by_config.values()), default=0.0)
+
+
+def _seconds(config: ModelConfig, calls: int, tokens: int, latency_s: float) -> float:
+    bounds = [calls * latency_s / config.max_concurrency]
+    if config.requests_per_minute:
+        bounds.append(60 * calls / config.requests_per_minute)
+    if config.tokens_per_minute:
+        bounds.append(60 * tokens / config.tokens_per_minute)
+    return max(bounds)
+
+
+def _cost_usd(config: ModelConfig, usage: Usage) -> float | None:
+    if config.provider in ("local", "scripted"):
+        return 0.0
+    return pricing.cost_usd(usage, model=config.model_name, price=config.price, base_url=config.base_url)
+
+
+def _plus(a: Spend, b: Spend) -> Spend:
+    unknown = a.cost_usd is None or b.cost_usd is None
+    cost = None if unknown else (a.cost_usd or 0.0) + (b.cost_usd or 0.0)
+    return Spend(calls=a.calls + b.calls, usage=a.usage + b.usage, cost_usd=cost)
+
+
+def _sample(examples: Sequence[Example], seed: int) -> Sequence[Example]:
+    if len(examples) <= REHEARSED:
+        return list(examples)
+    chosen = sorted(Random(f"plan {seed}").sample(range(len(examples)), REHEARSED))
+    return [examples[index] for index in chosen]
+
+
+def _within(tokens: float, sampling: Sampling) -> int:
+    return max(1, round(tokens if sampling.max_tokens is None else min(tokens, sampling.max_tokens)))
+
+
+def _measured(pipeline: Pipeline) -> dict[str, float]:
+    """What the rounds that this run has finished say; empty before the first."""
+    found: dict[str, float] = {}
+    for number in range(1, pipeline.recipe.rounds + 1):
+        file = pipeline.folder.feedback(number) / "summary.json"
+        if not file.is_file():
+            break
+        summary = runs.read_json(file)
+        graded = summary["num_examples"] - summary["num_failed"]
+        scored = summary["num_positive"] + summary["num_negative"]
+        if graded and "num_solo_perfect" in summary:
+            found["solved_alone"] = summary["num_solo_perfect"] / graded
+        if scored:
+            found["helped"] = summary["num_positive"] / scored
+        for role, name in (("weak", "draft"), ("strong", "output")):
+            if calls := summary["calls"].get(role):
+                found[name] = summary["usage"][role]["completion_tokens"] / calls
+    return found

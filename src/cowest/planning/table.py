@@ -1,0 +1,91 @@
+"""The estimate on the terminal."""
+
+from collections.abc import Callable, Iterator
+from typing import TextIO, TypeVar
+
+from rich.table import Table
+from rich.text import Text
+
+from cowest.planning.estimate import Case, Plan, Spend
+from cowest.report import words
+from cowest.report.table import console_for, text_table
+
+Value = TypeVar("Value")
+
+
+def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
+    """Prints the estimate: the totals, both cases by stage and role, and what they rest on."""
+    console = console_for(stream)
+    console.print(Text(_headline(plan), style="bold"), soft_wrap=not console.is_terminal)
+    console.print(_spends(plan))
+    for line in _notes(plan):
+        console.print(Text(line), soft_wrap=not console.is_terminal)
+
+
+def _headline(plan: Plan) -> str:
+    calls = _range(plan, lambda case: words.count(sum(spend.calls for spend in case.roles.values())))
+    cost = _range(plan, lambda case: words.money(case.cost_usd))
+    wall = _range(plan, lambda case: words.duration(case.wall_s))
+    fewer, more = sorted((plan.low.num_pairs, plan.high.num_pairs))
+    pairs = _between(fewer, more, words.count)
+    return f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} pairs expected. Nothing was spent."
+
+
+def _spends(plan: Plan) -> Table:
+    rows = [
+        (stage, role, *_cells(plan.low.stages[stage].get(role, high), high), "")
+        for stage, spends in plan.high.stages.items()
+        for role, high in spends.items()
+    ]
+    rows += [
+        ("all", role, *_cells(plan.low.roles.get(role, high), high), "bold") for role, high in plan.high.roles.items()
+    ]
+    return text_table("low to high", ["stage", "role", "calls", "tokens in", "tokens out", "cost"], rows)
+
+
+def _cells(low: Spend, high: Spend) -> tuple[str, ...]:
+    return (
+        _between(low.calls, high.calls, words.count),
+        _between(low.usage.prompt_tokens, high.usage.prompt_tokens, words.count),
+        _between(low.usage.completion_tokens, high.usage.completion_tokens, words.count),
+        _between(low.cost_usd, high.cost_usd, words.money),
+    )
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    yield (
+        f"SFT on {plan.num_train:,} rows; feedback on {plan.num_queries:,} queries a round with {plan.samples} drafts "
+        f"each, {words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods on "
+        f"{plan.num_evaluated:,} examples."
+    )
+    for name, case in (("low", plan.low), ("high", plan.high)):
+        saved = ", and no call is saved by rule" if name == "high" else ""
+        tokens = ", ".join(f"{role} {count}" for role, count in case.assumed["tokens_a_reply"].items())
+        yield (
+            f"{name}: the strong model alone gets full marks on {words.percent(case.assumed['solved_alone'])} of the "
+            f"queries, {words.percent(case.assumed['helped'])} of the drafts help{saved}; tokens a reply: {tokens}; "
+            f"{case.assumed['latency_s']:g} s a call."
+        )
+    if plan.measured:
+        yield f"Measured in this run, not assumed: {', '.join(sorted(plan.measured))}."
+    yield "Tokens counted by " + ", ".join(f"{how} ({role})" for role, how in plan.tokens_from.items()) + "."
+    if plan.already_paid:
+        known = ", ".join(f"{words.count(count)} {role}" for role, count in plan.already_paid.items())
+        yield f"The run's ledger holds replies that are not paid again: {known}."
+    for role, spend in plan.high.roles.items():
+        if spend.cost_usd is None:
+            yield f"The price of {role} is not known. Give it: price: {{input: .., output: ..}}, USD per million."
+        budget = plan.budgets_usd.get(role)
+        if budget is not None and spend.cost_usd is not None and spend.cost_usd > budget:
+            cost = words.money(spend.cost_usd)
+            yield f"The high case of {role}, {cost}, is above its budget of {words.money(budget)}."
+
+
+def _range(plan: Plan, say: Callable[[Case], str]) -> str:
+    low, high = say(plan.low), say(plan.high)
+    return low if low == high else f"{low} to {high}"
+
+
+def _between(low: Value, high: Value, say: Callable[[Value], str]) -> str:
+    first, second = say(low), say(high)
+    return first if first == second else f"{first} – {second}"

@@ -1,0 +1,135 @@
+"""The estimate: its bounds hold on a run that is then made, it spends nothing, and its sums can be done by hand."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cowest.cli import main as cli
+from cowest.models import ModelConfig
+from cowest.pipeline import Pipeline
+from cowest.planning import Plan, make_plan, print_plan
+from cowest.planning.tokens import TokenCounter
+from cowest.recipe import make_recipe
+from tests.test_pipeline import recipe_of
+from tests.worlds import tree
+
+
+def plan_of(folder: Path, **changes: Any) -> Plan:
+    return make_plan(Pipeline(make_recipe(recipe_of(folder, **changes))))
+
+
+def paid(**settings: Any) -> dict[str, Any]:
+    return {
+        "model": "openai/gpt-x",
+        "base_url": "http://127.0.0.1:9/v1",
+        "price": {"input": 2.0, "output": 10.0},
+    } | settings
+
+
+def test_the_high_case_makes_every_call_of_algorithm_1(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path / "run", judge="strong", feedback={"samples": 5}, evaluate={"methods": ["strong_only"]})
+    feedback = plan.high.stages["feedback, round 1"]
+    assert plan.num_queries == 20
+    assert {role: spend.calls for role, spend in feedback.items()} == {
+        "weak": 20 * 5,
+        "strong": 20 * (1 + 5),
+        "judge": 20 * (1 + 5),
+    }
+    assert plan.high.stages["evaluate"]["strong"].calls == 12 * 2
+
+
+def test_the_low_case_saves_calls_unless_the_rules_are_off(tmp_path: Path) -> None:
+    def low(skip: bool) -> int:
+        plan = plan_of(tmp_path / "run", feedback={"samples": 5, "skip_settled": skip})
+        return plan.low.stages["feedback, round 1"]["weak"].calls
+
+    assert low(skip=True) < 20 * 5 * 0.75
+    assert low(skip=False) == 20 * 5
+
+
+def test_a_run_stays_within_its_plan(tmp_path: Path) -> None:
+    recipe = make_recipe(recipe_of(tmp_path / "run", feedback={"samples": 5}))
+    plan = make_plan(Pipeline(recipe))
+    with Pipeline(recipe) as pipeline:
+        pipeline.feedback(1)
+    summary = json.loads((tmp_path / "run/round-1/feedback/summary.json").read_text())
+    for role, high in plan.high.stages["feedback, round 1"].items():
+        assert plan.low.stages["feedback, round 1"][role].calls * 0.6 <= summary["calls"][role] <= high.calls
+
+
+def test_evaluation_pays_for_exactly_the_planned_calls(tmp_path: Path) -> None:
+    recipe = make_recipe(recipe_of(tmp_path / "run"))
+    plan = make_plan(Pipeline(recipe))
+    with Pipeline(recipe) as pipeline:
+        results = pipeline.evaluate()
+        assert pipeline.paid_calls() == {role: spend.calls for role, spend in plan.high.stages["evaluate"].items()}
+    assert list(results["methods"]) == plan.methods
+
+
+def test_what_a_finished_round_measured_replaces_what_was_assumed(tmp_path: Path) -> None:
+    recipe = make_recipe(recipe_of(tmp_path / "run", feedback={"samples": 5}))
+    with Pipeline(recipe) as pipeline:
+        pipeline.feedback(1)
+    summary = json.loads((tmp_path / "run/round-1/feedback/summary.json").read_text())
+    plan = make_plan(Pipeline(recipe))
+    assert plan.measured["solved_alone"] == summary["num_solo_perfect"] / summary["num_examples"]
+    assert plan.already_paid == {"weak": summary["calls"]["weak"], "strong": summary["calls"]["strong"]}
+    assert plan.low.assumed["helped"] == plan.high.assumed["helped"] == plan.measured["helped"]
+
+
+def test_money_is_tokens_times_price_and_time_is_the_tightest_limit(tmp_path: Path) -> None:
+    strong = paid(requests_per_minute=60, max_concurrency=4)
+    plan = plan_of(tmp_path / "run", strong=strong, judge="strong")
+    for case in (plan.low, plan.high):
+        spends = [case.roles["strong"], case.roles["judge"]]
+        for spend in spends:
+            expected = (spend.usage.prompt_tokens * 2.0 + spend.usage.completion_tokens * 10.0) / 1e6
+            assert spend.cost_usd == pytest.approx(expected, rel=1e-6)
+        calls = sum(spend.calls for spend in spends)
+        assert case.wall_s == pytest.approx(max(calls * 60 / 60, calls * case.assumed["latency_s"] / 4))
+    assert plan.low.cost_usd is not None
+    assert plan.high.cost_usd is not None
+    assert plan.low.cost_usd < plan.high.cost_usd
+
+
+def test_an_unknown_price_is_no_price(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path / "run", strong=paid(price=None))
+    assert plan.high.cost_usd is None
+    printed = io.StringIO()
+    print_plan(plan, printed)
+    assert "The price of strong is not known" in printed.getvalue()
+
+
+def test_a_budget_below_the_high_case_is_said(tmp_path: Path) -> None:
+    printed = io.StringIO()
+    print_plan(plan_of(tmp_path / "run", strong=paid(budget_usd=0.0001)), printed)
+    assert "is above its budget of $0.0001" in printed.getvalue()
+
+
+def test_max_tokens_bounds_a_reply(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path / "run", strong=paid(sampling={"max_tokens": 50}))
+    assert plan.high.assumed["tokens_a_reply"]["strong"] == 50
+
+
+def test_plan_makes_nothing_and_prints_tables_or_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import yaml
+
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(recipe_of(tmp_path / "run", strong=paid())))
+    before = tree(tmp_path)
+    assert cli.main(["plan", str(recipe)]) == 0
+    assert "Nothing was spent." in capsys.readouterr().out
+    assert cli.main(["plan", str(recipe), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["num_queries"] == 10
+    assert tree(tmp_path) == before
+
+
+def test_tokens_are_counted_by_the_models_own_tokenizer_where_it_is_at_hand() -> None:
+    lab = TokenCounter(ModelConfig(model="local/cowest.lab:assets/weak"))
+    assert lab.how == "the model's tokenizer"
+    assert lab.count("120 mg of the drug") < 12
+    unknown = TokenCounter(ModelConfig(model="openai/some-model", base_url="http://127.0.0.1:9/v1"))
+    assert unknown.count("x" * 400) == 100
