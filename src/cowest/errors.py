@@ -28,15 +28,25 @@ class TransientEndpointError(EndpointError):
 
     Attributes:
         retry_after_s: seconds the endpoint asked to wait, if it said so.
+        may_be_billed: whether the endpoint may have done the work all the same, such as after a timeout.
     """
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, retry_after_s: float | None = None, *, may_be_billed: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.may_be_billed = may_be_billed
 
 
 class CompletionError(CowestError):
-    """One request got no usable completion (empty text, no finish reason, refused); others may still work."""
+    """One request got no usable completion (empty text, no finish reason, refused); others may still work.
+
+    Attributes:
+        may_be_billed: whether the endpoint did the work all the same, such as for a reply that it filtered.
+    """
+
+    def __init__(self, message: str, *, may_be_billed: bool = False) -> None:
+        super().__init__(message)
+        self.may_be_billed = may_be_billed
 
 
 class BudgetError(CowestError):

@@ -1,69 +1,130 @@
 """A model with a hard cap on its money."""
 
 import asyncio
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-from cowest.errors import BudgetError, InputError
+from cowest.errors import BudgetError, CompletionError, InputError, TransientEndpointError
 from cowest.models.base import ChatModel
-from cowest.types import ChatRequest, Completion
+from cowest.types import ChatRequest, Completion, Usage
+
+TOKENS_A_MESSAGE = 64
+"""Upper bound on what a chat template puts around one message, and around them all."""
+
+Cost = Callable[[Usage], float | None]
+"""USD of a call with this usage; None where the price is not known."""
 
 
 class Budgeted:
-    """Refuses a call that could take the spend over the budget.
+    """Makes a call only if its worst case fits into what is left.
 
-    Before a call the price of the dearest one so far is set aside, also for those in flight. The first call goes
-    alone, because nothing is known before it. A call far dearer than all before it can still go over by its excess.
+    The worst case is reserved before the call and given back after it: a prompt token for every byte of the prompt,
+    since no tokenizer makes more, and `max_tokens` of completion. While other calls hold the rest of the budget, a call
+    waits for them. A call that failed in a way that may have been billed stays reserved.
 
     Args:
-        spent_usd: what the role has cost before, in earlier processes of the same run.
+        budget_usd: the cap.
+        cost: prices a usage.
+        spent_usd: what was spent before, in earlier processes of the same run.
+        max_tokens: the cap on completions whose request has none; they are sent with it.
+
+    Raises:
+        InputError: the price is not known, so that no budget can be kept.
     """
 
-    def __init__(self, model: ChatModel, budget_usd: float, spent_usd: float = 0.0) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        budget_usd: float,
+        *,
+        cost: Cost,
+        spent_usd: float = 0.0,
+        max_tokens: int | None = None,
+    ) -> None:
         self.model = model
         self.name = model.name
         self.identity = model.identity
         self.budget_usd = budget_usd
         self.spent_usd = spent_usd
-        self._dearest_usd: float | None = None
-        self._num_in_flight = 0
-        # A lock belongs to one event loop, and the stages of a run each have their own.
-        self._first: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self.reserved_usd = 0.0
+        self._cost = cost
+        self._max_tokens = max_tokens
+        # A condition belongs to one event loop, and the stages of a run each have their own.
+        self._changed: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Condition] = WeakKeyDictionary()
+        if cost(Usage(prompt_tokens=1, completion_tokens=1)) is None:
+            raise InputError(
+                f"budget_usd is set for {self.name!r}, but its price is not known. Give it: price: {{input: .., "
+                "output: ..} in USD per million tokens."
+            )
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation if the budget allows.
 
         Raises:
-            BudgetError: it does not.
-            InputError: the price of the model is unknown, so that no budget can be kept.
+            BudgetError: what is left is less than the worst case of this call, and no call in flight can free more.
+            InputError: neither the request nor the recipe limits the completion, so that there is no worst case.
         """
-        if self._dearest_usd is None:
-            async with self._first.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-                if self._dearest_usd is None:
-                    return await self._complete(request)
-        return await self._complete(request)
+        request = self._limited(request)
+        worst_usd = worst_case_usd(request, self._cost)
+        await self._reserve(worst_usd)
+        try:
+            completion = await self.model.complete(request)
+            self.spent_usd += worst_usd if completion.cost_usd is None else completion.cost_usd
+            return completion
+        except (TransientEndpointError, CompletionError) as error:
+            if error.may_be_billed:
+                self.spent_usd += worst_usd
+            raise
+        except asyncio.CancelledError:
+            self.spent_usd += worst_usd
+            raise
+        finally:
+            self.reserved_usd -= worst_usd
+            changed = self._condition()
+            async with changed:
+                changed.notify_all()
 
     async def close(self) -> None:
         """Closes the model."""
         await self.model.close()
 
-    async def _complete(self, request: ChatRequest) -> Completion:
-        reserved = (self._num_in_flight + 1) * (self._dearest_usd or 0.0)
-        if self.spent_usd >= self.budget_usd or self.spent_usd + reserved > self.budget_usd:
-            raise BudgetError(
-                f"The budget of {self.name!r} is reached: ${self.spent_usd:.4f} of ${self.budget_usd:.4f} are spent, "
-                f"and the next call could cost ${self._dearest_usd or 0.0:.4f}. Everything paid for is kept; raise "
-                "budget_usd and run the same command again to go on."
-            )
-        self._num_in_flight += 1
-        try:
-            completion = await self.model.complete(request)
-        finally:
-            self._num_in_flight -= 1
-        if completion.cost_usd is None:
+    def _limited(self, request: ChatRequest) -> ChatRequest:
+        if request.sampling.max_tokens is not None:
+            return request
+        if self._max_tokens is None:
             raise InputError(
-                f"budget_usd is set for {self.name!r}, but its price is not known. Give it: price: {{input: .., "
-                "output: ..} in USD per million tokens."
+                f"budget_usd is set for {self.name!r}, but no sampling.max_tokens, so that one call could cost more "
+                "than the budget. Set sampling: {max_tokens: 2048}, or more for a model that reasons first."
             )
-        self.spent_usd += completion.cost_usd
-        self._dearest_usd = max(self._dearest_usd or 0.0, completion.cost_usd)
-        return completion
+        sampling = request.sampling.model_copy(update={"max_tokens": self._max_tokens})
+        return request.model_copy(update={"sampling": sampling})
+
+    async def _reserve(self, worst_usd: float) -> None:
+        changed = self._condition()
+        async with changed:
+            while self.spent_usd + self.reserved_usd + worst_usd > self.budget_usd:
+                if self.reserved_usd <= _ROUNDING or self.spent_usd + worst_usd > self.budget_usd:
+                    raise self._refusal(worst_usd)
+                await changed.wait()
+            self.reserved_usd += worst_usd
+
+    def _refusal(self, worst_usd: float) -> BudgetError:
+        return BudgetError(
+            f"The budget of {self.name!r} is reached: ${self.spent_usd:.4f} of ${self.budget_usd:.4f} are spent, and "
+            f"the next call could cost up to ${worst_usd:.4f}. Everything paid for is kept; raise budget_usd and run "
+            "the same command again to go on."
+        )
+
+    def _condition(self) -> asyncio.Condition:
+        return self._changed.setdefault(asyncio.get_running_loop(), asyncio.Condition())
+
+
+_ROUNDING = 1e-12
+
+
+def worst_case_usd(request: ChatRequest, cost: Cost) -> float:
+    """What a request with `max_tokens` can cost at most."""
+    num_bytes = sum(len(message.content.encode("utf-8", "surrogatepass")) for message in request.messages)
+    prompt_tokens = num_bytes + TOKENS_A_MESSAGE * (len(request.messages) + 1)
+    usage = Usage(prompt_tokens=prompt_tokens, completion_tokens=request.sampling.max_tokens or 0)
+    return cost(usage) or 0.0

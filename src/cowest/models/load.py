@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from cowest import plugins
+from cowest import plugins, pricing
 from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.models.base import ChatModel
@@ -13,6 +13,7 @@ from cowest.models.ledgered import Ledgered
 from cowest.models.metered import Metered
 from cowest.models.paced import Paced
 from cowest.models.retrying import Retrying
+from cowest.types import Usage
 
 
 def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = None, seed: int = 0) -> Metered:
@@ -34,11 +35,18 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
         # No endpoint to spare and nothing that passes by itself: such a model batches what it is given.
         return Metered(_kept(provider, ledger, role), role)
     # What the ledger knows is neither paced nor paid; a retry is paced like any other call.
-    limited = Concurrent(Paced(provider, config.requests_per_minute, config.tokens_per_minute), config.max_concurrency)
-    model: ChatModel = Retrying(limited, seed=seed)
+    model: ChatModel = Paced(provider, config.requests_per_minute, config.tokens_per_minute)
+    model = Concurrent(model, config.max_concurrency)
     if config.budget_usd is not None:
-        model = Budgeted(model, config.budget_usd, 0.0 if ledger is None else ledger.spend_usd(role))
-    return Metered(_kept(model, ledger, role), role)
+        model = _capped(model, config, config.budget_usd, 0.0 if ledger is None else ledger.spend_usd(role))
+    return Metered(_kept(Retrying(model, seed=seed), ledger, role), role)
+
+
+def _capped(model: ChatModel, config: ModelConfig, budget_usd: float, spent_usd: float) -> Budgeted:
+    def cost(usage: Usage) -> float | None:
+        return pricing.cost_usd(usage, model=config.model_name, price=config.price, base_url=config.base_url)
+
+    return Budgeted(model, budget_usd, cost=cost, spent_usd=spent_usd, max_tokens=config.sampling.max_tokens)
 
 
 def _kept(model: ChatModel, ledger: Ledger | None, role: str) -> ChatModel:
