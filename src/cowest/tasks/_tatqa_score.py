@@ -6,6 +6,7 @@ what seems odd too, since published figures are made with it:
 - Several answers are sorted as texts and joined, and then compared as one text. Both metrics see one bag of tokens.
 - A number counts with its scale: 12.5 with "million", "12.5 million" and "12,500,000" are equal. It is rounded to two
   decimals before the scale is applied. A number without scale also equals the percentage of which it is the fraction.
+- What follows a number and its scale word is not looked at: "12.5 million dollars" is 12.5 million.
 - "(43)" is -43, but "(1,043)" is 1043, and a minus sign of Unicode makes a word.
 - Tokens of the F1 are a set; the F1 is rounded to two decimals; for arithmetic and count it is the exact match.
 
@@ -30,7 +31,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _BARE_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _MAX_WHOLE_DIGITS = 15
-_SCORER_SCALED = re.compile(r"[\d.]+\s?[a-zA-Z]+")
+_SCORER_SCALED = re.compile(r"(?<![\d.])[\d.]++\s?[a-zA-Z]+")
 _SCORER_NEGATIVE = re.compile(r"\([\d.\s]+\)")
 _SCORER_PERCENT = re.compile(r"[\d.\s]%")
 
@@ -71,11 +72,12 @@ def readings_of_text(text: str) -> list[Reading]:
     """
     pieces = tuple(piece.strip() for piece in text.split(_SEPARATOR) if piece.strip())
     found: list[Reading] = []
-    for answers in (pieces, (text.strip(),)):
-        if any(answers):
-            # Plainly, since the scorer does not see the scale in "(1,043) million".
-            found.append((tuple(_plain(answer) if own_scale(answer) else answer for answer in answers), ""))
-            found.extend(_with_shared_scale(answers))
+    # The scorer takes "5 million; 6" for five million: that text is two answers and nothing else.
+    whole = (text.strip(),) if pieces and _number(text) is None else ()
+    for answers in filter(None, dict.fromkeys((pieces, whole))):
+        # Plainly, since the scorer does not see the scale in "(1,043) million".
+        found.append((tuple(_plain(answer) if own_scale(answer) else answer for answer in answers), ""))
+        found.extend(_with_shared_scale(answers))
     return _with_plain_numbers(found)
 
 
@@ -101,8 +103,8 @@ def exact_match_and_f1(
 def write(answers: Sequence[str], scale: str) -> str:
     """Gold answers as a model would write them: "12.5 million", "34.2%", "2018; 2019"; empty ones are left out."""
     kept = [" ".join(answer.splitlines()) for answer in answers if answer]
-    if len(kept) > 1:
-        # A semicolon separates answers, and to the scorer one mark is like the other.
+    if len(kept) > 1 or _number(kept[0]) is not None:
+        # A semicolon would separate answers; to the scorer one mark is like the other.
         kept = [answer.replace(_SEPARATOR, ",") for answer in kept]
     return f"{_SEPARATOR} ".join(_with_scale(answer, scale) for answer in kept)
 
@@ -115,8 +117,8 @@ def _with_scale(answer: str, scale: str) -> str:
 
 def _readings_of_gold(answers: tuple[str, ...], scale: str) -> list[Reading]:
     found = [(answers, scale)]
-    if scale and any(own_scale(answer) for answer in answers):
-        found.append((answers, ""))
+    if scale and any(own_scale(answer) or _plain_number(answer) is None for answer in answers):
+        found.append((tuple(_with_scale(answer, scale) for answer in answers if answer), ""))
     # What finds the answer in an output drops quotes and full stops at its ends, so the gold answer may lose them too.
     written = write(answers, scale)
     final = outputs.parse(f"Answer: {written}").final
