@@ -1,4 +1,4 @@
-"""TAT-QA (Zhu et al., ACL 2021): questions over a table and text from finance, answered with a scale."""
+"""TAT-QA (Zhu et al., ACL 2021): questions over a financial table and its text, answers with a scale."""
 
 import math
 import re
