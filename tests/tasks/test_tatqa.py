@@ -72,7 +72,13 @@ def test_a_question_becomes_an_example(tmp_path: Path) -> None:
         ),
         references=("-3.1 million",),
         explanation="12.4-15.5",
-        fields={"answer": ["-3.1"], "scale": "million", "answer_type": "arithmetic", "answer_from": "table-text"},
+        fields={
+            "question": "What is the change in revenue in 2019 from 2018?",
+            "answer": ["-3.1"],
+            "scale": "million",
+            "answer_type": "arithmetic",
+            "answer_from": "table-text",
+        },
     )
 
 

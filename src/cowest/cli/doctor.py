@@ -27,6 +27,7 @@ KINDS = {
     "contradiction": "rows that contradict an earlier one",
     "empty": "rows with an empty field",
     "leak": "rows whose query may give the answer away",
+    "flaw": "rows with another flaw",
 }
 
 

@@ -15,7 +15,7 @@ from cowest.types import Example
 if TYPE_CHECKING:
     from cowest.tasks.base import Task
 
-ProblemKind = Literal["gold", "duplicate", "contradiction", "empty", "leak", "overlap"]
+ProblemKind = Literal["gold", "duplicate", "contradiction", "empty", "leak", "overlap", "flaw"]
 
 MIN_LEAK = 12
 """Shorter texts than this many characters stand in a question by chance."""
@@ -27,8 +27,8 @@ class Problem(BaseModel):
     Attributes:
         row: id of the example.
         kind: "gold" (its own reference does not score full marks), "duplicate" and "contradiction" (an earlier row asks
-            the same, with the same or with another answer), "empty", "leak" (the query gives the answer away) or
-            "overlap" (another split asks the same).
+            the same, with the same or with another answer), "empty", "leak" (the query gives the answer away),
+            "overlap" (another split asks the same) or "flaw" (what else the task knows to be wrong with the row).
     """
 
     row: str

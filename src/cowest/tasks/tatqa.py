@@ -10,7 +10,8 @@ from cowest.plugins import nearest
 from cowest.tasks import _tatqa_score
 from cowest.tasks._files import read_rows, with_hub_split
 from cowest.tasks._rows import Row, UniqueIds
-from cowest.tasks.base import Problem, SplitName, Task, Validation
+from cowest.tasks._validation import Problem, Validation
+from cowest.tasks.base import SplitName, Task
 from cowest.types import Answer, Example
 
 ANSWER_TYPES = ("span", "multi-span", "arithmetic", "count")
@@ -54,8 +55,9 @@ class TatQa(Task):
                     references=(_tatqa_score.write(answers, scale),),
                     explanation=_explanation(question.optional_text("derivation")),
                     fields={
+                        "question": question.text("question"),
                         "answer": answers,
-                        "scale": scale,
+                        "scale": scale or None,
                         "answer_type": _one_of(question, "answer_type", ANSWER_TYPES),
                         "answer_from": question.optional_text("answer_from"),
                     },
@@ -64,14 +66,16 @@ class TatQa(Task):
     def score(self, example: Example, answer: Answer) -> dict[str, float]:
         """Scores an answer by the data set's exact match and F1; no answer scores 0."""
         gold = example.fields
-        exact_match, f1 = _tatqa_score.score(answer.final or "", gold["answer"], gold["scale"], gold["answer_type"])
+        exact_match, f1 = _tatqa_score.score(
+            answer.final or "", gold["answer"], gold["scale"] or "", gold["answer_type"]
+        )
         return {"exact_match": exact_match, "f1": f1}
 
     def validate(self, split: Sequence[Example]) -> Validation:
         """Checks the split as every task does, and names gold answers that contradict themselves."""
         validation = super().validate(split)
         flaws = [
-            Problem(row=example.id, field="answer", problem=flaw)
+            Problem(row=example.id, field="answer", problem=flaw, kind="flaw")
             for example in split
             for flaw in _flaws(example.fields)
         ]
@@ -147,7 +151,7 @@ def _explanation(derivation: str | None) -> str | None:
 
 
 def _flaws(fields: dict[str, Any]) -> Iterator[str]:
-    answers, scale = fields["answer"], fields["scale"]
+    answers, scale = fields["answer"], fields["scale"] or ""
     if "" in answers:
         yield "the list of gold answers holds an empty one, which is left out of the reference"
     for answer in answers:
