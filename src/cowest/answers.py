@@ -36,13 +36,15 @@ _OPENING = rf"(?:[^\S\n]|[>#*_`~\-•·|\"'“”«「【\[(]|\d{{1,2}}[.)](?=\s
 _CLOSING = rf"(?:[^\S\n]|[*_`~\"'”»」】\])]|{_HTML}){{0,16}}"
 _NAME = rf"(?:(?:(?:{_BEFORE})[^\S\n]+){{0,3}}(?:{_ANSWER})(?:[^\S\n]+(?:{_AFTER})(?!\w))?|{_ANSWER_CJK})(?!\w)"
 _IS = (
-    r"(?:[^\S\n]+(?:to|for)[^\S\n]+[^.:\n]{1,60}?)?[^\S\n]+(?:is|are|est|ist|es|è|é|är)\b"
+    r"(?:[^\S\n]+(?:to|for)[^\S\n]+[^.:\n]{1,60}?)?[^\S\n]+"
+    r"(?:is|are|(?:would|should|must) be|est|ist|lautet|es|è|é|är)\b"
+    r"(?:[^\S\n]+(?:therefore|thus|hence|simply|indeed)\b)?,?"
     r"(?![^\S\n]+(?:not|found|based|given|derived|obtained|provided|clear|unclear|obvious|simple|in the)\b)"
 )
 _LABELS = [
     re.compile(pattern, re.IGNORECASE | re.MULTILINE | re.DOTALL)
     for pattern in (
-        rf"^{_OPENING}(?:{_NAME}{_CLOSING}(?:[:：=|]|[-=]>|→|[-–—]{{1,2}}(?=[^\S\n]))|ans\.(?=\s))"
+        rf"^{_OPENING}(?:{_NAME}{_CLOSING}(?:[:：=|]|[-=]>|→|[-–—]{{1,2}}(?=[^\S\n]))|ans\.(?=\s)|{_NAME}(?=[^\S\n]+[(\[][a-z][)\]]\s*$))"
         r"(?P<answer>[^\n]*)$",
         rf"^{_OPENING}{_NAME}{_CLOSING}$(?P<answer>)",
         # Within a line: after a stop, in bold, or with a capital letter, as in "... make four. Answer: 4".
@@ -63,7 +65,8 @@ _NO_STATEMENT = re.compile(
 # A reason or another sentence behind the answer. A full stop alone may belong to "St. Louis".
 _REMARK = re.compile(
     r"[.!](?=\s+(?:The|This|That|These|It|I|We|Since|Because|Therefore|However|Note|As|Options?|Other|All|Hence|Thus|"
-    r"So|If|But|While|Although|My|Please)\b)|。(?=.)|,?\s+(?=(?:because|since|due to|given that)\s)|,\s+(?=which\s)"
+    r"So|If|But|While|Although|My|Please)\b)|。(?=.)|,?\s+(?=(?:because|since|due to|given that)\s)|,\s+(?=which\s)|"
+    r"(?:です|입니다)(?=[.。]?\s*$)"
 )
 _MAX_WORDS_OF_A_LATER_SENTENCE = 4
 _EXPLANATION_LABEL = re.compile(
