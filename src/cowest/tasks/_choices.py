@@ -2,18 +2,42 @@
 
 import re
 import string
+import unicodedata
 from collections.abc import Sequence
 
 from cowest import metrics
 
 LETTERS = string.ascii_uppercase
 
+_NOUN = r"(?:(?:option|choice|letter|answer)\s*:?\s*|选项\s*|選項\s*)?"
 # "B", "(B)", "B.", "b) Paris", "option B: Paris". A bare letter before other words is an article or a name.
 _LETTERED = re.compile(
-    r"(?:option|choice)?\s*(?:\((?P<round>[a-z])\)|\[(?P<square>[a-z])\]|(?P<bare>[a-z])(?:$|\s*(?P<mark>[.):])))"
-    r"\s*[:.\-]?\s*(?P<rest>.*)",
+    rf"{_NOUN}(?:\((?P<round>[a-z])\)|[\[【](?P<square>[a-z])[\]】]|"
+    r"(?P<bare>[a-z])(?:$|\s*[.):,、。]|\s(?=[-–—]\s)|(?=\s+(?:\(|because\b|since\b|is\b)|\n)))"
+    r"\s*[:.,\-–—]?\s*(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_TEXT_THEN_LETTER = re.compile(
+    rf"(?P<text>.+?)\s*(?:\(\s*{_NOUN}(?P<round>[a-z])\s*\)|,\s*(?:option|choice)\s*\(?(?P<named>[a-z])\)?)",
+    re.IGNORECASE | re.DOTALL,
+)
+# "It is B.", "I choose B", "B is the correct answer.": what stands around an answer in a sentence.
+_FRAME_BEFORE = re.compile(
+    r"^(?:it is|it's|that is|it must be|i (?:would |will )?(?:choose|pick|select|say)|my (?:choice|answer) is|"
+    r"the (?:correct |right |best )?(?:answer|option|choice) is)\s*:?\s+",
+    re.IGNORECASE,
+)
+_FRAME_BEHIND = re.compile(
+    r"\s+(?:is|would be) (?:the )?(?:most )?(?:correct|right|best|true|likely)?(?:\s*(?:answer|option|choice|one))?$",
+    re.IGNORECASE,
+)
+# A reason behind the letter. It may name other options, since it says why they are wrong.
+_REMARK = re.compile(
+    r"\(?(?:because|since|as|due to|given|which|this|these|it|the other|all other|others?|"
+    r"is (?:the )?(?:correct|right|best|answer|true|only))\b",
+    re.IGNORECASE,
+)
+_ANOTHER_LETTER = re.compile(r"[(\[][A-Za-z][)\]]|\b[A-Z]\)|\b(?:and|or|und|&|/)\s*\(?[A-Z]\b|\boptions? \(?[A-Za-z]\b")
 
 
 def render(options: Sequence[str]) -> str:
@@ -28,13 +52,16 @@ def find(text: str, options: Sequence[str]) -> int | None:
     with the same text the first stands for all.
     """
     by_text = with_text(text, options)
-    match = _LETTERED.fullmatch(text.strip())
+    plain = _plain(text)
+    if by_text is None:
+        by_text = with_text(plain, options)
+    match = _LETTERED.fullmatch(plain)
     index = LETTERS.find((match["round"] or match["square"] or match["bare"]).upper()) if match else -1
     if match is None or index >= len(options):
-        return by_text
+        return by_text if by_text is not None else _text_then_letter(plain, options)
     rest = match["rest"].strip()
     if rest:
-        return by_text if by_text is not None else _lettered(index, rest, match["mark"], options)
+        return by_text if by_text is not None else _lettered(index, rest, options)
     # "(A)" is how the query writes the letter, even where the text of an option is "A".
     in_parentheses = match["bare"] is None
     return index if in_parentheses or by_text is None or same(options[by_text], options[index]) else None
@@ -44,15 +71,6 @@ def letter(index: int, options: Sequence[str]) -> str:
     """The letter of an option, in parentheses where a bare letter could be read as another option's text."""
     bare = LETTERS[index]
     return bare if find(bare, options) == index else f"({bare})"
-
-
-def _lettered(index: int, rest: str, mark: str | None, options: Sequence[str]) -> int | None:
-    named = with_text(rest, options)
-    if named is not None:
-        return index if same(options[named], options[index]) else None
-    # "C. difficile" is a name; "C. Streptococcus" is option C where that option shares a word with it.
-    is_name = mark == "." and not metrics.token_f1(rest, [options[index]])
-    return None if is_name else index
 
 
 def with_text(text: str, options: Sequence[str]) -> int | None:
@@ -71,3 +89,35 @@ def same(a: str, b: str) -> bool:
 
 def _nearly_same(a: str, b: str) -> bool:
     return metrics.exact_match(a, [b]) == 1.0
+
+
+def _plain(text: str) -> str:
+    """`text` without markdown and without the sentence around it."""
+    plain = unicodedata.normalize("NFKC", text).replace("**", "").replace("__", "").strip().strip("`*\"'“”").strip()
+    plain = _FRAME_BEFORE.sub("", plain)
+    ends = plain[:-1] if plain.endswith(".") else plain
+    return _FRAME_BEHIND.sub("", ends) if _FRAME_BEHIND.search(ends) else plain
+
+
+def _text_then_letter(text: str, options: Sequence[str]) -> int | None:
+    """For "Paris (B)": the option, where text and letter agree."""
+    match = _TEXT_THEN_LETTER.fullmatch(text.rstrip(". "))
+    if match is None:
+        return None
+    named = with_text(match["text"], options)
+    index = LETTERS.find((match["round"] or match["named"]).upper())
+    return named if named is not None and index < len(options) and same(options[named], options[index]) else None
+
+
+def _lettered(index: int, rest: str, options: Sequence[str]) -> int | None:
+    """For a letter with something behind it: its option's text, part of it, or a remark."""
+    named = with_text(rest.strip("()"), options)
+    if named is not None:
+        return index if same(options[named], options[index]) else None
+    if _REMARK.match(rest):
+        return index
+    if _ANOTHER_LETTER.search(rest):
+        return None
+    # "C. difficile" is a name, and "C. Streptococcus" is option C where that one is the nearest to the words.
+    overlaps = [metrics.token_f1(rest, [option]) for option in options]
+    return index if overlaps[index] > 0 and overlaps[index] == max(overlaps) else None

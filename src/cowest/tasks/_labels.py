@@ -1,16 +1,116 @@
-"""Fixed labels: which one a text means."""
+"""Fixed sets of labels: which label a final answer means."""
 
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cowest import metrics
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_NEGATIONS = {"not", "no", "non", "un", "never", "neither", "nor", "without", "cannot", "if", "whether", "unsure"}
+_NEGATION_REACHES = 6
+# What may follow a label in a sentence and leave it the answer. "No evidence" and "safe to say" are no answers.
+_MAY_FOLLOW = re.compile(
+    r"(?:because|since|as|due to|given|for|here|overall|based on|according to|in (?:this|that|the|its|my)|"
+    r"response|reply|answer|label|option|category|context)\b"
+)
+
+
+@dataclass(frozen=True)
+class _Mention:
+    """A label in a text: which words, whether it is said of something, and whether it is denied."""
+
+    label: str
+    first: int
+    last: int
+    is_statement: bool
+    is_negated: bool
 
 
 def find(text: str, labels: Sequence[str] | Mapping[str, Sequence[str]]) -> str | None:
-    """The label that `text` names, by itself or another of its spellings; None where it names none or several."""
-    spellings = {label: (label, *(labels[label] if isinstance(labels, Mapping) else ())) for label in labels}
-    words = f" {_words(text)} "
-    exact = {label for label, names in spellings.items() if any(words.strip() == _words(name) for name in names)}
-    return exact.pop() if len(exact) == 1 else None
+    """The label that `text` means.
+
+    Case, markdown and punctuation do not count, and "needs_caution", "needs-caution" and "__needs caution__" are one
+    label. A sentence counts ("It is safe.", "Yes, because no harm is done."). Words are never split: "unsafe" is not
+    "safe". Nothing is guessed: None where no label is named, where several are ("yes or no"), where it is denied
+    ("not safe"), doubted ("if it is safe") or asked for ("safe?").
+
+    Args:
+        labels: the labels; as a mapping each with other ways to say it, for example {"yes": ["true"], "no": []}.
+    """
+    forms = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, ())
+    text = _normal(text)
+    # Labels of signs alone ("+", "C" and "C++") have no words that tell them apart.
+    exact = {
+        label for label, others in forms.items() if metrics.accuracy(text, [_normal(form) for form in (label, *others)])
+    }
+    if exact:
+        return exact.pop() if len(exact) == 1 else None
+    words = list(_WORD.finditer(text))
+    mentions = list(_mentions(text, words, forms))
+    named = {mention.label for mention in mentions}
+    if len(named) > 1 and not _opens_with_answer(text, words, mentions):
+        return None
+    meant = mentions[:1] if len(named) > 1 else mentions
+    if any(mention.is_negated for mention in meant) or not any(mention.is_statement for mention in meant):
+        return None
+    return meant[0].label
 
 
-def _words(text: str) -> str:
-    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
+def _normal(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'").strip()
+
+
+def _mentions(text: str, words: list[re.Match[str]], forms: Mapping[str, Sequence[str]]) -> Iterator[_Mention]:
+    spoken = [word.group() for word in words]
+    by_length = sorted(_word_forms(forms).items(), key=lambda form: -len(form[0]))
+    position = 0
+    while position < len(spoken):
+        for form, label in by_length:
+            if tuple(spoken[position : position + len(form)]) == form:
+                last = position + len(form) - 1
+                if label is not None:
+                    yield _mention(text, words, label, position, last)
+                position = last
+                break
+        position += 1
+
+
+def _word_forms(forms: Mapping[str, Sequence[str]]) -> dict[tuple[str, ...], str | None]:
+    """The label of each form as words; None where two labels have the same words."""
+    found: dict[tuple[str, ...], str | None] = {}
+    for label, others in forms.items():
+        for form in (label, *others):
+            key = tuple(_WORD.findall(_normal(form)))
+            if key:
+                found[key] = label if found.get(key, label) == label else None
+    return found
+
+
+def _mention(text: str, words: list[re.Match[str]], label: str, first: int, last: int) -> _Mention:
+    rest = text[words[last].end() :]
+    behind = rest.lstrip(" *_`\"'\u201d)]")
+    ends = not behind or bool(re.match(r"[.,;:!(\n\u3002\uff0c\u2014\u2013]|-\s", behind)) or rest.startswith("\n")
+    before = words[max(0, first - _NEGATION_REACHES) : first]
+    # A negation reaches to the end of its clause: "No, it is safe."
+    near = [word.group() for word in before if not re.search(r"[.,;:!?\n]", text[word.end() : words[first].start()])]
+    return _Mention(
+        label=label,
+        first=first,
+        last=last,
+        is_statement=ends or bool(_MAY_FOLLOW.match(behind)),
+        is_negated=any(word in _NEGATIONS or word.endswith("n't") for word in near),
+    )
+
+
+def _opens_with_answer(text: str, words: list[re.Match[str]], mentions: list[_Mention]) -> bool:
+    """Whether the first words are the answer and the other labels belong to a remark: "Yes, as no harm is done."."""
+    head = mentions[0]
+    if head.first != 0 or not head.is_statement:
+        return False
+    other = next(mention for mention in mentions if mention.label != head.label)
+    between = [word.group() for word in words[head.last + 1 : other.first]]
+    if "or" in between[:1]:
+        return False
+    return bool(set(between) - {"and", "but", "maybe", "perhaps"}) or not other.is_statement
