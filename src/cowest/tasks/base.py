@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 from pydantic import BaseModel
 
 from cowest.errors import InputError
+from cowest.tasks._spool import FirstSeen, Spool
 from cowest.types import Answer, Example
 
 SplitName = Literal["train", "validation", "test"]
@@ -33,12 +34,12 @@ class Validation(BaseModel):
 
 
 class Split(Sequence[Example]):
-    """The examples of one part of a task's data; remembers the task, so that stages can score."""
+    """The examples of one part of a task's data, kept on disk; remembers the task, so that stages can score."""
 
-    def __init__(self, task: "Task", name: str, examples: Sequence[Example]) -> None:
+    def __init__(self, task: "Task", name: str, examples: Iterable[Example]) -> None:
         self.task = task
         self.name = name
-        self._examples = list(examples)
+        self._examples = examples if isinstance(examples, Spool) else Spool(examples)
 
     @overload
     def __getitem__(self, index: int) -> Example: ...
@@ -101,11 +102,10 @@ class Task(abc.ABC):
             location = self.locations.get(name)
             if location is None:
                 raise InputError(f"The {name} split is needed, but the recipe gives no task.{name}. Name its file.")
-            examples = list(self.read(location))
-            if not examples:
+            split = Split(self, name, _with_unique_ids(self.read(location), location))
+            if not split:
                 raise InputError(f"The {name} split {location!r} holds no example. Give a file with at least one row.")
-            _refuse_repeated_ids(examples, location)
-            self._splits[name] = Split(self, name, examples)
+            self._splits[name] = split
         return self._splits[name]
 
     @property
@@ -137,9 +137,13 @@ class Task(abc.ABC):
         return {"name": self.name, "metric": self.metric, **self.locations}
 
 
-def _refuse_repeated_ids(examples: Sequence[Example], location: str) -> None:
-    seen: set[str] = set()
-    for example in examples:
-        if example.id in seen:
-            raise InputError(f"{location!r} has the id {example.id!r} twice. Ids must be unique within a split.")
-        seen.add(example.id)
+def _with_unique_ids(examples: Iterable[Example], location: str) -> Iterator[Example]:
+    seen = FirstSeen()
+    for number, example in enumerate(examples, start=1):
+        earlier = seen.earlier(example.id, f"example {number}")
+        if earlier is not None:
+            raise InputError(
+                f"{location!r}: {earlier} and example {number} both have the id {example.id!r}. Ids must be unique "
+                "within a split."
+            )
+        yield example
