@@ -153,12 +153,12 @@ class _Document:
     def value(self) -> Any:
         """Parses the next value."""
         if not self.peek():
-            self._fail("the file ends where a value is expected" if self._seen_any() else "the file is empty")
+            self._fail("the file ends where a value is expected; it is empty, or was cut short")
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
                 # A number at the end of the window may go on behind it.
-                if end < len(self._text) or self._ended:
+                if (end < len(self._text) or self._ended) and end - self._at <= MAX_ROW:
                     self._at = end
                     return value
             except json.JSONDecodeError as error:
@@ -239,9 +239,6 @@ class _Document:
         if "\0" in text:
             refuse_null_bytes(text, self._where(self._text.index("\0")))
         return not self._ended
-
-    def _seen_any(self) -> bool:
-        return bool(self.place) or (self._line, self._column) != (1, 1) or self._at > 0
 
     def _line_and_column(self, at: int) -> tuple[int, int]:
         num_lines = self._text.count("\n", 0, at)

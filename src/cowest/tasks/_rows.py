@@ -82,6 +82,8 @@ class Row:
         return kept
 
     def _written(self, field: str, value: Any) -> str | None:
+        if isinstance(value, bytes):
+            raise self.error(field, "the value is bytes, not text. Write the column as UTF-8 text.")
         text = "" if value is None else str(value).strip()
         try:
             text.encode()

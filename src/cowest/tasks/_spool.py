@@ -3,6 +3,7 @@
 Both live in the system's temporary folder (TMPDIR chooses it) and are gone with the object, or with the process.
 """
 
+import contextlib
 import os
 import pickle
 import sqlite3
@@ -25,11 +26,17 @@ class _File:
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the object)
         self.append = self._file.write
         self.finish = self._file.flush
-        weakref.finalize(self, self._file.close)
+        weakref.finalize(self, _close, self._file)
 
     def read(self, start: int, stop: int) -> bytes:
         # Not seek and read: those share one position between threads and forked processes.
         return os.pread(self._file.fileno(), stop - start, start)
+
+
+def _close(file: IO[bytes]) -> None:
+    # Closing writes what is left, which a full disk refuses again; that was said when the examples were written.
+    with contextlib.suppress(OSError):
+        file.close()
 
 
 class Spool(Sequence[Example]):
