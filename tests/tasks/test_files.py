@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from cowest.cli import main as cli
 from cowest.errors import InputError
 from cowest.tasks import _files, _json
 from cowest.tasks._files import read_keyed_rows, read_rows, with_hub_split
+from tests.test_pipeline import recipe_of
 
 ROWS: list[dict[str, Any]] = [{"q": "Wie groß ist Ärö?", "a": "88 km²"}, {"q": "line one\nline two, and", "a": 'a "b"'}]
 
@@ -302,3 +305,41 @@ def test_a_hub_location_gets_the_split_it_stands_for() -> None:
     assert with_hub_split("hub:owner/name:dev", "test") == "hub:owner/name:dev"
     assert with_hub_split("data/x.jsonl", "test") == "data/x.jsonl"
     assert with_hub_split(None, "test") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("r.jsonl.gz", gzip.compress(b'{"question": "x", "answer": "y"}\n' * 99)[:-9], "is a broken gzip file"),
+        ("r.jsonl", b'{"question": "x", "answer": "y"}\n{"question": "x", "answer"\n', "line 2, column 27"),
+        ("r.csv", b"question,answer\nx,caf\xe9\n", "line 2: byte 0xe9 is not UTF-8"),
+        ("r.csv", b"question,reply\nx,y\n", "line 2, field 'answer': the row has no such field"),
+        ("r.jsonl", b'{"question": "x", "answer": null}\n', "line 1, field 'answer': the value is null"),
+        ("r.json", b'{"question": "x", "answer": "y"}\n' * 2, "name it .jsonl"),
+        ("r.jsonl", b"", "holds no example"),
+        ("r.csv", b"question,answer\n", "holds no example"),
+    ],
+)
+def test_the_command_line_says_so_and_exits_with_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes, words: str
+) -> None:
+    good = _write(tmp_path / "good.jsonl", b'{"question": "Q", "answer": "y"}\n')
+    (tmp_path / name).write_bytes(data)
+    task = {"name": "jsonl", "train": good, "test": str(tmp_path / name)}
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(recipe_of(tmp_path / "run", task=task)))
+    assert cli.main(["evaluate", str(recipe)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert words in said
+    assert name in said
+    assert "Traceback" not in said
+
+
+def test_the_command_line_names_both_rows_of_an_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = b'{"question": "x", "answer": "y", "key": "a"}\n\n{"question": "z", "answer": "y", "key": "a"}\n'
+    good = _write(tmp_path / "good.jsonl", b'{"question": "Q", "answer": "y", "key": "a"}\n')
+    task = {"name": "jsonl", "train": good, "test": _write(tmp_path / "r.jsonl", rows), "id": "key"}
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(recipe_of(tmp_path / "run", task=task)))
+    assert cli.main(["evaluate", str(recipe)]) == 2
+    assert "line 3, field 'key': the id 'a' is already that of line 1" in " ".join(capsys.readouterr().err.split())

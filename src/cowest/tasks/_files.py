@@ -37,7 +37,7 @@ Entries = Iterator[tuple[str, Any]]
 _OTHER_FORMATS = {
     b"\xff\xfe": "looks like UTF-16. Save it in UTF-8 (for instance with iconv -f UTF-16 -t UTF-8)",
     b"\xfe\xff": "looks like UTF-16. Save it in UTF-8 (for instance with iconv -f UTF-16 -t UTF-8)",
-    b"\x1f\x8b": "looks like gzip. Let its name end in .gz (compressed twice: unpack it once)",
+    b"\x1f\x8b": "looks like gzip. Let its name end in .gz; where it does already, it was compressed twice",
     b"PK\x03\x04": "looks like a zip archive or a spreadsheet. Unpack it, or export it as CSV",
     b"PAR1": "looks like Parquet. Let its name end in .parquet",
 }
@@ -140,7 +140,7 @@ def _refuse_other_formats(location: str, stream: Stream) -> None:
 def _jsonl_rows(location: str, stream: Stream) -> Entries:
     for number, text in _lines(location, stream):
         if text.strip():
-            yield f"line {number}", parse(text, location, f"line {number}", _shape_hint(text))
+            yield f"line {number}", parse(text.rstrip("\r\n"), location, f"line {number}", _shape_hint(text))
 
 
 def _shape_hint(text: str) -> str:

@@ -111,6 +111,8 @@ class FirstSeen:
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._database.close)
         self._database.execute("PRAGMA journal_mode = OFF")
+        # KiB. The default of 2,000 is no faster here; the system caches the file anyway.
+        self._database.execute("PRAGMA cache_size = -256")
         self._database.execute("CREATE TABLE seen (text BLOB PRIMARY KEY, place TEXT) WITHOUT ROWID")
         self._database.execute("BEGIN")
 
