@@ -224,7 +224,9 @@ def test_faults_of_keyed_rows(tmp_path: Path, name: str, data: bytes, words: lis
         ("r.jsonl", b'{"a": 1}\n{"a": "' + b"x" * 300 + b'"}\n', ["line 2", "longer than", "line breaks"]),
         ("r.jsonl", b'[{"a": 1}, ' + b" " * 300, ["line 1", "longer than", "name it .json"]),
         ("r.json", b'[{"a": 1}, {"a": "' + b"x" * 300 + b'"}]', ["row 2", "larger than", "never closed"]),
-        ("r.json", b'{"a": [' + b"1, " * 100 + b"]}", ["larger than", "list of objects"]),
+        ("r.json", b'{"a": {"b": [' + b"1, " * 100 + b"]}}", ["larger than", "list of objects"]),
+        ("r.json", b'{"rows": [' + b"1, " * 100 + b"1]}", ["must hold a JSON list", "under 'data'"]),
+        ("r.json", b'{"rows": [' + b"1, " * 100 + b"oops]}", ["'rows', entry 101, line 1", "not JSON"]),
         ("r.csv", b'a,b\n1,2\n1,"' + b"x,\n" * 100, ["line 3", "never be closed"]),
     ],
 )

@@ -75,6 +75,10 @@ def list_rows(location: str, stream: io.BufferedIOBase) -> Iterator[tuple[str, A
         if name == "data" and document.peek() == "[":
             yield from document.entries()
             found = True
+        elif document.peek() == "[":
+            # Not as one value: the rows may stand under another name, and be gigabytes.
+            for _ in document.entries(f"{name!r}, entry"):
+                pass
         else:
             document.value()
     document.finish()
@@ -174,17 +178,17 @@ class _Document:
                 )
             self._more()
 
-    def entries(self) -> Iterator[tuple[str, Any]]:
-        """Parses a list entry by entry."""
+    def entries(self, called: str = "row") -> Iterator[tuple[str, Any]]:
+        """Parses a list entry by entry; gives each with what it is called and its number."""
         self._at += 1
         number = 1
         if self.peek() == "]":
             self._at += 1
             return
         while True:
-            position = self.place = f"row {number}"
+            position = self.place = f"{called} {number}"
             yield position, self.value()
-            self.place = f"after row {number}"
+            self.place = f"after {position}"
             if not self._goes_on("]"):
                 return
             number += 1
@@ -225,10 +229,10 @@ class _Document:
         return mark == ","
 
     def _more(self) -> bool:
-        """Reads on, at least doubling what is left, so that a long value is parsed few times over."""
+        """Reads on. What is left doubles, up to the limit of a row, so that a long value is parsed few times over."""
         self._line, self._column = self._line_and_column(self._at)
         rest = self._text[self._at :]
-        data = self._stream.read(max(_CHUNK, len(rest)))
+        data = self._stream.read(max(_CHUNK, min(len(rest), MAX_ROW - len(rest))))
         self._ended = not data
         try:
             text = self._decoder.decode(data, final=self._ended)
