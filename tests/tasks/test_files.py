@@ -156,6 +156,21 @@ def test_broken_files_name_the_place(tmp_path: Path, name: str, data: bytes, wor
         assert word in str(caught.value)
 
 
+def test_parquet_columns_that_are_no_text_or_occur_twice(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    location = str(tmp_path / "r.parquet")
+    text = pyarrow.array([b"x", b"caf\xe9"]).view(pyarrow.string())
+    pyarrow.parquet.write_table(pyarrow.table({"a": ["x", "y"], "b": text}), location)
+    with pytest.raises(InputError, match="row 2, field 'b': byte 0xe9 is not UTF-8"):
+        list(read_rows(location))
+    column = pyarrow.array(["x"])
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays([column, column], ["a", "a"]), location)
+    with pytest.raises(InputError, match="the columns 'a' occur more than once"):
+        list(read_rows(location))
+
+
 @pytest.mark.parametrize("window", [1, 3, 17, 64])
 def test_json_documents_read_the_same_through_any_window(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int

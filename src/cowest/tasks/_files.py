@@ -196,12 +196,16 @@ def _csv_rows(location: str, stream: Stream) -> Entries:
         ) from error
 
 
-def _check_header(location: str, header: list[str]) -> None:
-    repeated = sorted({name for name in header if header.count(name) > 1})
+def _refuse_repeated_columns(location: str, names: list[str], position: str = "") -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(
-            f"{location!r}, line 1: the header names {', '.join(map(repr, repeated))} more than once. Rename one."
+            f"{location!r}{position}: the columns {', '.join(map(repr, repeated))} occur more than once. Rename one."
         )
+
+
+def _check_header(location: str, header: list[str]) -> None:
+    _refuse_repeated_columns(location, header, ", line 1")
     for mark, called in {";": "semicolons", "\t": "tabs", "|": "bars"}.items():
         if len(header) == 1 and mark in header[0]:
             raise InputError(
@@ -225,12 +229,28 @@ def _parquet_rows(location: str, stream: Stream) -> Entries:
         try:
             # With a buffer, a column is read page by page instead of a whole row group at once.
             with pyarrow.parquet.ParquetFile(source, buffer_size=2**20, pre_buffer=False) as file:
+                _refuse_repeated_columns(location, file.schema_arrow.names)
                 for batch in file.iter_batches(batch_size=1024):
-                    for fields in batch.to_pylist():
+                    columns = [_column(location, batch, name, number) for name in batch.schema.names]
+                    for values in zip(*columns, strict=True):
                         number += 1
-                        yield f"row {number}", fields
+                        yield f"row {number}", dict(zip(batch.schema.names, values, strict=True))
         except pyarrow.ArrowException as error:
             raise InputError(f"{location!r} is broken after row {number}, or is not Parquet: {error}.") from error
+
+
+def _column(location: str, batch: Any, name: str, num_before: int) -> list[Any]:
+    column = batch.column(name)
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        for number, value in enumerate(column, start=num_before + 1):
+            try:
+                value.as_py()
+            except UnicodeDecodeError as error:
+                raise no_utf8(error.object, error.start, f"{location!r}, row {number}, field {name!r}") from error
+        raise
+    return values
 
 
 def _hub_rows(location: str) -> Iterator[Row]:
