@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cowest.errors import InputError
-from cowest.tasks import load_task
+from cowest.tasks import jsonl, load_task
 from cowest.tasks.jsonl import Jsonl
 from cowest.types import Answer, Example
 
@@ -33,7 +33,11 @@ def test_open_questions(tmp_path: Path) -> None:
     task = load_task("jsonl", train=location, question="frage", answer="antwort", context="text", explanation="warum")
     first, second = task.train
     assert first == Example(
-        id="1", query="A story.\n\nWho?", references=("Ada Lovelace", "Ada"), explanation="It says so."
+        id="1",
+        query="A story.\n\nWho?",
+        references=("Ada Lovelace", "Ada"),
+        explanation="It says so.",
+        fields={"question": "Who?"},
     )
     assert second == Example(id="2", query="How many?", references=("7",))
     assert task.metric == "exact_match"
@@ -111,6 +115,66 @@ def test_labels(tmp_path: Path) -> None:
         list(task.read(_file(tmp_path, {"question": "Hi!", "answer": "casul"})))
 
 
+def test_labels_that_no_one_listed_are_those_of_the_file(tmp_path: Path) -> None:
+    rows = [
+        {"question": str(n), "answer": label} for n, label in enumerate(["Safe", "unsafe.", "safe", ["no", "safe"]])
+    ]
+    task = Jsonl(kind="label", test=_file(tmp_path, *rows))
+    examples = list(task.test)
+    assert [task.gold_label(example) for example in examples] == ["Safe", "unsafe.", "Safe", "no"]
+    given = {"SAFE.": "Safe", "unsafe": "unsafe.", "perhaps": None, None: None}
+    assert {final: task.label_of(examples[0], Answer(final=final)) for final in given} == given
+    assert task.label_of(examples[3], Answer(final="safe")) == "no"  # any accepted label is right
+    assert task.validate(task.test).num_gold_full == 4
+
+
+def test_labels_in_the_recipes_spelling(tmp_path: Path) -> None:
+    task = Jsonl(kind="label", labels=["Yes", "No"])
+    (example,) = task.read(_file(tmp_path, {"question": "?", "answer": "yes"}))
+    assert task.gold_label(example) == "Yes"
+    assert [task.label_of(example, Answer(final=final)) for final in ("YES", "no.", "?")] == ["Yes", "No", None]
+    with pytest.raises(InputError, match="'yes' twice"):
+        Jsonl(kind="label", labels=["Yes", "No", "yes"])
+
+
+def test_free_text_is_no_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "MAX_LABELS", 20)
+    rows = [{"question": "?", "answer": f"answer {n}"} for n in range(21)]
+    with pytest.raises(InputError, match=r"line 21, field 'answer': 'answer 20'.*over 20.*task\.kind: open"):
+        _read(tmp_path, *rows, kind="label")
+
+
+def test_labels_of_choices_are_letters(tmp_path: Path) -> None:
+    task = Jsonl(kind="choice", choices="c")
+    (example,) = task.read(_file(tmp_path, {"question": "?", "c": ["x", "both", "Both"], "answer": "(C)"}))
+    assert task.gold_label(example) == "C"
+    labels = {"a": "A", "x": "A", "both": "C", "(B)": "C", "D": None, None: None}
+    assert {final: task.label_of(example, Answer(final=final)) for final in labels} == labels
+
+
+def test_open_answers_have_no_label(tmp_path: Path) -> None:
+    task = Jsonl()
+    (example,) = task.read(_file(tmp_path, {"question": "?", "answer": "y"}))
+    assert task.gold_label(example) is None
+    assert task.label_of(example, Answer(final="y")) is None
+    assert example.fields == {}
+
+
+def test_a_context_may_be_a_list_of_passages(tmp_path: Path) -> None:
+    rows = [{"question": "?", "answer": "y", "c": passages} for passages in (["One.", "Two."], [], None, "Three.")]
+    queries = [example.query for example in _read(tmp_path, *rows, context="c")]
+    assert queries == ["One.\n\nTwo.\n\n?", "?", "?", "Three.\n\n?"]
+    with pytest.raises(InputError, match=r"line 1, field 'c'.*no text"):
+        _read(tmp_path, {"question": "?", "answer": "y", "c": ["One.", None]}, context="c")
+
+
+@pytest.mark.parametrize("answer", [7, 7.5, -1, 10**30, 1e-05, True])
+def test_numbers_as_answers(tmp_path: Path, answer: Any) -> None:
+    task = Jsonl(test=_file(tmp_path, {"question": "?", "answer": answer}))
+    assert task.test[0].references == (str(answer),)
+    assert task.validate(task.test).num_gold_full == 1
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [
@@ -119,6 +183,7 @@ def test_labels(tmp_path: Path) -> None:
         ({"question": "x", "answer": None}, ["field 'answer'", "null or empty"]),
         ({"question": "x", "answer": "  "}, ["field 'answer'", "null or empty"]),
         ({"question": "x", "answer": float("nan")}, ["field 'answer'", "null or empty"]),
+        ({"question": "x", "answer": float("inf")}, ["field 'answer'", "infinity", "quotes"]),
         ({"question": "x", "answer": []}, ["field 'answer'", "is empty"]),
         ({"question": "x", "answer": ["y", ""]}, ["field 'answer'", "no text"]),
         ({"question": "x", "answer": {"text": "y"}}, ["field 'answer'", "dict"]),

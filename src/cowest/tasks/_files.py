@@ -1,23 +1,47 @@
 """Rows of a data file: .json .jsonl .csv .parquet, each also .gz, and `hub:NAME`; read as a stream, nothing dropped.
 
-Whatever keeps a file from being read to its end is an InputError that names the file and the line.
+Whatever keeps a file from being read to its end is an InputError that names the file and the line. Memory holds a row
+or a small batch of rows, never the file.
 """
 
 import csv
 import gzip
 import io
-import json
-import sys
+import shutil
+import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from cowest.errors import InputError
 from cowest.plugins import nearest, resolve_path
+from cowest.tasks._json import (
+    MAX_ROW,
+    MAX_ROW_MIB,
+    keyed_rows,
+    kind_of,
+    list_rows,
+    no_utf8,
+    parse,
+    refuse_null_bytes,
+)
 from cowest.tasks._rows import Row
 
 HUB = "hub:"
+
+Stream = io.BufferedReader | gzip.GzipFile
+# A position ("line 3", or the key in a document that maps keys to rows), and the row as it stands there.
+Entries = Iterator[tuple[str, Any]]
+
+_OTHER_FORMATS = {
+    b"\xff\xfe": "looks like UTF-16. Save it in UTF-8 (for instance with iconv -f UTF-16 -t UTF-8)",
+    b"\xfe\xff": "looks like UTF-16. Save it in UTF-8 (for instance with iconv -f UTF-16 -t UTF-8)",
+    b"\x1f\x8b": "looks like gzip. Let its name end in .gz; where it does already, it was compressed twice",
+    b"PK\x03\x04": "looks like a zip archive or a spreadsheet. Unpack it, or export it as CSV",
+    b"PAR1": "looks like Parquet. Let its name end in .parquet",
+}
+"""How files that are not text begin."""
 
 
 def read_rows(location: str) -> Iterator[Row]:
@@ -32,11 +56,24 @@ def read_rows(location: str) -> Iterator[Row]:
     if location.startswith(HUB):
         return _hub_rows(location)
     path = resolve_path(location)
-    read = _reader(location, path)
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise InputError(f"The data file {location!r} {what}{_neighbours(path)} Name a data file.")
-    return _guarded(location, path, read)
+    entries = _entries(location, path, _reader(location, path))
+    return (_row(location, position, value) for position, value in entries)
+
+
+def read_keyed_rows(location: str) -> Iterator[tuple[str, Row]]:
+    """Reads a JSON object that maps a key to each row, in the file's order.
+
+    Args:
+        location: a path or `package:path` of a .json or .json.gz file.
+
+    Raises:
+        InputError: as for `read_rows`, or the file holds no such object, or a key twice.
+    """
+    path = resolve_path(location)
+    if location.startswith(HUB) or _reader(location, path) is not list_rows:
+        raise InputError(f"The data file {location!r} must be .json or .json.gz: an object that maps ids to rows.")
+    entries = _entries(location, path, keyed_rows)
+    return ((key, _row(location, f"entry {key!r}", value)) for key, value in entries)
 
 
 def with_hub_split(location: str | None, split: str) -> str | None:
@@ -46,7 +83,7 @@ def with_hub_split(location: str | None, split: str) -> str | None:
     return f"{location}:{split}"
 
 
-def _reader(location: str, path: Path) -> Callable[[str, IO[bytes]], Iterator[Row]]:
+def _reader(location: str, path: Path) -> Callable[[str, Stream], Entries]:
     name = path.name.lower().removesuffix(".gz")
     for suffix, read in _READERS.items():
         if name.endswith(suffix):
@@ -57,15 +94,22 @@ def _reader(location: str, path: Path) -> Callable[[str, IO[bytes]], Iterator[Ro
     )
 
 
-def _guarded(location: str, path: Path, read: Callable[[str, IO[bytes]], Iterator[Row]]) -> Iterator[Row]:
-    compressed = path.name.lower().endswith(".gz")
+def _entries(location: str, path: Path, read: Callable[[str, Stream], Entries]) -> Entries:
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise InputError(f"The data file {location!r} {what}{_neighbours(path)} Name a data file.")
+    return _guarded(location, path, read)
+
+
+def _guarded(location: str, path: Path, read: Callable[[str, Stream], Entries]) -> Entries:
     num_rows = 0
     try:
-        # typing does not know that a GzipFile is an IO[bytes].
-        with gzip.open(path, "rb") if compressed else path.open("rb") as stream:
-            for row in read(location, stream):  # type: ignore[arg-type]
+        with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+            if read is not _parquet_rows:
+                _refuse_other_formats(location, stream)
+            for entry in read(location, stream):
                 num_rows += 1
-                yield row
+                yield entry
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(
             f"{location!r} is a broken gzip file after {num_rows} rows ({error}). It was probably cut short while it "
@@ -86,38 +130,56 @@ def _neighbours(path: Path) -> str:
     return f".{hint}"
 
 
-def _jsonl_rows(location: str, stream: IO[bytes]) -> Iterator[Row]:
-    # Split at \n alone: str.splitlines would also split at U+2028, which JSON strings may hold.
-    for number, line in enumerate(stream, start=1):
-        position = f"line {number}"
-        text = _decode(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line, location, position)
+def _refuse_other_formats(location: str, stream: Stream) -> None:
+    start = stream.peek(4)
+    for magic, what in _OTHER_FORMATS.items():
+        if start.startswith(magic):
+            raise InputError(f"{location!r}, line 1: the file {what}.")
+
+
+def _jsonl_rows(location: str, stream: Stream) -> Entries:
+    for number, text in _lines(location, stream):
         if text.strip():
-            yield _row(location, position, _parse(text, location, position))
+            yield f"line {number}", parse(text.rstrip("\r\n"), location, f"line {number}", _shape_hint(text))
 
 
-def _json_rows(location: str, stream: IO[bytes]) -> Iterator[Row]:
-    document = _parse(_decode(stream.read().removeprefix(b"\xef\xbb\xbf"), location, ""), location, "")
-    if isinstance(document, dict) and isinstance(document.get("data"), list):
-        document = document["data"]
-    if not isinstance(document, list):
-        raise InputError(
-            f"{location!r} must hold a JSON list of objects (or an object with such a list under 'data'), but holds "
-            f"{_kind(document)}. Is it one object a line? Then name it .jsonl."
-        )
-    for number, value in enumerate(document, start=1):
-        yield _row(location, f"row {number}", value)
+def _shape_hint(text: str) -> str:
+    """What to do where a line of a .jsonl file looks like a part of a .json document."""
+    start = text.strip()
+    if start.startswith("["):
+        return " Is the whole file one JSON list? Then name it .json."
+    return " Does an object go over several lines? Put it on one, or name a list of them .json." if start == "{" else ""
 
 
-def _csv_rows(location: str, stream: IO[bytes]) -> Iterator[Row]:
+def _lines(location: str, stream: Stream) -> Iterator[tuple[int, str]]:
+    """Yields lines with their numbers. They end at \\n alone; str.splitlines would also split inside JSON strings."""
+    number = 0
+    while line := stream.readline(MAX_ROW + 1):
+        number += 1
+        where = f"{location!r}, line {number}"
+        if len(line) > MAX_ROW:
+            hint = _shape_hint(line[:80].decode("utf-8", "replace")) or " Does it lack line breaks?"
+            raise InputError(f"{where}: the line is longer than {MAX_ROW_MIB} MiB, the limit of a row.{hint}")
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise no_utf8(line, error.start, where) from error
+        refuse_null_bytes(text, where)
+        yield number, text
+
+
+def _csv_rows(location: str, stream: Stream) -> Entries:
     # The module's limit of 128 KiB a field is less than a long context.
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    reader = csv.reader(_decoded_lines(location, stream), strict=True)
+    csv.field_size_limit(MAX_ROW)
+    reader = csv.reader((text for _, text in _lines(location, stream)), strict=True)
     line = 1
     try:
         header = next(reader, None)
         if header is None:
             return
-        _refuse_repeated_columns(location, header)
+        _check_header(location, header)
         line = reader.line_num + 1
         for values in reader:
             if values:
@@ -126,39 +188,69 @@ def _csv_rows(location: str, stream: IO[bytes]) -> Iterator[Row]:
                         f"{location!r}, line {line}: the row has {len(values)} values, but the header has "
                         f"{len(header)} columns. Quote values that hold commas or line breaks."
                     )
-                yield Row(location, f"line {line}", dict(zip(header, values, strict=True)))
+                yield f"line {line}", dict(zip(header, values, strict=True))
             line = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{location!r}, line {line}: this is not CSV ({error}). Check its quotes.") from error
+        raise InputError(
+            f"{location!r}, line {line}: this is not CSV ({error}). Check its quotes: one may never be closed."
+        ) from error
 
 
-def _decoded_lines(location: str, stream: IO[bytes]) -> Iterator[str]:
-    for number, line in enumerate(stream, start=1):
-        yield _decode(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line, location, f"line {number}")
-
-
-def _refuse_repeated_columns(location: str, header: list[str]) -> None:
-    repeated = sorted({name for name in header if header.count(name) > 1})
+def _refuse_repeated_columns(location: str, names: list[str], position: str = "") -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise InputError(f"{location!r}: the header names {', '.join(map(repr, repeated))} more than once. Rename one.")
+        raise InputError(
+            f"{location!r}{position}: the columns {', '.join(map(repr, repeated))} occur more than once. Rename one."
+        )
 
 
-def _parquet_rows(location: str, stream: IO[bytes]) -> Iterator[Row]:
+def _check_header(location: str, header: list[str]) -> None:
+    _refuse_repeated_columns(location, header, ", line 1")
+    for mark, called in {";": "semicolons", "\t": "tabs", "|": "bars"}.items():
+        if len(header) == 1 and mark in header[0]:
+            raise InputError(
+                f"{location!r}, line 1: the header is one column, {header[0][:80]!r}. Are the columns set apart by "
+                f"{called}? Save the file with commas."
+            )
+
+
+def _parquet_rows(location: str, stream: Stream) -> Entries:
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise InputError(f"Reading {location!r} needs pyarrow. Install it: pip install 'cowest[train]'.") from error
-    # Parquet is read from its end, so a compressed file has to be unpacked whole.
-    source = io.BytesIO(stream.read()) if location.lower().endswith(".gz") else stream
     number = 0
+    # Parquet is read from its end, so a compressed file has to be unpacked first.
+    with tempfile.TemporaryFile() if isinstance(stream, gzip.GzipFile) else stream as source:
+        if source is not stream:
+            shutil.copyfileobj(stream, source)
+            source.seek(0)
+        try:
+            # With a buffer, a column is read page by page instead of a whole row group at once.
+            with pyarrow.parquet.ParquetFile(source, buffer_size=2**20, pre_buffer=False) as file:
+                _refuse_repeated_columns(location, file.schema_arrow.names)
+                for batch in file.iter_batches(batch_size=1024):
+                    columns = [_column(location, batch, name, number) for name in batch.schema.names]
+                    for values in zip(*columns, strict=True):
+                        number += 1
+                        yield f"row {number}", dict(zip(batch.schema.names, values, strict=True))
+        except pyarrow.ArrowException as error:
+            raise InputError(f"{location!r} is broken after row {number}, or is not Parquet: {error}.") from error
+
+
+def _column(location: str, batch: Any, name: str, num_before: int) -> list[Any]:
+    column = batch.column(name)
     try:
-        for batch in pyarrow.parquet.ParquetFile(source).iter_batches(batch_size=1024):
-            for fields in batch.to_pylist():
-                number += 1
-                yield Row(location, f"row {number}", fields)
-    except pyarrow.ArrowException as error:
-        raise InputError(f"{location!r} is broken after row {number}, or is not Parquet: {error}.") from error
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        for number, value in enumerate(column, start=num_before + 1):
+            try:
+                value.as_py()
+            except UnicodeDecodeError as error:
+                raise no_utf8(error.object, error.start, f"{location!r}, row {number}, field {name!r}") from error
+        raise
+    return values
 
 
 def _hub_rows(location: str) -> Iterator[Row]:
@@ -179,49 +271,17 @@ def _hub_rows(location: str) -> Iterator[Row]:
         yield Row(location, f"row {number}", dict(fields))
 
 
-def _decode(data: bytes, location: str, position: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        number = f", line {data[: error.start].count(10) + 1}" if not position else f", {position}"
-        raise InputError(
-            f"{location!r}{number}: byte 0x{data[error.start]:02x} is not UTF-8. Save the file in UTF-8 "
-            "(for instance with iconv -t UTF-8)."
-        ) from error
-
-
-def _parse(text: str, location: str, position: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        where = position or f"line {error.lineno}"
-        raise InputError(
-            f"{location!r}, {where}, column {error.colno}: this is not JSON ({error.msg}). It reads: "
-            f"{text[max(0, error.pos - 20) : error.pos + 20].strip()!r}."
-        ) from error
-    except ValueError as error:  # A whole number of thousands of digits.
-        raise InputError(f"{location!r}{', ' + position if position else ''}: this cannot be read: {error}.") from error
-    except RecursionError as error:
-        raise InputError(
-            f"{location!r}{', ' + position if position else ''}: the JSON is nested too deeply."
-        ) from error
-
-
 def _row(location: str, position: str, value: Any) -> Row:
     if not isinstance(value, dict):
+        hint = " Is the whole file one JSON list? Then name it .json." if position == "line 1" else ""
         raise InputError(
-            f"{location!r}, {position}: a row must be a JSON object with named fields, not {_kind(value)}."
+            f"{location!r}, {position}: a row must be a JSON object with named fields, not {kind_of(value)}.{hint}"
         )
     return Row(location, position, value)
 
 
-def _kind(value: Any) -> str:
-    kinds = {list: "a list", dict: "an object", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
-    return "null" if value is None else kinds.get(type(value), type(value).__name__)
-
-
-_READERS: dict[str, Callable[[str, IO[bytes]], Iterator[Row]]] = {
-    ".json": _json_rows,
+_READERS: dict[str, Callable[[str, Stream], Entries]] = {
+    ".json": list_rows,
     ".jsonl": _jsonl_rows,
     ".csv": _csv_rows,
     ".parquet": _parquet_rows,

@@ -6,6 +6,7 @@ from typing import Any
 
 from cowest.errors import InputError
 from cowest.plugins import nearest
+from cowest.tasks._spool import FirstSeen
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Row:
 
     Attributes:
         location: the file as the recipe names it.
-        position: "line 3" in files of lines, "row 3" elsewhere; both count from 1.
+        position: "line 3" in files of lines, "row 3" elsewhere, from 1; "entry 'KEY'" where rows have keys.
         fields: the values by column.
     """
 
@@ -81,20 +82,24 @@ class Row:
         return kept
 
     def _written(self, field: str, value: Any) -> str | None:
+        if isinstance(value, bytes):
+            raise self.error(field, "the value is bytes, not text. Write the column as UTF-8 text.")
         text = "" if value is None else str(value).strip()
         try:
             text.encode()
         except UnicodeEncodeError as error:
             problem = r"the text holds half a surrogate pair (such as \ud83d alone), which no file can store. Mend it."
             raise self.error(field, problem) from error
+        if isinstance(value, float) and math.isinf(value):
+            raise self.error(field, "the value is the number infinity. Where the word is meant, put it in quotes.")
         return text or None
 
 
 class UniqueIds:
-    """Refuses a second row with the same id, naming both."""
+    """Refuses a second row with the same id, naming both; memory does not grow with the file."""
 
     def __init__(self) -> None:
-        self._positions: dict[str, str] = {}
+        self._seen = FirstSeen()
 
     def add(self, row: Row, field: str, identifier: str) -> str:
         """Returns `identifier`.
@@ -102,8 +107,8 @@ class UniqueIds:
         Raises:
             InputError: an earlier row has it.
         """
-        earlier = self._positions.setdefault(identifier, row.position)
-        if earlier != row.position:
+        earlier = self._seen.earlier(identifier, row.position)
+        if earlier is not None:
             raise row.error(field, f"the id {identifier!r} is already that of {earlier}. Ids must be unique in a file.")
         return identifier
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args, overload
 
 from cowest.errors import InputError
 from cowest.tasks import _validation
+from cowest.tasks._spool import FirstSeen, Spool
 from cowest.tasks._validation import Problem, Validation
 from cowest.types import Answer, Example
 
@@ -14,12 +15,12 @@ Overlap = Literal["refuse", "drop", "keep"]
 
 
 class Split(Sequence[Example]):
-    """The examples of one part of a task's data; remembers the task, so that stages can score."""
+    """The examples of one part of a task's data, kept on disk; remembers the task, so that stages can score."""
 
-    def __init__(self, task: "Task", name: str, examples: Sequence[Example]) -> None:
+    def __init__(self, task: "Task", name: str, examples: Iterable[Example]) -> None:
         self.task = task
         self.name = name
-        self._examples = list(examples)
+        self._examples = examples if isinstance(examples, Spool) else Spool(examples)
 
     @overload
     def __getitem__(self, index: int) -> Example: ...
@@ -105,13 +106,12 @@ class Task(abc.ABC):
             location = self.locations.get(name)
             if location is None:
                 raise InputError(f"The {name} split is needed, but the recipe gives no task.{name}. Name its file.")
-            examples = list(self.read(location))
-            if not examples:
+            split = Split(self, name, _with_unique_ids(self.read(location), location))
+            if not split:
                 raise InputError(f"The {name} split {location!r} holds no example. Give a file with at least one row.")
-            _refuse_repeated_ids(examples, location)
             if self.overlap == "drop":
-                examples = self._without_later_splits(name, examples)
-            self._splits[name] = Split(self, name, examples)
+                split = self._without_later_splits(split)
+            self._splits[name] = split
         return self._splits[name]
 
     def overlaps(self) -> list[Problem]:
@@ -173,22 +173,26 @@ class Task(abc.ABC):
         after = order[order.index(name) + 1 :] if self.locations.get(name) is not None else []
         return [later for later in after if self.locations.get(later) is not None]
 
-    def _without_later_splits(self, name: str, examples: Sequence[Example]) -> list[Example]:
-        for later in self._later(name):
-            found = _validation.overlap(self, name, examples, later, self.split(later))
+    def _without_later_splits(self, split: Split) -> Split:
+        for later in self._later(split.name):
+            found = _validation.overlap(self, split.name, split, later, self.split(later))
             rows = {problem.row for problem in found}
-            examples = [example for example in examples if example.id not in rows]
+            split = Split(self, split.name, (example for example in split if example.id not in rows))
             self.dropped += found
-        if not examples:
+        if not split:
             raise InputError(
-                f"Every row of the {name} split stands in a later split too; task.overlap: drop leaves none."
+                f"Every row of the {split.name} split stands in a later split too; task.overlap: drop leaves none."
             )
-        return list(examples)
+        return split
 
 
-def _refuse_repeated_ids(examples: Sequence[Example], location: str) -> None:
-    seen: set[str] = set()
-    for example in examples:
-        if example.id in seen:
-            raise InputError(f"{location!r} has the id {example.id!r} twice. Ids must be unique within a split.")
-        seen.add(example.id)
+def _with_unique_ids(examples: Iterable[Example], location: str) -> Iterator[Example]:
+    seen = FirstSeen()
+    for number, example in enumerate(examples, start=1):
+        earlier = seen.earlier(example.id, f"example {number}")
+        if earlier is not None:
+            raise InputError(
+                f"{location!r}: {earlier} and example {number} both have the id {example.id!r}. Ids must be unique "
+                "within a split."
+            )
+        yield example

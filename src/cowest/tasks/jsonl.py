@@ -16,6 +16,8 @@ from cowest.types import Answer, Example
 METRICS = {"exact_match": metrics.exact_match, "f1": metrics.token_f1, "accuracy": metrics.accuracy}
 KINDS = {"open": ("exact_match", "f1"), "choice": ("accuracy",), "label": ("accuracy",)}
 """The metrics of each kind of task, the headline first."""
+MAX_LABELS = 1000
+"""More labels than this are taken for free text."""
 
 
 class Jsonl(Task):
@@ -28,10 +30,11 @@ class Jsonl(Task):
         kind: "open" (free text), "choice" (one of the row's options) or "label" (one of a fixed set).
         choices: the column with the list of options, or one column an option.
         index_from: what the first option's index is, 0 or 1, where answers are indices. Never guessed.
-        context: a column that is put before the question.
+        context: a column that is put before the question: a text, or a list of passages. It may be empty in some rows.
         explanation: a column with a reference explanation, for training targets; it may be empty in some rows.
         id: a column that is unique within a file; the row's number by default.
-        labels: all labels; the query then lists them, and an answer that is none of them is refused.
+        labels: all labels; the query then lists them, and a row whose answer is none of them is refused. Where none
+            are given, the labels are those that stand in the files.
         metric: the headline: "exact_match", "f1" or "accuracy"; by default exact_match for open, else accuracy.
 
     Raises:
@@ -73,6 +76,7 @@ class Jsonl(Task):
             )
         if labels is not None and (kind != "label" or not labels or isinstance(labels, str)):
             raise InputError(f"task.labels is a list of labels and goes with kind: label; given: {labels!r}, {kind!r}.")
+        _refuse_equal_labels(labels or ())
         if (
             index_from not in (None, 0, 1)
             or isinstance(index_from, bool)
@@ -82,6 +86,8 @@ class Jsonl(Task):
         self.kind, self.question, self.answer = kind, question, answer
         self.choices, self.index_from = choices, index_from
         self.context, self.explanation, self.id, self.labels = context, explanation, id, labels
+        # Every spelling of a label that was read, and the label it stands for.
+        self._labels = {label: label for label in labels or ()}
 
     def read(self, location: str) -> Iterator[Example]:
         """Reads the examples of one location, in the file's order.
@@ -89,9 +95,10 @@ class Jsonl(Task):
         Raises:
             InputError: the location is missing or a row is broken; the message names file, line and field.
         """
-        identifiers = UniqueIds()
+        identifiers = UniqueIds() if self.id else None
         for number, row in enumerate(read_rows(location), start=1):
-            identifier = row.text(self.id) if self.id else str(number)
+            # A row's number is unique as it is.
+            identifier = identifiers.add(row, self.id, row.text(self.id)) if self.id and identifiers else str(number)
             fields: dict[str, Any] = {}
             options: tuple[str, ...] = ()
             if self.choices is not None:
@@ -101,9 +108,13 @@ class Jsonl(Task):
                 fields = {"options": list(options), "answer_index": index}
             else:
                 references = self._references(row)
+            question = row.text(self.question)
+            query = self._query(row, question, options)
+            if query != question:
+                fields["question"] = question
             yield Example(
-                id=identifiers.add(row, self.id or "row", identifier),
-                query=self._query(row, options),
+                id=identifier,
+                query=query,
                 references=references,
                 explanation=row.optional_text(self.explanation) if self.explanation else None,
                 fields=fields,
@@ -113,32 +124,62 @@ class Jsonl(Task):
         """Scores an answer by the metrics of the task's kind; of a choice, letter and text both count."""
         if self.kind != "choice":
             return {name: METRICS[name](answer.final, example.references) for name in self.metrics}
-        options = example.fields["options"]
-        chosen = None if answer.final is None else _choices.find(answer.final, options)
-        right = chosen is not None and _choices.same(options[chosen], options[example.fields["answer_index"]])
+        right = self.label_of(example, answer) == self.gold_label(example)
         return {name: float(right) for name in self.metrics}
+
+    def gold_label(self, example: Example) -> str | None:
+        """The right option's letter, or the right label; None where answers are open."""
+        if self.kind == "choice":
+            return _choices.LETTERS[example.fields["answer_index"]]
+        return self._labels.get(example.references[0], example.references[0]) if self.kind == "label" else None
+
+    def label_of(self, example: Example, answer: Answer) -> str | None:
+        """The letter or the label that an answer means; None where it means none."""
+        if answer.final is None or self.kind == "open":
+            return None
+        if self.kind == "label":
+            right = metrics.accuracy(answer.final, example.references)
+            return self.gold_label(example) if right else self._known_label(answer.final)
+        options, gold = example.fields["options"], example.fields["answer_index"]
+        chosen = _choices.find(answer.final, options)
+        if chosen is None:
+            return None
+        return _choices.LETTERS[gold if _choices.same(options[chosen], options[gold]) else chosen]
 
     def describe(self) -> dict[str, Any]:
         """What the task is, for the report."""
         return {**super().describe(), "kind": self.kind, "question": self.question, "answer": self.answer}
 
-    def _query(self, row: Row, options: Sequence[str]) -> str:
-        parts = [row.optional_text(self.context)] if self.context else []
+    def _query(self, row: Row, question: str, options: Sequence[str]) -> str:
+        parts = list(_passages(row, self.context)) if self.context else []
         listed = f"\nLabels: {', '.join(self.labels)}" if self.labels else ""
-        question = row.text(self.question)
         parts.append(f"{question}\n{_choices.render(options)}" if options else question + listed)
-        return "\n\n".join(part for part in parts if part)
+        return "\n\n".join(parts)
 
     def _references(self, row: Row) -> tuple[str, ...]:
         references = row.texts(self.answer)
-        if self.labels is not None:
-            unknown = [reference for reference in references if not metrics.accuracy(reference, self.labels)]
-            if unknown:
-                hint = nearest(unknown[0], list(self.labels))
-                raise row.error(
-                    self.answer, f"{unknown[0]!r} is none of task.labels.{hint} Labels: {', '.join(self.labels)}."
-                )
+        for reference in references if self.kind == "label" else ():
+            if reference not in self._labels:
+                self._labels[reference] = self._label(row, reference)
         return references
+
+    def _label(self, row: Row, text: str) -> str:
+        known = self._known_label(text)
+        if known is not None:
+            return known
+        if self.labels is not None:
+            hint = nearest(text, list(self.labels))
+            raise row.error(self.answer, f"{text!r} is none of task.labels.{hint} Labels: {', '.join(self.labels)}.")
+        if len(self._labels) >= MAX_LABELS:
+            raise row.error(
+                self.answer,
+                f"{text[:60]!r} is one label too many: there are over {MAX_LABELS}. Is the answer free text? Then say "
+                "task.kind: open.",
+            )
+        return text
+
+    def _known_label(self, text: str) -> str | None:
+        return next((label for label in self._labels.values() if metrics.accuracy(text, [label])), None)
 
     def _options(self, row: Row, choices: str | Sequence[str]) -> tuple[str, ...]:
         if not isinstance(choices, str):
@@ -174,6 +215,14 @@ class Jsonl(Task):
         return found
 
 
+def _passages(row: Row, field: str) -> tuple[str, ...]:
+    value = row.value(field)
+    if isinstance(value, (list, tuple)):
+        return row.texts(field) if value else ()
+    text = row.optional_text(field)
+    return (text,) if text else ()
+
+
 def _listed(row: Row, field: str) -> tuple[str, ...]:
     value = row.value(field)
     if not isinstance(value, str):
@@ -196,6 +245,15 @@ def _refuse_no_names(options: dict[str, Any]) -> None:
         if value is not None and not all(isinstance(name, str) and name for name in names):
             takes = "text, or a list of texts" if option in ("choices", "labels") else "the name of a column"
             raise InputError(f"task.{option} takes {takes}, but got {value!r}. Put numbers and yes/no in quotes.")
+
+
+def _refuse_equal_labels(labels: Sequence[str]) -> None:
+    for index, label in enumerate(labels):
+        if metrics.accuracy(label, labels[:index]):
+            raise InputError(
+                f"task.labels holds {label!r} twice, or one that differs from it in case or a full stop only. An "
+                "answer could not tell them apart."
+            )
 
 
 def _one_of(option: str, value: str, allowed: list[str]) -> str:
