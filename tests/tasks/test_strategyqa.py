@@ -34,6 +34,10 @@ def test_facts_may_be_missing(tmp_path: Path) -> None:
     row = {key: STRATEGYQA[1][key] for key in ("qid", "question", "answer")}
     (example,) = read_rows_as("strategyqa", tmp_path, row)
     assert (example.explanation, example.references) == (None, ("yes",))
+    examples = read_rows_as(
+        "strategyqa", tmp_path, row | {"facts": []}, row | {"qid": "b", "facts": ["", "It is long "]}
+    )
+    assert [example.explanation for example in examples] == [None, "It is long."]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def test_facts_may_be_missing(tmp_path: Path) -> None:
         ({"answer": "unknown"}, "field 'answer': 'unknown' is no label"),
         ({"answer": None}, "field 'answer'"),
         ({"question": ""}, "field 'question'"),
-        ({"facts": ["", "b"]}, "field 'facts'"),
+        ({"facts": "Herons are birds."}, "field 'facts': a list of texts"),
         ({"qid": "a1"}, "field 'qid': the id 'a1' is already that of line 1"),
     ],
 )

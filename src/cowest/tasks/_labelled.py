@@ -55,5 +55,22 @@ class LabelTask(Task):
         return {"accuracy": float(self.label_of(example, answer) == self.gold_label(example))}
 
 
+def explanation_in(row: Row, field: str) -> str | None:
+    """The texts of a list as sentences of one explanation, each once; None where there are none.
+
+    Empty entries are passed over: annotators need not give a reason.
+
+    Raises:
+        InputError: the value is no list of texts.
+    """
+    texts = row.value(field) if field in row.fields else None
+    if texts is None:
+        return None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise row.error(field, f"a list of texts is needed, but got {str(texts)[:60]!r}.")
+    kept = [text for text in dict.fromkeys(map(str.strip, texts)) if text]
+    return " ".join(text if text[-1] in ".!?" else f"{text}." for text in kept) or None
+
+
 def _plain(label: str) -> str:
     return " ".join(label.replace("_", " ").casefold().split())

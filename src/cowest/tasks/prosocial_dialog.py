@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from cowest.tasks._files import read_rows
-from cowest.tasks._labelled import LabelTask
+from cowest.tasks._labelled import LabelTask, explanation_in
 from cowest.tasks._rows import Row
 from cowest.types import Example
 
@@ -45,7 +45,7 @@ class ProsocialDialog(LabelTask):
                 id=str(number),
                 query=self._query(earlier, utterance),
                 references=(self.label_in(row, "safety_label"),),
-                explanation=_reasons(row),
+                explanation=explanation_in(row, "safety_annotation_reasons"),
                 fields=_fields(row),
             )
             if turn is not None:
@@ -66,20 +66,6 @@ def _turn(row: Row) -> tuple[Any, int] | None:
     if isinstance(number, bool) or not str(number).removesuffix(".0").isdecimal():
         raise row.error("response_id", f"{number!r} is no number of a turn in its dialogue, counted from 0.")
     return row.text("dialogue_id"), int(float(number))
-
-
-def _reasons(row: Row) -> str | None:
-    """Why the annotators chose the label; some gave no reason."""
-    reasons = row.value("safety_annotation_reasons") if "safety_annotation_reasons" in row.fields else None
-    if reasons is None:
-        return None
-    if not isinstance(reasons, list) or not all(isinstance(reason, str) for reason in reasons):
-        raise row.error("safety_annotation_reasons", f"a list of texts is needed, but got {str(reasons)[:60]!r}.")
-    return " ".join(_sentence(reason) for reason in dict.fromkeys(map(str.strip, reasons)) if reason) or None
-
-
-def _sentence(text: str) -> str:
-    return text if text[-1] in ".!?" else f"{text}."
 
 
 def _fields(row: Row) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from cowest.tasks._files import read_rows
-from cowest.tasks._labelled import LabelTask
+from cowest.tasks._labelled import LabelTask, explanation_in
 from cowest.tasks._rows import UniqueIds
 from cowest.types import Example
 
@@ -37,7 +37,7 @@ class StrategyQA(LabelTask):
                 id=identifiers.add(row, "qid", row.text("qid")),
                 query=f"Question: {question}\n{self.instruction}",
                 references=(self.label_in(row, "answer"),),
-                explanation=" ".join(row.texts("facts")) if row.fields.get("facts") else None,
+                explanation=explanation_in(row, "facts"),
                 fields={"question": question, **({"term": term} if term else {})},
             )
 
