@@ -82,13 +82,9 @@ def test_exact_match_of_a_choice_looks_at_the_option(tmp_path: Path) -> None:
 
 def test_choice_with_one_column_an_option_and_nested_columns(tmp_path: Path) -> None:
     (example,) = _read(
-        tmp_path,
-        {"question": "?", "opa": "x", "opb": "y", "cop": 2},
-        kind="choice",
-        choices=["opa", "opb"],
-        answer="cop",
-        index_from=1,
-    )
+        tmp_path, {"question": "?", "opa": "x", "opb": "y", "cop": 2}, kind="choice", choices=["opa", "opb"],
+        answer="cop", index_from=1,
+    )  # fmt: skip
     assert example.references == ("B", "y")
     (example,) = _read(
         tmp_path, {"question": "?", "c": {"text": ["x", "y"]}, "answer": "A"}, kind="choice", choices="c.text"
