@@ -44,3 +44,19 @@ def test_accuracy_is_equality_of_labels() -> None:
     assert metrics.accuracy("casual", ["not casual"]) == 0.0
     assert metrics.accuracy(".", ["."]) == 1.0
     assert metrics.accuracy(None, ["None"]) == 0.0
+
+
+def test_lower_cased_equality_keeps_articles_and_punctuation() -> None:
+    assert metrics.exact_match_lower(" THE Hague ", ["Den Haag", "the Hague"]) == 1.0
+    assert metrics.exact_match_lower("The Hague.", ["The Hague"]) == 0.0
+    assert metrics.exact_match_lower("Hague", ["The Hague"]) == 0.0
+    assert metrics.exact_match_lower(None, ["none"]) == 0.0
+
+
+def test_cased_token_f1_by_hand() -> None:
+    # "Red" is not "red", "fox." is not "fox": shared {the} = 1 of 3 and 3 tokens: F1 = 2/6.
+    assert metrics.token_f1_cased("the Red fox.", ["the red fox"]) == pytest.approx(1 / 3)
+    # shared {a, a, b} = 3, predicted 4, referenced 3: 6/7; the other reference gives 2/5.
+    assert metrics.token_f1_cased("a b a c", ["c", "a a b"]) == pytest.approx(6 / 7)
+    assert metrics.token_f1_cased("", ["a"]) == 0.0
+    assert metrics.token_f1_cased(None, ["a"]) == 0.0

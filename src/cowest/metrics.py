@@ -1,4 +1,4 @@
-"""Per-example metrics, each in [0, 1]: SQuAD-style exact match and token F1, and equality of labels."""
+"""Per-example metrics, each in [0, 1]: SQuAD's exact match and token F1, plainer variants, and equality of labels."""
 
 import re
 import string
@@ -37,6 +37,25 @@ def token_f1(prediction: str | None, references: Sequence[str]) -> float:
         return 0.0
     tokens = normalise(prediction).split()
     return max((_f1(tokens, normalise(reference).split()) for reference in references), default=0.0)
+
+
+def exact_match_lower(prediction: str | None, references: Sequence[str]) -> float:
+    """1.0 where the prediction equals a reference but for case and outer spaces, else 0.0; None scores 0.
+
+    Unlike `exact_match` it keeps articles and punctuation: "The Hague." is not "the hague".
+    """
+    if prediction is None:
+        return 0.0
+    lowered = prediction.strip().lower()
+    return float(any(lowered == reference.strip().lower() for reference in references))
+
+
+def token_f1_cased(prediction: str | None, references: Sequence[str]) -> float:
+    """Like `token_f1`, but over the words as they stand between spaces, with case, articles and punctuation."""
+    if prediction is None:
+        return 0.0
+    tokens = prediction.split()
+    return max((_f1(tokens, reference.split()) for reference in references), default=0.0)
 
 
 def accuracy(prediction: str | None, references: Sequence[str]) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel
 
 from cowest import answers
-from cowest.types import Example
+from cowest.types import Answer, Example
 
 if TYPE_CHECKING:
     from cowest.tasks.base import Task
@@ -102,7 +102,7 @@ def overlap(
     for example in found:
         twin = first[_digest(task.identity(example))]
         what = f"asks the same as row {twin.id} of {other}"
-        if _contradict(example, twin):
+        if _contradict(task, example, twin):
             what += f", but answers {example.references[0]!r} where that answers {twin.references[0]!r}"
         problems.append(Problem(row=example.id, field=split, problem=what, kind="overlap"))
     return problems
@@ -123,22 +123,25 @@ def _gold(task: "Task", example: Example) -> Iterator[Problem]:
 def _empty(example: Example) -> Iterator[Problem]:
     texts = {"query": example.query, **{f"references[{i}]": text for i, text in enumerate(example.references)}}
     empty = [field for field, text in texts.items() if not text.strip()]
-    empty += [field for field, value in example.fields.items() if value in ("", [])]
+    for field, value in example.fields.items():
+        empty += [field] if value in ("", []) else []
+        empty += [f"{field}[{i}]" for i, entry in enumerate(value) if entry == ""] if isinstance(value, list) else []
     for field in empty:
         yield Problem(row=example.id, field=field, problem="is empty", kind="empty")
 
 
 def _leaks(task: "Task", example: Example) -> Iterator[Problem]:
     explanation = _normal(example.explanation or "")
-    if len(explanation) >= MIN_LEAK and explanation in _normal(example.query):
+    is_option = explanation in map(_normal, example.references)
+    if len(explanation) >= MIN_LEAK and not is_option and explanation in _normal(example.query):
         problem = "the explanation stands in the query"
         yield Problem(row=example.id, field="explanation", problem=problem, kind="leak")
     if task.gold_label(example) is not None:
         return  # labels and options may be named in a question
-    question = f" {_words(task.question_of(example))} "
+    question = f" {words(task.question_of(example))} "
     for index, reference in enumerate(example.references):
-        words = _words(reference)
-        if len(words) >= MIN_LEAK and f" {words} " in question:
+        answer = words(reference)
+        if len(answer) >= MIN_LEAK and f" {answer} " in question:
             problem = f"the answer {reference!r} stands in the question"
             yield Problem(row=example.id, field=f"references[{index}]", problem=problem, kind="leak")
             return
@@ -158,7 +161,7 @@ def _repeated(task: "Task", examples: Sequence[Example]) -> Iterator[Problem]:
         earlier[int(order[position])] = int(order[start])
     for index in sorted(earlier):
         example, twin = examples[index], examples[earlier[index]]
-        if _contradict(example, twin):
+        if _contradict(task, example, twin):
             problem = f"asks the same as row {twin.id}, but answers {example.references[0]!r} where that answers "
             yield Problem(
                 row=example.id, field="references", problem=problem + repr(twin.references[0]), kind="contradiction"
@@ -168,8 +171,9 @@ def _repeated(task: "Task", examples: Sequence[Example]) -> Iterator[Problem]:
             yield Problem(row=example.id, field="query", problem=problem, kind="duplicate")
 
 
-def _contradict(a: Example, b: Example) -> bool:
-    return {_normal(text) for text in a.references}.isdisjoint(_normal(text) for text in b.references)
+def _contradict(task: "Task", a: Example, b: Example) -> bool:
+    """Whether no reference of `a` is right for `b`: "The Netherlands" does not contradict "Netherlands"."""
+    return all(task.score(b, Answer(final=reference))[task.metric] < 1.0 for reference in a.references)
 
 
 def _digest(text: str) -> int:
@@ -181,5 +185,6 @@ def _normal(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _words(text: str) -> str:
+def words(text: str) -> str:
+    """The words of a text in lower case with single spaces: what two wordings of one question have in common."""
     return " ".join("".join(char if char.isalnum() else " " for char in _normal(text)).split())

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args, overload
 
 from cowest.errors import InputError
 from cowest.tasks import _validation
+from cowest.tasks._files import with_hub_split
 from cowest.tasks._spool import FirstSeen, Spool
 from cowest.tasks._validation import Problem, Validation
 from cowest.types import Answer, Example
@@ -53,7 +54,8 @@ class Task(abc.ABC):
     (train before validation before test) and list it in `dropped`, or "keep" it."""
 
     def __init__(self, *, train: str | None = None, validation: str | None = None, test: str | None = None) -> None:
-        self.locations: dict[str, str | None] = {"train": train, "validation": validation, "test": test}
+        locations = {"train": train, "validation": validation, "test": test}
+        self.locations = {name: with_hub_split(location, name) for name, location in locations.items()}
         self.dropped: list[Problem] = []
         self._splits: dict[str, Split] = {}
 

@@ -1,0 +1,71 @@
+"""Every recipe of the folder: it parses, its task reads files of its names, and the paper's numbers are the paper's."""
+
+from pathlib import Path
+
+import pytest
+
+from cowest.recipe import Recipe, load_recipe
+from cowest.tasks import load_task
+from tests.tasks.invented import ROWS, lay_out
+
+FOLDER = Path(__file__).resolve().parents[1] / "recipes"
+ALL = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.yaml"))
+PAPER = {
+    # strong model, queries, rows of the test
+    "ifqa": ("openai/gpt-4-0613", 2000, None),
+    "medmcqa": ("openai/gpt-4-0613", 5000, None),
+    "prosocial_dialog": ("openai/gpt-3.5-turbo-0613", 5000, 2000),
+}
+
+
+def recipe_of(name: str) -> Recipe:
+    return load_recipe(FOLDER / name)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_parses_and_has_a_run_folder_of_its_own(name: str) -> None:
+    assert recipe_of(name).run == "runs/" + name.removesuffix(".yaml")
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if recipe_of(name).task.name in ROWS])
+def test_the_task_reads_files_of_the_recipes_names(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = recipe_of(name)
+    task = load_task(recipe.task.name, **{**recipe.task.options, "overlap": "keep"})
+    named = {split: location for split, location in task.locations.items() if location is not None}
+    assert {"train", recipe.evaluate.split} <= set(named)
+    for split, location in named.items():
+        assert location.startswith(f"data/{task.name}/")
+        lay_out(task.name, Path(location))
+        found = task.validate(task.split(split))
+        assert found.num_gold_full == found.num_examples == len(ROWS[task.name])
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_data_set_has_a_recipe(name: str) -> None:
+    assert recipe_of(f"{name}.yaml").task.name == name
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_settings(name: str) -> None:
+    recipe = recipe_of(f"paper/{name}.yaml")
+    strong, queries, sample = PAPER[name]
+    assert recipe.task.name == name
+    assert recipe.format == "chain_of_thought"
+    assert recipe.weak.model == "local/meta-llama/Meta-Llama-3-8B-Instruct"
+    assert (recipe.strong.model, recipe.judge, recipe.feedback.queries) == (strong, "strong", queries)
+    assert (recipe.feedback.kind, recipe.feedback.samples, recipe.rounds) == ("collaborative", 5, 1)
+    weak = recipe.weak.sampling
+    assert (weak.temperature, weak.top_p, weak.max_tokens) == (1.0, 0.9, 1028)
+    assert (recipe.strong.sampling.temperature, recipe.strong.sampling.max_tokens) == (1.0, None)
+    assert (recipe.lora.r, recipe.lora.alpha) == (16, 16)
+    assert (recipe.sft.epochs, recipe.sft.learning_rate) == (1, 1.4e-5)
+    assert (recipe.sft.batch_size, recipe.sft.gradient_accumulation) == (1, 8)
+    assert (recipe.align.epochs, recipe.align.learning_rate, recipe.align.optimizer) == (1, 1.41e-5, "rmsprop")
+    assert (recipe.align.batch_size, recipe.align.gradient_accumulation) == (1, 16)
+    assert (recipe.evaluate.split, recipe.evaluate.sample) == ("test", sample)
+
+
+def test_the_papers_medical_model_stands_in_for_sft() -> None:
+    assert recipe_of("paper/medmcqa.yaml").sft.from_ == "local/ProbeMedicalYonseiMAILab/medllama3-v20"
+    assert all(recipe_of(name).sft.from_ is None for name in ALL if name != "paper/medmcqa.yaml")
