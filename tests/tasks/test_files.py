@@ -136,7 +136,7 @@ def test_reading_streams(tmp_path: Path) -> None:
         ("r.jsonl", b'[{"a": 1}, {"a": 2}]', ["line 1", "a list", "name it .json."]),
         ("r.jsonl", b'[\n {"a": 1}\n]', ["line 1", "not JSON", "name it .json."]),
         ("r.jsonl", b'{\n "a": 1\n}', ["line 1", "not JSON", "several lines"]),
-        ("r.json", b'{"a": 1}\n{"a": 2}\n', ["line 2", "one object a line", ".jsonl"]),
+        ("r.json", b'{"a": 1}\n{"a": }\n', ["line 2", "not JSON"]),
         ("r.json", b'{"rows": []}', ["JSON list", "an object", ".jsonl"]),
         ("r.json", b"7", ["JSON list", "a number"]),
         ("r.json", b"[] []", ["column 4", "more after the end"]),
@@ -332,7 +332,7 @@ def test_a_hub_location_gets_the_split_it_stands_for() -> None:
         ("r.csv", b"question,answer\nx,caf\xe9\n", "line 2: byte 0xe9 is not UTF-8"),
         ("r.csv", b"question,reply\nx,y\n", "line 2, field 'answer': the row has no such field"),
         ("r.jsonl", b'{"question": "x", "answer": null}\n', "line 1, field 'answer': the value is null"),
-        ("r.json", b'{"question": "x", "answer": "y"}\n' * 2, "name it .jsonl"),
+        ("r.json", b'{"question": "x", "answer": "y"}', "name it .jsonl"),
         ("r.jsonl", b"", "holds no example"),
         ("r.csv", b"question,answer\n", "holds no example"),
     ],
@@ -360,3 +360,17 @@ def test_the_command_line_names_both_rows_of_an_id(tmp_path: Path, capsys: pytes
     recipe.write_text(yaml.safe_dump(recipe_of(tmp_path / "run", task=task)))
     assert cli.main(["evaluate", str(recipe)]) == 2
     assert "line 3, field 'key': the id 'a' is already that of line 1" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.json.gz"])
+def test_one_object_a_line_may_be_named_json(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    lines = b'\xef\xbb\xbf{"a": 1, "data": [1]}\n{"a": 2}\n'
+    path.write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
+    assert [(row.position, row.value("a")) for row in read_rows(str(path))] == [("line 1", 1), ("line 2", 2)]
+
+
+def test_a_document_over_several_lines_is_no_object_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text('{"data":\n[{"a": 1},\n{"a": 2}]}\n')
+    assert [row.value("a") for row in read_rows(str(path))] == [1, 2]

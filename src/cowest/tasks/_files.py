@@ -7,6 +7,7 @@ or a small batch of rows, never the file.
 import csv
 import gzip
 import io
+import json
 import shutil
 import tempfile
 import zlib
@@ -29,6 +30,9 @@ from cowest.tasks._json import (
 from cowest.tasks._rows import Row
 
 HUB = "hub:"
+
+_MAX_FIRST_LINE = 2**20
+"""Bytes that are looked at to tell a JSON document from one object a line."""
 
 Stream = io.BufferedReader | gzip.GzipFile
 # A position ("line 3", or the key in a document that maps keys to rows), and the row as it stands there.
@@ -70,7 +74,7 @@ def read_keyed_rows(location: str) -> Iterator[tuple[str, Row]]:
         InputError: as for `read_rows`, or the file holds no such object, or a key twice.
     """
     path = resolve_path(location)
-    if location.startswith(HUB) or _reader(location, path) is not list_rows:
+    if location.startswith(HUB) or _reader(location, path) is not _json_rows:
         raise InputError(f"The data file {location!r} must be .json or .json.gz: an object that maps ids to rows.")
     entries = _entries(location, path, keyed_rows)
     return ((key, _row(location, f"entry {key!r}", value)) for key, value in entries)
@@ -135,6 +139,21 @@ def _refuse_other_formats(location: str, stream: Stream) -> None:
     for magic, what in _OTHER_FORMATS.items():
         if start.startswith(magic):
             raise InputError(f"{location!r}, line 1: the file {what}.")
+
+
+def _json_rows(location: str, stream: Stream) -> Entries:
+    # Some publishers, MedMCQA's among them, name files of one object a line .json.
+    yield from (_jsonl_rows if _is_one_object_a_line(stream) else list_rows)(location, stream)
+
+
+def _is_one_object_a_line(stream: Stream) -> bool:
+    line = stream.readline(_MAX_FIRST_LINE)
+    following = stream.readline(1)
+    stream.seek(0)
+    try:
+        return following == b"{" and isinstance(json.loads(line.removeprefix(b"\xef\xbb\xbf")), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _jsonl_rows(location: str, stream: Stream) -> Entries:
@@ -281,7 +300,7 @@ def _row(location: str, position: str, value: Any) -> Row:
 
 
 _READERS: dict[str, Callable[[str, Stream], Entries]] = {
-    ".json": list_rows,
+    ".json": _json_rows,
     ".jsonl": _jsonl_rows,
     ".csv": _csv_rows,
     ".parquet": _parquet_rows,
