@@ -1,0 +1,14 @@
+"""What the tests of the providers share: a scripted endpoint."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.models.providers.endpoint import Endpoint
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+    yield endpoint
+    endpoint.close()
