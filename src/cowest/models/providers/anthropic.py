@@ -71,18 +71,20 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         sampling = request.sampling
+        # The package names neither temperature nor top_p any more; the interface takes them for models that have them.
+        extra: dict[str, Any] = dict(self._config.options)
+        if sampling.temperature != 1:  # the interface's default, and models that think take no other
+            extra["temperature"] = sampling.temperature
+        if sampling.top_p is not None:
+            extra["top_p"] = sampling.top_p
         body: dict[str, Any] = {
             "model": self._config.model_name,
             "messages": [message.model_dump() for message in request.messages if message.role != "system"],
             "max_tokens": sampling.max_tokens or _MAX_TOKENS,
-            "extra_body": dict(self._config.options) or None,
+            "extra_body": extra or None,
         }
         if system := "\n\n".join(message.content for message in request.messages if message.role == "system"):
             body["system"] = system
-        if sampling.temperature != 1:  # 1 is the default, and models that think take no other
-            body["temperature"] = sampling.temperature
-        if sampling.top_p is not None:
-            body["top_p"] = sampling.top_p
         if sampling.stop:
             body["stop_sequences"] = list(sampling.stop)
         return body
