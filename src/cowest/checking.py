@@ -45,6 +45,8 @@ def _needs(problem: Any, location: list[str]) -> str:
     """What is allowed instead, in words of a recipe rather than of Python."""
     if problem["type"] == "string_pattern_mismatch" and location[-1] == "model":
         return "needs PROVIDER/NAME, e.g. local/FOLDER or openai/gpt-4.1"
+    if problem["type"] == "string_pattern_mismatch" and location[-1] == "redact":
+        return "needs package.module:function"
     if problem["type"] == "tuple_type":
         return f"needs a list, e.g. [{problem['input']}]"
     if problem["type"] in ("model_type", "dict_type"):

@@ -26,6 +26,7 @@ class ModelConfig(Record):
         timeout_s: seconds until a request counts as failed.
         budget_usd: cap on this role's spend; reaching it ends the run with status 4.
         price: overrides the known list price.
+        redact: `package.module:function` that redacts every message before it leaves; see models/redacted.py.
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
     """
 
@@ -39,6 +40,7 @@ class ModelConfig(Record):
     timeout_s: float = Field(default=120, gt=0)
     budget_usd: float | None = Field(default=None, gt=0)
     price: Price | None = None
+    redact: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     options: dict[str, Any] = Field(default_factory=dict)
 
     @property

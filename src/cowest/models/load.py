@@ -12,6 +12,7 @@ from cowest.models.config import ModelConfig
 from cowest.models.ledgered import Ledgered
 from cowest.models.metered import Metered
 from cowest.models.paced import Paced
+from cowest.models.redacted import load_redaction
 from cowest.models.retrying import Retrying
 
 
@@ -31,6 +32,10 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
         config = _parse(config)
     provider: ChatModel = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, seed)
     if getattr(provider, "in_process", False):
+        if config.redact is not None:
+            raise InputError(
+                f"redact is set for {config.model!r}, which runs in this process: nothing leaves. Leave it out."
+            )
         # No endpoint to spare and nothing that passes by itself: such a model batches what it is given.
         return Metered(_kept(provider, ledger, role), role)
     # What the ledger knows is neither paced nor paid; a retry is paced like any other call.
@@ -38,6 +43,8 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
     model: ChatModel = Retrying(limited, seed=seed)
     if config.budget_usd is not None:
         model = Budgeted(model, config.budget_usd, 0.0 if ledger is None else ledger.spend_usd(role))
+    if config.redact is not None:
+        model = load_redaction(model, config.redact)
     return Metered(_kept(model, ledger, role), role)
 
 

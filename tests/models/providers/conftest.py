@@ -9,6 +9,5 @@ from tests.models.providers.endpoint import Endpoint
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    endpoint = Endpoint()
-    yield endpoint
-    endpoint.close()
+    with Endpoint() as endpoint:
+        yield endpoint

@@ -2,15 +2,18 @@
 
 import json
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
+
+from cowest.types import ChatRequest, Message
 
 
 class Endpoint:
     """A loopback server that answers what it is told and notes what it was asked.
 
     Attributes:
-        status, headers, body: of its answer; a body that is not bytes is sent as JSON.
+        status, headers, body: of its answer; a body that is not bytes is sent as JSON, a function is given the request.
         asked, paths, heard: the bodies, paths and headers of the requests it got.
     """
 
@@ -37,7 +40,8 @@ class Endpoint:
                 endpoint.heard.append({name.lower(): value for name, value in self.headers.items()})
                 endpoint.connections.add(self.client_address)
                 endpoint.release.wait(10)
-                body = endpoint.body if isinstance(endpoint.body, bytes) else json.dumps(endpoint.body).encode()
+                body = endpoint.body(endpoint.asked[-1]) if callable(endpoint.body) else endpoint.body
+                body = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(endpoint.status)
                 headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **endpoint.headers}
                 for name, value in headers.items():
@@ -59,7 +63,28 @@ class Endpoint:
         self.url = f"{self.root}/v1"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self.release.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+def chat(script: Callable[[ChatRequest], str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The body of an OpenAI-compatible endpoint whose model says what `script` does."""
+
+    def body(asked: dict[str, Any]) -> dict[str, Any]:
+        text = script(ChatRequest(messages=tuple(Message(**message) for message in asked["messages"])))
+        message = {"role": "assistant", "content": text}
+        return {
+            "id": "1", "object": "chat.completion", "created": 1, "model": asked["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+        }  # fmt: skip
+
+    return body
