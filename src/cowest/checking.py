@@ -33,6 +33,8 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
     if problem["type"] == "extra_forbidden":
         allowed = _allowed_keys(model, location[:-1])
         return f"{path}: there is no such key.{nearest(location[-1], allowed)} Allowed here: {', '.join(allowed)}."
+    if problem["type"] == "value_error" and not location:  # keys that do not go together
+        return f"{problem['ctx']['error']}."
     if problem["type"] == "missing":
         return f"{path}: is missing and has no default."
     if location[-1:] == ["api_key_env"]:

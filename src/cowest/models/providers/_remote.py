@@ -88,7 +88,11 @@ class RemoteModel(ABC, Generic[Client]):
         except ValueError as error:
             said = failures.clean(str(error), self._key)
             raise CompletionError(f"{self._where} sent a reply that is not JSON ({said}).") from None
-        return self._completion(reply, time.perf_counter() - start)
+        completion = self._completion(reply, time.perf_counter() - start)
+        if self._key != NO_KEY and self._key in completion.text:
+            # A server that sends back what it was sent must not get the key written into ledger and results.
+            completion = completion.model_copy(update={"text": completion.text.replace(self._key, "[key]")})
+        return completion
 
     async def close(self) -> None:
         """Closes the connections of this event loop; those of others close when their loops end."""
