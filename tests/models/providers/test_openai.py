@@ -148,6 +148,11 @@ def test_request_that_is_refused(endpoint: Endpoint, ask: Ask, status: int) -> N
     assert "the prompt is too long" in str(error)
 
 
+@pytest.mark.parametrize("body", [{"detail": "pinned to another"}, {"object": "error", "message": "pinned to another"}])
+def test_words_of_servers_without_openais_error_object(endpoint: Endpoint, ask: Ask, body: Any) -> None:
+    assert "pinned to another" in str(failure(endpoint, ask(), 400, body))
+
+
 def test_upstream_that_fails_half_way(endpoint: Endpoint, ask: Ask) -> None:
     error = failure(endpoint, ask(), 200, reply("half a", "error"))
     assert isinstance(error, TransientEndpointError)

@@ -20,13 +20,20 @@ def translate(error: Any, where: str, *, secret: str) -> CowestError:
     if isinstance(error, openai.APIConnectionError):
         return no_connection(error, where, secret)
     if isinstance(error, openai.APIStatusError):
-        said = clean(error.message, secret)
+        said = clean(_said(error), secret)
         kinds = {str(error.code), str(error.type)}
         return by_status(error.status_code, said, where, kinds, error.response.headers)
     return EndpointError(
         f"{where} did not answer like a chat completions endpoint ({clean(str(error), secret)}). Check base_url; it "
         "usually ends in /v1."
     )
+
+
+def _said(error: Any) -> str:
+    """The server's words. The package shows those of OpenAI's error objects only; other servers say `detail`."""
+    body = error.body if isinstance(error.body, dict) else {}
+    words = body.get("detail") or body.get("message") or ""
+    return str(error.message) if str(words) in error.message else f"{error.message}: {words}"
 
 
 def by_status(status: int, said: str, where: str, kinds: set[str], headers: Mapping[str, str]) -> CowestError:
