@@ -128,6 +128,7 @@ def test_what_may_pass(endpoint: Endpoint, ask: Ask, status: int) -> None:
         (402, error_body(), "balance"),
         (429, error_body(code="insufficient_quota"), "quota"),
         (429, error_body(type="insufficient_quota"), "quota"),
+        (400, error_body("'temperature' does not support 0", code="unsupported_value"), "every request"),
         (302, b"", "redirects"),
         (200, b"<html>welcome</html>", "ends in /v1"),
         (200, {"hello": "world"}, "ends in /v1"),

@@ -10,6 +10,7 @@ from cowest.errors import CompletionError, CowestError, EndpointError, Transient
 
 _PASSING = {408, 409, 425, 429}
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}
+_WRONG_SETTING = {"unsupported_value", "unsupported_parameter"}
 _MAX_MESSAGE = 600
 
 
@@ -40,6 +41,11 @@ def by_status(status: int, said: str, where: str, kinds: set[str], headers: Mapp
     """The error for an HTTP status."""
     if status == 402 or kinds & _NO_MONEY:
         return EndpointError(f"{where} says that the account's quota or balance is used up ({status}): {said}")
+    if kinds & _WRONG_SETTING:
+        return EndpointError(
+            f"{where} refuses a setting, and would refuse it in every request ({status}): {said} Change sampling or "
+            "options. Reasoning models take no temperature but 1, the judge's too, who then needs a section of his own."
+        )
     if status in _PASSING or status >= 500:
         return TransientEndpointError(f"{where} is not able to answer now ({status}): {said}", retry_after_s(headers))
     advice = {
