@@ -1,7 +1,5 @@
 import asyncio
-import gc
 import socket
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -224,32 +222,6 @@ def test_host_that_is_not_found(
     with pytest.raises(EndpointError) as caught:
         complete(load("http://models.example.org/v1"), ask())
     assert type(caught.value) is kind
-
-
-def test_one_client_for_each_event_loop_and_all_closed(endpoint: Endpoint, ask: Ask) -> None:
-    model = load(endpoint.url)
-
-    async def several() -> None:
-        for _ in range(3):
-            await model.complete(ask())
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ResourceWarning)
-        asyncio.run(several())
-        asyncio.run(several())
-        gc.collect()
-
-        async def closing() -> None:
-            await several()
-            await model.close()
-            await several()
-            await model.close()
-            await model.close()
-
-        asyncio.run(closing())
-        gc.collect()
-    assert len(endpoint.asked) == 12
-    assert len(endpoint.connections) == 4
 
 
 class TestSettings:
