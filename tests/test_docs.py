@@ -1,12 +1,20 @@
-"""The documents say what is: the README's tree and recipe, and the code of docs/extend.md."""
+"""The documents say what is: the README's tree and recipe, the code of docs/extend.md, and the endpoints page."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
+from cowest import plugins
+from cowest.models import ModelConfig, load_model
+from cowest.models.providers.scripted import ScriptedModel
+from cowest.models.redacted import Redacted
 from cowest.recipe import make_recipe
+from cowest.types import ChatRequest, Message
 from tests.readme_tree import ROOT, written
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,6 +55,46 @@ def test_the_task_of_the_extension_page_works(tmp_path: Path) -> None:
     task = namespace["Capitals"](train=str(data))
     found = task.validate(task.train)
     assert (found.num_examples, found.num_gold_full) == (1, 1)
+
+
+ENDPOINTS = (ROOT / "docs/endpoints.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("section", blocks(ENDPOINTS, "yaml"))
+def test_the_sections_of_the_endpoints_page_are_valid(section: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("anthropic")
+    pytest.importorskip("google.genai")
+    rest = {"run": "runs/x", "task": {"name": "jsonl", "train": "a.jsonl"}, "weak": {"model": "local/weak"}}
+    recipe = make_recipe(rest | yaml.safe_load(section))
+    for config in (recipe.strong, recipe.judge):
+        if isinstance(config, ModelConfig):
+            # Opens nothing, but checks the options that the page shows, and that the key's variable is the page's.
+            provider = plugins.load(config.provider, "cowest.models.providers", "provider")
+            variable = config.api_key_env or provider.default_key_env
+            assert variable in ENDPOINTS
+            monkeypatch.setenv(variable, "a-key")
+            load_model(config.model_copy(update={"redact": None}), role="strong")
+
+
+def test_the_redaction_of_the_endpoints_page_works() -> None:
+    (code,) = blocks(ENDPOINTS, "python")
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)
+    inner = ScriptedModel(lambda request: f"About {request.messages[1].content.split()[-1]}: yes.")
+    model = Redacted(inner, namespace["redact"], "my_package.privacy:redact")
+    texts = ("patient 17 asks", "as does patient 4, of patient 17")
+    request = ChatRequest(messages=tuple(Message(role="user", content=text) for text in texts))
+    assert asyncio.run(model.complete(request)).text == "About patient 17: yes."
+    assert [message.content for message in inner.requests[0].messages] == [
+        "[PATIENT_1] asks",
+        "as does [PATIENT_2], of [PATIENT_1]",
+    ]
+
+
+def test_the_endpoints_page_names_every_provider() -> None:
+    table = ENDPOINTS[: ENDPOINTS.index("## OpenAI")]
+    for provider in set(plugins.choices("cowest.models.providers")) - {"local", "scripted"}:
+        assert f"`{provider}`" in table
 
 
 def test_agents_page_is_short() -> None:

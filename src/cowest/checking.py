@@ -33,6 +33,8 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
     if problem["type"] == "extra_forbidden":
         allowed = _allowed_keys(model, location[:-1])
         return f"{path}: there is no such key.{nearest(location[-1], allowed)} Allowed here: {', '.join(allowed)}."
+    if problem["type"] == "value_error" and not location:  # keys that do not go together
+        return f"{problem['ctx']['error']}."
     if problem["type"] == "missing":
         return f"{path}: is missing and has no default."
     if location[-1:] == ["api_key_env"]:
@@ -45,6 +47,8 @@ def _needs(problem: Any, location: list[str]) -> str:
     """What is allowed instead, in words of a recipe rather than of Python."""
     if problem["type"] == "string_pattern_mismatch" and location[-1] == "model":
         return "needs PROVIDER/NAME, e.g. local/FOLDER or openai/gpt-4.1"
+    if problem["type"] == "string_pattern_mismatch" and location[-1] == "redact":
+        return "needs package.module:function"
     if problem["type"] == "tuple_type":
         return f"needs a list, e.g. [{problem['input']}]"
     if problem["type"] in ("model_type", "dict_type"):

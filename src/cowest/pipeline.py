@@ -34,7 +34,8 @@ SFT_KEYS = ("seed", "task", "format", "weak.model", "lora", "sft", "prompts")
 TRAINING_KEYS = ("seed", "format", "weak.model", "lora", "sft")
 FEEDBACK_KEYS = (
     *SFT_KEYS,
-    *("weak.base_url", "weak.sampling", "strong.model", "strong.base_url", "strong.sampling", "judge", "feedback"),
+    *("weak.base_url", "weak.sampling", "weak.redact"),
+    *("strong.model", "strong.base_url", "strong.sampling", "strong.redact", "judge", "feedback"),
 )
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate")

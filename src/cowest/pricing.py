@@ -25,7 +25,9 @@ def cost_usd(
     model: str,
     price: PricePerMillion | None = None,
     base_url: str | None = None,
+    provider: str = "openai",
     num_cached_tokens: int = 0,
+    num_cache_written_tokens: int = 0,
 ) -> float | None:
     """Costs one call.
 
@@ -33,8 +35,10 @@ def cost_usd(
         usage: its tokens.
         model: the name the endpoint knows it by, e.g. "gpt-4.1".
         price: overrides the list price.
-        base_url: the endpoint; None is OpenAI's own. A list price is used only for an endpoint known to charge it.
+        base_url: the endpoint; None is the provider's own. Elsewhere a list price holds only where it is known to.
+        provider: whose own endpoint that is.
         num_cached_tokens: prompt tokens that the endpoint had in its cache, part of `usage.prompt_tokens`.
+        num_cache_written_tokens: prompt tokens that it put into its cache for a fee, also part of them.
 
     Returns:
         USD, or None where no price is known.
@@ -47,10 +51,11 @@ def cost_usd(
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
         cache_read_tokens=num_cached_tokens or None,
+        cache_write_tokens=num_cache_written_tokens or None,
     )
     try:
         if base_url is None:
-            return float(genai_prices.calc_price(tokens, model, provider_id="openai").total_price)
+            return float(genai_prices.calc_price(tokens, model, provider_id=provider).total_price)
         return float(genai_prices.calc_price(tokens, model, provider_api_url=base_url).total_price)
     except LookupError:
         return None

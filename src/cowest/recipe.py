@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -20,6 +20,8 @@ from cowest.stages.sft import SFTConfig
 from cowest.tasks.base import Overlap
 from cowest.training.lora import LoRAConfig
 from cowest.types import Record
+
+_IN_PROCESS = ("local", "scripted")
 
 
 class _OnceLoader(yaml.SafeLoader):
@@ -102,6 +104,19 @@ class Recipe(Record):
         if value != "strong" and not isinstance(value, BaseModel):
             raise ValueError("needs strong, {name: answer_match}, or a section like strong's with a model")
         return value
+
+    @model_validator(mode="after")
+    def _redacts_everywhere(self) -> Self:
+        """Who redacts what the strong model sees must say so for every other endpoint that sees it."""
+        for role, other in {"weak": self.weak, "judge": self.judge}.items():
+            if self.strong.redact is None or not isinstance(other, ModelConfig) or other.provider in _IN_PROCESS:
+                continue
+            if "redact" not in other.model_fields_set:
+                raise ValueError(
+                    f"strong.redact is set, and {role}, which is sent the same queries, has no redact. Give it one, "
+                    "or write `redact: null` there to send them as they are"
+                )
+        return self
 
     def to_yaml(self) -> str:
         """The recipe as resolved, with the package's version; holds no secret, since keys are only named."""

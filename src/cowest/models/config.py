@@ -20,17 +20,19 @@ class ModelConfig(Record):
     Attributes:
         model: PROVIDER/NAME; `local/` takes a folder, a hub id or `package:folder`, `openai/` any compatible endpoint.
         base_url: endpoint of the provider; None is the provider's own.
-        api_key_env: name of the environment variable that holds the key. The key itself is never stored.
+        api_key_env: name of the environment variable that holds the key; None is the provider's usual one, e.g.
+            OPENAI_API_KEY. The key itself is never stored.
         max_concurrency: requests in flight at once.
         timeout_s: seconds until a request counts as failed.
         budget_usd: cap on this role's spend; reaching it ends the run with status 4.
         price: overrides the known list price.
+        redact: `package.module:function` that redacts every message before it leaves; see models/redacted.py.
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
     """
 
     model: str = Field(pattern=r"^[A-Za-z_][\w.:]*/.+")
     base_url: str | None = Field(default=None, pattern=r"^[^@\s]*$")
-    api_key_env: str = Field(default="OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
     sampling: Sampling = Sampling()
     max_concurrency: int = Field(default=64, ge=1)
     requests_per_minute: float | None = Field(default=None, gt=0)
@@ -38,6 +40,7 @@ class ModelConfig(Record):
     timeout_s: float = Field(default=120, gt=0)
     budget_usd: float | None = Field(default=None, gt=0)
     price: Price | None = None
+    redact: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     options: dict[str, Any] = Field(default_factory=dict)
 
     @property

@@ -12,6 +12,7 @@ from cowest.models.config import ModelConfig
 from cowest.models.ledgered import Ledgered
 from cowest.models.metered import Metered
 from cowest.models.paced import Paced
+from cowest.models.redacted import load_redaction
 from cowest.models.retrying import Retrying
 from cowest.types import Usage
 
@@ -32,6 +33,10 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
         config = _parse(config)
     provider: ChatModel = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, seed)
     if getattr(provider, "in_process", False):
+        if config.redact is not None:
+            raise InputError(
+                f"redact is set for {config.model!r}, which runs in this process: nothing leaves. Leave it out."
+            )
         # No endpoint to spare and nothing that passes by itself: such a model batches what it is given.
         return Metered(_kept(provider, ledger, role), role)
     # What the ledger knows is neither paced nor paid; a retry is paced like any other call.
@@ -39,12 +44,21 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
     model = Concurrent(model, config.max_concurrency)
     if config.budget_usd is not None:
         model = _capped(model, config, config.budget_usd, 0.0 if ledger is None else ledger.spend_usd(role))
-    return Metered(_kept(Retrying(model, seed=seed), ledger, role), role)
+    model = Retrying(model, seed=seed)
+    if config.redact is not None:
+        model = load_redaction(model, config.redact)
+    return Metered(_kept(model, ledger, role), role)
 
 
 def _capped(model: ChatModel, config: ModelConfig, budget_usd: float, spent_usd: float) -> Budgeted:
     def cost(usage: Usage) -> float | None:
-        return pricing.cost_usd(usage, model=config.model_name, price=config.price, base_url=config.base_url)
+        return pricing.cost_usd(
+            usage,
+            model=config.model_name,
+            provider=config.provider,
+            price=config.price,
+            base_url=config.base_url,
+        )
 
     return Budgeted(model, budget_usd, cost=cost, spent_usd=spent_usd, max_tokens=config.sampling.max_tokens)
 

@@ -271,7 +271,9 @@ def _seconds(config: ModelConfig, calls: int, tokens: int, latency_s: float) -> 
 def _cost_usd(config: ModelConfig, usage: Usage) -> float | None:
     if config.provider in ("local", "scripted"):
         return 0.0
-    return pricing.cost_usd(usage, model=config.model_name, price=config.price, base_url=config.base_url)
+    return pricing.cost_usd(
+        usage, model=config.model_name, provider=config.provider, price=config.price, base_url=config.base_url
+    )
 
 
 def _plus(a: Spend, b: Spend) -> Spend:

@@ -1,11 +1,6 @@
 import asyncio
-import gc
-import json
 import socket
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +10,7 @@ from cowest.models.config import ModelConfig, Price
 from cowest.models.providers import _openai_failures
 from cowest.models.providers.openai import OpenAIModel
 from cowest.types import ChatRequest, Completion, Usage
+from tests.models.providers.endpoint import Endpoint
 
 Ask = Callable[..., ChatRequest]
 KEY = "sk-very-secret-key"
@@ -29,60 +25,9 @@ def reply(text: str | None = "hello", finish_reason: str | None = "stop", **more
     }  # fmt: skip
 
 
-class Endpoint:
-    """A loopback server that answers what it is told and notes what it was asked."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.body: Any = reply()
-        self.headers: dict[str, str] = {}
-        self.release = threading.Event()
-        self.release.set()
-        self.asked: list[dict[str, Any]] = []
-        self.authorization: list[str | None] = []
-        self.connections: set[Any] = set()
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                endpoint.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                endpoint.authorization.append(self.headers.get("Authorization"))
-                endpoint.connections.add(self.client_address)
-                endpoint.release.wait(10)
-                body = endpoint.body if isinstance(endpoint.body, bytes) else json.dumps(endpoint.body).encode()
-                self.send_response(endpoint.status)
-                headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **endpoint.headers}
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: Any) -> None:
-                """A client that has gone away is part of the test."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self) -> None:
-        self.release.set()
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    endpoint = Endpoint()
-    yield endpoint
-    endpoint.close()
+@pytest.fixture(autouse=True)
+def replying(endpoint: Endpoint) -> None:
+    endpoint.body = reply()
 
 
 @pytest.fixture(autouse=True)
@@ -181,6 +126,7 @@ def test_what_may_pass(endpoint: Endpoint, ask: Ask, status: int) -> None:
         (402, error_body(), "balance"),
         (429, error_body(code="insufficient_quota"), "quota"),
         (429, error_body(type="insufficient_quota"), "quota"),
+        (400, error_body("'temperature' does not support 0", code="unsupported_value"), "every request"),
         (302, b"", "redirects"),
         (200, b"<html>welcome</html>", "ends in /v1"),
         (200, {"hello": "world"}, "ends in /v1"),
@@ -199,6 +145,29 @@ def test_request_that_is_refused(endpoint: Endpoint, ask: Ask, status: int) -> N
     error = failure(endpoint, ask(), status, error_body("the prompt is too long"))
     assert type(error) is CompletionError
     assert "the prompt is too long" in str(error)
+
+
+@pytest.mark.parametrize("body", [{"detail": "pinned to another"}, {"object": "error", "message": "pinned to another"}])
+def test_words_of_servers_without_openais_error_object(endpoint: Endpoint, ask: Ask, body: Any) -> None:
+    assert "pinned to another" in str(failure(endpoint, ask(), 400, body))
+
+
+def test_upstream_that_fails_half_way(endpoint: Endpoint, ask: Ask) -> None:
+    error = failure(endpoint, ask(), 200, reply("half a", "error"))
+    assert isinstance(error, TransientEndpointError)
+
+
+def test_what_a_gateway_says_it_charged(endpoint: Endpoint, ask: Ask) -> None:
+    endpoint.body = reply() | {"usage": {"prompt_tokens": 1000, "completion_tokens": 100, "cost": 0.0042}}
+    assert complete(load(endpoint.url), ask()).cost_usd == pytest.approx(0.0042)
+    priced = load(endpoint.url, price=Price(input=2.0, output=10.0))
+    assert complete(priced, ask()).cost_usd == pytest.approx(0.003)
+
+
+def test_tokens_that_were_not_counted_have_no_price(endpoint: Endpoint, ask: Ask) -> None:
+    endpoint.body = {key: value for key, value in reply().items() if key != "usage"}
+    completion = complete(load(endpoint.url, price=Price(input=2.0, output=10.0)), ask())
+    assert (completion.usage, completion.cost_usd) == (Usage(), None)
 
 
 def test_error_in_the_clothes_of_a_reply(endpoint: Endpoint, ask: Ask) -> None:
@@ -253,32 +222,6 @@ def test_host_that_is_not_found(
     with pytest.raises(EndpointError) as caught:
         complete(load("http://models.example.org/v1"), ask())
     assert type(caught.value) is kind
-
-
-def test_one_client_for_each_event_loop_and_all_closed(endpoint: Endpoint, ask: Ask) -> None:
-    model = load(endpoint.url)
-
-    async def several() -> None:
-        for _ in range(3):
-            await model.complete(ask())
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ResourceWarning)
-        asyncio.run(several())
-        asyncio.run(several())
-        gc.collect()
-
-        async def closing() -> None:
-            await several()
-            await model.close()
-            await several()
-            await model.close()
-            await model.close()
-
-        asyncio.run(closing())
-        gc.collect()
-    assert len(endpoint.asked) == 12
-    assert len(endpoint.connections) == 4
 
 
 class TestSettings:
@@ -344,5 +287,5 @@ def test_a_lost_connection_says_what_the_network_said() -> None:
     refused.__context__ = error
     outer = Exception("Connection error.")
     outer.__cause__ = refused
-    said = str(_openai_failures._no_connection(outer, "m at http://x", ""))
+    said = str(_openai_failures.no_connection(outer, "m at http://x", ""))
     assert "Connect call failed" in said

@@ -10,6 +10,7 @@ from cowest.errors import CompletionError, CowestError, EndpointError, Transient
 
 _PASSING = {408, 409, 425, 429}
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}
+_WRONG_SETTING = {"unsupported_value", "unsupported_parameter"}
 _MAX_MESSAGE = 600
 
 
@@ -18,27 +19,39 @@ def translate(error: Any, where: str, *, secret: str) -> CowestError:
     import openai
 
     if isinstance(error, openai.APIConnectionError):
-        return _no_connection(error, where, secret)
+        return no_connection(error, where, secret)
     if isinstance(error, openai.APIStatusError):
-        said = _clean(error.message, secret)
+        said = clean(_said(error), secret)
         kinds = {str(error.code), str(error.type)}
         return by_status(error.status_code, said, where, kinds, error.response.headers)
     return EndpointError(
-        f"{where} did not answer like a chat completions endpoint ({_clean(str(error), secret)}). Check base_url; it "
+        f"{where} did not answer like a chat completions endpoint ({clean(str(error), secret)}). Check base_url; it "
         "usually ends in /v1."
     )
+
+
+def _said(error: Any) -> str:
+    """The server's words. The package shows those of OpenAI's error objects only; other servers say `detail`."""
+    body = error.body if isinstance(error.body, dict) else {}
+    words = body.get("detail") or body.get("message") or ""
+    return str(error.message) if str(words) in error.message else f"{error.message}: {words}"
 
 
 def by_status(status: int, said: str, where: str, kinds: set[str], headers: Mapping[str, str]) -> CowestError:
     """The error for an HTTP status."""
     if status == 402 or kinds & _NO_MONEY:
         return EndpointError(f"{where} says that the account's quota or balance is used up ({status}): {said}")
+    if kinds & _WRONG_SETTING:
+        return EndpointError(
+            f"{where} refuses a setting, and would refuse it in every request ({status}): {said} Change sampling or "
+            "options. Reasoning models take no temperature but 1, the judge's too, who then needs a section of his own."
+        )
     if status in _PASSING or status >= 500:
         return TransientEndpointError(f"{where} is not able to answer now ({status}): {said}", retry_after_s(headers))
     advice = {
         401: "Check the key in the variable that api_key_env names.",
         403: "Check that the key may use this model.",
-        404: "Check the model's name and base_url, which usually ends in /v1.",
+        404: "Check the model's name and base_url; that of an OpenAI-compatible endpoint usually ends in /v1.",
     }
     if status in advice:
         return EndpointError(f"{where} refused ({status}): {said} {advice[status]}")
@@ -78,14 +91,17 @@ def usable_choice(reply: Any, where: str, *, secret: str) -> Any:
     if not choices:
         error = getattr(reply, "error", None)
         if isinstance(error, dict) and str(error.get("code", "")).isdigit():
-            raise by_status(int(error["code"]), _clean(str(error.get("message", error)), secret), where, set(), {})
+            raise by_status(int(error["code"]), clean(str(error.get("message", error)), secret), where, set(), {})
         raise EndpointError(
-            f"{where} did not answer like a chat completions endpoint; it sent {_clean(repr(reply)[:200], secret)}. "
+            f"{where} did not answer like a chat completions endpoint; it sent {clean(repr(reply)[:200], secret)}. "
             "Check base_url; it usually ends in /v1."
         )
     choice = choices[0]
     if choice.finish_reason is None:
         raise CompletionError(f"{where} sent a reply without a finish reason: it may be cut off, and is not used.")
+    if choice.finish_reason == "error":
+        # A gateway whose upstream failed half way; what it wrote until then is no reply.
+        raise TransientEndpointError(f"{where} failed while it wrote the reply (finish reason 'error').")
     if choice.finish_reason == "content_filter":
         raise CompletionError(f"{where} filtered the reply (content_filter).")
     if not (choice.message.content or "").strip():
@@ -95,13 +111,14 @@ def usable_choice(reply: Any, where: str, *, secret: str) -> Any:
 
 def _why_empty(choice: Any, where: str, secret: str) -> str:
     if refusal := getattr(choice.message, "refusal", None):
-        return f"{where} refused: {_clean(refusal, secret)}"
+        return f"{where} refused: {clean(refusal, secret)}"
     if choice.finish_reason == "length":
         return f"{where} sent no text within the token limit; a reasoning model needs a higher sampling.max_tokens."
     return f"{where} sent an empty reply (finish reason {choice.finish_reason!r})."
 
 
-def _no_connection(error: BaseException, where: str, secret: str) -> CowestError:
+def no_connection(error: BaseException, where: str, secret: str) -> CowestError:
+    """The error for a connection that could not be made, was lost, or timed out."""
     # The aiohttp transport calls a refused connection a timeout too; only the first cause tells them apart.
     chain = [error]
     while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None:
@@ -112,10 +129,11 @@ def _no_connection(error: BaseException, where: str, secret: str) -> CowestError
         return EndpointError(f"{where}: there is no such host. Check base_url and the network.")
     if isinstance(cause, TimeoutError):
         return TransientEndpointError(f"{where} did not answer in time.")
-    return TransientEndpointError(f"{where} cannot be reached ({_clean(str(cause), secret)}).")
+    return TransientEndpointError(f"{where} cannot be reached ({clean(str(cause), secret)}).")
 
 
-def _clean(message: str, secret: str) -> str:
+def clean(message: str, secret: str) -> str:
+    """What a server said, without the key and not too long."""
     # Servers have been seen to send the key back in their error messages.
     if len(secret) > 4:
         message = message.replace(secret, "[key]")

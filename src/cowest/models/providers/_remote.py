@@ -1,0 +1,210 @@
+"""What the providers behind HTTP share: address, key, one client for each event loop, and the call itself."""
+
+import asyncio
+import importlib
+import ipaddress
+import json
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from cowest.errors import CompletionError, CowestError, InputError
+from cowest.models.config import ModelConfig
+from cowest.models.providers import _openai_failures as failures
+from cowest.types import ChatRequest, Completion
+
+if TYPE_CHECKING:
+    import httpx2
+
+Client = TypeVar("Client")
+
+NO_KEY = "none"
+"""What is sent as the key to a server on this machine that needs none."""
+
+
+class RemoteModel(ABC, Generic[Client]):
+    """One request for one completion over HTTP; pacing and retrying are done by wrappers.
+
+    A provider says how its package is opened, called and read, and what its errors mean.
+
+    Attributes:
+        default_url: endpoint of a recipe without base_url.
+        default_key_env: environment variable of the key in a recipe without api_key_env.
+        own_fields: fields of the request that `options` may not set.
+    """
+
+    default_url: ClassVar[str]
+    default_key_env: ClassVar[str]
+    own_fields: ClassVar[frozenset[str]]
+
+    def __init__(self, config: ModelConfig, key: str) -> None:
+        self.name = config.model
+        self._base_url = (config.base_url or self.default_url).rstrip("/")
+        self.identity = f"{self._base_url}|{config.model_name}|{json.dumps(config.options, sort_keys=True)}"
+        self._config = config
+        self._key = key
+        # A connection belongs to one event loop, and the stages of a run each have their own.
+        self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection[Client]] = WeakKeyDictionary()
+
+    @classmethod
+    def from_config(cls, config: ModelConfig, seed: int) -> Self:
+        """Checks address, key and options; opens no connection.
+
+        Raises:
+            InputError: one of them is missing or wrong, or the provider's package is not installed.
+        """
+        if config.base_url is not None and not _is_address(config.base_url):
+            raise InputError(
+                f"base_url of {config.model!r} is {config.base_url!r}. Give an address such as http://127.0.0.1:8000/v1."
+            )
+        if clash := sorted(cls.own_fields & set(config.options)):
+            raise InputError(
+                f"options of {config.model!r} may not set {', '.join(clash)}: use `model` and `sampling` for them."
+            )
+        return cls(config, find_key(config, cls.default_key_env))
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Sends one request.
+
+        Raises:
+            CompletionError: the endpoint gave this request no usable reply.
+            TransientEndpointError: rate limit, 5xx, timeout, lost connection.
+            EndpointError: wrong key, unknown model, no money left, no such host.
+        """
+        client = await self._client()
+        start = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                reply = await self._send(client, request)
+        except TimeoutError:
+            raise failures.timed_out(self._where, self._config.timeout_s) from None
+        except self._package_errors() as error:
+            # Without its cause: the request in it holds the key.
+            raise self._failure(error) from None
+        except ValueError as error:
+            said = failures.clean(str(error), self._key)
+            raise CompletionError(f"{self._where} sent a reply that is not JSON ({said}).") from None
+        completion = self._completion(reply, time.perf_counter() - start)
+        if self._key != NO_KEY and self._key in completion.text:
+            # A server that sends back what it was sent must not get the key written into ledger and results.
+            completion = completion.model_copy(update={"text": completion.text.replace(self._key, "[key]")})
+        return completion
+
+    async def close(self) -> None:
+        """Closes the connections of this event loop; those of others close when their loops end."""
+        connection = self._connections.pop(asyncio.get_running_loop(), None)
+        if connection is not None:
+            await connection.life.aclose()
+
+    @property
+    def _where(self) -> str:
+        return f"{self._config.model_name} at {self._base_url}"
+
+    @abstractmethod
+    def _open(self) -> AsyncGenerator[Client]:
+        """Yields a client and closes it: a loop that ends closes the generators begun in it."""
+
+    @abstractmethod
+    async def _send(self, client: Client, request: ChatRequest) -> Any:
+        """Sends the request; the reply as the package gives it."""
+
+    @abstractmethod
+    def _completion(self, reply: Any, latency_s: float) -> Completion:
+        """Reads the reply."""
+
+    @abstractmethod
+    def _package_errors(self) -> tuple[type[Exception], ...]:
+        """What the package raises."""
+
+    @abstractmethod
+    def _failure(self, error: Any) -> CowestError:
+        """Such an error in this package's terms."""
+
+    def _http(self) -> "httpx2.AsyncClient":
+        """An HTTP client that follows no redirect, since the key would go along."""
+        import httpx2
+        from openai import DefaultAioHttpClient
+
+        room = self._config.max_concurrency
+        return DefaultAioHttpClient(
+            follow_redirects=False,
+            timeout=self._config.timeout_s,
+            limits=httpx2.Limits(max_connections=room, max_keepalive_connections=room),
+            # A proxy of the environment cannot reach this machine's own servers.
+            trust_env=not _is_loopback(self._base_url),
+        )
+
+    async def _client(self) -> Client:
+        loop = asyncio.get_running_loop()
+        if loop not in self._connections:
+            self._connections[loop] = _Connection(self._open())
+            await self._connections[loop].open()
+        return self._connections[loop].client
+
+
+class _Connection(Generic[Client]):
+    """A client and the generator that closes it."""
+
+    def __init__(self, life: AsyncGenerator[Client]) -> None:
+        self.life = life
+        self.client: Client
+
+    async def open(self) -> None:
+        self.client = await anext(self.life)
+
+
+def find_key(config: ModelConfig, default_env: str) -> str:
+    """The key from the environment; `NO_KEY` where a server on this machine needs none.
+
+    Raises:
+        InputError: it is not there.
+    """
+    on_this_machine = config.base_url is not None and _is_loopback(config.base_url)
+    # A key that the recipe does not name was not meant for a server on this machine.
+    if on_this_machine and config.api_key_env is None:
+        return NO_KEY
+    variable = config.api_key_env or default_env
+    key = os.environ.get(variable, "").strip()
+    if not key and not on_this_machine:
+        raise InputError(
+            f"{config.model!r} needs a key, and the environment variable {variable} is not set. "
+            f"Set it (export {variable}=...), or name another variable in api_key_env."
+        )
+    return key or NO_KEY
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def needs_package(module: str, model: str, extra: str) -> None:
+    """Checks that an optional package is there.
+
+    Raises:
+        InputError: it is not; the message has the line that installs it.
+    """
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{model!r} is called through a package that is not installed. Run: pip install 'cowest[{extra}]'"
+        ) from error

@@ -1,0 +1,153 @@
+"""Anthropic's Messages interface, through its own package: `anthropic/MODEL`."""
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any, Self
+
+from cowest import pricing
+from cowest.errors import CompletionError, CowestError, EndpointError, InputError
+from cowest.models.config import ModelConfig
+from cowest.models.providers import _openai_failures as failures
+from cowest.models.providers._remote import RemoteModel, needs_package
+from cowest.types import ChatRequest, Completion, Usage
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+_MAX_TOKENS = 4096
+"""The interface wants a limit; this stands in where the recipe gives none, and every model of it allows it."""
+
+_FINISHED = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+}
+_SAMPLING_FIELDS = {"max_tokens", "temperature", "top_p", "stop_sequences"}
+
+
+class AnthropicModel(RemoteModel["AsyncAnthropic"]):
+    """Messages, one request for one completion.
+
+    `options` of the recipe are further fields of the request, e.g. `{thinking: {type: enabled, budget_tokens: 2048}}`.
+    """
+
+    default_url = "https://api.anthropic.com"
+    default_key_env = "ANTHROPIC_API_KEY"
+    own_fields = frozenset({"model", "messages", "system", "stream"} | _SAMPLING_FIELDS)
+
+    @classmethod
+    def from_config(cls, config: ModelConfig, seed: int) -> Self:
+        """Checks package, address, key and options; opens no connection.
+
+        Raises:
+            InputError: one of them is missing or wrong.
+        """
+        needs_package("anthropic", config.model, extra="anthropic")
+        if config.sampling.temperature > 1:
+            raise InputError(
+                f"The temperature of {config.model!r} is {config.sampling.temperature:g}, and Anthropic's ends at 1. "
+                "Set sampling.temperature to 1 or less."
+            )
+        return super().from_config(config, seed)
+
+    async def _open(self) -> AsyncGenerator["AsyncAnthropic"]:
+        from anthropic import AsyncAnthropic
+
+        http = self._http()
+        client = AsyncAnthropic(
+            api_key=self._key,
+            base_url=self._base_url,
+            max_retries=0,
+            timeout=self._config.timeout_s,
+            http_client=http,
+        )
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    async def _send(self, client: "AsyncAnthropic", request: ChatRequest) -> Any:
+        return await client.messages.create(**self._body(request))
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        sampling = request.sampling
+        # The package names neither temperature nor top_p any more; the interface takes them for models that have them.
+        extra: dict[str, Any] = dict(self._config.options)
+        if sampling.temperature != 1:  # the interface's default, and models that think take no other
+            extra["temperature"] = sampling.temperature
+        if sampling.top_p is not None:
+            extra["top_p"] = sampling.top_p
+        body: dict[str, Any] = {
+            "model": self._config.model_name,
+            "messages": [message.model_dump() for message in request.messages if message.role != "system"],
+            "max_tokens": sampling.max_tokens or _MAX_TOKENS,
+            "extra_body": extra or None,
+        }
+        if system := "\n\n".join(message.content for message in request.messages if message.role == "system"):
+            body["system"] = system
+        if sampling.stop:
+            body["stop_sequences"] = list(sampling.stop)
+        return body
+
+    def _completion(self, reply: Any, latency_s: float) -> Completion:
+        blocks = getattr(reply, "content", None)
+        if not isinstance(blocks, list):
+            said = failures.clean(repr(reply)[:200], self._key)
+            raise EndpointError(f"{self._where} did not answer like Anthropic's endpoint; it sent {said}.")
+        text = "".join(block.text for block in blocks if block.type == "text")
+        reason = reply.stop_reason
+        if reason is None:
+            raise CompletionError(f"{self._where} sent a reply without a stop reason: it may be cut off.")
+        if reason not in _FINISHED:
+            raise CompletionError(f"{self._where} gave no reply to use (stop reason {reason!r}).")
+        if not text.strip():
+            advice = "; a model that thinks needs a higher sampling.max_tokens" if reason == "max_tokens" else ""
+            raise CompletionError(f"{self._where} sent an empty reply (stop reason {reason!r}){advice}.")
+        return Completion(
+            text=text,
+            finish_reason=_FINISHED[reason],
+            usage=_usage(reply.usage),
+            latency_s=latency_s,
+            cost_usd=self._cost_usd(reply.usage),
+        )
+
+    def _cost_usd(self, counts: Any) -> float | None:
+        if counts is None:
+            return None
+        return pricing.cost_usd(
+            _usage(counts),
+            model=self._config.model_name,
+            price=self._config.price,
+            base_url=self._config.base_url,
+            provider="anthropic",
+            num_cached_tokens=counts.cache_read_input_tokens or 0,
+            num_cache_written_tokens=counts.cache_creation_input_tokens or 0,
+        )
+
+    def _package_errors(self) -> tuple[type[Exception], ...]:
+        import anthropic
+
+        return (anthropic.AnthropicError,)
+
+    def _failure(self, error: Any) -> CowestError:
+        import anthropic
+
+        if isinstance(error, anthropic.APIConnectionError):
+            return failures.no_connection(error, self._where, self._key)
+        if isinstance(error, anthropic.APIStatusError):
+            said = failures.clean(error.message, self._key)
+            # No money left comes as an ordinary bad request.
+            kinds = {"insufficient_balance"} if "credit balance is too low" in said else set()
+            return failures.by_status(error.status_code, said, self._where, kinds, error.response.headers)
+        return EndpointError(f"{self._where} cannot be used ({failures.clean(str(error), self._key)}).")
+
+
+def _usage(counts: Any) -> Usage:
+    """Tokens; the interface counts those of the cache apart from the prompt's others."""
+    if counts is None:
+        return Usage()
+    cached = (counts.cache_read_input_tokens or 0) + (counts.cache_creation_input_tokens or 0)
+    return Usage(prompt_tokens=(counts.input_tokens or 0) + cached, completion_tokens=counts.output_tokens or 0)
+
+
+PLUGIN = AnthropicModel

@@ -1,0 +1,165 @@
+"""Google's Gemini interface, through the `google-genai` package: `google/MODEL`."""
+
+import re
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any, Self
+
+from cowest import pricing
+from cowest.errors import CompletionError, CowestError, EndpointError, InputError
+from cowest.models.config import ModelConfig
+from cowest.models.providers import _openai_failures as failures
+from cowest.models.providers._remote import RemoteModel, needs_package
+from cowest.types import ChatRequest, Completion, Usage
+
+if TYPE_CHECKING:
+    from google.genai.client import AsyncClient
+
+_FINISHED = {"STOP": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
+_ROLES = {"user": "user", "assistant": "model"}
+_SAMPLING_FIELDS = {"temperature", "top_p", "max_output_tokens", "stop_sequences"}
+
+
+class GoogleModel(RemoteModel["AsyncClient"]):
+    """`generateContent` of the Gemini interface, one request for one completion.
+
+    `options` of the recipe are further settings of the generation under the package's names, e.g.
+    `{thinking_config: {thinking_budget: 0}}`.
+    """
+
+    default_url = "https://generativelanguage.googleapis.com"
+    default_key_env = "GEMINI_API_KEY"
+    own_fields = frozenset({"system_instruction", "candidate_count", "http_options"} | _SAMPLING_FIELDS)
+
+    @classmethod
+    def from_config(cls, config: ModelConfig, seed: int) -> Self:
+        """Checks package, address, key and options; opens no connection.
+
+        Raises:
+            InputError: one of them is missing or wrong.
+        """
+        needs_package("google.genai", config.model, extra="google")
+        from google.genai.types import GenerateContentConfig
+        from pydantic import ValidationError
+
+        try:
+            GenerateContentConfig(**config.options)
+        except ValidationError as error:
+            wrong = sorted({".".join(str(part) for part in problem["loc"]) for problem in error.errors()})
+            raise InputError(
+                f"options of {config.model!r}: {', '.join(wrong)} is not a setting of google-genai, or has a wrong "
+                "value. They are those of its GenerateContentConfig."
+            ) from error
+        return super().from_config(config, seed)
+
+    async def _open(self) -> AsyncGenerator["AsyncClient"]:
+        from google import genai
+        from google.genai.types import HttpOptions, HttpRetryOptions
+
+        http = self._http()
+        options = HttpOptions(
+            base_url=self._base_url,
+            timeout=round(self._config.timeout_s * 1000),
+            retry_options=HttpRetryOptions(attempts=1),
+            httpx_async_client=http,
+        )
+        # Said in so many words, since variables of the environment would otherwise send the calls to Vertex.
+        client = genai.Client(vertexai=False, api_key=self._key, http_options=options)
+        try:
+            yield client.aio
+        finally:
+            client.close()
+            await client.aio.aclose()
+            await http.aclose()
+
+    async def _send(self, client: "AsyncClient", request: ChatRequest) -> Any:
+        from google.genai.types import Content, GenerateContentConfig, Part
+
+        sampling = request.sampling
+        contents: list[Any] = [
+            Content(role=_ROLES[message.role], parts=[Part(text=message.content)])
+            for message in request.messages
+            if message.role != "system"
+        ]
+        system = "\n\n".join(message.content for message in request.messages if message.role == "system")
+        config = GenerateContentConfig(
+            system_instruction=system or None,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_output_tokens=sampling.max_tokens,
+            stop_sequences=list(sampling.stop) or None,
+            **self._config.options,
+        )
+        return await client.models.generate_content(model=self._config.model_name, contents=contents, config=config)
+
+    def _completion(self, reply: Any, latency_s: float) -> Completion:
+        blocked = getattr(reply.prompt_feedback, "block_reason", None)
+        if blocked is not None:
+            raise CompletionError(f"{self._where} refused the prompt ({_name(blocked)}).")
+        if not reply.candidates:
+            said = failures.clean(repr(reply)[:200], self._key)
+            raise EndpointError(f"{self._where} did not answer like Google's endpoint; it sent {said}.")
+        candidate = reply.candidates[0]
+        if candidate.finish_reason is None:
+            raise CompletionError(f"{self._where} sent a reply without a finish reason: it may be cut off.")
+        reason = _name(candidate.finish_reason)
+        if reason not in _FINISHED:
+            raise CompletionError(f"{self._where} gave no reply to use (finish reason {reason}).")
+        parts = (candidate.content.parts if candidate.content else None) or []
+        text = "".join(part.text for part in parts if part.text and not part.thought)
+        if not text.strip():
+            advice = "; a model that thinks needs a higher sampling.max_tokens" if reason == "MAX_TOKENS" else ""
+            raise CompletionError(f"{self._where} sent an empty reply (finish reason {reason}){advice}.")
+        return Completion(
+            text=text,
+            finish_reason=_FINISHED[reason],
+            usage=_usage(reply.usage_metadata),
+            latency_s=latency_s,
+            cost_usd=self._cost_usd(reply.usage_metadata),
+        )
+
+    def _cost_usd(self, counts: Any) -> float | None:
+        if counts is None:
+            return None
+        return pricing.cost_usd(
+            _usage(counts),
+            model=self._config.model_name,
+            price=self._config.price,
+            base_url=self._config.base_url,
+            provider="google",
+            num_cached_tokens=counts.cached_content_token_count or 0,
+        )
+
+    def _package_errors(self) -> tuple[type[Exception], ...]:
+        import httpx2
+        from google.genai.errors import APIError
+
+        return (APIError, httpx2.HTTPError)
+
+    def _failure(self, error: Any) -> CowestError:
+        from google.genai.errors import APIError
+
+        if not isinstance(error, APIError):
+            return failures.no_connection(error, self._where, self._key)
+        said = failures.clean(str(error.message or error.status), self._key)
+        details = str(error.details)
+        # A wrong key comes as an ordinary bad request.
+        status = 401 if "API_KEY_INVALID" in details else error.code
+        headers = dict(getattr(error.response, "headers", None) or {})
+        if wait := re.search(r"'retryDelay': '([\d.]+)s'", details):
+            headers = {"retry-after": wait[1]} | {name.lower(): value for name, value in headers.items()}
+        return failures.by_status(status, said, self._where, set(), headers)
+
+
+def _usage(counts: Any) -> Usage:
+    """Tokens; what the model thought is charged as output."""
+    if counts is None:
+        return Usage()
+    written = (counts.candidates_token_count or 0) + (counts.thoughts_token_count or 0)
+    return Usage(prompt_tokens=counts.prompt_token_count or 0, completion_tokens=written)
+
+
+def _name(reason: Any) -> str:
+    return str(getattr(reason, "value", reason))
+
+
+PLUGIN = GoogleModel
