@@ -26,6 +26,7 @@ def cost_usd(
     price: PricePerMillion | None = None,
     base_url: str | None = None,
     num_cached_tokens: int = 0,
+    batch: bool = False,
 ) -> float | None:
     """Costs one call.
 
@@ -35,6 +36,8 @@ def cost_usd(
         price: overrides the list price.
         base_url: the endpoint; None is OpenAI's own. A list price is used only for an endpoint known to charge it.
         num_cached_tokens: prompt tokens that the endpoint had in its cache, part of `usage.prompt_tokens`.
+        batch: came through a batch interface: the list price for batches counts where one is known (half, at OpenAI),
+            else the ordinary one. A price of the recipe is taken as it is.
 
     Returns:
         USD, or None where no price is known.
@@ -48,9 +51,12 @@ def cost_usd(
         output_tokens=usage.completion_tokens,
         cache_read_tokens=num_cached_tokens or None,
     )
+    context = {"processing": "batch"} if batch else None
     try:
         if base_url is None:
-            return float(genai_prices.calc_price(tokens, model, provider_id="openai").total_price)
-        return float(genai_prices.calc_price(tokens, model, provider_api_url=base_url).total_price)
+            found = genai_prices.calc_price(tokens, model, provider_id="openai", price_context=context)
+        else:
+            found = genai_prices.calc_price(tokens, model, provider_api_url=base_url, price_context=context)
+        return float(found.total_price)
     except LookupError:
         return None

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self, TextIO
 SECONDS_BETWEEN_LINES = 30.0
 
 _quiet = False
+_open_bars: list["ProgressBar"] = []
 
 
 @contextlib.contextmanager
@@ -57,6 +58,12 @@ def progress_bar(
     else:
         display = _Lines(stream, clock())
     return ProgressBar(description, total, done=done, display=display, clock=clock)
+
+
+def show_on_bar(**fields: float) -> None:
+    """Sets fields on the bar opened last, for floors below the one that holds it; does nothing where none is open."""
+    if _open_bars:
+        _open_bars[-1].show(**fields)
 
 
 class ProgressBar:
@@ -135,11 +142,13 @@ class ProgressBar:
     def __enter__(self) -> Self:
         self._started = self._clock()
         self._display.start(self)
+        _open_bars.append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _open_bars.remove(self)
         with self._lock:
             self._display.stop(self, failed=kind is not None)
 

@@ -23,6 +23,7 @@ class ModelConfig(Record):
         api_key_env: name of the environment variable that holds the key. The key itself is never stored.
         max_concurrency: requests in flight at once.
         timeout_s: seconds until a request counts as failed.
+        batch: sends the calls through the endpoint's files and batches interface: cheaper, and up to 24 h a round.
         budget_usd: cap on this role's spend; reaching it ends the run with status 4.
         price: overrides the known list price.
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
@@ -36,6 +37,7 @@ class ModelConfig(Record):
     requests_per_minute: float | None = Field(default=None, gt=0)
     tokens_per_minute: float | None = Field(default=None, gt=0)
     timeout_s: float = Field(default=120, gt=0)
+    batch: bool = False
     budget_usd: float | None = Field(default=None, gt=0)
     price: Price | None = None
     options: dict[str, Any] = Field(default_factory=dict)

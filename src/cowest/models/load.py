@@ -5,7 +5,9 @@ from pydantic import ValidationError
 from cowest import plugins
 from cowest.errors import InputError
 from cowest.ledger import Ledger
+from cowest.models._batch_interface import BatchProvider
 from cowest.models.base import ChatModel
+from cowest.models.batched import Batched
 from cowest.models.budgeted import Budgeted
 from cowest.models.concurrency import Concurrent
 from cowest.models.config import ModelConfig
@@ -30,15 +32,30 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
     if isinstance(config, str):
         config = _parse(config)
     provider: ChatModel = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, seed)
+    if config.batch:
+        return Metered(_kept(_capped(_batched(provider, config, ledger), config, ledger, role), ledger, role), role)
     if getattr(provider, "in_process", False):
         # No endpoint to spare and nothing that passes by itself: such a model batches what it is given.
         return Metered(_kept(provider, ledger, role), role)
     # What the ledger knows is neither paced nor paid; a retry is paced like any other call.
     limited = Concurrent(Paced(provider, config.requests_per_minute, config.tokens_per_minute), config.max_concurrency)
-    model: ChatModel = Retrying(limited, seed=seed)
-    if config.budget_usd is not None:
-        model = Budgeted(model, config.budget_usd, 0.0 if ledger is None else ledger.spend_usd(role))
+    model = _capped(Retrying(limited, seed=seed), config, ledger, role)
     return Metered(_kept(model, ledger, role), role)
+
+
+def _batched(provider: ChatModel, config: ModelConfig, ledger: Ledger | None) -> Batched:
+    if not isinstance(provider, BatchProvider):
+        raise InputError(
+            f"batch is set for {config.model!r}, which has no files and batches interface. Leave batch out; it is for "
+            "openai/NAME at OpenAI or at a base_url that has the interface."
+        )
+    return Batched(provider, None if ledger is None else ledger.path.with_name("batches.jsonl"))
+
+
+def _capped(model: ChatModel, config: ModelConfig, ledger: Ledger | None, role: str) -> ChatModel:
+    if config.budget_usd is None:
+        return model
+    return Budgeted(model, config.budget_usd, 0.0 if ledger is None else ledger.spend_usd(role))
 
 
 def _kept(model: ChatModel, ledger: Ledger | None, role: str) -> ChatModel:

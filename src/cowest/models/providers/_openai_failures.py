@@ -10,6 +10,7 @@ from cowest.errors import CompletionError, CowestError, EndpointError, Transient
 
 _PASSING = {408, 409, 425, 429}
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}
+_PASSING_IN_A_LINE = {"batch_expired", "batch_cancelled", "rate_limit_exceeded", "server_error", "request_timeout"}
 _MAX_MESSAGE = 600
 
 
@@ -20,11 +21,11 @@ def translate(error: Any, where: str, *, secret: str) -> CowestError:
     if isinstance(error, openai.APIConnectionError):
         return _no_connection(error, where, secret)
     if isinstance(error, openai.APIStatusError):
-        said = _clean(error.message, secret)
+        said = clean(error.message, secret)
         kinds = {str(error.code), str(error.type)}
         return by_status(error.status_code, said, where, kinds, error.response.headers)
     return EndpointError(
-        f"{where} did not answer like a chat completions endpoint ({_clean(str(error), secret)}). Check base_url; it "
+        f"{where} did not answer like a chat completions endpoint ({clean(str(error), secret)}). Check base_url; it "
         "usually ends in /v1."
     )
 
@@ -47,6 +48,23 @@ def by_status(status: int, said: str, where: str, kinds: set[str], headers: Mapp
             f"{where} redirects ({status}), which is not followed. Give the final address as base_url."
         )
     return CompletionError(f"{where} refused the request ({status}): {said}")
+
+
+def in_a_line(row: Mapping[str, Any], where: str, *, secret: str) -> CowestError:
+    """The error for a line of a batch's files that holds no reply: an HTTP status with a body, or only an error."""
+    response = row.get("response")
+    response = response if isinstance(response, dict) else {}
+    status, body, error = response.get("status_code"), response.get("body"), row.get("error")
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        error = body["error"]
+    error = error if isinstance(error, dict) else {"message": error or body}
+    said = clean(str(error.get("message")), secret)
+    kinds = {str(error.get("code")), str(error.get("type"))}
+    if isinstance(status, int) and status >= 400:
+        return by_status(status, said, where, kinds, {})
+    if kinds & _PASSING_IN_A_LINE:
+        return TransientEndpointError(f"{where} did not come to the request ({', '.join(sorted(kinds))}): {said}")
+    return CompletionError(f"{where} gave the request no reply ({', '.join(sorted(kinds))}): {said}")
 
 
 def timed_out(where: str, timeout_s: float) -> CowestError:
@@ -78,9 +96,9 @@ def usable_choice(reply: Any, where: str, *, secret: str) -> Any:
     if not choices:
         error = getattr(reply, "error", None)
         if isinstance(error, dict) and str(error.get("code", "")).isdigit():
-            raise by_status(int(error["code"]), _clean(str(error.get("message", error)), secret), where, set(), {})
+            raise by_status(int(error["code"]), clean(str(error.get("message", error)), secret), where, set(), {})
         raise EndpointError(
-            f"{where} did not answer like a chat completions endpoint; it sent {_clean(repr(reply)[:200], secret)}. "
+            f"{where} did not answer like a chat completions endpoint; it sent {clean(repr(reply)[:200], secret)}. "
             "Check base_url; it usually ends in /v1."
         )
     choice = choices[0]
@@ -95,7 +113,7 @@ def usable_choice(reply: Any, where: str, *, secret: str) -> Any:
 
 def _why_empty(choice: Any, where: str, secret: str) -> str:
     if refusal := getattr(choice.message, "refusal", None):
-        return f"{where} refused: {_clean(refusal, secret)}"
+        return f"{where} refused: {clean(refusal, secret)}"
     if choice.finish_reason == "length":
         return f"{where} sent no text within the token limit; a reasoning model needs a higher sampling.max_tokens."
     return f"{where} sent an empty reply (finish reason {choice.finish_reason!r})."
@@ -112,10 +130,11 @@ def _no_connection(error: BaseException, where: str, secret: str) -> CowestError
         return EndpointError(f"{where}: there is no such host. Check base_url and the network.")
     if isinstance(cause, TimeoutError):
         return TransientEndpointError(f"{where} did not answer in time.")
-    return TransientEndpointError(f"{where} cannot be reached ({_clean(str(cause), secret)}).")
+    return TransientEndpointError(f"{where} cannot be reached ({clean(str(cause), secret)}).")
 
 
-def _clean(message: str, secret: str) -> str:
+def clean(message: str, secret: str) -> str:
+    """What a server said, without the key and not too long."""
     # Servers have been seen to send the key back in their error messages.
     if len(secret) > 4:
         message = message.replace(secret, "[key]")
