@@ -66,6 +66,12 @@ def show_on_bar(**fields: float) -> None:
         _open_bars[-1].show(**fields)
 
 
+def hide_on_bar(*names: str) -> None:
+    """Takes fields off the bar opened last."""
+    if _open_bars:
+        _open_bars[-1].hide(*names)
+
+
 class ProgressBar:
     """Counts what is done and shows it. Safe to use from several threads.
 
@@ -104,6 +110,12 @@ class ProgressBar:
     def show(self, **fields: float) -> None:
         """Sets fields and leaves the count."""
         self.update(self.done, None, **fields)
+
+    def hide(self, *names: str) -> None:
+        """Takes fields away."""
+        with self._lock:
+            self.fields = {name: value for name, value in self.fields.items() if name not in names}
+            self._display.refresh(self, self._clock())
 
     @property
     def elapsed_s(self) -> float:

@@ -198,8 +198,8 @@ class BatchInterface:
         if status == 404 and batch_id is not None:
             return EndpointError(
                 f"{where} no longer knows the batch {batch_id}, or its files, with this key (404). Use the key it was "
-                "sent with; or, to have its requests sent and paid for again, delete the lines of this batch from the "
-                "run's batches.jsonl."
+                "sent with; or, to have its requests sent and paid for again, delete the lines of this batch from "
+                "ledger.batches.jsonl beside the ledger."
             )
         if status in _NO_SUCH_INTERFACE:
             return EndpointError(

@@ -253,7 +253,10 @@ class _Desk:
 
     def _show(self) -> None:
         totals, done = [total for total, _ in self._under_way.values()], [done for _, done in self._under_way.values()]
-        progress.show_on_bar(waiting_for_batches=len(totals), requests_in_them=sum(totals), answered=sum(done))
+        if totals:
+            progress.show_on_bar(waiting_for_batches=len(totals), requests_in_them=sum(totals), answered=sum(done))
+        else:
+            progress.hide_on_bar("waiting_for_batches", "requests_in_them", "answered")
 
     def _answer(self, custom_id: str, outcome: Outcome | None) -> None:
         """Hands a reply to whoever waits for it.

@@ -49,7 +49,7 @@ def _batched(provider: ChatModel, config: ModelConfig, ledger: Ledger | None) ->
             f"batch is set for {config.model!r}, which has no files and batches interface. Leave batch out; it is for "
             "openai/NAME at OpenAI or at a base_url that has the interface."
         )
-    return Batched(provider, None if ledger is None else ledger.path.with_name("batches.jsonl"))
+    return Batched(provider, None if ledger is None else ledger.path.with_suffix(".batches.jsonl"))
 
 
 def _capped(model: ChatModel, config: ModelConfig, ledger: Ledger | None, role: str) -> ChatModel:
