@@ -23,10 +23,11 @@ from cowest.models import ModelConfig, _batch_interface, batched, load_model
 from cowest.models.batched import Batched
 from cowest.models.providers.openai import OpenAIModel
 from cowest.pipeline import Pipeline
+from cowest.pricing import cost_usd
 from cowest.progress import progress_bar
 from cowest.recipe import make_recipe
 from cowest.stages.feedback import feedback
-from cowest.types import ChatRequest, Completion
+from cowest.types import ChatRequest, Completion, Usage
 from tests.endpoint.batches import Batches, Body, Row
 from tests.worlds import chance, gambler, sums
 
@@ -163,6 +164,15 @@ class TestOneBatch:
         assert (found.usage.prompt_tokens, found.usage.completion_tokens) == (1000, 100)
         assert (found.latency_s, found.cost_usd) == (7.0, None)
 
+    def test_it_costs_the_list_price_of_batches(self, ask: Ask) -> None:
+        openai = OpenAIModel.from_config(ModelConfig(model="openai/gpt-4.1"), 0)
+        row = {"response": {"status_code": 200, "body": reply("hello")}, "error": None}
+        paid = openai.batch_reply(row, 1.0).cost_usd
+        alone = cost_usd(Usage(prompt_tokens=1000, completion_tokens=100), model="gpt-4.1")
+        assert paid is not None
+        assert alone is not None
+        assert paid == pytest.approx(alone / 2)
+
     def test_samples_of_one_prompt_are_apart_and_equal_requests_share(self, endpoint: Endpoint, ask: Ask) -> None:
         assert len(texts_of(Watched(endpoint), [ask("a", 0), ask("a", 1), ask("a", 0)])) == 3
         assert endpoint.batches.sizes == [2]
@@ -234,10 +244,18 @@ class TestLimits:
         assert sorted(size for size in endpoint.batches.sizes if size <= 2) == [1, 1, 2, 2]
 
     def test_a_batch_waits_for_another_to_make_room(self, endpoint: Endpoint, requests: list[ChatRequest]) -> None:
-        endpoint.batches.max_waiting = 3
-        assert texts_of(Watched(endpoint, max_requests=3), requests) == expected(requests)
-        assert set(endpoint.batches.answered.values()) == {1}
-        assert len(endpoint.batches.sizes) >= 3
+        batches = endpoint.batches
+        batches.max_waiting = 3
+        batches.open_.clear()
+
+        async def until_one_is_refused(seconds: float) -> None:
+            if any(batch.shown["status"] == "failed" for batch in batches.batches.values()):
+                batches.open_.set()
+            await asyncio.sleep(0)
+
+        assert texts_of(Watched(endpoint, max_requests=3, sleep=until_one_is_refused), requests) == expected(requests)
+        assert set(batches.answered.values()) == {1}
+        assert batches.sizes == [3, 3, 3]
 
     def test_no_room_for_even_one_ends(self, endpoint: Endpoint, requests: list[ChatRequest]) -> None:
         endpoint.batches.max_waiting = 0
