@@ -25,6 +25,13 @@ def test_cached_tokens_cost_less() -> None:
     assert 0 < cached < whole
 
 
+def test_a_batch_costs_half_at_list_price_and_what_the_recipe_says_otherwise() -> None:
+    single, batch = (cost_usd(USAGE, model="gpt-4.1", batch=batch) for batch in (False, True))
+    assert single is not None
+    assert batch == pytest.approx(single / 2)
+    assert cost_usd(USAGE, model="gpt-4.1", price=Price(input=2.5, output=10.0), batch=True) == pytest.approx(3.5)
+
+
 @pytest.mark.parametrize(
     ("model", "base_url"),
     [("no-such-model", None), ("gpt-4.1", "http://127.0.0.1:8000/v1"), ("gpt-4.1", "https://x.org")],

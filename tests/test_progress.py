@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from cowest.progress import ProgressBar, progress_bar, quietly
+from cowest.progress import ProgressBar, hide_on_bar, progress_bar, quietly, show_on_bar
 
 
 class Clock:
@@ -28,6 +28,19 @@ def test_the_line() -> None:
         assert bar.line() == "feedback 120/400 (30%) 12.0/s positives 45 pairs 30 $0.12 left 0:23"
         bar.advance(280, positives=5)
     assert stream.getvalue() == "feedback 400/400 (100%) 40.0/s positives 50 pairs 30 $0.12 in 0:10\n"
+
+
+def test_floors_below_show_fields_on_the_bar_opened_last() -> None:
+    show_on_bar(waiting=1)
+    with progress_bar("outer", quiet=True) as outer:
+        with progress_bar("inner", quiet=True) as inner:
+            show_on_bar(waiting=2)
+            assert inner.details() == "waiting 2"
+        show_on_bar(waiting=3, more=4)
+        hide_on_bar("waiting", "never shown")
+        assert outer.details() == "more 4"
+    hide_on_bar("more")
+    assert outer.details() == "more 4"
 
 
 def test_a_line_every_thirty_seconds_at_most_and_one_at_the_end() -> None:

@@ -172,7 +172,7 @@ class Pipeline:
                 strong_sampling=recipe.strong.sampling,
                 ledger=self.ledger,
                 seed=recipe.seed,
-                num_in_flight=recipe.strong.max_concurrency,
+                num_in_flight=self._num_in_flight(examples),
             )
         # Training comes next and wants the memory.
         for model in (drafting, strong):
@@ -240,7 +240,7 @@ class Pipeline:
             methods,
             out=self.folder.evaluate,
             seed=recipe.seed,
-            num_in_flight=recipe.strong.max_concurrency,
+            num_in_flight=self._num_in_flight(examples),
         )
 
     def collaboration(self) -> Collaboration:
@@ -351,6 +351,12 @@ class Pipeline:
         if judge == "strong":
             return ModelJudge(open_model(strong, role="judge"), self.prompts)
         return ModelJudge(self._open(judge, "judge"), self.prompts, judge.sampling)
+
+    def _num_in_flight(self, examples: Sequence[Example]) -> int:
+        """Examples worked on at once: all where a model is called in batches, so that each round is one batch."""
+        recipe = self.recipe
+        models = [each for each in (recipe.weak, recipe.strong, recipe.judge) if isinstance(each, ModelConfig)]
+        return len(examples) if any(model.batch for model in models) else recipe.strong.max_concurrency
 
     def _program_judge(self, judge: ProgramJudge) -> Judge:
         options = {key: value for key, value in judge.model_dump().items() if key != "name"}

@@ -28,6 +28,7 @@ def cost_usd(
     provider: str = "openai",
     num_cached_tokens: int = 0,
     num_cache_written_tokens: int = 0,
+    batch: bool = False,
 ) -> float | None:
     """Costs one call.
 
@@ -39,6 +40,8 @@ def cost_usd(
         provider: whose own endpoint that is.
         num_cached_tokens: prompt tokens that the endpoint had in its cache, part of `usage.prompt_tokens`.
         num_cache_written_tokens: prompt tokens that it put into its cache for a fee, also part of them.
+        batch: came through a batch interface: the list price for batches counts where one is known (half, at OpenAI),
+            else the ordinary one. A price of the recipe is taken as it is.
 
     Returns:
         USD, or None where no price is known.
@@ -53,9 +56,12 @@ def cost_usd(
         cache_read_tokens=num_cached_tokens or None,
         cache_write_tokens=num_cache_written_tokens or None,
     )
+    context = {"processing": "batch"} if batch else None
     try:
         if base_url is None:
-            return float(genai_prices.calc_price(tokens, model, provider_id=provider).total_price)
-        return float(genai_prices.calc_price(tokens, model, provider_api_url=base_url).total_price)
+            found = genai_prices.calc_price(tokens, model, provider_id=provider, price_context=context)
+        else:
+            found = genai_prices.calc_price(tokens, model, provider_api_url=base_url, price_context=context)
+        return float(found.total_price)
     except LookupError:
         return None

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self, TextIO
 SECONDS_BETWEEN_LINES = 30.0
 
 _quiet = False
+_open_bars: list["ProgressBar"] = []
 
 
 @contextlib.contextmanager
@@ -59,6 +60,18 @@ def progress_bar(
     return ProgressBar(description, total, done=done, display=display, clock=clock)
 
 
+def show_on_bar(**fields: float) -> None:
+    """Sets fields on the bar opened last, for floors below the one that holds it; does nothing where none is open."""
+    if _open_bars:
+        _open_bars[-1].show(**fields)
+
+
+def hide_on_bar(*names: str) -> None:
+    """Takes fields off the bar opened last."""
+    if _open_bars:
+        _open_bars[-1].hide(*names)
+
+
 class ProgressBar:
     """Counts what is done and shows it. Safe to use from several threads.
 
@@ -98,6 +111,12 @@ class ProgressBar:
         """Sets fields and leaves the count."""
         self.update(self.done, None, **fields)
 
+    def hide(self, *names: str) -> None:
+        """Takes fields away."""
+        with self._lock:
+            self.fields = {name: value for name, value in self.fields.items() if name not in names}
+            self._display.refresh(self, self._clock())
+
     @property
     def elapsed_s(self) -> float:
         """Seconds since the start."""
@@ -135,11 +154,13 @@ class ProgressBar:
     def __enter__(self) -> Self:
         self._started = self._clock()
         self._display.start(self)
+        _open_bars.append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _open_bars.remove(self)
         with self._lock:
             self._display.stop(self, failed=kind is not None)
 

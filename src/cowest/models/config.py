@@ -24,6 +24,7 @@ class ModelConfig(Record):
             OPENAI_API_KEY. The key itself is never stored.
         max_concurrency: requests in flight at once.
         timeout_s: seconds until a request counts as failed.
+        batch: sends the calls through the endpoint's files and batches interface: cheaper, and up to 24 h a round.
         budget_usd: cap on this role's spend; reaching it ends the run with status 4.
         price: overrides the known list price.
         redact: `package.module:function` that redacts every message before it leaves; see models/redacted.py.
@@ -38,6 +39,7 @@ class ModelConfig(Record):
     requests_per_minute: float | None = Field(default=None, gt=0)
     tokens_per_minute: float | None = Field(default=None, gt=0)
     timeout_s: float = Field(default=120, gt=0)
+    batch: bool = False
     budget_usd: float | None = Field(default=None, gt=0)
     price: Price | None = None
     redact: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")

@@ -5,7 +5,9 @@ from pydantic import ValidationError
 from cowest import plugins, pricing
 from cowest.errors import InputError
 from cowest.ledger import Ledger
+from cowest.models._batch_interface import BatchProvider
 from cowest.models.base import ChatModel
+from cowest.models.batched import Batched
 from cowest.models.budgeted import Budgeted
 from cowest.models.concurrency import Concurrent
 from cowest.models.config import ModelConfig
@@ -32,6 +34,10 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
     if isinstance(config, str):
         config = _parse(config)
     provider: ChatModel = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, seed)
+    model: ChatModel
+    if config.batch:
+        model = _capped(_batched(provider, config, ledger), config, ledger, role)
+        return Metered(_kept(_redacted(model, config), ledger, role), role)
     if getattr(provider, "in_process", False):
         if config.redact is not None:
             raise InputError(
@@ -40,17 +46,24 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
         # No endpoint to spare and nothing that passes by itself: such a model batches what it is given.
         return Metered(_kept(provider, ledger, role), role)
     # What the ledger knows is neither paced nor paid; a retry is paced like any other call.
-    model: ChatModel = Paced(provider, config.requests_per_minute, config.tokens_per_minute)
-    model = Concurrent(model, config.max_concurrency)
-    if config.budget_usd is not None:
-        model = _capped(model, config, config.budget_usd, 0.0 if ledger is None else ledger.spend_usd(role))
-    model = Retrying(model, seed=seed)
-    if config.redact is not None:
-        model = load_redaction(model, config.redact)
-    return Metered(_kept(model, ledger, role), role)
+    model = Paced(provider, config.requests_per_minute, config.tokens_per_minute)
+    model = Retrying(_capped(Concurrent(model, config.max_concurrency), config, ledger, role), seed=seed)
+    return Metered(_kept(_redacted(model, config), ledger, role), role)
 
 
-def _capped(model: ChatModel, config: ModelConfig, budget_usd: float, spent_usd: float) -> Budgeted:
+def _batched(provider: ChatModel, config: ModelConfig, ledger: Ledger | None) -> Batched:
+    if not isinstance(provider, BatchProvider):
+        raise InputError(
+            f"batch is set for {config.model!r}, which has no files and batches interface. Leave batch out; it is for "
+            "openai/NAME at OpenAI or at a base_url that has the interface."
+        )
+    return Batched(provider, None if ledger is None else ledger.path.with_suffix(".batches.jsonl"))
+
+
+def _capped(model: ChatModel, config: ModelConfig, ledger: Ledger | None, role: str) -> ChatModel:
+    if config.budget_usd is None:
+        return model
+
     def cost(usage: Usage) -> float | None:
         return pricing.cost_usd(
             usage,
@@ -58,9 +71,15 @@ def _capped(model: ChatModel, config: ModelConfig, budget_usd: float, spent_usd:
             provider=config.provider,
             price=config.price,
             base_url=config.base_url,
+            batch=config.batch,
         )
 
-    return Budgeted(model, budget_usd, cost=cost, spent_usd=spent_usd, max_tokens=config.sampling.max_tokens)
+    spent_usd = 0.0 if ledger is None else ledger.spend_usd(role)
+    return Budgeted(model, config.budget_usd, cost=cost, spent_usd=spent_usd, max_tokens=config.sampling.max_tokens)
+
+
+def _redacted(model: ChatModel, config: ModelConfig) -> ChatModel:
+    return model if config.redact is None else load_redaction(model, config.redact)
 
 
 def _kept(model: ChatModel, ledger: Ledger | None, role: str) -> ChatModel:

@@ -11,6 +11,7 @@ from cowest.errors import CompletionError, CowestError, EndpointError, Transient
 _PASSING = {408, 409, 425, 429}
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}
 _WRONG_SETTING = {"unsupported_value", "unsupported_parameter"}
+_PASSING_IN_A_LINE = {"batch_expired", "batch_cancelled", "rate_limit_exceeded", "server_error", "request_timeout"}
 _MAX_MESSAGE = 600
 
 
@@ -60,6 +61,23 @@ def by_status(status: int, said: str, where: str, kinds: set[str], headers: Mapp
             f"{where} redirects ({status}), which is not followed. Give the final address as base_url."
         )
     return CompletionError(f"{where} refused the request ({status}): {said}")
+
+
+def in_a_line(row: Mapping[str, Any], where: str, *, secret: str) -> CowestError:
+    """The error for a line of a batch's files that holds no reply: an HTTP status with a body, or only an error."""
+    response = row.get("response")
+    response = response if isinstance(response, dict) else {}
+    status, body, error = response.get("status_code"), response.get("body"), row.get("error")
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        error = body["error"]
+    error = error if isinstance(error, dict) else {"message": error or body}
+    said = clean(str(error.get("message")), secret)
+    kinds = {str(error.get("code")), str(error.get("type"))}
+    if isinstance(status, int) and status >= 400:
+        return by_status(status, said, where, kinds, {})
+    if kinds & _PASSING_IN_A_LINE:
+        return TransientEndpointError(f"{where} did not come to the request ({', '.join(sorted(kinds))}): {said}")
+    return CompletionError(f"{where} gave the request no reply ({', '.join(sorted(kinds))}): {said}")
 
 
 def timed_out(where: str, timeout_s: float) -> CowestError:

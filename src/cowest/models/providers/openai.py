@@ -39,6 +39,43 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
     def _failure(self, error: Any) -> CowestError:
         return _openai_failures.translate(error, self._where, secret=self._key)
 
+    @property
+    def batch_where(self) -> str:
+        """Model and address, for messages."""
+        return self._where
+
+    async def batch_client(self) -> "AsyncOpenAI":
+        """The client of this event loop; it makes no retries of its own."""
+        return await self._client()
+
+    def batch_failure(self, error: Any) -> CowestError:
+        """What an error of the `openai` package is in this package's terms; holds no key."""
+        return self._failure(error)
+
+    def batch_clean(self, said: str) -> str:
+        """What the endpoint said, without the key and not too long."""
+        return _openai_failures.clean(said, self._key)
+
+    def batch_body(self, request: ChatRequest) -> dict[str, Any]:
+        """The request as the JSON that a line of a batch holds."""
+        body = self._body(request)
+        options = body.pop("extra_body") or {}
+        return body | options
+
+    def batch_reply(self, row: dict[str, Any], latency_s: float) -> Completion:
+        """The completion in a line of a batch's output, which holds the reply that a single call would have got.
+
+        Raises:
+            CompletionError, TransientEndpointError, EndpointError: as `complete`.
+        """
+        from openai.types.chat import ChatCompletion
+
+        response = row.get("response")
+        body = response.get("body") if isinstance(response, dict) and response.get("status_code") == 200 else None
+        if not isinstance(body, dict):
+            raise _openai_failures.in_a_line(row, self._where, secret=self._key)
+        return self._completion(ChatCompletion.construct(**body), latency_s, batch=True)
+
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         sampling = request.sampling
         body: dict[str, Any] = {
@@ -60,7 +97,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         # OpenAI's newer models refuse the old name, older servers do not know the new one.
         return "max_completion_tokens" if self._base_url == _OPENAI_URL else "max_tokens"
 
-    def _completion(self, reply: Any, latency_s: float) -> Completion:
+    def _completion(self, reply: Any, latency_s: float, *, batch: bool = False) -> Completion:
         choice = _openai_failures.usable_choice(reply, self._where, secret=self._key)
         tokens = getattr(choice.logprobs, "content", None)
         return Completion(
@@ -69,10 +106,10 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
             usage=_usage(reply),
             token_logprobs=tuple(token.logprob for token in tokens) if tokens else None,
             latency_s=latency_s,
-            cost_usd=self._cost_usd(reply),
+            cost_usd=self._cost_usd(reply, batch),
         )
 
-    def _cost_usd(self, reply: Any) -> float | None:
+    def _cost_usd(self, reply: Any, batch: bool) -> float | None:
         """USD of a call; None where the endpoint counted no tokens or charges a price that is not known."""
         if reply.usage is None:
             return None
@@ -86,6 +123,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
             price=self._config.price,
             base_url=self._config.base_url,
             num_cached_tokens=getattr(details, "cached_tokens", None) or 0,
+            batch=batch,
         )
 
     def _priced_as(self, reply: Any) -> str:

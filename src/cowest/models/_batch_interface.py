@@ -1,0 +1,238 @@
+"""OpenAI's files and batches interface: a file of requests goes up, files of replies and of errors come down."""
+
+import asyncio
+import functools
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+
+from cowest.errors import CowestError, EndpointError, TransientEndpointError
+from cowest.types import ChatRequest, Completion
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.types import Batch
+
+Sleep = Callable[[float], Awaitable[None]]
+Result = TypeVar("Result")
+
+FIRST_POLL_S = 3.0
+MAX_POLL_S = 60.0
+
+_URL: Final = "/v1/chat/completions"
+_LABEL = "cowest"
+_ENDED = {"completed", "expired", "cancelled", "failed"}
+_QUEUE_IS_FULL = "token_limit_exceeded"
+_NO_SUCH_INTERFACE = {404, 405, 501}
+# A file may be 200 MB.
+_TRANSFER_S = 600.0
+# Failures in a row, about half an hour of them: waiting costs nothing, and the batch goes on meanwhile.
+_MAX_FAILURES = 30
+# The clocks of the two sides may differ.
+_CLOCK_MARGIN_S = 3600.0
+
+
+@runtime_checkable
+class BatchProvider(Protocol):
+    """A provider whose endpoint has the interface."""
+
+    name: str
+    identity: str
+
+    @property
+    def batch_where(self) -> str:
+        """Model and address, for messages."""
+        ...
+
+    async def batch_client(self) -> "AsyncOpenAI":
+        """The client of this event loop."""
+        ...
+
+    def batch_failure(self, error: Any) -> CowestError:
+        """What an error of that client is in this package's terms."""
+        ...
+
+    def batch_clean(self, said: str) -> str:
+        """What the endpoint said, without the key and not too long."""
+        ...
+
+    def batch_body(self, request: ChatRequest) -> dict[str, Any]:
+        """The request as JSON."""
+        ...
+
+    def batch_reply(self, row: dict[str, Any], latency_s: float) -> Completion:
+        """The completion in a line of the output, or the error that a single call would have raised."""
+        ...
+
+    async def close(self) -> None:
+        """Closes the client."""
+        ...
+
+
+class QueueFullError(TransientEndpointError):
+    """The endpoint took no batch because those under way, or this one alone, hold more tokens than the account may."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A batch that has ended.
+
+    Attributes:
+        status: completed, expired, cancelled or failed.
+        lines: whatever the endpoint says of each request, by custom_id; none of those it did not come to.
+        latency_s: from the batch's creation to its end.
+        refusal: why no request of it was begun, where the file itself was refused.
+    """
+
+    status: str
+    lines: dict[str, dict[str, Any]]
+    latency_s: float
+    refusal: CowestError | None
+
+
+def line(custom_id: str, body: dict[str, Any]) -> bytes:
+    """One request of a batch's file."""
+    row = {"custom_id": custom_id, "method": "POST", "url": _URL, "body": body}
+    return json.dumps(row, separators=(",", ":")).encode() + b"\n"
+
+
+class BatchInterface:
+    """The calls of the interface, each tried again while its failure may pass.
+
+    Args:
+        sleep: for tests.
+    """
+
+    def __init__(self, provider: BatchProvider, sleep: Sleep = asyncio.sleep) -> None:
+        self._provider = provider
+        self._sleep = sleep
+
+    async def submit(self, content: bytes, label: str, since: float) -> str:
+        """Sends a file of requests and makes a batch of it; returns the batch's id.
+
+        Raises:
+            EndpointError: there is no such interface, or the key, the account or the file is refused.
+        """
+        client = await self._provider.batch_client()
+        upload = (f"{label}.jsonl", content, "application/jsonl")
+        file = await self._persist(lambda: client.files.create(file=upload, purpose="batch", timeout=_TRANSFER_S))
+        num_tries = 0
+
+        async def create() -> str:
+            nonlocal num_tries
+            num_tries += 1
+            # The reply to the try before may have been lost, not the try.
+            if num_tries > 1 and (found := await self._look_for(client, label, since)) is not None:
+                return found
+            batch = await client.batches.create(
+                input_file_id=file.id, endpoint=_URL, completion_window="24h", metadata={_LABEL: label}
+            )
+            return batch.id
+
+        return await self._persist(create)
+
+    async def find(self, label: str, since: float) -> str | None:
+        """The id of the batch with that label, if one was made since then."""
+        client = await self._provider.batch_client()
+        return await self._persist(lambda: self._look_for(client, label, since))
+
+    async def wait(self, batch_id: str, show: "Callable[[Batch], None]") -> Outcome:
+        """Asks for a batch until it has ended, less and less often, and takes what came of it.
+
+        Raises:
+            EndpointError: the endpoint does not know the batch or its files any more.
+        """
+        client = await self._provider.batch_client()
+        wait_s = FIRST_POLL_S
+        while True:
+            batch = await self._persist(lambda: client.batches.retrieve(batch_id), of=batch_id)
+            show(batch)
+            if batch.status in _ENDED:
+                break
+            await self._sleep(wait_s)
+            wait_s = min(1.5 * wait_s, MAX_POLL_S)
+        lines: dict[str, dict[str, Any]] = {}
+        for file_id in filter(None, (batch.error_file_id, batch.output_file_id)):
+            lines |= await self._persist(functools.partial(_download, client, file_id), of=batch_id)
+        ended_at = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at or batch.created_at
+        return Outcome(batch.status, lines, max(0.0, float(ended_at - batch.created_at)), self._refusal(batch))
+
+    @staticmethod
+    async def _look_for(client: "AsyncOpenAI", label: str, since: float) -> str | None:
+        import openai
+
+        try:
+            async for batch in client.batches.list(limit=100):  # the newest first
+                if (batch.metadata or {}).get(_LABEL) == label:
+                    return batch.id
+                if batch.created_at < since - _CLOCK_MARGIN_S:
+                    return None
+        except openai.APIStatusError as error:
+            if error.status_code not in _NO_SUCH_INTERFACE:
+                raise
+        return None
+
+    async def _persist(self, call: Callable[[], Awaitable[Result]], of: str | None = None) -> Result:
+        import openai
+
+        wait_s = FIRST_POLL_S
+        num_failures = 0
+        while True:
+            try:
+                return await call()
+            except openai.OpenAIError as error:
+                # Without its cause: the request in it holds the key.
+                failure = self._failure(error, of)
+            except ValueError as error:
+                failure = TransientEndpointError(f"{self._provider.batch_where} sent what is not JSON ({error}).")
+            num_failures += 1
+            if not isinstance(failure, TransientEndpointError) or num_failures == _MAX_FAILURES:
+                raise failure
+            await self._sleep(max(wait_s, failure.retry_after_s or 0.0))
+            wait_s = min(2 * wait_s, MAX_POLL_S)
+
+    def _failure(self, error: Any, batch_id: str | None) -> CowestError:
+        where, status = self._provider.batch_where, getattr(error, "status_code", None)
+        failure = self._provider.batch_failure(error)
+        if status == 404 and batch_id is not None:
+            return EndpointError(
+                f"{where} no longer knows the batch {batch_id}, or its files, with this key (404). Use the key it was "
+                "sent with; or, to have its requests sent and paid for again, delete the lines of this batch from "
+                "ledger.batches.jsonl beside the ledger."
+            )
+        if status in _NO_SUCH_INTERFACE:
+            return EndpointError(
+                f"{where} has no files and batches interface ({status}). Leave out `batch: true`, or check base_url, "
+                "which usually ends in /v1."
+            )
+        if isinstance(failure, EndpointError):
+            return failure
+        return EndpointError(f"{failure} It was the file of a batch that was refused.")
+
+    def _refusal(self, batch: "Batch") -> CowestError | None:
+        if batch.status != "failed":
+            return None
+        where = f"{self._provider.batch_where}, batch {batch.id}"
+        errors = (batch.errors.data if batch.errors else None) or []
+        if not errors:
+            return TransientEndpointError(f"{where}: it failed, and no reason is given.")
+        said = self._provider.batch_clean("; ".join(f"{error.code}: {error.message}" for error in errors[:3]))
+        if any(error.code == _QUEUE_IS_FULL for error in errors):
+            return QueueFullError(f"{where}: the account may not have so many tokens waiting ({said}).")
+        return EndpointError(f"{where}: the endpoint refused its file ({said}).")
+
+
+async def _download(client: "AsyncOpenAI", file_id: str) -> dict[str, dict[str, Any]]:
+    content = await client.files.content(file_id, timeout=_TRANSFER_S)
+    return dict(_rows(content.text.split("\n")))
+
+
+def _rows(lines: Iterable[str]) -> Iterable[tuple[str, dict[str, Any]]]:
+    for text in lines:
+        try:
+            row = json.loads(text)
+        except ValueError:  # an empty or broken line; whose it was is seen by what is missing
+            continue
+        if isinstance(row, dict) and isinstance(row.get("custom_id"), str):
+            yield row["custom_id"], row
