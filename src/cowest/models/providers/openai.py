@@ -109,7 +109,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
             cost_usd=self._cost_usd(reply, batch),
         )
 
-    def _cost_usd(self, reply: Any, batch: bool) -> float | None:
+    def _cost_usd(self, reply: Any, batch: bool = False) -> float | None:
         """USD of a call; None where the endpoint counted no tokens or charges a price that is not known."""
         if reply.usage is None:
             return None
