@@ -565,7 +565,12 @@ class TestFeedback:
             json.dumps(
                 {
                     "run": str(folder),
-                    "task": {"name": "tests.worlds:Sums", "train": str(self.NUM_EXAMPLES), "test": "8"},
+                    "task": {
+                        "name": "tests.worlds:Sums",
+                        "train": str(self.NUM_EXAMPLES),
+                        "test": "8",
+                        "overlap": "keep",
+                    },
                     "weak": {"model": "scripted/tests.worlds:weak_reply"},
                     "strong": {"model": "openai/m", "base_url": endpoint.url, "api_key_env": "OPENAI_API_KEY"} | strong,
                 }
@@ -624,7 +629,10 @@ class TestRecipe:
 
     def test_all_examples_are_in_flight_at_once(self, endpoint: Endpoint, tmp_path: Path) -> None:
         def num_in_flight(**sections: Any) -> int:
-            data = {"run": str(tmp_path), "task": {"name": "tests.worlds:Sums", "train": "9", "test": "9"}}
+            data = {
+                "run": str(tmp_path),
+                "task": {"name": "tests.worlds:Sums", "train": "9", "test": "9", "overlap": "keep"},
+            }
             data |= {"weak": {"model": "openai/w"}, "strong": {"model": "openai/m", "max_concurrency": 4}}
             with Pipeline(make_recipe(data | sections)) as pipeline:
                 return pipeline._num_in_flight(sums(9))
