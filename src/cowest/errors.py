@@ -35,8 +35,16 @@ class TransientEndpointError(EndpointError):
         self.retry_after_s = retry_after_s
 
 
+class RateLimitError(TransientEndpointError):
+    """A model endpoint refused a call because a limit on calls or tokens was reached (429)."""
+
+
 class CompletionError(CowestError):
-    """One request got no usable completion (empty text, no finish reason, refused); others may still work."""
+    """One request got no usable completion (empty text, filtered, refused); others may still work."""
+
+
+class BrokenReplyError(CompletionError):
+    """A reply came broken (malformed, cut off, no finish reason); the same request may get a whole one."""
 
 
 class BudgetError(CowestError):

@@ -5,6 +5,8 @@ import os
 import sys
 import threading
 import time
+import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
@@ -12,6 +14,9 @@ from typing import Any, Protocol, Self, TextIO
 SECONDS_BETWEEN_LINES = 30.0
 
 _quiet = False
+_signs: Counter[str] = Counter()
+_signs_lock = threading.Lock()
+_bars: "weakref.WeakSet[ProgressBar]" = weakref.WeakSet()
 
 
 @contextlib.contextmanager
@@ -23,6 +28,24 @@ def quietly() -> Iterator[None]:
         yield
     finally:
         _quiet = before
+
+
+@contextlib.contextmanager
+def sign(words: str) -> Iterator[None]:
+    """Shows `words` behind every bar while at least one of many is inside, such as "waiting on the limit"."""
+    with _signs_lock:
+        _signs[words] += 1
+    try:
+        yield
+    finally:
+        with _signs_lock:
+            _signs[words] -= 1
+
+
+def refresh() -> None:
+    """Shows every bar as it is now: for long waits in which nothing is counted."""
+    for bar in list(_bars):
+        bar.refresh()
 
 
 def progress_bar(
@@ -94,6 +117,11 @@ class ProgressBar:
             self.fields |= fields
             self._display.refresh(self, self._clock())
 
+    def refresh(self) -> None:
+        """Shows what there is; lines still come no more often than they do."""
+        with self._lock:
+            self._display.refresh(self, self._clock())
+
     def show(self, **fields: float) -> None:
         """Sets fields and leaves the count."""
         self.update(self.done, None, **fields)
@@ -117,8 +145,9 @@ class ProgressBar:
         return max(0, self.total - self.done) / self.rate
 
     def details(self) -> str:
-        """The fields in words: "positives 45 pairs 30 $0.12"."""
-        return " ".join(_field(name, value) for name, value in self.fields.items())
+        """The fields in words, and the signs: "positives 45 pairs 30 $0.12 (waiting on the limit)"."""
+        signs = [f"({words})" for words, count in list(_signs.items()) if count > 0]
+        return " ".join([*(_field(name, value) for name, value in self.fields.items()), *signs])
 
     def line(self) -> str:
         """All of it in one line: "feedback 120/400 (30%) 12.3/s positives 45 pairs 30 $0.12 left 0:23"."""
@@ -135,11 +164,13 @@ class ProgressBar:
     def __enter__(self) -> Self:
         self._started = self._clock()
         self._display.start(self)
+        _bars.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _bars.discard(self)
         with self._lock:
             self._display.stop(self, failed=kind is not None)
 

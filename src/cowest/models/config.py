@@ -22,6 +22,7 @@ class ModelConfig(Record):
         base_url: endpoint of the provider; None is the provider's own.
         api_key_env: name of the environment variable that holds the key. The key itself is never stored.
         max_concurrency: requests in flight at once.
+        requests_per_minute, tokens_per_minute: limits that are known; None leaves them to be found while running.
         timeout_s: seconds until a request counts as failed.
         budget_usd: cap on this role's spend; reaching it ends the run with status 4.
         price: overrides the known list price.

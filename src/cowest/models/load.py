@@ -10,6 +10,7 @@ from cowest.models.budgeted import Budgeted
 from cowest.models.concurrency import Concurrent
 from cowest.models.config import ModelConfig
 from cowest.models.ledgered import Ledgered
+from cowest.models.limits import EndpointLimits, limits_of
 from cowest.models.metered import Metered
 from cowest.models.paced import Paced
 from cowest.models.retrying import Retrying
@@ -33,12 +34,23 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
     if getattr(provider, "in_process", False):
         # No endpoint to spare and nothing that passes by itself: such a model batches what it is given.
         return Metered(_kept(provider, ledger, role), role)
-    # What the ledger knows is neither paced nor paid; a retry is paced like any other call.
-    limited = Concurrent(Paced(provider, config.requests_per_minute, config.tokens_per_minute), config.max_concurrency)
-    model: ChatModel = Retrying(limited, seed=seed)
+    # From the inside out: a call is paced, bounded in number, within budget, repeated where that may help, kept once
+    # paid for, and counted. So what the ledger knows is neither paced nor paid, and every attempt is both.
+    model: ChatModel = Paced(provider, _limits(provider, config))
+    model = Concurrent(model, config.max_concurrency)
     if config.budget_usd is not None:
         model = Budgeted(model, config.budget_usd, 0.0 if ledger is None else ledger.spend_usd(role))
+    model = Retrying(model, seed=seed)
     return Metered(_kept(model, ledger, role), role)
+
+
+def _limits(provider: ChatModel, config: ModelConfig) -> EndpointLimits:
+    """The limits that all models of the same endpoint and key share; the provider tells what headers say of them."""
+    endpoint, key = getattr(provider, "account", (provider.identity, ""))
+    limits = limits_of(endpoint, key, config.requests_per_minute, config.tokens_per_minute)
+    if hasattr(provider, "on_headers"):
+        provider.on_headers = limits.told
+    return limits
 
 
 def _kept(model: ChatModel, ledger: Ledger | None, role: str) -> ChatModel:

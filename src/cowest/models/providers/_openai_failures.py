@@ -6,9 +6,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from cowest.errors import CompletionError, CowestError, EndpointError, TransientEndpointError
+from cowest.errors import (
+    BrokenReplyError,
+    CompletionError,
+    CowestError,
+    EndpointError,
+    RateLimitError,
+    TransientEndpointError,
+)
+from cowest.models.limits import duration_s
 
-_PASSING = {408, 409, 425, 429}
+_PASSING = {408, 409, 425}
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}
 _MAX_MESSAGE = 600
 
@@ -33,6 +41,8 @@ def by_status(status: int, said: str, where: str, kinds: set[str], headers: Mapp
     """The error for an HTTP status."""
     if status == 402 or kinds & _NO_MONEY:
         return EndpointError(f"{where} says that the account's quota or balance is used up ({status}): {said}")
+    if status == 429:
+        return RateLimitError(f"{where} refused because of a rate limit (429): {said}", retry_after_s(headers))
     if status in _PASSING or status >= 500:
         return TransientEndpointError(f"{where} is not able to answer now ({status}): {said}", retry_after_s(headers))
     advice = {
@@ -55,23 +65,31 @@ def timed_out(where: str, timeout_s: float) -> CowestError:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds the endpoint asks to wait, from Retry-After (seconds or a date) or retry-after-ms."""
+    """Seconds the endpoint asks to wait: retry-after-ms, Retry-After (seconds or a date), or a limit's own reset."""
     try:
         if "retry-after-ms" in headers:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)
         value = headers.get("retry-after", "")
         if value.strip().replace(".", "", 1).isdigit():
             return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time()) if value else None
+        if value:
+            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None
+    resets = [
+        duration_s(headers.get(f"x-ratelimit-reset-{what}", ""))
+        for what in ("requests", "tokens")
+        if headers.get(f"x-ratelimit-remaining-{what}") == "0"
+    ]
+    return max((reset_s for reset_s in resets if reset_s is not None), default=None)
 
 
 def usable_choice(reply: Any, where: str, *, secret: str) -> Any:
     """The one choice of a reply.
 
     Raises:
-        CompletionError: it has no finish reason or no text, or was filtered: not something to score or to keep.
+        BrokenReplyError: it has no finish reason.
+        CompletionError: it has no text, or was filtered: not something to score or to keep.
         TransientEndpointError, EndpointError: it is an error in the clothes of a reply, as some gateways send.
     """
     choices = getattr(reply, "choices", None)
@@ -85,7 +103,7 @@ def usable_choice(reply: Any, where: str, *, secret: str) -> Any:
         )
     choice = choices[0]
     if choice.finish_reason is None:
-        raise CompletionError(f"{where} sent a reply without a finish reason: it may be cut off, and is not used.")
+        raise BrokenReplyError(f"{where} sent a reply without a finish reason: it may be cut off, and is not used.")
     if choice.finish_reason == "content_filter":
         raise CompletionError(f"{where} filtered the reply (content_filter).")
     if not (choice.message.content or "").strip():

@@ -5,13 +5,13 @@ import ipaddress
 import json
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from cowest import pricing
-from cowest.errors import CompletionError, CowestError, InputError
+from cowest.errors import BrokenReplyError, CowestError, InputError
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _openai_failures
 from cowest.types import ChatRequest, Completion, Usage
@@ -37,6 +37,7 @@ class OpenAIModel:
         self.identity = f"{self._base_url}|{config.model_name}|{json.dumps(config.options, sort_keys=True)}"
         self._config = config
         self._key = key
+        self.on_headers: Callable[[Mapping[str, str]], None] | None = None
         # A connection belongs to one event loop, and the stages of a run each have their own.
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _Client] = WeakKeyDictionary()
 
@@ -61,8 +62,8 @@ class OpenAIModel:
         """Sends one request.
 
         Raises:
-            CompletionError: the endpoint gave this request no usable reply.
-            TransientEndpointError: rate limit, 5xx, timeout, lost connection.
+            CompletionError: the endpoint gave this request no usable reply, or a broken one (BrokenReplyError).
+            TransientEndpointError: 5xx, timeout, lost connection; or a rate limit (RateLimitError).
             EndpointError: wrong key, unknown model, no money left, no such host.
         """
         import openai
@@ -78,7 +79,7 @@ class OpenAIModel:
             # Without its cause: the request in it holds the key.
             raise self._failure(error) from None
         except ValueError as error:
-            raise CompletionError(f"{self._where} sent a reply that is not JSON ({error}).") from None
+            raise BrokenReplyError(f"{self._where} sent a reply that is not JSON ({error}).") from None
         return self._completion(reply, time.perf_counter() - start)
 
     async def close(self) -> None:
@@ -88,8 +89,17 @@ class OpenAIModel:
             await client.life.aclose()
 
     @property
+    def account(self) -> tuple[str, str]:
+        """Whose limits the calls count towards: the endpoint and the key. Never to be shown."""
+        return self._base_url, self._key
+
+    @property
     def _where(self) -> str:
         return f"{self._config.model_name} at {self._base_url}"
+
+    async def _read_headers(self, response: Any) -> None:
+        if self.on_headers is not None:
+            self.on_headers(response.headers)
 
     def _failure(self, error: Any) -> CowestError:
         return _openai_failures.translate(error, self._where, secret=self._key)
@@ -148,6 +158,7 @@ class OpenAIModel:
             follow_redirects=False,
             timeout=self._config.timeout_s,
             limits=httpx2.Limits(max_connections=room, max_keepalive_connections=room),
+            event_hooks={"response": [self._read_headers]},
             # A proxy of the environment cannot reach this machine's own servers.
             trust_env=not _is_loopback(self._base_url),
         )
