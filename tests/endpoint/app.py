@@ -1,7 +1,6 @@
 """The endpoint as an aiohttp application: chat completions, models, and a look at what it has seen."""
 
 import asyncio
-import dataclasses
 import json
 import math
 import time
@@ -148,7 +147,7 @@ async def _models(request: web.Request) -> web.Response:
 
 
 async def _counts(request: web.Request) -> web.Response:
-    return web.json_response(dataclasses.asdict(request.app[BEHAVIOUR].counts))
+    return web.json_response(vars(request.app[BEHAVIOUR].counts))
 
 
 async def _reset(request: web.Request) -> web.Response:

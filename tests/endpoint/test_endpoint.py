@@ -78,3 +78,11 @@ def test_no_limiter_lets_more_through_than_its_rate_and_burst(kind: str) -> None
     wait_s = limiter.wait_s(1, now)
     assert not limiter.take(1, now + 0.9 * wait_s)
     assert limiter.take(1, now + wait_s + 1e-6)
+
+
+def test_counts_over_http() -> None:
+    with serving(Behaviour(faults={"server_error": 1.0})) as served:
+        post(served)
+        with urllib.request.urlopen(served.url.removesuffix("/v1") + "/counts", timeout=10) as response:
+            found = json.load(response)
+    assert (found["calls"], found["faults"], found["statuses"]) == (1, {"server_error": 1}, {"500": 1})
