@@ -53,14 +53,18 @@ def counts(url: str) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def ours(url: str, num_in_flight: int) -> AsyncIterator[Call]:
+async def ours(url: str, num_in_flight: int, ledger_file: Path | None = None) -> AsyncIterator[Call]:
+    from cowest.ledger import Ledger
     from cowest.models import ModelConfig, load_model
     from cowest.types import ChatRequest, Message
 
     config = ModelConfig(model="openai/m", base_url=f"{url}/v1", max_concurrency=num_in_flight)
-    model = load_model(config, role="strong")
+    ledger = None if ledger_file is None else Ledger(ledger_file)
+    model = load_model(config, role="strong", ledger=ledger)
     yield lambda n: model.complete(ChatRequest(messages=(Message(role="user", content=f"question {n}"),)))
     await model.close()
+    if ledger is not None:
+        ledger.close()
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,8 @@ LEAST_LEFT = 0.4
 """What is left at least of a rate in one episode, besides the cut."""
 SEARCH_PER_S = 0.10
 """Growth a second while the limit is only roughly known."""
+FASTEST_SEARCH = 0.05
+"""Growth with one success at most, for endpoints of less than a few calls a second."""
 CUT, CUT_AGAIN = 0.99, 0.95
 """What is left of a rate that was just above the limit, and of one that was cut a moment ago."""
 REFUSED_SHARE = 0.008
@@ -25,6 +27,7 @@ PAUSED_SHARE = 0.01
 """Share of the time that the waits which refusals ask for may cost."""
 LONGEST_PAUSE_S = 60.0
 _LONGEST_DRAIN_S = 1.0
+_ENOUGH = 8
 _MOST_BEHIND_S = 0.05
 
 
@@ -51,7 +54,7 @@ class _Refusals:
 
     def rate(self) -> float | None:
         """How many of them a second were let through, which is the limit; None where too few tell."""
-        if self.num_sent < 8 or self.num_refused < 0.25 * self.num_sent or self.until <= self.since:
+        if self.num_sent < _ENOUGH or self.num_refused < 0.25 * self.num_sent or self.until <= self.since:
             return None
         return max(1.0, self.num_sent - self.num_refused) / (self.until - self.since)
 
@@ -166,13 +169,13 @@ class AdaptiveRate:
             self.rate += GROWTH / max(latency_s, 1e-4)
         elif not self._is_sure:
             # One success stands for 1 / rate seconds.
-            self.rate += SEARCH_PER_S
+            self.rate += min(SEARCH_PER_S, FASTEST_SEARCH * self.rate)
         else:
             affordable = PAUSED_SHARE / (self._retry_after_s * self.rate) if self._retry_after_s else REFUSED_SHARE
             share = min(REFUSED_SHARE, affordable) / self._refused_per_episode
             # A limit that has moved up is followed ever faster.
             haste = max(1.0, share * self._num_since_cut / 2) ** 2
-            self.rate *= 1 + min(haste * share * (1 - CUT), SEARCH_PER_S / self.rate)
+            self.rate *= 1 + min(haste * share * (1 - CUT), SEARCH_PER_S / self.rate, FASTEST_SEARCH)
         if self._most is not None:
             self.rate = min(self.rate, self._most)
 
@@ -195,7 +198,7 @@ class AdaptiveRate:
             self._is_sure = False
             self.rate = min(BLIND_CUT * call.rate, self._recent_rate(call.started))
         else:
-            self.rate = (CUT_AGAIN if is_soon else CUT) * call.rate
+            self.rate = (CUT_AGAIN if is_soon or self._num_since_cut < _ENOUGH else CUT) * call.rate
             self._is_sure = True
             self._recent.clear()
         self._num_since_cut = 0
@@ -206,7 +209,7 @@ class AdaptiveRate:
         while self._recent and self._recent[0] < now - 1.0:
             self._recent.popleft()
         span_s = now - self._recent[0] if self._recent else 0.0
-        return len(self._recent) / span_s if len(self._recent) >= 8 and span_s > 0.5 else math.inf
+        return len(self._recent) / span_s if len(self._recent) >= _ENOUGH and span_s > 0.5 else math.inf
 
     def _end(self, call: Call) -> None:
         self._in_flight.discard(call)
