@@ -86,7 +86,7 @@ class AdaptiveRate:
         self.limit = most
         self._most = most
         self._is_sure = most is not None
-        self._num_since_cut = 0
+        self._num_since_cut = self._num_again = 0
         self._retry_after_s = 0.0
         self._refused_per_episode = 1.0
         self._recent: deque[float] = deque()
@@ -198,8 +198,11 @@ class AdaptiveRate:
             self._is_sure = False
             self.rate = min(BLIND_CUT * call.rate, self._recent_rate(call.started))
         else:
-            self.rate = (CUT_AGAIN if is_soon or self._num_since_cut < _ENOUGH else CUT) * call.rate
-            self._is_sure = True
+            # Few successes between cuts: many cuts lie between this rate and the limit, so they are made deeper.
+            self._num_again = self._num_again + 1 if self._num_since_cut < _ENOUGH else 0
+            deeper = max(BLIND_CUT, CUT_AGAIN ** max(1, self._num_again))
+            self.rate = (deeper if is_soon or self._num_again else CUT) * call.rate
+            self._is_sure = self._num_again < 4
             self._recent.clear()
         self._num_since_cut = 0
         self.limit = call.rate
