@@ -67,12 +67,15 @@ class OpenAIModel:
             EndpointError: wrong key, unknown model, no money left, no such host.
         """
         import openai
+        from openai.types.chat import ChatCompletion
 
         client = await self._client()
         start = time.perf_counter()
         try:
             async with asyncio.timeout(self._config.timeout_s):
-                reply = await client.chat.completions.create(**self._body(request))
+                # `chat.completions.create` would first walk through the whole body with typing's help, which costs a
+                # fifth of a call's time and changes nothing in ours.
+                reply = await client.post("/chat/completions", cast_to=ChatCompletion, body=self._body(request))
         except TimeoutError:
             raise _openai_failures.timed_out(self._where, self._config.timeout_s) from None
         except openai.OpenAIError as error:
@@ -110,8 +113,7 @@ class OpenAIModel:
             "model": self._config.model_name,
             "messages": [message.model_dump() for message in request.messages],
             "temperature": sampling.temperature,
-            "extra_body": dict(self._config.options) or None,
-        }
+        } | self._config.options
         if sampling.top_p is not None:
             body["top_p"] = sampling.top_p
         if sampling.max_tokens is not None:
