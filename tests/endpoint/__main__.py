@@ -42,7 +42,9 @@ def main() -> None:
         faults_are_counted=given.faults_are_counted,
         seed=given.seed,
     )
-    web.run_app(make_app(behaviour), host="127.0.0.1", port=given.port, access_log=None, print=None)
+    web.run_app(
+        make_app(behaviour), host="127.0.0.1", port=given.port, access_log=None, print=None, handler_cancellation=True
+    )
 
 
 def _share(text: str) -> tuple[str, float]:

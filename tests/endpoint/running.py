@@ -31,7 +31,7 @@ def serving(what: web.Application | Behaviour) -> Iterator[Served]:
     """Runs an application, or an endpoint that behaves so, until the context ends; calls in flight are dropped."""
     app = what if isinstance(what, web.Application) else make_app(what)
     loop = asyncio.new_event_loop()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0, handler_cancellation=True)
     loop.run_until_complete(runner.setup())
     site = web.TCPSite(runner, "127.0.0.1", 0)
     loop.run_until_complete(site.start())
