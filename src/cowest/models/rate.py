@@ -89,6 +89,7 @@ class AdaptiveRate:
         self._num_since_cut = self._num_again = 0
         self._retry_after_s = 0.0
         self._refused_per_episode = 1.0
+        self._mean_cut = 1 - CUT
         self._recent: deque[float] = deque()
         self._latency_s: float | None = None
         self._next = 0.0
@@ -174,8 +175,8 @@ class AdaptiveRate:
             affordable = PAUSED_SHARE / (self._retry_after_s * self.rate) if self._retry_after_s else REFUSED_SHARE
             share = min(REFUSED_SHARE, affordable) / self._refused_per_episode
             # A limit that has moved up is followed ever faster.
-            haste = max(1.0, share * self._num_since_cut / 2) ** 2
-            self.rate *= 1 + min(haste * share * (1 - CUT), SEARCH_PER_S / self.rate, FASTEST_SEARCH)
+            haste = max(1.0, share * self._num_since_cut / 4) ** 2
+            self.rate *= 1 + min(haste * share * self._mean_cut, SEARCH_PER_S / self.rate, FASTEST_SEARCH)
         if self._most is not None:
             self.rate = min(self.rate, self._most)
 
@@ -201,7 +202,9 @@ class AdaptiveRate:
             # Few successes between cuts: many cuts lie between this rate and the limit, so they are made deeper.
             self._num_again = self._num_again + 1 if self._num_since_cut < _ENOUGH else 0
             deeper = max(BLIND_CUT, CUT_AGAIN ** max(1, self._num_again))
-            self.rate = (deeper if is_soon or self._num_again else CUT) * call.rate
+            left = deeper if is_soon or self._num_again else CUT
+            self._mean_cut += 0.2 * (1 - left - self._mean_cut)
+            self.rate = left * call.rate
             self._is_sure = self._num_again < 4
             self._recent.clear()
         self._num_since_cut = 0
