@@ -1,6 +1,6 @@
 """An unknown limit of 50 calls a second with 300 ms of latency and 5% faults: this package beside the bare `openai`.
 
-python benchmarks/pacing.py [--calls 4000] [--quick]
+python benchmarks/pacing.py [--calls 3500] [--quick]
 """
 
 import argparse
@@ -117,7 +117,7 @@ def row(server_name: str, name: str, answered: list[float | None], seen: dict[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--calls", type=int, default=4000)
+    parser.add_argument("--calls", type=int, default=3500)
     parser.add_argument("--quick", action="store_true", help="the first server only, 3000 calls")
     given = parser.parse_args()
     num_calls = 3000 if given.quick else given.calls

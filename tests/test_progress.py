@@ -177,6 +177,6 @@ def test_a_sign_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     stream = Terminal()
-    with progress_bar("feedback", total=4, stream=stream) as bar, sign("waiting on the limit"):
+    with sign("waiting on the limit"), progress_bar("feedback", total=4, stream=stream) as bar:
         bar.advance()
     assert "(waiting on the limit)" in stream.getvalue()

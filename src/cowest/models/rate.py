@@ -90,7 +90,7 @@ class AdaptiveRate:
         self._retry_after_s = 0.0
         self._refused_per_episode = 1.0
         self._mean_cut = 1 - CUT
-        self._recent: deque[float] = deque()
+        self._recent: deque[float] = deque(maxlen=4096)
         self._latency_s: float | None = None
         self._next = 0.0
         self._paused_until = 0.0
@@ -189,7 +189,7 @@ class AdaptiveRate:
             # Nothing was let through since the last cut: only time helps.
             self._paused_until = max(self._paused_until, now + self._pause_s)
             return
-        if self._refusals.num_refused:
+        if self._is_sure and self._refusals.num_refused:
             self._refused_per_episode += 0.3 * (self._refusals.num_refused - self._refused_per_episode)
         num_sent = sum(other.started >= call.started for other in self._in_flight)
         self._refusals = _Refusals(call.started, now, num_sent, len(self._in_flight))
