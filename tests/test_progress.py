@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from cowest.progress import ProgressBar, hide_on_bar, progress_bar, quietly, show_on_bar
+from cowest.progress import ProgressBar, hide_on_bar, progress_bar, quietly, refresh, show_on_bar, sign
 
 
 class Clock:
@@ -162,3 +162,34 @@ def test_threads_lose_no_count() -> None:
     for thread in threads:
         thread.join()
     assert (bar.done, bar.fields["pairs"]) == (8000, 8000)
+
+
+def test_a_sign_stands_behind_the_bar_while_at_least_one_is_inside() -> None:
+    bar = progress_bar("feedback", total=4, quiet=True)
+    bar.advance(1, pairs=2)
+    with sign("waiting on the limit"):
+        with sign("waiting on the limit"):
+            assert bar.details() == "pairs 2 (waiting on the limit)"
+        assert bar.details() == "pairs 2 (waiting on the limit)"
+    assert bar.details() == "pairs 2"
+
+
+def test_refresh_shows_what_nobody_counted() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with progress_bar("work", total=5, stream=stream, clock=clock):
+        clock.now += 31
+        refresh()
+        clock.now += 10
+        refresh()
+    clock.now += 31
+    refresh()
+    assert stream.getvalue().splitlines() == ["work 0/5 (0%)", "work 0/5 (0%)"]
+
+
+def test_a_sign_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    stream = Terminal()
+    with sign("waiting on the limit"), progress_bar("feedback", total=4, stream=stream) as bar:
+        bar.advance()
+    assert "(waiting on the limit)" in stream.getvalue()

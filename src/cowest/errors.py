@@ -37,8 +37,12 @@ class TransientEndpointError(EndpointError):
         self.may_be_billed = may_be_billed
 
 
+class RateLimitError(TransientEndpointError):
+    """A model endpoint refused a call because a limit on calls or tokens was reached (429)."""
+
+
 class CompletionError(CowestError):
-    """One request got no usable completion (empty text, no finish reason, refused); others may still work.
+    """One request got no usable completion (empty text, filtered, refused); others may still work.
 
     Attributes:
         may_be_billed: whether the endpoint did the work all the same, such as for a reply that it filtered.
@@ -47,6 +51,10 @@ class CompletionError(CowestError):
     def __init__(self, message: str, *, may_be_billed: bool = False) -> None:
         super().__init__(message)
         self.may_be_billed = may_be_billed
+
+
+class BrokenReplyError(CompletionError):
+    """A reply came broken (malformed, cut off, no finish reason); the same request may get a whole one."""
 
 
 class BudgetError(CowestError):

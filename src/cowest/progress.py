@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
@@ -12,7 +13,9 @@ from typing import Any, Protocol, Self, TextIO
 SECONDS_BETWEEN_LINES = 30.0
 
 _quiet = False
-_open_bars: list["ProgressBar"] = []
+_signs: Counter[str] = Counter()
+_signs_lock = threading.Lock()
+_bars: list["ProgressBar"] = []
 
 
 @contextlib.contextmanager
@@ -24,6 +27,24 @@ def quietly() -> Iterator[None]:
         yield
     finally:
         _quiet = before
+
+
+@contextlib.contextmanager
+def sign(words: str) -> Iterator[None]:
+    """Shows `words` behind every bar while at least one of many is inside, such as "waiting on the limit"."""
+    with _signs_lock:
+        _signs[words] += 1
+    try:
+        yield
+    finally:
+        with _signs_lock:
+            _signs[words] -= 1
+
+
+def refresh() -> None:
+    """Shows every bar as it is now: for long waits in which nothing is counted."""
+    for bar in list(_bars):
+        bar.refresh()
 
 
 def progress_bar(
@@ -62,14 +83,14 @@ def progress_bar(
 
 def show_on_bar(**fields: float) -> None:
     """Sets fields on the bar opened last, for floors below the one that holds it; does nothing where none is open."""
-    if _open_bars:
-        _open_bars[-1].show(**fields)
+    if _bars:
+        _bars[-1].show(**fields)
 
 
 def hide_on_bar(*names: str) -> None:
     """Takes fields off the bar opened last."""
-    if _open_bars:
-        _open_bars[-1].hide(*names)
+    if _bars:
+        _bars[-1].hide(*names)
 
 
 class ProgressBar:
@@ -107,6 +128,11 @@ class ProgressBar:
             self.fields |= fields
             self._display.refresh(self, self._clock())
 
+    def refresh(self) -> None:
+        """Shows what there is; lines still come no more often than they do."""
+        with self._lock:
+            self._display.refresh(self, self._clock())
+
     def show(self, **fields: float) -> None:
         """Sets fields and leaves the count."""
         self.update(self.done, None, **fields)
@@ -136,8 +162,9 @@ class ProgressBar:
         return max(0, self.total - self.done) / self.rate
 
     def details(self) -> str:
-        """The fields in words: "positives 45 pairs 30 $0.12"."""
-        return " ".join(_field(name, value) for name, value in self.fields.items())
+        """The fields in words, and the signs: "positives 45 pairs 30 $0.12 (waiting on the limit)"."""
+        signs = [f"({words})" for words, count in list(_signs.items()) if count > 0]
+        return " ".join([*(_field(name, value) for name, value in self.fields.items()), *signs])
 
     def line(self) -> str:
         """All of it in one line: "feedback 120/400 (30%) 12.3/s positives 45 pairs 30 $0.12 left 0:23"."""
@@ -154,13 +181,13 @@ class ProgressBar:
     def __enter__(self) -> Self:
         self._started = self._clock()
         self._display.start(self)
-        _open_bars.append(self)
+        _bars.append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _open_bars.remove(self)
+        _bars.remove(self)
         with self._lock:
             self._display.stop(self, failed=kind is not None)
 

@@ -1,5 +1,9 @@
 """Known limits are kept by even spacing; time is scripted."""
 
+import pytest
+
+from cowest.errors import RateLimitError, TransientEndpointError
+from cowest.models.limits import EndpointLimits
 from cowest.models.paced import Paced
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.types import ChatRequest, Completion, Message, Usage
@@ -25,23 +29,33 @@ async def starts(requests_per_minute: float | None, tokens_per_minute: float | N
         found.append(clock.now - 100.0)
         return Completion(text="a", finish_reason="stop", usage=Usage(prompt_tokens=60, completion_tokens=40))
 
-    model = Paced(ScriptedModel(reply), requests_per_minute, tokens_per_minute, clock=clock, sleep=clock.sleep)
+    limits = EndpointLimits(requests_per_minute, tokens_per_minute, clock=clock, sleep=clock.sleep)
+    model = Paced(ScriptedModel(reply), limits)
     for _ in range(count):
         await model.complete(REQUEST)
     return found
 
 
 async def test_requests_are_spaced_evenly() -> None:
-    assert await starts(30, None, 4) == [0.0, 2.0, 4.0, 6.0]
+    assert await starts(30, None, 4) == pytest.approx([0.0, 2.0, 4.0, 6.0])
 
 
 async def test_tokens_are_spaced_as_they_become_known() -> None:
-    assert await starts(None, 1000, 3) == [0.0, 6.0, 12.0]
+    assert await starts(None, 1000, 3) == pytest.approx([0.0, 6.0, 12.0])
 
 
 async def test_the_tighter_limit_decides() -> None:
-    assert await starts(6, 1000, 3) == [0.0, 10.0, 20.0]
+    assert await starts(6, 1000, 3) == pytest.approx([0.0, 10.0, 20.0])
 
 
-async def test_no_limit_no_wait() -> None:
-    assert await starts(None, None, 3) == [0.0, 0.0, 0.0]
+async def test_the_limits_hear_how_each_call_ended() -> None:
+    clock = Clock()
+    limits = EndpointLimits(600, clock=clock, sleep=clock.sleep)
+    model = Paced(ScriptedModel([TransientEndpointError("busy"), RateLimitError("slow down", 5.0), "reply"]), limits)
+    for error in (TransientEndpointError, RateLimitError):
+        with pytest.raises(error):
+            await model.complete(REQUEST)
+    assert limits.rate.rate < 10
+    await model.complete(REQUEST)
+    assert clock.now >= 105
+    assert limits.rate.refused_for_s(clock.now) == 0

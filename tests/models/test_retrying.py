@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from cowest.errors import CompletionError, EndpointError, TransientEndpointError
+from cowest.errors import (
+    BrokenReplyError,
+    CompletionError,
+    CowestError,
+    EndpointError,
+    RateLimitError,
+    TransientEndpointError,
+)
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.retrying import Retrying
 from cowest.types import ChatRequest
@@ -18,16 +25,13 @@ class Time:
         self.now = 0.0
         self.waits: list[float] = []
 
-    def clock(self) -> float:
-        return self.now
-
     async def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.now += seconds
 
 
 def retrying(replies: Any, time: Time, **bounds: Any) -> Retrying:
-    return Retrying(ScriptedModel(replies), clock=time.clock, sleep=time.sleep, **bounds)
+    return Retrying(ScriptedModel(replies), sleep=time.sleep, **bounds)
 
 
 async def test_waits_longer_each_time_and_succeeds(ask: Ask) -> None:
@@ -64,7 +68,7 @@ async def test_attempts_are_bounded(ask: Ask) -> None:
 async def test_time_is_bounded_and_no_wait_is_begun_in_vain(ask: Ask) -> None:
     time = Time()
     model = retrying(lambda _: TransientEndpointError("busy", retry_after_s=40.0), time, max_time_s=100.0)
-    with pytest.raises(TransientEndpointError, match="after 3 attempts in 80 s"):
+    with pytest.raises(TransientEndpointError, match="after 3 attempts and 80 s"):
         await model.complete(ask())
     assert time.waits == [40.0, 40.0]
 
@@ -75,3 +79,43 @@ async def test_what_cannot_pass_is_not_repeated(ask: Ask, error: Exception) -> N
     with pytest.raises(type(error), match=str(error)):
         await retrying([error, "reply"], time).complete(ask())
     assert time.waits == []
+
+
+async def test_a_rate_limit_takes_no_attempt(ask: Ask) -> None:
+    time = Time()
+    model = retrying([*[RateLimitError("slow down")] * 50, "reply"], time, max_attempts=2)
+    assert (await model.complete(ask())).text == "reply"
+    assert time.now == 0
+
+
+async def test_a_broken_reply_is_tried_again_a_few_times(ask: Ask) -> None:
+    assert (await retrying([*[BrokenReplyError("half")] * 2, "reply"], Time()).complete(ask())).text == "reply"
+    model = retrying([*[BrokenReplyError("half")] * 3, "reply"], Time())
+    with pytest.raises(BrokenReplyError, match=r"after 3 attempts.*half"):
+        await model.complete(ask())
+
+
+@pytest.mark.parametrize(("others_are_answered", "error"), [(True, CompletionError), (False, TransientEndpointError)])
+async def test_a_request_that_always_fails_fails_alone_where_others_are_answered(
+    ask: Ask, others_are_answered: bool, error: type[CowestError]
+) -> None:
+    def reply(request: ChatRequest) -> str | Exception:
+        return TransientEndpointError("busy") if request.sample_index == 0 else "reply"
+
+    time = Time()
+    model = retrying(reply, time)
+
+    async def others() -> None:
+        if others_are_answered:
+            await model.complete(ask(sample_index=1))
+
+    plain_sleep = time.sleep
+
+    async def sleep(seconds: float) -> None:
+        await plain_sleep(seconds)
+        await others()
+
+    model._sleep = sleep
+    with pytest.raises(CowestError) as caught:
+        await model.complete(ask())
+    assert type(caught.value) is error

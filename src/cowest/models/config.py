@@ -23,6 +23,7 @@ class ModelConfig(Record):
         api_key_env: name of the environment variable that holds the key; None is the provider's usual one, e.g.
             OPENAI_API_KEY. The key itself is never stored.
         max_concurrency: requests in flight at once.
+        requests_per_minute, tokens_per_minute: limits that are known; None leaves them to be found while running.
         timeout_s: seconds until a request counts as failed.
         batch: sends the calls through the endpoint's files and batches interface: cheaper, and up to 24 h a round.
         budget_usd: cap on this role's spend; reaching it ends the run with status 4.

@@ -12,6 +12,7 @@ from cowest.models.budgeted import Budgeted
 from cowest.models.concurrency import Concurrent
 from cowest.models.config import ModelConfig
 from cowest.models.ledgered import Ledgered
+from cowest.models.limits import EndpointLimits, limits_of
 from cowest.models.metered import Metered
 from cowest.models.paced import Paced
 from cowest.models.redacted import load_redaction
@@ -45,8 +46,9 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
             )
         # No endpoint to spare and nothing that passes by itself: such a model batches what it is given.
         return Metered(_kept(provider, ledger, role), role)
-    # What the ledger knows is neither paced nor paid; a retry is paced like any other call.
-    model = Paced(provider, config.requests_per_minute, config.tokens_per_minute)
+    # From the inside out: a call is paced, bounded in number, within budget, repeated where that may help, redacted,
+    # kept once paid for, and counted. So what the ledger knows is neither paced nor paid, and every attempt is both.
+    model = Paced(provider, _limits(provider, config))
     model = Retrying(_capped(Concurrent(model, config.max_concurrency), config, ledger, role), seed=seed)
     return Metered(_kept(_redacted(model, config), ledger, role), role)
 
@@ -80,6 +82,15 @@ def _capped(model: ChatModel, config: ModelConfig, ledger: Ledger | None, role: 
 
 def _redacted(model: ChatModel, config: ModelConfig) -> ChatModel:
     return model if config.redact is None else load_redaction(model, config.redact)
+
+
+def _limits(provider: ChatModel, config: ModelConfig) -> EndpointLimits:
+    """The limits that all models of the same endpoint and key share; the provider tells what headers say of them."""
+    endpoint, key = getattr(provider, "account", (provider.identity, ""))
+    limits = limits_of(endpoint, key, config.requests_per_minute, config.tokens_per_minute)
+    if hasattr(provider, "on_headers"):
+        provider.on_headers = limits.told
+    return limits
 
 
 def _kept(model: ChatModel, ledger: Ledger | None, role: str) -> ChatModel:

@@ -1,28 +1,31 @@
-"""A model that tries again what may pass: a rate limit, a busy server, a lost connection."""
+"""A model that tries again what may pass: a busy server, a lost connection, a broken reply, a rate limit."""
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 
-from cowest.errors import TransientEndpointError
+from cowest.errors import BrokenReplyError, CompletionError, RateLimitError, TransientEndpointError
 from cowest.models.base import ChatModel
 from cowest.types import ChatRequest, Completion
 
 
 class Retrying:
-    """Repeats a request after a `TransientEndpointError`, within bounds of attempts and of time.
+    """Repeats a request after a failure that may pass, within bounds of attempts and of time.
 
     Waits grow exponentially, each drawn at random from the upper half so that many requests do not come back at once.
     Where the endpoint says how long to wait, that is the least that is waited.
 
+    A refusal because of a rate limit is no attempt: the limits below decide when the next call may start, and when an
+    endpoint that refuses everything is given up.
+
     Args:
-        model: what is called.
-        max_attempts: calls for one request, the first included.
-        max_time_s: a wait that would end later than this after the first call is not begun.
+        model: what is called; its calls wait for the endpoint's limits by themselves.
+        max_attempts: calls for one request, the first included, without those that a rate limit refused.
+        max_broken: replies to one request that come broken before it is given up: they were probably paid for.
+        max_time_s: waits of one request, all together.
         first_wait_s, max_wait_s: bounds of the waits this class chooses itself.
         seed: of the random part.
-        clock, sleep: replaced in tests.
+        sleep: replaced in tests.
     """
 
     def __init__(
@@ -30,51 +33,63 @@ class Retrying:
         model: ChatModel,
         *,
         max_attempts: int = 8,
+        max_broken: int = 3,
         max_time_s: float = 300.0,
-        first_wait_s: float = 1.0,
+        first_wait_s: float = 0.5,
         max_wait_s: float = 60.0,
         seed: int = 0,
-        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.model = model
         self.name = model.name
         self.identity = model.identity
         self.max_attempts = max_attempts
+        self.max_broken = max_broken
         self.max_time_s = max_time_s
         self.first_wait_s = first_wait_s
         self.max_wait_s = max_wait_s
         self._random = random.Random(seed)
-        self._clock = clock
         self._sleep = sleep
+        self._num_answered = 0
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation, if need be at the nth attempt.
 
         Raises:
-            TransientEndpointError: the last failure, when the bounds are reached.
+            TransientEndpointError: the bounds are reached, and no other request was answered meanwhile.
+            CompletionError: the bounds are reached, though others were answered: it is this request.
         """
-        start = self._clock()
-        attempt = 1
+        attempt, num_broken, waited_s = 1, 0, 0.0
+        num_answered_before = self._num_answered
         while True:
             try:
-                return await self.model.complete(request)
-            except TransientEndpointError as error:
-                wait_s = self._wait_s(attempt, error)
-                elapsed_s = self._clock() - start
-                if attempt >= self.max_attempts or elapsed_s + wait_s > self.max_time_s:
-                    raise TransientEndpointError(
-                        f"Given up after {attempt} attempts in {elapsed_s:.0f} s; the last failed so: {error}",
-                        error.retry_after_s,
-                    ) from error
+                completion = await self.model.complete(request)
+            except RateLimitError:
+                await self._sleep(0)
+                continue
+            except (BrokenReplyError, TransientEndpointError) as error:
+                num_broken += isinstance(error, BrokenReplyError)
+                wait_s = self._wait_s(attempt, getattr(error, "retry_after_s", None))
+                is_over = attempt >= self.max_attempts or waited_s + wait_s > self.max_time_s
+                if is_over or num_broken >= self.max_broken:
+                    words = f"Given up after {attempt} attempts and {waited_s:.0f} s of waiting; the last failed so:"
+                    if isinstance(error, BrokenReplyError):
+                        raise BrokenReplyError(f"{words} {error}") from error
+                    if self._num_answered > num_answered_before:
+                        raise CompletionError(f"{words} {error} Other requests were answered meanwhile.") from error
+                    raise TransientEndpointError(f"{words} {error}", error.retry_after_s) from error
+            else:
+                self._num_answered += 1
+                return completion
             await self._sleep(wait_s)
+            waited_s += wait_s
             attempt += 1
 
     async def close(self) -> None:
         """Closes the model."""
         await self.model.close()
 
-    def _wait_s(self, attempt: int, error: TransientEndpointError) -> float:
+    def _wait_s(self, attempt: int, retry_after_s: float | None) -> float:
         longest_s = min(self.max_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
         own_s = longest_s * (0.5 + 0.5 * self._random.random())
-        return own_s if error.retry_after_s is None else max(own_s, error.retry_after_s)
+        return own_s if retry_after_s is None else max(own_s, retry_after_s)

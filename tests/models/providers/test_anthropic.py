@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from cowest.errors import CompletionError, CowestError, EndpointError, InputError, TransientEndpointError
+from cowest.errors import (
+    BrokenReplyError,
+    CompletionError,
+    CowestError,
+    EndpointError,
+    InputError,
+    TransientEndpointError,
+)
 from cowest.models.config import ModelConfig, Price
 from cowest.models.providers.anthropic import AnthropicModel
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
@@ -166,7 +173,7 @@ def test_request_that_is_refused(endpoint: Endpoint, ask: Ask) -> None:
 
 
 def test_reply_that_is_not_json(endpoint: Endpoint, ask: Ask) -> None:
-    assert type(failure(endpoint, ask(), 200, b'{"id": "1", "cont')) is CompletionError
+    assert type(failure(endpoint, ask(), 200, b'{"id": "1", "cont')) is BrokenReplyError
 
 
 def test_key_is_in_no_error(endpoint: Endpoint, ask: Ask) -> None:

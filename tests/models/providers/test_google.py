@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from cowest.errors import CompletionError, CowestError, EndpointError, InputError, TransientEndpointError
+from cowest.errors import (
+    BrokenReplyError,
+    CompletionError,
+    CowestError,
+    EndpointError,
+    InputError,
+    TransientEndpointError,
+)
 from cowest.models.config import ModelConfig, Price
 from cowest.models.providers.google import GoogleModel
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
@@ -124,7 +131,7 @@ def test_cached_tokens_cost_less() -> None:
 )
 def test_what_is_no_reply(endpoint: Endpoint, ask: Ask, body: Any, says: str) -> None:
     error = failure(endpoint, ask(), 200, body)
-    assert type(error) is CompletionError
+    assert isinstance(error, CompletionError)
     assert says in str(error)
 
 
@@ -169,7 +176,7 @@ def test_request_that_is_refused(endpoint: Endpoint, ask: Ask) -> None:
 
 
 def test_reply_that_is_not_json(endpoint: Endpoint, ask: Ask) -> None:
-    assert type(failure(endpoint, ask(), 200, b'{"candidates": [{"con')) is CompletionError
+    assert type(failure(endpoint, ask(), 200, b'{"candidates": [{"con')) is BrokenReplyError
 
 
 def test_key_is_in_no_error(endpoint: Endpoint, ask: Ask) -> None:

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from cowest.errors import CompletionError, CowestError, EndpointError, InputError, TransientEndpointError
+from cowest.errors import (
+    BrokenReplyError,
+    CompletionError,
+    CowestError,
+    EndpointError,
+    InputError,
+    RateLimitError,
+    TransientEndpointError,
+)
 from cowest.models.config import ModelConfig, Price
 from cowest.models.providers import _openai_failures
 from cowest.models.providers.openai import OpenAIModel
@@ -93,7 +101,6 @@ def test_reply_cut_by_the_limit_is_a_reply(endpoint: Endpoint, ask: Ask) -> None
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (reply(finish_reason=None), "without a finish reason"),
         (reply(""), "empty reply"),
         (reply(None), "empty reply"),
         (reply(" \n"), "empty reply"),
@@ -111,7 +118,7 @@ def test_what_is_no_reply(endpoint: Endpoint, ask: Ask, body: Any, says: str) ->
 @pytest.mark.parametrize("status", [408, 429, 500, 503, 529])
 def test_what_may_pass(endpoint: Endpoint, ask: Ask, status: int) -> None:
     error = failure(endpoint, ask(), status, error_body(), **{"Retry-After": "17"})
-    assert isinstance(error, TransientEndpointError)
+    assert type(error) is (RateLimitError if status == 429 else TransientEndpointError)
     assert error.retry_after_s == 17
     assert "it went wrong" in str(error)
     assert len(endpoint.asked) == 1
@@ -175,8 +182,9 @@ def test_error_in_the_clothes_of_a_reply(endpoint: Endpoint, ask: Ask) -> None:
     assert isinstance(failure(endpoint, ask(), 200, body), TransientEndpointError)
 
 
-def test_reply_that_is_not_json(endpoint: Endpoint, ask: Ask) -> None:
-    assert isinstance(failure(endpoint, ask(), 200, b'{"id": "1", "cho'), CompletionError)
+@pytest.mark.parametrize("body", [b'{"id": "1", "cho', reply(finish_reason=None)])
+def test_reply_that_is_broken(endpoint: Endpoint, ask: Ask, body: Any) -> None:
+    assert isinstance(failure(endpoint, ask(), 200, body), BrokenReplyError)
 
 
 def test_key_is_in_no_error(endpoint: Endpoint, ask: Ask) -> None:
@@ -275,6 +283,9 @@ class TestSettings:
         ({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0),
         ({"retry-after": "soon"}, None),
         ({"retry-after-ms": "250"}, 0.25),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m0.5s"}, 60.5),
+        ({"x-ratelimit-remaining-tokens": "7", "x-ratelimit-reset-tokens": "1m0.5s"}, None),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20ms", "retry-after": "3"}, 3),
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:

@@ -6,9 +6,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from cowest.errors import CompletionError, CowestError, EndpointError, TransientEndpointError
+from cowest.errors import (
+    BrokenReplyError,
+    CompletionError,
+    CowestError,
+    EndpointError,
+    RateLimitError,
+    TransientEndpointError,
+)
+from cowest.models.limits import duration_s
 
-_PASSING = {408, 409, 425, 429}
+_PASSING = {408, 409, 425}
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}
 _WRONG_SETTING = {"unsupported_value", "unsupported_parameter"}
 _PASSING_IN_A_LINE = {"batch_expired", "batch_cancelled", "rate_limit_exceeded", "server_error", "request_timeout"}
@@ -47,8 +55,8 @@ def by_status(status: int, said: str, where: str, kinds: set[str], headers: Mapp
             f"{where} refuses a setting, and would refuse it in every request ({status}): {said} Change sampling or "
             "options. Reasoning models take no temperature but 1, the judge's too, who then needs a section of his own."
         )
-    if status in _PASSING or status >= 500:
-        return TransientEndpointError(f"{where} is not able to answer now ({status}): {said}", retry_after_s(headers))
+    if status in _PASSING or status == 429 or status >= 500:
+        return _passing(status, said, where, retry_after_s(headers))
     advice = {
         401: "Check the key in the variable that api_key_env names.",
         403: "Check that the key may use this model.",
@@ -80,29 +88,43 @@ def in_a_line(row: Mapping[str, Any], where: str, *, secret: str) -> CowestError
     return CompletionError(f"{where} gave the request no reply ({', '.join(sorted(kinds))}): {said}")
 
 
+def _passing(status: int, said: str, where: str, retry_after_s: float | None) -> TransientEndpointError:
+    if status == 429:
+        return RateLimitError(f"{where} refused because of a rate limit (429): {said}", retry_after_s)
+    return TransientEndpointError(f"{where} is not able to answer now ({status}): {said}", retry_after_s)
+
+
 def timed_out(where: str, timeout_s: float) -> CowestError:
     """The error for a request that took longer than it may."""
-    return TransientEndpointError(f"{where} did not answer within {timeout_s:g} s (timeout_s).")
+    return TransientEndpointError(f"{where} did not answer within {timeout_s:g} s (timeout_s).", may_be_billed=True)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds the endpoint asks to wait, from Retry-After (seconds or a date) or retry-after-ms."""
+    """Seconds the endpoint asks to wait: retry-after-ms, Retry-After (seconds or a date), or a limit's own reset."""
     try:
         if "retry-after-ms" in headers:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)
         value = headers.get("retry-after", "")
         if value.strip().replace(".", "", 1).isdigit():
             return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time()) if value else None
+        if value:
+            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None
+    resets = [
+        duration_s(headers.get(f"x-ratelimit-reset-{what}", ""))
+        for what in ("requests", "tokens")
+        if headers.get(f"x-ratelimit-remaining-{what}") == "0"
+    ]
+    return max((reset_s for reset_s in resets if reset_s is not None), default=None)
 
 
 def usable_choice(reply: Any, where: str, *, secret: str) -> Any:
     """The one choice of a reply.
 
     Raises:
-        CompletionError: it has no finish reason or no text, or was filtered: not something to score or to keep.
+        BrokenReplyError: it has no finish reason.
+        CompletionError: it has no text, or was filtered: not something to score or to keep.
         TransientEndpointError, EndpointError: it is an error in the clothes of a reply, as some gateways send.
     """
     choices = getattr(reply, "choices", None)
@@ -116,10 +138,14 @@ def usable_choice(reply: Any, where: str, *, secret: str) -> Any:
         )
     choice = choices[0]
     if choice.finish_reason is None:
-        raise CompletionError(f"{where} sent a reply without a finish reason: it may be cut off, and is not used.")
+        raise BrokenReplyError(
+            f"{where} sent a reply without a finish reason: it may be cut off, and is not used.", may_be_billed=True
+        )
     if choice.finish_reason == "error":
         # A gateway whose upstream failed half way; what it wrote until then is no reply.
-        raise TransientEndpointError(f"{where} failed while it wrote the reply (finish reason 'error').")
+        raise TransientEndpointError(
+            f"{where} failed while it wrote the reply (finish reason 'error').", may_be_billed=True
+        )
     if choice.finish_reason == "content_filter":
         raise CompletionError(f"{where} filtered the reply (content_filter).")
     if not (choice.message.content or "").strip():
@@ -146,8 +172,10 @@ def no_connection(error: BaseException, where: str, secret: str) -> CowestError:
     if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
         return EndpointError(f"{where}: there is no such host. Check base_url and the network.")
     if isinstance(cause, TimeoutError):
-        return TransientEndpointError(f"{where} did not answer in time.")
-    return TransientEndpointError(f"{where} cannot be reached ({clean(str(cause), secret)}).")
+        return TransientEndpointError(f"{where} did not answer in time.", may_be_billed=True)
+    was_sent = not isinstance(cause, ConnectionRefusedError)
+    said = clean(str(cause), secret)
+    return TransientEndpointError(f"{where} cannot be reached ({said}).", may_be_billed=was_sent)
 
 
 def clean(message: str, secret: str) -> str:

@@ -7,12 +7,12 @@ import json
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from cowest.errors import CompletionError, CowestError, InputError
+from cowest.errors import BrokenReplyError, CompletionError, CowestError, InputError
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _openai_failures as failures
 from cowest.types import ChatRequest, Completion
@@ -47,6 +47,7 @@ class RemoteModel(ABC, Generic[Client]):
         self.identity = f"{self._base_url}|{config.model_name}|{json.dumps(config.options, sort_keys=True)}"
         self._config = config
         self._key = key
+        self.on_headers: Callable[[Mapping[str, str]], None] | None = None
         # A connection belongs to one event loop, and the stages of a run each have their own.
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection[Client]] = WeakKeyDictionary()
 
@@ -71,8 +72,8 @@ class RemoteModel(ABC, Generic[Client]):
         """Sends one request.
 
         Raises:
-            CompletionError: the endpoint gave this request no usable reply.
-            TransientEndpointError: rate limit, 5xx, timeout, lost connection.
+            CompletionError: the endpoint gave this request no usable reply, or a broken one (BrokenReplyError).
+            TransientEndpointError: 5xx, timeout, lost connection; or a rate limit (RateLimitError).
             EndpointError: wrong key, unknown model, no money left, no such host.
         """
         client = await self._client()
@@ -87,8 +88,13 @@ class RemoteModel(ABC, Generic[Client]):
             raise self._failure(error) from None
         except ValueError as error:
             said = failures.clean(str(error), self._key)
-            raise CompletionError(f"{self._where} sent a reply that is not JSON ({said}).") from None
-        completion = self._completion(reply, time.perf_counter() - start)
+            problem = f"{self._where} sent a reply that is not JSON ({said})."
+            raise BrokenReplyError(problem, may_be_billed=True) from None
+        try:
+            completion = self._completion(reply, time.perf_counter() - start)
+        except CompletionError as error:
+            error.may_be_billed = True  # the endpoint did answer
+            raise
         if self._key != NO_KEY and self._key in completion.text:
             # A server that sends back what it was sent must not get the key written into ledger and results.
             completion = completion.model_copy(update={"text": completion.text.replace(self._key, "[key]")})
@@ -99,6 +105,11 @@ class RemoteModel(ABC, Generic[Client]):
         connection = self._connections.pop(asyncio.get_running_loop(), None)
         if connection is not None:
             await connection.life.aclose()
+
+    @property
+    def account(self) -> tuple[str, str]:
+        """Whose limits the calls count towards: the endpoint and the key. Never to be shown."""
+        return self._base_url, self._key
 
     @property
     def _where(self) -> str:
@@ -134,9 +145,14 @@ class RemoteModel(ABC, Generic[Client]):
             follow_redirects=False,
             timeout=self._config.timeout_s,
             limits=httpx2.Limits(max_connections=room, max_keepalive_connections=room),
+            event_hooks={"response": [self._read_headers]},
             # A proxy of the environment cannot reach this machine's own servers.
             trust_env=not _is_loopback(self._base_url),
         )
+
+    async def _read_headers(self, response: Any) -> None:
+        if self.on_headers is not None:
+            self.on_headers(response.headers)
 
     async def _client(self) -> Client:
         loop = asyncio.get_running_loop()

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Self
 
 from cowest import pricing
-from cowest.errors import CompletionError, CowestError, EndpointError, InputError
+from cowest.errors import BrokenReplyError, CompletionError, CowestError, EndpointError, InputError
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _openai_failures as failures
 from cowest.models.providers._remote import RemoteModel, needs_package
@@ -100,7 +100,7 @@ class GoogleModel(RemoteModel["AsyncClient"]):
             raise EndpointError(f"{self._where} did not answer like Google's endpoint; it sent {said}.")
         candidate = reply.candidates[0]
         if candidate.finish_reason is None:
-            raise CompletionError(f"{self._where} sent a reply without a finish reason: it may be cut off.")
+            raise BrokenReplyError(f"{self._where} sent a reply without a finish reason: it may be cut off.")
         reason = _name(candidate.finish_reason)
         if reason not in _FINISHED:
             raise CompletionError(f"{self._where} gave no reply to use (finish reason {reason}).")

@@ -29,7 +29,11 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
     own_fields = frozenset({"model", "messages", "stream", "n"} | _SAMPLING_FIELDS)
 
     async def _send(self, client: "AsyncOpenAI", request: ChatRequest) -> Any:
-        return await client.chat.completions.create(**self._body(request))
+        from openai.types.chat import ChatCompletion
+
+        # `chat.completions.create` would first walk through the whole body with typing's help, which costs a fifth of
+        # a call's time and changes nothing in ours.
+        return await client.post("/chat/completions", cast_to=ChatCompletion, body=self._body(request))
 
     def _package_errors(self) -> tuple[type[Exception], ...]:
         import openai
@@ -58,9 +62,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
 
     def batch_body(self, request: ChatRequest) -> dict[str, Any]:
         """The request as the JSON that a line of a batch holds."""
-        body = self._body(request)
-        options = body.pop("extra_body") or {}
-        return body | options
+        return self._body(request)
 
     def batch_reply(self, row: dict[str, Any], latency_s: float) -> Completion:
         """The completion in a line of a batch's output, which holds the reply that a single call would have got.
@@ -82,8 +84,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
             "model": self._config.model_name,
             "messages": [message.model_dump() for message in request.messages],
             "temperature": sampling.temperature,
-            "extra_body": dict(self._config.options) or None,
-        }
+        } | self._config.options
         if sampling.top_p is not None:
             body["top_p"] = sampling.top_p
         if sampling.max_tokens is not None:
