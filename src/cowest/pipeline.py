@@ -11,7 +11,7 @@ from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
 from cowest.judge import Judge, ModelJudge, load_judge
-from cowest.ledger import Ledger
+from cowest.ledger import Ledger, network_file_system
 from cowest.methods import Setting, find_methods, make_methods
 from cowest.models import ChatModel, ModelConfig, open_model
 from cowest.progress import ProgressBar, progress_bar
@@ -69,8 +69,16 @@ class Pipeline:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The run's ledger, opened when first needed and closed with the pipeline."""
-        return self._exit.enter_context(contextlib.closing(Ledger(self.folder.ledger)))
+        """The run's ledger, its own or a shared one, opened when first needed and closed with the pipeline."""
+        path = self.folder.locate_ledger(self.recipe.ledger)
+        if kind := network_file_system(path):
+            self.say(
+                f"the ledger {str(path)!r} lies on a network file system ({kind}), where SQLite's locks are not to be "
+                "relied on; name a local file with ledger=PATH"
+            )
+        ledger = self._exit.enter_context(contextlib.closing(Ledger(path, self.folder.id)))
+        self.folder.link_ledger(path)
+        return ledger
 
     @cached_property
     def task(self) -> Task:
@@ -162,6 +170,7 @@ class Pipeline:
                 weak_sampling=recipe.weak.sampling,
                 strong_sampling=recipe.strong.sampling,
                 ledger=self.ledger,
+                task=self.task,
                 seed=recipe.seed,
                 num_in_flight=recipe.strong.max_concurrency,
             )
@@ -310,7 +319,7 @@ class Pipeline:
             return self._program_judge(judge)
         if judge == "strong":
             return ModelJudge(open_model(strong, role="judge"), self.prompts)
-        return ModelJudge(self._open(judge, "judge"), self.prompts, judge.sampling)
+        return ModelJudge(self._open(judge, "judge"), self.prompts, judge.sampling, judge.repeats)
 
     def _program_judge(self, judge: ProgramJudge) -> Judge:
         options = {key: value for key, value in judge.model_dump().items() if key != "name"}

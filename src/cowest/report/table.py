@@ -51,6 +51,13 @@ def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
         amounts = list(run["spend_usd"].values())
         total = None if None in amounts else sum(amounts)
         console.print(Text(f"Spent: {words.money(total)}" + (f" ({spent})" if spent else "")))
+    if shared := run.get("shared_ledger"):
+        console.print(
+            Text(
+                f"The ledger {shared['path']} is shared; it holds {words.plural(shared['num_replies'], 'reply')} "
+                f"for {words.money(shared['cost_usd'])} in all."
+            )
+        )
     for problem in run["unreadable"]:
         console.print(Text(f"cannot be read: {problem}", style="red"))
     if run["results"] is not None:
