@@ -17,6 +17,8 @@ from cowest.models import ChatModel, ModelConfig, open_model
 from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.recipe import ProgramJudge, Recipe
+from cowest.report.harvest import null_control_sentence
+from cowest.report.records import Feedback
 from cowest.stages.align import align
 from cowest.stages.evaluate import evaluate
 from cowest.stages.feedback import draw, feedback, hold_back
@@ -36,6 +38,7 @@ FEEDBACK_KEYS = (
     *SFT_KEYS,
     *("weak.base_url", "weak.sampling", "strong.model", "strong.base_url", "strong.sampling", "judge", "feedback"),
 )
+JUDGE_KEYS = ("model", "base_url", "sampling", "repeats")
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate")
 
@@ -174,6 +177,9 @@ class Pipeline:
                 seed=recipe.seed,
                 num_in_flight=recipe.strong.max_concurrency,
             )
+        summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
+        if summary.null_control is not None:
+            self.say(f"feedback, round {number}, {null_control_sentence(summary.null_control)}")
         # Training comes next and wants the memory.
         for model in (drafting, strong):
             synchronous.run(model.close())
@@ -339,7 +345,10 @@ class Pipeline:
         return self.task.split(self.recipe.evaluate.split)[: self.recipe.evaluate.limit]
 
     def _inputs(self, keys: Sequence[str], examples: Sequence[Example]) -> dict[str, Any]:
-        return claims.inputs_of(self.recipe.model_dump(mode="json", by_alias=True), keys, examples, self.prompts)
+        recipe = self.recipe.model_dump(mode="json", by_alias=True)
+        if isinstance(self.recipe.judge, ModelConfig):  # its limits and its budget may change, as those of strong may
+            recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
+        return claims.inputs_of(recipe, keys, examples, self.prompts)
 
     def _goes_on_from(self, stage: str, out: Path, keys: Sequence[str]) -> None:
         """Refuses to go on from a stage that was made by another recipe."""

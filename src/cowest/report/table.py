@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cowest.checking import check
 from cowest.report import words
+from cowest.report.harvest import harvest_sentences
 from cowest.report.headline import headline
 from cowest.report.records import Feedback, MethodRow, Results
 from cowest.types import Usage
@@ -42,6 +43,9 @@ def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
     if rounds:
         summaries = {f"round {each['round']}": Feedback.model_validate(each["feedback"]) for each in rounds}
         console.print(feedback_table(summaries))
+        for name, summary in summaries.items():
+            for sentence in harvest_sentences(summary):
+                console.print(Text(f"{name}, {sentence}."), soft_wrap=not console.is_terminal)
     for each in run["rounds"]:
         for failure in each["failures"]:
             reason = f"round {each['round']}, {failure.get('example_id', '?')}: {failure.get('reason', '')}"
