@@ -22,7 +22,7 @@ from cowest.errors import CowestError, InputError
 from cowest.types import ChatRequest, Completion, Usage
 
 _VERSION = 2
-_BATCH_ROWS = 64
+_BATCH_ROWS = 256
 _BUSY_S = 60.0
 _SCHEMA = """
 CREATE TABLE calls (
