@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cowest.errors import CowestError, InputError
-from cowest.ledger import Ledger, network_file_system
+from cowest.ledger import Ledger, _use_wal, network_file_system
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
 
 
@@ -301,3 +301,26 @@ def test_reopens_after_a_kill_with_every_reply_that_was_handed_out(tmp_path: Pat
         assert all(ledger.lookup(name) is not None for name in handed_out)
         assert ledger.num_open() <= 32
         asyncio.run(keep(ledger, request("after"), Completion(text="t", finish_reason="stop")))
+
+
+class Busy:
+    """A connection to a new file that other processes switch to WAL at the same time."""
+
+    def __init__(self, times: int, code: int) -> None:
+        self.times = times
+        self.code = code
+
+    def execute(self, statement: str) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = self.code
+            raise error
+
+
+def test_opening_waits_for_others_who_open_the_file_too() -> None:
+    busy = Busy(3, sqlite3.SQLITE_BUSY_RECOVERY)
+    _use_wal(busy)  # type: ignore[arg-type]
+    assert busy.times == -1
+    with pytest.raises(sqlite3.OperationalError):
+        _use_wal(Busy(1, sqlite3.SQLITE_CANTOPEN))  # type: ignore[arg-type]

@@ -30,8 +30,8 @@ CREATE TABLE calls (
     request TEXT NOT NULL, response TEXT, usage TEXT, cost_usd REAL, latency_s REAL, started_at REAL NOT NULL,
     finished_at REAL, UNIQUE (key, run)
 );
--- What a resumed run sums: a scan of the table would read every text.
-CREATE INDEX spend ON calls (run, role, cost_usd) WHERE response IS NOT NULL;
+-- What a resumed run sums, whole in the index: a scan of the table would read every text.
+CREATE INDEX spend ON calls (run, role, cost_usd, finished_at) WHERE finished_at IS NOT NULL;
 """
 _UPGRADE_1 = f"""
 ALTER TABLE calls RENAME TO calls_1;
@@ -158,7 +158,7 @@ class Ledger:
 
     def spend_usd(self, role: str | None = None) -> float:
         """USD that this run paid, in all or for one role; replies of unknown price count nothing."""
-        query = "SELECT TOTAL(cost_usd) FROM calls WHERE response IS NOT NULL AND run = ?"
+        query = "SELECT TOTAL(cost_usd) FROM calls WHERE finished_at IS NOT NULL AND run = ?"
         with self._reading() as reader:
             if role is None:
                 return float(reader.execute(query, (self.run,)).fetchone()[0])
@@ -166,20 +166,22 @@ class Ledger:
 
     def is_spend_known(self, role: str) -> bool:
         """Whether every reply that this run paid for a role has a price, so that `spend_usd` is all that was spent."""
-        query = "SELECT 1 FROM calls WHERE response IS NOT NULL AND run = ? AND role = ? AND cost_usd IS NULL LIMIT 1"
+        query = (
+            "SELECT 1 FROM calls WHERE finished_at IS NOT NULL AND run = ? AND role = ? AND cost_usd IS NULL LIMIT 1"
+        )
         with self._reading() as reader:
             return reader.execute(query, (self.run, role)).fetchone() is None
 
     def counts(self) -> dict[str, int]:
         """Number of replies that this run paid for, by role."""
-        query = "SELECT role, COUNT(*) FROM calls WHERE response IS NOT NULL AND run = ? GROUP BY role ORDER BY role"
+        query = "SELECT role, COUNT(*) FROM calls WHERE finished_at IS NOT NULL AND run = ? GROUP BY role ORDER BY role"
         with self._reading() as reader:
             return dict(reader.execute(query, (self.run,)).fetchall())
 
     def totals(self) -> tuple[int, float]:
         """Number and USD of all replies in the file, whichever run paid for them."""
         with self._reading() as reader:
-            row = reader.execute("SELECT COUNT(*), TOTAL(cost_usd) FROM calls WHERE response IS NOT NULL").fetchone()
+            row = reader.execute("SELECT COUNT(*), TOTAL(cost_usd) FROM calls WHERE finished_at IS NOT NULL").fetchone()
             return int(row[0]), float(row[1])
 
     def num_open(self) -> int:
@@ -207,7 +209,7 @@ class Ledger:
             connection = sqlite3.connect(
                 self.path.resolve(), timeout=_BUSY_S, check_same_thread=False, isolation_level=None
             )
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             # A reply that was paid for must outlive a power cut too; batches make the syncs cheap.
             connection.execute("PRAGMA synchronous = FULL")
             self._check_version(connection)
@@ -313,6 +315,19 @@ def network_file_system(path: str | Path, mounts: str | Path = "/proc/mounts") -
         points[Path(point.replace("\\040", " "))] = kind  # a later mount hides an earlier one in the same place
     kind = next((points[folder] for folder in (real, *real.parents) if folder in points), "")
     return kind if kind in _NETWORK_FILE_SYSTEMS else None
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switches to WAL mode; SQLite does not itself wait where another process does the same to a new file."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -122,9 +122,14 @@ class RunFolder:
             CowestError: the folder cannot be written.
         """
         file = self.path / ".run-id"
-        if not file.is_file():
-            write_text(file, f"{secrets.token_hex(6)}\n")
-        return file.read_text(encoding="utf-8").strip()
+        try:
+            with contextlib.suppress(FileExistsError), file.open("x", encoding="utf-8") as new:
+                new.write(f"{secrets.token_hex(6)}\n")
+            return file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise CowestError(
+                f"{str(file)!r} cannot be written: {error.strerror or error}. Check that the folder may be written."
+            ) from error
 
     def locate_ledger(self, shared: str | None) -> Path:
         """The file that the run's calls belong in: `shared`, or the run's own.
