@@ -6,6 +6,7 @@ import pytest
 
 from cowest.report import collect, print_run
 from cowest.report.harvest import harvest_sentences
+from cowest.report.page import render
 from cowest.report.records import Feedback
 from tests.report.sample import summary, write_json
 
@@ -61,9 +62,10 @@ def test_nothing_is_said_of_checks_that_were_not_made() -> None:
     assert said() == said(judge_agreement=None) == []
 
 
-def test_show_says_it(tmp_path: Path) -> None:
+def test_show_and_page_say_it(tmp_path: Path) -> None:
     write_json(tmp_path / "round-1/feedback/summary.json", summary() | {"null_control": control(-0.1)})
     stream = io.StringIO()
     print_run(collect(tmp_path), stream)
     assert "round 1, null control: drafts beat" in stream.getvalue()
     assert "cannot be told from chance.\n" in stream.getvalue()
+    assert "null control: drafts beat" in render(tmp_path)
