@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cowest import synchronous
@@ -90,6 +90,7 @@ def reply(request: ChatRequest) -> str | CompletionError:
     return CompletionError("refused") if luck < 0.1 else "good" if luck < 0.3 else str(1 + int(10 * luck))
 
 
+@settings(max_examples=40, deadline=None)
 @given(outputs=st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), max_size=12))
 def test_a_deterministic_judge_judges_a_text_once_and_alike(outputs: list[str]) -> None:
     verdicts, (model, judge) = judged_by(reply, Sampling(temperature=0.0), outputs)  # type: ignore[misc]

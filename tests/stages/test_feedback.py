@@ -248,6 +248,7 @@ def test_the_null_control_counts_only_drafts_that_are_always_made() -> None:
     assert nothing == {"num_examples": 0, "num_left_out": 1}
 
 
+@settings(deadline=None)
 @given(pairs=st.lists(st.tuples(st.sampled_from([0.0, 0.25, 1.0]), st.integers(1, 10)), min_size=1, max_size=25))
 def test_concordance_is_the_share_of_pairs_ordered_alike(pairs: list[tuple[float, int]]) -> None:
     told_apart = [(a, b) for a, b in itertools.combinations(pairs, 2) if a[0] != b[0]]
