@@ -15,8 +15,7 @@ import pytest
 
 from cowest import runs
 from cowest.plugins import resolve_path
-
-pytest.importorskip("torch")
+from tests import kills
 
 SETTINGS = (
     "sft.epochs=1",
@@ -68,8 +67,52 @@ def num_calls(folder: Path) -> int:
         return 0
 
 
+def survive(folder: Path, num_kills: int, num_examples: int, calls_a_life: int) -> dict[str, float]:
+    """Runs feedback, killed at random moments, over and over until `num_kills` are reached; checks each and counts."""
+    with kills.endpoint() as serving:
+        kills.gather(serving.port, folder / "whole", num_examples)
+        once = dict(serving.num_paid)
+        assert set(once.values()) == {1}
+        totals = {"kills": 0, "runs": 0, "open_at_kills": 0, "most_open_at_a_kill": 0, "paid_again": 0}
+        while totals["kills"] < num_kills:
+            serving.num_paid.clear()
+            run = folder / f"run-{totals['runs']}"
+            deaths = kills.kill_until_done(serving, run, num_examples, calls_a_life, seed=totals["runs"])
+            for name in kills.COMPARED:
+                assert (run / name).read_bytes() == (folder / "whole" / name).read_bytes(), name
+            assert {**summary(run), "wall_s": 0} == {**summary(folder / "whole"), "wall_s": 0}
+            assert set(serving.num_paid) == set(once)
+            for key, num_paid in serving.num_paid.items():
+                assert num_paid - 1 <= deaths.open_at_kills[key]
+            totals["kills"] += deaths.num_kills
+            totals["runs"] += 1
+            totals["open_at_kills"] += deaths.open_at_kills.total()
+            totals["most_open_at_a_kill"] = max(totals["most_open_at_a_kill"], deaths.largest_open)
+            totals["paid_again"] += serving.num_paid.total() - len(once)
+    return totals
+
+
+def summary(out: Path) -> dict[str, object]:
+    return dict(runs.read_json(out / "summary.json"))
+
+
+def test_feedback_killed_pays_again_only_what_was_in_flight(tmp_path: Path) -> None:
+    found = survive(tmp_path, num_kills=5, num_examples=12, calls_a_life=50)
+    assert found["paid_again"] <= found["open_at_kills"]
+    assert 0 < found["most_open_at_a_kill"] <= kills.NUM_IN_FLIGHT * kills.SAMPLES
+
+
+@pytest.mark.slow
+def test_feedback_killed_a_hundred_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = survive(tmp_path, num_kills=100, num_examples=40, calls_a_life=80)
+    with capsys.disabled():
+        print(f"\n{found}")
+    assert found["paid_again"] <= found["open_at_kills"]
+
+
 @pytest.mark.timeout(900)
 def test_killed_in_every_stage(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     whole, run = tmp_path / "whole", tmp_path / "run"
     expected = finish(whole)
     moments: list[Callable[[], bool]] = [
@@ -86,6 +129,7 @@ def test_killed_in_every_stage(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_random_moments(tmp_path: Path, seed: int) -> None:
+    pytest.importorskip("torch")
     started = time.monotonic()
     expected = finish(tmp_path / "whole")
     took_s = time.monotonic() - started

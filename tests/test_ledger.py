@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cowest.errors import CowestError, InputError
-from cowest.ledger import Ledger
+from cowest.ledger import Ledger, _use_wal, network_file_system
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
 
 
@@ -164,6 +164,107 @@ def test_path_that_is_a_folder(tmp_path: Path) -> None:
         Ledger(tmp_path)
 
 
+def test_runs_share_replies_and_each_counts_what_it_paid(tmp_path: Path) -> None:
+    path = tmp_path / "shared.sqlite"
+    with Ledger(path, "a") as first, Ledger(path, "b") as second:
+        by_a = asyncio.run(keep(first, request("1"), Completion(text="a", finish_reason="stop", cost_usd=1.0)))
+        by_b = asyncio.run(keep(second, request("2"), Completion(text="b", finish_reason="stop", cost_usd=None)))
+        assert [ledger.lookup(key) is not None for ledger in (first, second) for key in (by_a, by_b)] == [True] * 4
+        assert (first.spend_usd(), second.spend_usd(), first.spend_usd("weak")) == (1.0, 0.0, 1.0)
+        assert (first.is_spend_known("weak"), second.is_spend_known("weak")) == (True, False)
+        assert first.counts() == second.counts() == {"weak": 1}
+        assert first.totals() == second.totals() == (2, 1.0)
+
+
+def test_of_two_that_paid_at_the_same_time_both_use_the_first_reply(tmp_path: Path) -> None:
+    path = tmp_path / "shared.sqlite"
+    name = key()
+
+    async def race(first: Ledger, second: Ledger) -> list[str]:
+        for ledger in (first, second):
+            await ledger.intend(name, "weak", "openai/m", request())
+        texts = [
+            (await ledger.settle(name, Completion(text=f"of {ledger.run}", finish_reason="stop", cost_usd=1.0))).text
+            for ledger in (second, first)
+        ]
+        return texts
+
+    with Ledger(path, "a") as first, Ledger(path, "b") as second:
+        assert asyncio.run(race(first, second)) == ["of b", "of b"]
+        assert [ledger.spend_usd() for ledger in (first, second)] == [1.0, 1.0]
+    with Ledger(path, "a") as again:
+        assert again.lookup(name).text == "of b"  # type: ignore[union-attr]
+
+
+_SHARER = """
+    import asyncio, sys
+    from cowest.ledger import Ledger
+    from cowest.models.ledgered import Ledgered
+    from cowest.models.providers.scripted import ScriptedModel
+    from cowest.types import ChatRequest, Message
+
+    async def main(ledger, run):
+        model = Ledgered(ScriptedModel(lambda request: f"{request.messages[0].content} by {run}"), ledger, "weak")
+        ask = lambda i: model.complete(ChatRequest(messages=(Message(role="user", content=str(i)),)))
+        for start in range(0, 200, 20):
+            for reply in await asyncio.gather(*(ask(i) for i in range(start, start + 20))):
+                print(reply.text)
+
+    path, run = sys.argv[1:]
+    with Ledger(path, run) as ledger:
+        asyncio.run(main(ledger, run))
+"""
+
+
+def test_processes_share_a_new_ledger_at_the_same_time(tmp_path: Path) -> None:
+    path = tmp_path / "shared.sqlite"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(_SHARER), str(path), run], stdout=subprocess.PIPE, text=True
+        )
+        for run in "abc"
+    ]
+    replies = [process.communicate(timeout=60)[0].splitlines() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(replies[0]) == 200
+    assert replies[0] == replies[1] == replies[2]
+    with Ledger(path) as ledger:
+        num_paid, _ = ledger.totals()
+    assert 200 <= num_paid <= 600
+
+
+def test_a_ledger_of_version_1_is_upgraded_and_belongs_to_the_run_that_opens_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "CREATE TABLE calls (key TEXT PRIMARY KEY, role TEXT NOT NULL, model TEXT NOT NULL, "
+            "request_hash TEXT NOT NULL, request TEXT NOT NULL, response TEXT, usage TEXT, cost_usd REAL, "
+            "latency_s REAL, started_at REAL NOT NULL, finished_at REAL) WITHOUT ROWID"
+        )
+        reply = ("k", "strong", "m", "h", "{}", '{"text":"old","finish_reason":"stop"}', "{}", 0.5, 0.1, 1.0, 2.0)
+        connection.execute(f"INSERT INTO calls VALUES ({', '.join('?' * 11)})", reply)
+        connection.execute("PRAGMA user_version = 1")
+    with Ledger(path, "mine") as ledger:
+        assert ledger.lookup("k").text == "old"  # type: ignore[union-attr]
+        assert (ledger.spend_usd("strong"), ledger.counts()) == (0.5, {"strong": 1})
+    with Ledger(path, "other") as ledger:
+        assert (ledger.spend_usd(), ledger.totals()) == (0.0, (1, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/home/me/run", None), ("/home/net/a/b", "nfs4"), ("/home/net/local/x", None), ("/my disk/x", "cifs")],
+)
+def test_network_file_systems_are_known_by_their_mount(tmp_path: Path, path: str, kind: str | None) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda / ext4 rw 0 0\nserver:/x /home/net nfs4 rw 0 0\n/dev/sdb /home/net/local xfs rw 0 0\n"
+        "//server/x /my\\040disk cifs rw 0 0\n"
+    )
+    assert network_file_system(path, mounts) == kind
+    assert network_file_system(path, tmp_path / "none") is None
+
+
 _WRITER = """
     import asyncio, itertools, sys
     from cowest.ledger import Ledger
@@ -200,3 +301,26 @@ def test_reopens_after_a_kill_with_every_reply_that_was_handed_out(tmp_path: Pat
         assert all(ledger.lookup(name) is not None for name in handed_out)
         assert ledger.num_open() <= 32
         asyncio.run(keep(ledger, request("after"), Completion(text="t", finish_reason="stop")))
+
+
+class Busy:
+    """A connection to a new file that other processes switch to WAL at the same time."""
+
+    def __init__(self, times: int, code: int) -> None:
+        self.times = times
+        self.code = code
+
+    def execute(self, statement: str) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = self.code
+            raise error
+
+
+def test_opening_waits_for_others_who_open_the_file_too() -> None:
+    busy = Busy(3, sqlite3.SQLITE_BUSY_RECOVERY)
+    _use_wal(busy)  # type: ignore[arg-type]
+    assert busy.times == -1
+    with pytest.raises(sqlite3.OperationalError):
+        _use_wal(Busy(1, sqlite3.SQLITE_CANTOPEN))  # type: ignore[arg-type]

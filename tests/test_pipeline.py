@@ -9,6 +9,7 @@ import pytest
 from cowest.errors import InputError
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
+from cowest.report import collect
 
 
 def recipe_of(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -82,6 +83,76 @@ def test_a_folder_of_another_recipe_is_refused_and_left_alone(
 def test_limits_may_change_between_calls(tmp_path: Path) -> None:
     run(tmp_path)
     assert run(tmp_path, strong__max_concurrency=3, strong__timeout_s=7) == ["feedback, round 1: done before"]
+
+
+def test_the_limits_of_a_judge_may_change_too(tmp_path: Path) -> None:
+    judge = {"model": "scripted/tests.worlds:judge_reply", "sampling": {"temperature": 1.0}, "repeats": 2}
+    assert run(tmp_path, judge=judge | {"budget_usd": 1.0}) == ["feedback, round 1"]
+    assert run(tmp_path, judge=judge | {"budget_usd": 2.0}) == ["feedback, round 1: done before"]
+    with pytest.raises(InputError, match=r"judge\.repeats: 2, now 3"):
+        run(tmp_path, judge=judge | {"repeats": 3})
+    assert json.loads((tmp_path / "round-1/feedback/summary.json").read_text())["calls"]["judge"] % 2 == 0
+
+
+def paid(folder: Path) -> int:
+    return sum((collect(folder)["calls"] or {}).values())
+
+
+def test_another_recipe_shares_the_calls_of_the_first(tmp_path: Path) -> None:
+    shared = str(tmp_path / "shared.sqlite")
+    run(tmp_path / "one", ledger=shared)
+    run(tmp_path / "two", ledger=shared)
+    run(tmp_path / "more", ledger=shared, feedback__samples=8)
+    alone = tmp_path / "alone"
+    run(alone, feedback__samples=8)
+    name = "round-1/feedback/pairs.jsonl"
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert (tmp_path / "more" / name).read_bytes() == (alone / name).read_bytes()
+    assert paid(tmp_path / "two") == 0
+    assert paid(tmp_path / "one") + paid(tmp_path / "more") == collect(tmp_path / "one")["shared_ledger"]["num_replies"]
+    assert 0 < paid(tmp_path / "more") < paid(alone)
+    assert collect(alone)["shared_ledger"] is None
+    assert (tmp_path / "two/ledger.sqlite").resolve() == Path(shared).resolve()
+
+
+def test_the_first_runs_own_ledger_can_be_shared(tmp_path: Path) -> None:
+    run(tmp_path / "one")
+    before = paid(tmp_path / "one")
+    run(tmp_path / "two", ledger=str(tmp_path / "one/ledger.sqlite"))
+    assert (paid(tmp_path / "one"), paid(tmp_path / "two")) == (before, 0)
+
+
+def test_a_run_that_would_forget_its_ledger_is_refused(tmp_path: Path) -> None:
+    shared, other = str(tmp_path / "shared.sqlite"), str(tmp_path / "other.sqlite")
+    for first, second in ((None, shared), (shared, None), (shared, other)):
+        folder = tmp_path / f"{first} {second}".replace("/", "-")
+        run(folder, ledger=first)
+        with pytest.raises(InputError, match=r"would be paid for again.*ledger="):
+            run(folder, ledger=second, evaluate__limit=3, stage="evaluate")
+        assert run(folder, ledger=first) == ["feedback, round 1: done before"]
+
+
+def test_a_shared_ledger_that_was_moved_is_found_by_the_recipe(tmp_path: Path) -> None:
+    shared, moved = tmp_path / "shared.sqlite", tmp_path / "moved.sqlite"
+    run(tmp_path / "run", ledger=str(shared))
+    before = paid(tmp_path / "run")
+    shared.rename(moved)
+    assert "is not there" in " ".join(collect(tmp_path / "run")["unreadable"])
+    run(tmp_path / "run", "evaluate", ledger=str(moved))
+    assert paid(tmp_path / "run") > before
+
+
+def test_a_ledger_on_a_network_file_system_is_spoken_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cowest.pipeline.network_file_system", lambda path: "nfs4")
+    said = run(tmp_path)
+    assert any("network file system (nfs4)" in line and "ledger=PATH" in line for line in said)
+
+
+def test_the_null_control_is_spoken_of(tmp_path: Path) -> None:
+    said = run(tmp_path, feedback__null_control=10)
+    (line,) = [line for line in said if "null control" in line]
+    assert line.startswith("feedback, round 1, null control: drafts beat the strong model alone in")
+    assert "does not exceed that of noise" in line
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:

@@ -71,3 +71,15 @@ def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "round-1").write_text("")
     with pytest.raises(CowestError, match=r"round-1.*cannot be written"):
         runs.write_text(tmp_path / "round-1/feedback/x", "")
+
+
+def test_the_id_of_a_run_stays_with_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first = runs.RunFolder(tmp_path / "a").id
+    assert first
+    assert first != runs.RunFolder(tmp_path / "b").id
+    (tmp_path / "a").rename(tmp_path / "moved")
+    assert runs.RunFolder(tmp_path / "moved").id == first
+    with pytest.raises(CowestError, match=r"\.run-id' cannot be written"):
+        _ = runs.RunFolder(tmp_path / "nowhere").id

@@ -85,3 +85,8 @@ def weak_reply(request: ChatRequest) -> str:
 def strong_reply(request: ChatRequest) -> str:
     """For recipes: `scripted/tests.worlds:strong_reply`."""
     return gamble("strong", 0.5, request)
+
+
+def judge_reply(request: ChatRequest) -> str:
+    """For recipes: `scripted/tests.worlds:judge_reply`."""
+    return str(1 + int(10 * chance("judge", request.messages[0].content, request.sample_index)))

@@ -1,10 +1,17 @@
 """Judges: how good an output is against the reference, from 1 to 10 (paper section 3.3.1, Figure 7)."""
 
+import asyncio
+import hashlib
 import re
-from typing import Any, Protocol
+import statistics
+from typing import Any, Protocol, Self
+
+from pydantic import Field, model_validator
 
 from cowest.errors import CompletionError, InputError
+from cowest.in_flight import map_in_flight
 from cowest.models.base import ChatModel
+from cowest.models.config import ModelConfig
 from cowest.plugins import load, nearest, refuse_unknown
 from cowest.prompts import Prompts
 from cowest.tasks.base import Task
@@ -14,6 +21,27 @@ JUDGE_SAMPLING = Sampling(temperature=0.0)
 """Ours, since the paper gives none: a repeatable judge adds no noise of its own."""
 
 _SCORE = re.compile(r"\s*(10|[1-9])\s*")
+_REPEAT_STRIDE = 1_000_000
+"""Sample indices of one repeat; raising `repeats` leaves those of the repeats before as they were."""
+
+_EQUAL_REPEATS = "repeats above 1 need a temperature above 0 in the judge's sampling; at 0 all of them would be equal"
+
+
+class JudgeConfig(ModelConfig):
+    """A model as a judge.
+
+    Attributes:
+        repeats: how often each output is judged; the verdict is the median. Needs a temperature above 0.
+    """
+
+    sampling: Sampling = JUDGE_SAMPLING
+    repeats: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _repeats_differ(self) -> Self:
+        if self.repeats > 1 and self.sampling.temperature == 0:
+            raise ValueError(_EQUAL_REPEATS)
+        return self
 
 
 class Judge(Protocol):
@@ -30,29 +58,87 @@ class Judge(Protocol):
 
 
 class ModelJudge:
-    """A model with the rubric of Figure 7. Takes an integer from 1 to 10 and nothing else, and asks once more."""
+    """A model with the rubric of Figure 7. Takes an integer from 1 to 10 and nothing else, and asks once more.
+
+    At temperature 0 the same text is judged once, whichever draft it came from.
+
+    Args:
+        model: who judges.
+        prompts: templates; the built-in ones by default.
+        sampling: temperature 0 by default.
+        repeats: verdicts whose median counts; more than one needs a temperature above 0.
+
+    Attributes:
+        num_calls_saved: calls that were not made because the same text had been judged.
+
+    Raises:
+        InputError: several repeats at temperature 0.
+    """
 
     name = "model"
 
-    def __init__(self, model: ChatModel, prompts: Prompts | None = None, sampling: Sampling | None = None) -> None:
+    def __init__(
+        self, model: ChatModel, prompts: Prompts | None = None, sampling: Sampling | None = None, repeats: int = 1
+    ) -> None:
         self.model = model
         self.prompts = prompts or Prompts()
         self.sampling = sampling or JUDGE_SAMPLING
+        self.repeats = repeats
+        self.num_calls_saved = 0
+        if repeats > 1 and self.sampling.temperature == 0:
+            raise InputError(f"The judge cannot be made so: {_EQUAL_REPEATS}.")
+        self._known: dict[bytes, tuple[Verdict, int]] = {}
+        self._asking: dict[bytes, asyncio.Lock] = {}
 
     async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
-        """Scores `output`; unscored where the model gave no integer twice or no reply at all."""
-        messages = self.prompts.render("judge", reference=_reference_text(example), output=output)
+        """Scores `output`; unscored where the model gave no integer twice or no reply at all.
+
+        With repeats the verdict is the median of those that are scored, the lower of the two in the middle where
+        their number is even, and unscored where more than half of them are.
+        """
+        messages = self._messages(example, output)
+        if self.sampling.temperature == 0:
+            return await self._once(messages)
+        indices = [sample_index + repeat * _REPEAT_STRIDE for repeat in range(self.repeats)]
+        verdicts = await map_in_flight(
+            lambda index: self._verdict(messages, index), indices, num_in_flight=self.repeats
+        )
+        return _median([verdict for verdict, _ in verdicts])
+
+    def _messages(self, example: Example, output: str) -> tuple[Message, ...]:
+        reference = _reference_text(example)
+        return self.prompts.render("judge", reference=reference, output=output, mark=_mark(reference + output))
+
+    async def _once(self, messages: tuple[Message, ...]) -> Verdict:
+        key = hashlib.sha256(repr(messages).encode("utf-8", "surrogatepass")).digest()
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            try:
+                if key in self._known:
+                    verdict, num_calls = self._known[key]
+                    self.num_calls_saved += num_calls
+                    return verdict
+                verdict, num_calls = await self._verdict(messages, 0)
+                if num_calls:
+                    self._known[key] = verdict, num_calls
+                return verdict
+            finally:
+                self._asking.pop(key, None)
+
+    async def _verdict(self, messages: tuple[Message, ...], sample_index: int) -> tuple[Verdict, int]:
+        """A verdict and the number of calls it took; 0 where one of them failed, which another try may mend."""
         try:
-            reply = await self._ask(messages, sample_index)
+            reply, num_calls = await self._ask(messages, sample_index), 1
             if not _SCORE.fullmatch(reply):
                 again = self.prompts.render("judge_again")
-                reply = await self._ask((*messages, Message(role="assistant", content=reply), *again), sample_index)
+                messages = (*messages, Message(role="assistant", content=reply), *again)
+                reply, num_calls = await self._ask(messages, sample_index), 2
         except CompletionError as error:
-            return Verdict(unscored_reason=f"the judge gave no reply: {error}")
+            return Verdict(unscored_reason=f"the judge gave no reply: {error}"), 0
         match = _SCORE.fullmatch(reply)
         if match is None:
-            return Verdict(unscored_reason=f"the judge twice gave no integer from 1 to 10, last: {reply[:80]!r}")
-        return Verdict(score=int(match[1]))
+            reason = f"the judge twice gave no integer from 1 to 10, last: {reply[:80]!r}"
+            return Verdict(unscored_reason=reason), num_calls
+        return _SCORED[int(match[1])], num_calls
 
     async def _ask(self, messages: tuple[Message, ...], sample_index: int) -> str:
         request = ChatRequest(
@@ -102,6 +188,30 @@ def load_judge(name: str, task: Task, **options: Any) -> Judge:
     except TypeError as error:
         raise InputError(f"The judge {name!r} cannot be made from the options {sorted(options)}: {error}.") from error
     return judge
+
+
+_SCORED = {score: Verdict(score=score) for score in range(1, 11)}
+
+
+def _median(verdicts: list[Verdict]) -> Verdict:
+    scores = [verdict.score for verdict in verdicts if verdict.score is not None]
+    if 2 * len(scores) >= len(verdicts):
+        return _SCORED[statistics.median_low(scores)]
+    if len(verdicts) == 1:
+        return verdicts[0]
+    reasons = "; ".join(dict.fromkeys(verdict.unscored_reason or "" for verdict in verdicts if verdict.score is None))
+    num_unscored = len(verdicts) - len(scores)
+    return Verdict(unscored_reason=f"{num_unscored} of {len(verdicts)} verdicts are unscored: {reasons}")
+
+
+def _mark(text: str) -> str:
+    """What tells the fence around `text` from one that `text` itself draws; empty where it draws none.
+
+    A function of the text, so that equal questions stay equal.
+    """
+    if "<<<" not in text and ">>>" not in text:
+        return ""
+    return "-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _reference_text(example: Example) -> str:

@@ -1,7 +1,8 @@
 """Every paid call once: the SQLite file that lets a run stop at any moment and go on without paying twice.
 
 An intent is on disk before a call is sent and its reply is on disk before the caller sees it, so that at most what
-was in flight is ever paid again. One thread writes, in batches; readers never wait for it (WAL mode).
+was in flight is ever paid again. One thread writes, in batches; readers never wait for it (WAL mode). Several runs may
+share a file, also at the same time: each row names the run that paid for it.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,40 +21,70 @@ from typing import Any, Self
 from cowest.errors import CowestError, InputError
 from cowest.types import ChatRequest, Completion, Usage
 
-_VERSION = 1
-_BATCH_ROWS = 64
+_VERSION = 2
+_BATCH_ROWS = 256
+_BUSY_S = 60.0
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS calls (
-    key TEXT PRIMARY KEY, role TEXT NOT NULL, model TEXT NOT NULL, request_hash TEXT NOT NULL, request TEXT NOT NULL,
-    response TEXT, usage TEXT, cost_usd REAL, latency_s REAL, started_at REAL NOT NULL, finished_at REAL
-) WITHOUT ROWID
+CREATE TABLE calls (
+    key TEXT NOT NULL, run TEXT NOT NULL, role TEXT NOT NULL, model TEXT NOT NULL, request_hash TEXT NOT NULL,
+    request TEXT NOT NULL, response TEXT, usage TEXT, cost_usd REAL, latency_s REAL, started_at REAL NOT NULL,
+    finished_at REAL, UNIQUE (key, run)
+);
+-- What a resumed run sums, whole in the index: a scan of the table would read every text.
+CREATE INDEX spend ON calls (run, role, cost_usd, finished_at) WHERE finished_at IS NOT NULL;
+"""
+_UPGRADE_1 = f"""
+ALTER TABLE calls RENAME TO calls_1;
+{_SCHEMA}
+INSERT INTO calls SELECT key, ?1, role, model, request_hash, request, response, usage, cost_usd, latency_s, started_at,
+    finished_at FROM calls_1;
+DROP TABLE calls_1;
 """
 _INTEND = """
-INSERT INTO calls (key, role, model, request_hash, request, started_at) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (key) DO UPDATE SET started_at = excluded.started_at WHERE response IS NULL
+INSERT INTO calls (key, run, role, model, request_hash, request, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (key, run) DO UPDATE SET started_at = excluded.started_at WHERE response IS NULL
 """
-_SETTLE = "UPDATE calls SET response = ?, usage = ?, cost_usd = ?, latency_s = ?, finished_at = ? WHERE key = ?"
-_LOOKUP = "SELECT response, usage, cost_usd, latency_s FROM calls WHERE key = ? AND response IS NOT NULL"
+_SETTLE = """
+UPDATE calls SET response = ?, usage = ?, cost_usd = ?, latency_s = ?, finished_at = ? WHERE key = ? AND run = ?
+"""
+_NUM_REPLIES = "SELECT COUNT(*) FROM calls WHERE key = ? AND response IS NOT NULL"
+# Where two runs paid for one sample at the same time, the reply that was kept first is the one for both.
+_LOOKUP = """
+SELECT response, usage, cost_usd, latency_s FROM calls WHERE key = ? AND response IS NOT NULL
+ORDER BY finished_at, run LIMIT 1
+"""
+_NETWORK_FILE_SYSTEMS = (
+    *("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "ceph", "lustre", "gpfs", "beegfs"),
+    *("glusterfs", "fuse.glusterfs", "fuse.sshfs", "fuse.ceph", "fuse.rclone", "fuse.s3fs", "fuse.gcsfuse"),
+)
 
-_Write = tuple[str, tuple[Any, ...], "Future[None]"]
+_Work = Callable[[sqlite3.Connection], Any]
+_Write = tuple[_Work, "Future[Any]"]
 
 
 class Ledger:
-    """The calls of a run by key. Safe to share between threads and between the event loops of one process.
+    """Calls by key. Safe to share between threads, between the event loops of one process, and between processes.
 
     A row whose `response` is NULL is a call that was started and of which no reply was kept: it was in flight when
     the process ended, or it failed. Failures are never stored, so the same request is tried again.
 
+    Two processes that want the same sample at the same time may each pay for it. Both then go on with the reply that
+    was kept first, now and after a restart, and each run's spend holds what it paid.
+
     Args:
         path: the file; made where there is none, with its folder.
+        run: who pays: what `spend_usd`, `counts` and `num_open` are about. Replies of other runs are found by
+            `lookup` all the same.
 
     Raises:
         InputError: the path cannot be opened, or holds something that is not a ledger.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, run: str = "") -> None:
         self.path = Path(path)
+        self.run = run
         self._reader = self._open()
+        self._writing = self._open()
         self._reader_lock = threading.Lock()
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._turns: dict[str, Future[None]] = {}
@@ -87,14 +118,26 @@ class Ledger:
     async def intend(self, key: str, role: str, model: str, request: ChatRequest) -> None:
         """Says that a call is about to be sent; returns when that is on disk."""
         body = _body(request)
-        await self._write(_INTEND, (key, role, model, _digest(body), _canonical(body), time.time()))
+        values = (key, self.run, role, model, _digest(body), _canonical(body), time.time())
+        await self._write(lambda connection: connection.execute(_INTEND, values))
 
-    async def settle(self, key: str, completion: Completion) -> None:
-        """Keeps the reply of an intended call; returns when it is on disk."""
+    async def settle(self, key: str, completion: Completion) -> Completion:
+        """Keeps the reply of an intended call; returns when it is on disk.
+
+        Returns:
+            The reply to go on with: this one, or that of another run which was kept before it.
+        """
         response = completion.model_dump(include={"text", "finish_reason", "token_logprobs"}, exclude_none=True)
         usage = _canonical(completion.usage.model_dump())
-        values = (_canonical(response), usage, completion.cost_usd, completion.latency_s, time.time(), key)
-        await self._write(_SETTLE, values)
+        values = (_canonical(response), usage, completion.cost_usd, completion.latency_s)
+
+        def keep(connection: sqlite3.Connection) -> int:
+            # The time is taken inside the transaction: what is committed first must also be the earlier by its time.
+            connection.execute(_SETTLE, (*values, time.time(), key, self.run))
+            return int(connection.execute(_NUM_REPLIES, (key,)).fetchone()[0])
+
+        num_replies = await self._write(keep)
+        return completion if num_replies == 1 else (self.lookup(key) or completion)
 
     def begin(self, key: str) -> "Future[None] | None":
         """Takes the turn to make the call `key`: None if it is the caller's, else what ends when the other's does.
@@ -114,27 +157,38 @@ class Ledger:
         turn.set_result(None)
 
     def spend_usd(self, role: str | None = None) -> float:
-        """USD of all replies, or of one role's; replies of unknown price count nothing."""
-        query = "SELECT TOTAL(cost_usd) FROM calls WHERE ?1 IS NULL OR role = ?1"
+        """USD that this run paid, in all or for one role; replies of unknown price count nothing."""
+        query = "SELECT TOTAL(cost_usd) FROM calls WHERE finished_at IS NOT NULL AND run = ?"
         with self._reading() as reader:
-            return float(reader.execute(query, (role,)).fetchone()[0])
+            if role is None:
+                return float(reader.execute(query, (self.run,)).fetchone()[0])
+            return float(reader.execute(f"{query} AND role = ?", (self.run, role)).fetchone()[0])
 
     def is_spend_known(self, role: str) -> bool:
-        """Whether every reply of a role has a price, so that `spend_usd` is all that was spent."""
-        query = "SELECT COUNT(*) FROM calls WHERE response IS NOT NULL AND cost_usd IS NULL AND role = ?"
+        """Whether every reply that this run paid for a role has a price, so that `spend_usd` is all that was spent."""
+        query = (
+            "SELECT 1 FROM calls WHERE finished_at IS NOT NULL AND run = ? AND role = ? AND cost_usd IS NULL LIMIT 1"
+        )
         with self._reading() as reader:
-            return not reader.execute(query, (role,)).fetchone()[0]
+            return reader.execute(query, (self.run, role)).fetchone() is None
 
     def counts(self) -> dict[str, int]:
-        """Number of replies by role."""
-        query = "SELECT role, COUNT(*) FROM calls WHERE response IS NOT NULL GROUP BY role ORDER BY role"
+        """Number of replies that this run paid for, by role."""
+        query = "SELECT role, COUNT(*) FROM calls WHERE finished_at IS NOT NULL AND run = ? GROUP BY role ORDER BY role"
         with self._reading() as reader:
-            return dict(reader.execute(query).fetchall())
+            return dict(reader.execute(query, (self.run,)).fetchall())
+
+    def totals(self) -> tuple[int, float]:
+        """Number and USD of all replies in the file, whichever run paid for them."""
+        with self._reading() as reader:
+            row = reader.execute("SELECT COUNT(*), TOTAL(cost_usd) FROM calls WHERE finished_at IS NOT NULL").fetchone()
+            return int(row[0]), float(row[1])
 
     def num_open(self) -> int:
-        """Number of calls that were started and of which no reply was kept."""
+        """Number of calls that this run started and of which no reply was kept."""
+        query = "SELECT COUNT(*) FROM calls WHERE response IS NULL AND run = ?"
         with self._reading() as reader:
-            return int(reader.execute("SELECT COUNT(*) FROM calls WHERE response IS NULL").fetchone()[0])
+            return int(reader.execute(query, (self.run,)).fetchone()[0])
 
     def close(self) -> None:
         """Writes what is waiting and closes the file. Closing twice does nothing."""
@@ -151,8 +205,11 @@ class Ledger:
         connection = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
+            # The real path, since SQLite names its two other files after the one it is given.
+            connection = sqlite3.connect(
+                self.path.resolve(), timeout=_BUSY_S, check_same_thread=False, isolation_level=None
+            )
+            _use_wal(connection)
             # A reply that was paid for must outlive a power cut too; batches make the syncs cheap.
             connection.execute("PRAGMA synchronous = FULL")
             self._check_version(connection)
@@ -166,15 +223,20 @@ class Ledger:
             ) from error
 
     def _check_version(self, connection: sqlite3.Connection) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if _version(connection) == _VERSION:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        version = _version(connection)  # again: another process may have made or upgraded it meanwhile
         if version == _VERSION:
+            connection.execute("COMMIT")
             return
         tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-        if version or tables:
+        if version not in (0, 1) or (version == 0 and tables):
             what = f"of version {version}, this package reads {_VERSION}" if version else "without a version number"
             raise sqlite3.DatabaseError(f"it is an SQLite file {what}")
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(_SCHEMA)
+        # Not executescript, which would commit in between.
+        for statement in (_UPGRADE_1 if version else _SCHEMA).split(";")[:-1]:
+            connection.execute(statement, (self.run,) if "?1" in statement else ())
         connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
 
@@ -185,22 +247,20 @@ class Ledger:
                 raise CowestError(f"The ledger {str(self.path)!r} is closed.")
             yield self._reader
 
-    async def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+    async def _write(self, work: _Work) -> Any:
         done = _uncancellable()
         with self._lock:
             if self._closed:
                 raise CowestError(f"The ledger {str(self.path)!r} is closed.")
-            self._writes.put((statement, values, done))
-        await asyncio.wrap_future(done)
+            self._writes.put((work, done))
+        return await asyncio.wrap_future(done)
 
     def _write_batches(self) -> None:
-        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-        connection.execute("PRAGMA synchronous = FULL")
         try:
             while (batch := self._next_batch()) is not None:
-                self._commit(connection, batch)
+                self._commit(batch)
         finally:
-            connection.close()
+            self._writing.close()
 
     def _next_batch(self) -> list[_Write] | None:
         # While one batch is being synced the next gathers by itself, so nobody waits for a batch to fill.
@@ -219,11 +279,11 @@ class Ledger:
             batch.append(write)
         return batch
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
+    def _commit(self, batch: list[_Write]) -> None:
+        connection = self._writing
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for statement, values, _ in batch:
-                connection.execute(statement, values)
+            results = [work(connection) for work, _ in batch]
             connection.execute("COMMIT")
         except Exception as error:  # of whatever kind: whoever waits for this batch must hear of it
             if connection.in_transaction:
@@ -232,16 +292,51 @@ class Ledger:
                 f"The ledger {str(self.path)!r} cannot be written ({error}). Check the disk's free space and that "
                 "the folder may be written, then run the same command again: replies already kept stay paid."
             )
-            for _, _, done in batch:
+            for _, done in batch:
                 done.set_exception(failure)
             return
-        for _, _, done in batch:
-            done.set_result(None)
+        for result, (_, done) in zip(results, batch, strict=True):
+            done.set_result(result)
 
 
-def _uncancellable() -> "Future[None]":
+def network_file_system(path: str | Path, mounts: str | Path = "/proc/mounts") -> str | None:
+    """The type of the network file system that `path` lies on; None where it is a local one or nobody says (not Linux).
+
+    WAL mode needs memory and locks that all processes share, which network file systems do not promise.
+    """
+    try:
+        lines = Path(mounts).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    real = Path(path).expanduser().resolve()
+    points: dict[Path, str] = {}
+    for line in lines:
+        _, point, kind, *_ = line.split()
+        points[Path(point.replace("\\040", " "))] = kind  # a later mount hides an earlier one in the same place
+    kind = next((points[folder] for folder in (real, *real.parents) if folder in points), "")
+    return kind if kind in _NETWORK_FILE_SYSTEMS else None
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switches to WAL mode; SQLite does not itself wait where another process does the same to a new file."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _uncancellable() -> "Future[Any]":
     """A future that a cancelled waiter cannot cancel for the others."""
-    future: Future[None] = Future()
+    future: Future[Any] = Future()
     future.set_running_or_notify_cancel()
     return future
 

@@ -11,12 +11,14 @@ from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
 from cowest.judge import Judge, ModelJudge, load_judge
-from cowest.ledger import Ledger
+from cowest.ledger import Ledger, network_file_system
 from cowest.methods import Setting, find_methods, make_methods
 from cowest.models import ChatModel, ModelConfig, open_model
 from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.recipe import ProgramJudge, Recipe
+from cowest.report.harvest import null_control_sentence
+from cowest.report.records import Feedback
 from cowest.stages.align import align
 from cowest.stages.evaluate import chosen, evaluate
 from cowest.stages.feedback import draw, feedback, hold_back
@@ -37,6 +39,7 @@ FEEDBACK_KEYS = (
     *("weak.base_url", "weak.sampling", "weak.redact"),
     *("strong.model", "strong.base_url", "strong.sampling", "strong.redact", "judge", "feedback"),
 )
+JUDGE_KEYS = ("model", "base_url", "sampling", "repeats")
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate")
 
@@ -70,8 +73,16 @@ class Pipeline:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The run's ledger, opened when first needed and closed with the pipeline."""
-        return self._exit.enter_context(contextlib.closing(Ledger(self.folder.ledger)))
+        """The run's ledger, its own or a shared one, opened when first needed and closed with the pipeline."""
+        path = self.folder.locate_ledger(self.recipe.ledger)
+        if kind := network_file_system(path):
+            self.say(
+                f"the ledger {str(path)!r} lies on a network file system ({kind}), where SQLite's locks are not to be "
+                "relied on; name a local file with ledger=PATH"
+            )
+        ledger = self._exit.enter_context(contextlib.closing(Ledger(path, self.folder.id)))
+        self.folder.link_ledger(path)
+        return ledger
 
     @cached_property
     def task(self) -> Task:
@@ -171,9 +182,13 @@ class Pipeline:
                 weak_sampling=recipe.weak.sampling,
                 strong_sampling=recipe.strong.sampling,
                 ledger=self.ledger,
+                task=self.task,
                 seed=recipe.seed,
                 num_in_flight=self._num_in_flight(examples),
             )
+        summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
+        if summary.null_control is not None:
+            self.say(f"feedback, round {number}, {null_control_sentence(summary.null_control)}")
         # Training comes next and wants the memory.
         for model in (drafting, strong):
             synchronous.run(model.close())
@@ -350,7 +365,7 @@ class Pipeline:
             return self._program_judge(judge)
         if judge == "strong":
             return ModelJudge(open_model(strong, role="judge"), self.prompts)
-        return ModelJudge(self._open(judge, "judge"), self.prompts, judge.sampling)
+        return ModelJudge(self._open(judge, "judge"), self.prompts, judge.sampling, judge.repeats)
 
     def _num_in_flight(self, examples: Sequence[Example]) -> int:
         """Examples worked on at once: all where a model is called in batches, so that each round is one batch."""
@@ -363,7 +378,10 @@ class Pipeline:
         return load_judge(judge.name, self.task, **options)
 
     def _inputs(self, keys: Sequence[str], examples: Sequence[Example]) -> dict[str, Any]:
-        return claims.inputs_of(self.recipe.model_dump(mode="json", by_alias=True), keys, examples, self.prompts)
+        recipe = self.recipe.model_dump(mode="json", by_alias=True)
+        if isinstance(self.recipe.judge, ModelConfig):  # its limits and its budget may change, as those of strong may
+            recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
+        return claims.inputs_of(recipe, keys, examples, self.prompts)
 
     def _goes_on_from(self, stage: str, out: Path, keys: Sequence[str]) -> None:
         """Refuses to go on from a stage that was made by another recipe."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
 from cowest.errors import InputError
-from cowest.judge import JUDGE_SAMPLING
+from cowest.judge import JUDGE_SAMPLING, JudgeConfig
 from cowest.models.config import ModelConfig
 from cowest.plugins import resolve_path
 from cowest.stages.align import AlignConfig
@@ -61,7 +61,11 @@ class ProgramJudge(BaseModel):
 
 
 class Recipe(Record):
-    """A run, whole. Every key has the paper's value as its default where the paper gives one."""
+    """A run, whole. Every key has the paper's value as its default where the paper gives one.
+
+    Attributes:
+        ledger: a file for the replies, which other runs may share; None is the run's own `ledger.sqlite`.
+    """
 
     run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
     seed: int = Field(default=0, ge=0, lt=2**31)
@@ -69,7 +73,7 @@ class Recipe(Record):
     format: str = "chain_of_thought"
     weak: ModelConfig
     strong: ModelConfig
-    judge: Literal["strong"] | ModelConfig | ProgramJudge = "strong"
+    judge: Literal["strong"] | JudgeConfig | ProgramJudge = "strong"
     lora: LoRAConfig = LoRAConfig()
     sft: SFTConfig = SFTConfig()
     feedback: FeedbackConfig = FeedbackConfig()
@@ -77,6 +81,7 @@ class Recipe(Record):
     rounds: int = Field(default=1, ge=1)
     evaluate: EvaluateConfig = EvaluateConfig()
     prompts: str | None = None
+    ledger: str | None = Field(default=None, min_length=1, pattern=r"^[^\x00]*$")
     cowest_version: str | None = None
 
     @model_validator(mode="before")
@@ -100,7 +105,7 @@ class Recipe(Record):
     @classmethod
     def _kind_of_judge(cls, value: Any) -> Any:
         if isinstance(value, dict):
-            return ProgramJudge.model_validate(value) if "name" in value else ModelConfig.model_validate(value)
+            return ProgramJudge.model_validate(value) if "name" in value else JudgeConfig.model_validate(value)
         if value != "strong" and not isinstance(value, BaseModel):
             raise ValueError("needs strong, {name: answer_match}, or a section like strong's with a model")
         return value

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -110,8 +111,49 @@ class RunFolder:
 
     @property
     def ledger(self) -> Path:
-        """Every paid call."""
+        """Every paid call; a link where the run shares a ledger with others."""
         return self.path / "ledger.sqlite"
+
+    @property
+    def id(self) -> str:
+        """What tells this run's rows in a shared ledger from those of others; stays with a folder that is moved.
+
+        Raises:
+            CowestError: the folder cannot be written.
+        """
+        file = self.path / ".run-id"
+        try:
+            with contextlib.suppress(FileExistsError), file.open("x", encoding="utf-8") as new:
+                new.write(f"{secrets.token_hex(6)}\n")
+            return file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise CowestError(
+                f"{str(file)!r} cannot be written: {error.strerror or error}. Check that the folder may be written."
+            ) from error
+
+    def locate_ledger(self, shared: str | None) -> Path:
+        """The file that the run's calls belong in: `shared`, or the run's own.
+
+        Raises:
+            InputError: the run has used another one before, whose replies would be paid for again.
+        """
+        own = self.ledger
+        wanted = own.absolute() if shared is None else Path(shared).expanduser().absolute()
+        used = own.readlink() if own.is_symlink() else own.absolute()
+        if own.is_symlink() and not own.exists():  # that ledger was moved away; the recipe says where to
+            own.unlink()
+        if wanted != used and own.exists():
+            raise InputError(
+                f"This run's replies are kept in {str(used)!r}, but `ledger` now names {str(wanted)!r}, where they "
+                f"would be paid for again. Give the old place with ledger={used}, or move that file to the new one"
+                f"{f' and remove the link {str(own)!r}' if own.is_symlink() else ''}."
+            )
+        return wanted
+
+    def link_ledger(self, ledger: Path) -> None:
+        """Makes a shared ledger findable under the name that the run's own would have."""
+        if not self.ledger.exists():
+            self.ledger.symlink_to(ledger)
 
     @property
     def sft(self) -> Path:

@@ -7,6 +7,7 @@ import pytest
 from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.report import collect
+from cowest.runs import RunFolder
 from cowest.types import ChatRequest, Completion, Message
 from tests.report.sample import summary, training, write_json
 
@@ -68,7 +69,7 @@ def test_spend_by_role_comes_from_the_ledger(tmp_path: Path) -> None:
     write_json(tmp_path / "round-1" / "feedback" / "summary.json", summary())
 
     async def pay() -> None:
-        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        with Ledger(tmp_path / "ledger.sqlite", RunFolder(tmp_path).id) as ledger:
             request = ChatRequest(messages=(Message(role="user", content="?"),))
             await ledger.intend("key", "strong", "openai/x", request)
             await ledger.settle("key", Completion(text="!", finish_reason="stop", cost_usd=0.25))

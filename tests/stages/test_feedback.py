@@ -1,29 +1,35 @@
 """Feedback as a stage: its files, its counts, and going on after a stop without paying twice."""
 
+import itertools
 import json
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from cowest import preferences, progress
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.models.providers.scripted import ScriptedModel
+from cowest.stages._harvest import NullSample, concordance, null_control
 from cowest.stages.feedback import FeedbackConfig, draw, feedback, hold_back
-from cowest.types import ChatRequest, Completion, PreferencePair
-from tests.worlds import ScoreBy, gambler, right_or_wrong, sums
+from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
+from tests.worlds import ScoreBy, Sums, chance, gamble, gambler, right_or_wrong, sums
 
 EXAMPLES = sums(30)
 
 
 def gather(out: Path, **changes: Any) -> list[PreferencePair]:
-    settings: dict[str, Any] = {
+    given_settings: dict[str, Any] = {
         "weak": gambler("weak", 0.4),
         "strong": gambler("strong", 0.5),
         "judge": ScoreBy(right_or_wrong),
         "skip_settled": False,
     }
-    return feedback(EXAMPLES, out=out, **(settings | changes))
+    return feedback(EXAMPLES, out=out, **(given_settings | changes))
 
 
 def summary(out: Path) -> dict[str, Any]:
@@ -49,7 +55,7 @@ def test_files_and_counts_agree(tmp_path: Path) -> None:
     assert found["calls"] == {"weak": 150, "strong": 180}
     assert found["usage"]["strong"]["completion_tokens"] > 0
     assert found["cost_usd"] == 0.0
-    assert found["calls_saved"] == {"solo_perfect": 0, "settled": 0}
+    assert found["calls_saved"] == {"solo_perfect": 0, "settled": 0, "identical_judge_calls": 0}
 
 
 def test_pairs_file_is_what_trl_reads(tmp_path: Path) -> None:
@@ -116,13 +122,166 @@ def test_failures_are_kept_aside_with_their_reason(tmp_path: Path) -> None:
     assert {row["example_id"] for row in rows(tmp_path / "graded.jsonl")}.isdisjoint(failures)
 
 
+def test_a_draft_that_cannot_be_had_is_unscored(tmp_path: Path) -> None:
+    def weak_reply(request: ChatRequest) -> str | Exception:
+        return CompletionError("refused") if request.sample_index == 1 else "Answer: 1"
+
+    gather(tmp_path, weak=ScriptedModel(weak_reply))
+    assert rows(tmp_path / "failures.jsonl") == []
+    for row in rows(tmp_path / "graded.jsonl"):
+        assert [draft["gain"] is None for draft in row["drafts"]] == [False, True, False, False, False]
+        assert row["drafts"][1]["verdict"]["unscored_reason"] == "refused"
+    assert summary(tmp_path)["num_unscored"] == 30
+
+
+@settings(max_examples=12, deadline=None)
+@given(world=st.integers(0, 10_000), samples=st.integers(1, 6), saturated=st.sampled_from([0.0, 0.5]))
+def test_the_rules_change_no_byte_of_the_pairs(world: int, samples: int, saturated: float) -> None:
+    """Random worlds with drafts, outputs and verdicts that fail, judges that are not understood, equal texts."""
+
+    def weak_reply(request: ChatRequest) -> str | Exception:
+        luck = chance(world, "weak", request.messages[-1].content, request.sample_index)
+        return CompletionError("no draft") if luck < 0.08 else f"draft {int(6 * luck)}"
+
+    def strong_reply(request: ChatRequest) -> str | Exception:
+        text = request.messages[-1].content
+        luck = chance(world, "strong", text, request.sample_index)
+        if "<<<REFERENCE" in request.messages[0].content:
+            solo = "z alone" in text
+            score = 10 if solo and luck < saturated else 1 + int(10 * luck)
+            return CompletionError("no verdict") if 0.5 < luck < 0.54 else "good" if luck > 0.9 else str(score)
+        if "draft" not in text:
+            return f"z alone {text[-40:]}"
+        return CompletionError("refused") if luck < 0.08 else f"refined {int(4 * luck)}"
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = []
+        for skip in (True, False):
+            out = Path(folder, str(skip))
+            strong = ScriptedModel(strong_reply, name="scripted/strong", identity="strong")
+            weak = ScriptedModel(weak_reply, name="scripted/weak", identity="weak")
+            with progress.quietly():
+                feedback(EXAMPLES[:8], weak=weak, strong=strong, out=out, samples=samples, skip_settled=skip)
+            found.append(((out / "pairs.jsonl").read_bytes(), len(weak.requests) + len(strong.requests)))
+    (pairs_skipped, calls_skipped), (pairs_whole, calls_whole) = found
+    assert pairs_skipped == pairs_whole
+    assert calls_skipped <= calls_whole
+
+
+def test_the_null_control_costs_its_calls_and_changes_nothing_else(tmp_path: Path) -> None:
+    strong = {name: gambler("strong", 0.5) for name in ("without", "with")}
+    for name, count in (("without", 0), ("with", 12)):
+        gather(tmp_path / name, strong=strong[name], null_control=count)
+    for name in ("pairs.jsonl", "graded.jsonl"):
+        assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+    before = Counter(request.model_dump_json() for request in strong["without"].requests)
+    extra = Counter(request.model_dump_json() for request in strong["with"].requests) - before
+    nulls = rows(tmp_path / "with/null_control.jsonl")
+    assert sum(extra.values()) == len(nulls) > 0
+    assert {json.loads(request)["sample_index"] for request in extra} == {1}
+    assert not (tmp_path / "without/null_control.jsonl").exists()
+    assert "null_control" not in summary(tmp_path / "without")
+
+
+def test_the_null_control_is_compared_on_the_same_examples(tmp_path: Path) -> None:
+    """Drafts that are always right beside a strong model that is right half the time."""
+    gather(tmp_path / "good", null_control=30, weak=gambler("weak", 1.0), strong=ScriptedModel(_follows_the_draft))
+    good = summary(tmp_path / "good")["null_control"]
+    graded = {row["example_id"]: row for row in rows(tmp_path / "good/graded.jsonl")}
+    nulls = {row["example_id"]: row for row in rows(tmp_path / "good/null_control.jsonl")}
+    assert (good["num_examples"], good["num_left_out"]) == (30, 0)
+    wrong_alone = {name for name, row in graded.items() if row["solo_verdict"]["score"] == 1}
+    assert set(nulls) == wrong_alone  # a z of 10 cannot be beaten, so nothing was asked
+    assert good["real_positive_rate"]["value"] == pytest.approx(len(wrong_alone) / 30)
+    null_positive = sum(row["verdict"]["score"] == 10 for row in nulls.values())
+    assert good["positive_rate"]["value"] == pytest.approx(null_positive / 30)
+    assert good["difference"]["value"] == pytest.approx((len(wrong_alone) - null_positive) / 30)
+    low, high = good["positive_rate"]["ci95"]
+    assert low < good["positive_rate"]["value"] < high
+
+
+def _follows_the_draft(request: ChatRequest) -> str:
+    text = request.messages[-1].content
+    if "Answer:" in text and "weak" in text:
+        return text[text.index("Explanation: weak") :].split("\n\n")[0]
+    return gamble("strong", 0.5, request)
+
+
+def graded_example(name: str, solo: int, scores: list[int | None]) -> GradedExample:
+    def verdict(score: int | None) -> Verdict:
+        return Verdict(unscored_reason="x") if score is None else Verdict(score=score)
+
+    drafts = tuple(
+        GradedDraft(
+            draft=Draft(text=f"d{index}", sample_index=index),
+            refined=f"Answer: {score}",
+            verdict=verdict(score),
+            gain=preferences.gain(verdict(score), verdict(solo)),
+        )
+        for index, score in enumerate(scores)
+    )
+    return GradedExample(
+        example_id=name, query="q", solo="Answer: none", solo_verdict=verdict(solo), drafts=drafts, skipped=None
+    )
+
+
+def test_the_null_control_counts_only_drafts_that_are_always_made() -> None:
+    graded = [
+        graded_example("a", 3, [9, 9, 1, 1]),  # settled after four
+        graded_example("b", 3, [1, 1, 1, 1, 9]),  # the fifth is there only because the four were one-sided
+        graded_example("c", 10, []),
+        graded_example("d", 3, [None, None, None, None, 9]),  # none of the first four says anything
+        graded_example("e", 3, [9, None, None, 9]),  # z' is unscored
+    ]
+    scores = {"a": 9, "b": 3, "d": 9, "e": None}
+    nulls = [
+        NullSample(
+            example_id=name, text="", verdict=Verdict(score=score) if score else Verdict(unscored_reason="refused")
+        )
+        for name, score in scores.items()
+    ]
+    found = null_control(graded, nulls, {"a", "b", "c", "d", "e", "failed"}, samples=5, seed=0)
+    assert (found["num_examples"], found["num_left_out"]) == (3, 3)
+    assert found["real_positive_rate"]["value"] == pytest.approx((0.5 + 0 + 0) / 3)
+    assert found["positive_rate"]["value"] == pytest.approx(1 / 3)
+    nothing = null_control(graded, nulls, {"failed"}, samples=5, seed=0)
+    assert nothing == {"num_examples": 0, "num_left_out": 1}
+
+
+@settings(deadline=None)
+@given(pairs=st.lists(st.tuples(st.sampled_from([0.0, 0.25, 1.0]), st.integers(1, 10)), min_size=1, max_size=25))
+def test_concordance_is_the_share_of_pairs_ordered_alike(pairs: list[tuple[float, int]]) -> None:
+    told_apart = [(a, b) for a, b in itertools.combinations(pairs, 2) if a[0] != b[0]]
+    alike = sum(0.5 if a[1] == b[1] else float((a[0] < b[0]) == (a[1] < b[1])) for a, b in told_apart)
+    found = concordance([truth for truth, _ in pairs], [score for _, score in pairs])
+    assert found == (pytest.approx(alike / len(told_apart)) if told_apart else None)
+
+
+def test_agreement_of_judge_and_metric(tmp_path: Path) -> None:
+    task = Sums(train="30")
+    gather(tmp_path / "right", task=task)
+    found = summary(tmp_path / "right")["judge_agreement"]
+    assert found["metric"] == "accuracy"
+    assert (found["num_outputs"], found["concordance"]) == (180, 1.0)
+    wrong = ScoreBy(lambda example, output: 11 - right_or_wrong(example, output))
+    feedback(task.train, weak=gambler("weak", 0.4), strong=gambler("strong", 0.5), judge=wrong, out=tmp_path / "wrong")
+    assert summary(tmp_path / "wrong")["judge_agreement"]["concordance"] == pytest.approx(0.0, abs=1e-9)
+    by_length = ScoreBy(lambda _, output: min(10, len(output) - 30))
+    gather(tmp_path / "length", judge=by_length, task=task)
+    assert summary(tmp_path / "length")["judge_agreement"]["length_correlation"] == pytest.approx(1.0)
+    gather(tmp_path / "unknown")
+    assert "judge_agreement" not in summary(tmp_path / "unknown")
+
+
 def test_the_strong_model_judges_by_default(tmp_path: Path) -> None:
     def strong_reply(request: ChatRequest) -> str:
         return "7" if "REFERENCE" in request.messages[-1].content else "Answer: 3"
 
     gather(tmp_path, strong=ScriptedModel(strong_reply), judge=None)
     found = summary(tmp_path)
-    assert found["calls"]["judge"] == 180
+    # All six outputs of a query are equal and the judge's temperature is 0.
+    assert found["calls"]["judge"] == 30
+    assert found["calls_saved"]["identical_judge_calls"] == 150
     assert found["num_positive"] == 0
 
 

@@ -14,6 +14,10 @@ PERFECT = 10
 """A solo score that no draft can beat: the first exact rule of `skip_settled`."""
 
 
+NO_DRAFT = "failed"
+"""The finish reason of a draft that the weak model gave no usable reply for."""
+
+
 class Annotator(Protocol):
     """Annotates the preferences of one example."""
 
@@ -23,7 +27,7 @@ class Annotator(Protocol):
         """Grades the drafts of `example`.
 
         Raises:
-            CompletionError: a call that everything else depends on (solo or draft) got no usable reply.
+            CompletionError: a call that everything else depends on (z, or every one of the drafts) got no usable reply.
         """
         ...
 
@@ -62,7 +66,14 @@ class AgainstSolo(abc.ABC):
         return judged
 
     async def annotate(self, example: Example) -> GradedExample:
-        """Grades the drafts of `example` in waves that hold no call more than the rules allow."""
+        """Grades the drafts of `example` in waves that hold no call more than the rules allow.
+
+        A draft that cannot be had is unscored, like one whose verdict cannot be had. It must not fail the example:
+        a draft that the rules leave out could not, so the rules would change the pairs.
+
+        Raises:
+            CompletionError: z or every one of the drafts got no usable reply.
+        """
         solo = await self.collaboration.solo(example.query)
         solo_verdict = await self.judge.score(example, solo.text)
         drafts: list[GradedDraft] = []
@@ -78,6 +89,8 @@ class AgainstSolo(abc.ABC):
             drafts += await map_in_flight(
                 lambda index: self._grade(example, index, solo_verdict), list(indices), num_in_flight=wave
             )
+        if drafts and all(draft.draft.finish_reason == NO_DRAFT for draft in drafts):
+            raise CompletionError(str(drafts[0].verdict.unscored_reason))
         return GradedExample(
             example_id=example.id,
             query=example.query,
@@ -96,7 +109,12 @@ class AgainstSolo(abc.ABC):
         return min(remaining, preferences.num_drafts_to_settle(num_positive, num_negative, self.samples))
 
     async def _grade(self, example: Example, sample_index: int, solo_verdict: Verdict) -> GradedDraft:
-        completion = await self.collaboration.draft(example.query, sample_index)
+        try:
+            completion = await self.collaboration.draft(example.query, sample_index)
+        except CompletionError as error:
+            draft = Draft(text="", sample_index=sample_index, finish_reason=NO_DRAFT)
+            verdict = Verdict(unscored_reason=str(error))
+            return GradedDraft(draft=draft, refined=None, verdict=verdict, gain=None)
         draft = Draft(text=completion.text, sample_index=sample_index, finish_reason=completion.finish_reason)
         refined = None
         try:

@@ -48,7 +48,6 @@ class Ledgered:
                 return known
             await self.ledger.intend(key, self.role, self.name, request)
             completion = await self.model.complete(request)
-            await self.ledger.settle(key, completion)
-            return completion
+            return await self.ledger.settle(key, completion)
         finally:
             self.ledger.end(key)

@@ -26,8 +26,9 @@ def collect(folder: str | Path) -> dict[str, Any]:
 
     Returns:
         `run`; `stages`, in order, each with `stage`, `round` and `state` ("done", "started" or "missing"); `sft` and
-        `rounds` (training.json and summary.json of each); `results`; `spend_usd` and `calls` by role from the ledger
-        (None without one; a role's spend is None where the price of a reply is unknown); `recipe` as text;
+        `rounds` (training.json and summary.json of each); `results`; `spend_usd` and `calls` by role, what this run
+        paid for by its ledger (None without one; a role's spend is None where the price of a reply is unknown);
+        `shared_ledger`, where other runs may have paid too: its path, and the replies in it; `recipe` as text;
         `unreadable`, the parts that could not be read and why.
 
     Raises:
@@ -47,7 +48,7 @@ def collect(folder: str | Path) -> dict[str, Any]:
         "sft": _read(run.sft / "training.json", Training, unreadable),
         "rounds": rounds,
         "results": _read(run.evaluate / "results.json", Results, unreadable),
-        **_spend(run.ledger, unreadable),
+        **_spend(run, unreadable),
         "recipe": recipe,
         "unreadable": unreadable,
     }
@@ -87,16 +88,23 @@ def _failures(path: Path, unreadable: list[str]) -> list[dict[str, Any]]:
     return _tolerant(path, read, unreadable) or []
 
 
-def _spend(path: Path, unreadable: list[str]) -> dict[str, Any]:
-    nothing = {"spend_usd": None, "calls": None}
+def _spend(run: runs.RunFolder, unreadable: list[str]) -> dict[str, Any]:
+    nothing = {"spend_usd": None, "calls": None, "shared_ledger": None}
+    path = run.ledger
     if not path.is_file():
+        if path.is_symlink():
+            unreadable.append(f"{path}: the shared ledger {str(path.readlink())!r} is not there")
         return nothing
 
     def read() -> dict[str, Any]:
-        with Ledger(path) as ledger:
+        with Ledger(path, run.id) as ledger:
             calls = ledger.counts()
             spent = {role: ledger.spend_usd(role) if ledger.is_spend_known(role) else None for role in calls}
-            return {"spend_usd": spent, "calls": calls}
+            shared = None
+            if path.is_symlink():
+                num_replies, cost_usd = ledger.totals()
+                shared = {"path": str(path.readlink()), "num_replies": num_replies, "cost_usd": cost_usd}
+            return {"spend_usd": spent, "calls": calls, "shared_ledger": shared}
 
     return _tolerant(path, read, unreadable) or nothing
 

@@ -16,6 +16,7 @@ from cowest.errors import CowestError
 from cowest.report import plots, words
 from cowest.report.cases import Case, find_cases
 from cowest.report.collect import collect
+from cowest.report.harvest import harvest_sentences
 from cowest.report.headline import headline, verdict
 from cowest.report.records import Feedback, Results, Training, label
 from cowest.types import Usage
@@ -64,6 +65,7 @@ def render(run_folder: str | Path) -> str:
         differences=_differences(results) if results else {},
         steps=[_step(stage, collected) for stage in collected["stages"]],
         rounds=_rounds(collected),
+        harvest_sentences=harvest_sentences,
         roles=_roles(collected, results),
         spend=collected["spend_usd"],
         money_by_stage=_money_by_stage(collected, results),

@@ -144,6 +144,24 @@ class Results(_Lenient):
         return row.cost_usd / self.num_examples
 
 
+class NullControl(_Lenient):
+    """How often a second sample of the strong model alone beats the first, beside how often a draft helps to."""
+
+    num_examples: int = 0
+    positive_rate: Metric | None = None
+    real_positive_rate: Metric | None = None
+    difference: Metric | None = None
+
+
+class JudgeAgreement(_Lenient):
+    """How the judge's scores order outputs, compared with the task's metric and with their lengths."""
+
+    metric: str
+    num_outputs: int
+    concordance: float | None = None
+    length_correlation: float | None = None
+
+
 class Feedback(_Lenient):
     """feedback/summary.json."""
 
@@ -160,6 +178,8 @@ class Feedback(_Lenient):
     cost_usd: float | None = None
     wall_s: float | None = None
     calls_saved: dict[str, int | dict[str, int]] = Field(default_factory=dict)
+    null_control: NullControl | None = None
+    judge_agreement: JudgeAgreement | None = None
 
     @property
     def saved(self) -> dict[str, str]:

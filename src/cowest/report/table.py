@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cowest.checking import check
 from cowest.report import words
+from cowest.report.harvest import harvest_sentences
 from cowest.report.headline import headline
 from cowest.report.records import Feedback, MethodRow, Results
 from cowest.types import Usage
@@ -42,6 +43,9 @@ def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
     if rounds:
         summaries = {f"round {each['round']}": Feedback.model_validate(each["feedback"]) for each in rounds}
         console.print(feedback_table(summaries))
+        for name, summary in summaries.items():
+            for sentence in harvest_sentences(summary):
+                console.print(Text(f"{name}, {sentence}."), soft_wrap=not console.is_terminal)
     for each in run["rounds"]:
         for failure in each["failures"]:
             reason = f"round {each['round']}, {failure.get('example_id', '?')}: {failure.get('reason', '')}"
@@ -51,6 +55,13 @@ def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
         amounts = list(run["spend_usd"].values())
         total = None if None in amounts else sum(amounts)
         console.print(Text(f"Spent: {words.money(total)}" + (f" ({spent})" if spent else "")))
+    if shared := run.get("shared_ledger"):
+        console.print(
+            Text(
+                f"The ledger {shared['path']} is shared; it holds {words.plural(shared['num_replies'], 'reply')} "
+                f"for {words.money(shared['cost_usd'])} in all."
+            )
+        )
     for problem in run["unreadable"]:
         console.print(Text(f"cannot be read: {problem}", style="red"))
     if run["results"] is not None:

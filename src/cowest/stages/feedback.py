@@ -21,6 +21,8 @@ from cowest.ledger import Ledger
 from cowest.models import Metered, Openable, open_model
 from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
+from cowest.stages._harvest import NullSample, draw_null_control, judge_agreement, null_control, null_sample
+from cowest.tasks import Task
 from cowest.types import Example, GradedExample, PreferencePair, Record, Sampling
 
 _CHOOSING_QUERIES = ("queries_from", "held_back_share", "queries")
@@ -38,6 +40,8 @@ class FeedbackConfig(Record):
         samples: K, drafts a query.
         max_pairs: keep this many pairs, drawn by the seed; None keeps all.
         skip_settled: leave out calls that cannot change any pair.
+        null_control: for this many of the queries a second sample of the strong model alone is judged against the
+            first: the positive rate that noise alone gives.
     """
 
     kind: str = "collaborative"
@@ -47,6 +51,7 @@ class FeedbackConfig(Record):
     samples: int = Field(default=5, ge=1)
     max_pairs: int | None = Field(default=None, ge=1)
     skip_settled: bool = True
+    null_control: int = Field(default=0, ge=0)
 
 
 class Failure(Record):
@@ -85,11 +90,12 @@ def feedback(
     weak_sampling: Sampling = WEAK_SAMPLING,
     strong_sampling: Sampling = STRONG_SAMPLING,
     ledger: Ledger | None = None,
+    task: Task | None = None,
     seed: int = 0,
     num_in_flight: int = 64,
     **settings: Any,
 ) -> list[PreferencePair]:
-    """Grades the drafts of every example and writes graded, pairs, failures and summary to `out`.
+    """Grades the drafts of every example and writes graded, pairs, failures, null_control and summary to `out`.
 
     Args:
         examples: the queries, all of which are used.
@@ -97,6 +103,7 @@ def feedback(
         judge: E; the strong model with the built-in rubric by default (the paper's choice).
         config: how; `settings` replace single keys of it, e.g. `samples=8`.
         ledger: where paid calls are kept; `out/ledger.sqlite` by default.
+        task: whose metric the judge is compared with; by default the one that the split belongs to, if it is one.
         seed: draws the pairs kept under `max_pairs`, and seeds models in process.
         num_in_flight: examples worked on at once.
 
@@ -136,29 +143,30 @@ def feedback(
         annotator = load_annotator(
             config.kind, collaboration, judge, samples=config.samples, skip_settled=config.skip_settled
         )
+        num_judged_before = getattr(judge, "num_calls_saved", 0)
+        controlled = draw_null_control(examples, config.null_control, seed)
         with progress_bar(f"feedback ({config.kind})", total=len(examples)) as bar:
-            outcomes = synchronous.run(_annotate_all(examples, annotator, num_in_flight, roles, bar))
-    calls_per_draft = getattr(annotator, "num_calls_per_draft", 2) + ("judge" in roles)
-    return _write(outcomes, collaboration, config, roles, out, seed, started, calls_per_draft)
-
-
-def _write(
-    outcomes: Sequence[GradedExample | Failure],
-    collaboration: Collaboration,
-    config: FeedbackConfig,
-    roles: dict[str, Metered],
-    out: Path,
-    seed: int,
-    started: float,
-    calls_per_draft: int,
-) -> list[PreferencePair]:
+            work = _Work(annotator, collaboration, judge, controlled, roles, bar)
+            outcomes = synchronous.run(map_in_flight(work, examples, num_in_flight))
     graded = [outcome for outcome in outcomes if isinstance(outcome, GradedExample)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    nulls = [work.nulls[example.id] for example in examples if example.id in work.nulls]
     pairs = _limit(_pairs(graded, collaboration), config.max_pairs, seed)
+    calls_per_draft = getattr(annotator, "num_calls_per_draft", 2)
+    if "judge" in roles:
+        calls_per_draft += getattr(judge, "repeats", 1)
+    num_identical = getattr(judge, "num_calls_saved", 0) - num_judged_before
+    summary = summarise(graded, failures, pairs, config, roles, calls_per_draft, num_identical)
+    if config.null_control:
+        summary["null_control"] = null_control(graded, nulls, controlled, config.samples, seed)
+    task = task or getattr(examples, "task", None)
+    if task is not None:
+        summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task)
     runs.write_jsonl(out / "graded.jsonl", graded)
     runs.write_jsonl(out / "failures.jsonl", failures)
     runs.write_jsonl(out / "pairs.jsonl", pairs)
-    summary = summarise(graded, failures, pairs, config, roles, calls_per_draft)
+    if config.null_control:
+        runs.write_jsonl(out / "null_control.jsonl", nulls)
     runs.write_json(out / "summary.json", summary | {"wall_s": round(time.monotonic() - started, 3)})
     return pairs
 
@@ -170,8 +178,17 @@ def summarise(
     config: FeedbackConfig,
     roles: dict[str, Metered],
     calls_per_draft: int,
+    num_identical: int,
 ) -> dict[str, Any]:
-    """The numbers of summary.json; `wall_s` is the caller's."""
+    """The numbers of summary.json but `wall_s`, `null_control` and `judge_agreement`.
+
+    `calls_saved` and `calls` add up to what the same replies would have cost without any of the rules, but for a
+    second question to the judge, which a draft that was never made might have needed.
+
+    Args:
+        calls_per_draft: calls that a draft takes, of all models.
+        num_identical: calls to the judge that were not made because it had judged the same text.
+    """
     drafts = [draft for example in graded for draft in example.drafts]
     saved: Counter[str] = Counter()
     for example in graded:
@@ -192,29 +209,51 @@ def summarise(
         "calls": {role: meter.num_calls for role, meter in roles.items()},
         "usage": {role: meter.usage.model_dump() for role, meter in roles.items()},
         "cost_usd": None if None in costs else sum(cost for cost in costs if cost is not None),
-        "calls_saved": {rule: saved[rule] for rule in ("solo_perfect", "settled")},
+        "calls_saved": {
+            "solo_perfect": saved["solo_perfect"],
+            "settled": saved["settled"],
+            "identical_judge_calls": num_identical,
+        },
     }
 
 
-async def _annotate_all(
-    examples: Sequence[Example],
-    annotator: Annotator,
-    num_in_flight: int,
-    roles: dict[str, Metered],
-    bar: ProgressBar,
-) -> list[GradedExample | Failure]:
-    async def work(example: Example) -> GradedExample | Failure:
-        outcome = await _annotate(example, annotator)
+class _Work:
+    """What is done for one example; keeps the samples of the null-draft control by the example's id."""
+
+    def __init__(
+        self,
+        annotator: Annotator,
+        collaboration: Collaboration,
+        judge: Judge,
+        controlled: set[str],
+        roles: dict[str, Metered],
+        bar: ProgressBar,
+    ) -> None:
+        self.annotator = annotator
+        self.collaboration = collaboration
+        self.judge = judge
+        self.controlled = controlled
+        self.roles = roles
+        self.bar = bar
+        self.nulls: dict[str, NullSample] = {}
+
+    async def __call__(self, example: Example) -> GradedExample | Failure:
+        outcome = await _annotate(example, self.annotator)
+        if example.id in self.controlled and isinstance(outcome, GradedExample):
+            null = await null_sample(example, outcome, self.collaboration, self.judge)
+            if null is not None:
+                self.nulls[example.id] = null
+        self._show(outcome)
+        return outcome
+
+    def _show(self, outcome: GradedExample | Failure) -> None:
         drafts = outcome.drafts if isinstance(outcome, GradedExample) else ()
         positives = sum(map(preferences.is_positive, drafts))
         num_pairs = min(positives, sum(map(preferences.is_negative, drafts)))
-        bar.advance(1, positives=positives, pairs=num_pairs)
-        costs = [meter.cost_usd for meter in roles.values()]
+        self.bar.advance(1, positives=positives, pairs=num_pairs)
+        costs = [meter.cost_usd for meter in self.roles.values()]
         if None not in costs:  # an unknown price is not shown as $0
-            bar.show(spend_usd=sum(cost for cost in costs if cost is not None))
-        return outcome
-
-    return await map_in_flight(work, examples, num_in_flight)
+            self.bar.show(spend_usd=sum(cost for cost in costs if cost is not None))
 
 
 async def _annotate(example: Example, annotator: Annotator) -> GradedExample | Failure:

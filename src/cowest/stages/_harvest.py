@@ -1,0 +1,156 @@
+"""What a harvest says of its own worth: the null-draft control, and how the judge agrees with the task's metric."""
+
+import math
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from cowest import answers, preferences, statistics
+from cowest.annotators.base import PERFECT
+from cowest.collaboration import Collaboration
+from cowest.errors import CompletionError
+from cowest.judge import Judge
+from cowest.tasks import Task
+from cowest.types import Example, GradedExample, Record, Verdict
+
+
+class NullSample(Record):
+    """z', a second sample of the strong model alone, and its verdict: a row of null_control.jsonl."""
+
+    example_id: str
+    text: str
+    verdict: Verdict
+
+
+def draw_null_control(examples: Sequence[Example], count: int, seed: int) -> set[str]:
+    """The ids of the examples that are controlled."""
+    drawn = Random(f"null control {seed}").sample(range(len(examples)), min(count, len(examples)))
+    return {examples[index].id for index in drawn}
+
+
+async def null_sample(
+    example: Example, graded: GradedExample, collaboration: Collaboration, judge: Judge
+) -> NullSample | None:
+    """Samples z' and has it judged; None where z has the full score, which z' cannot beat whatever it says."""
+    if graded.solo_verdict.score == PERFECT:
+        return None
+    text = ""
+    try:
+        text = (await collaboration.solo(example.query, sample_index=1)).text
+        verdict = await judge.score(example, text, sample_index=1)
+    except CompletionError as error:
+        verdict = Verdict(unscored_reason=str(error))
+    return NullSample(example_id=example.id, text=text, verdict=verdict)
+
+
+def null_control(
+    graded: Sequence[GradedExample], nulls: Sequence[NullSample], controlled: set[str], samples: int, seed: int
+) -> dict[str, Any]:
+    """How often a draft beats z, beside how often z' does: what noise alone would harvest.
+
+    Both rates are over the same examples: those controlled that were graded, whose z' is scored, and at least one of
+    whose first 2 * floor(K/2) drafts is. Later drafts do not count, since `skip_settled` makes them only where the
+    first ones were one-sided. An example's real rate is the share of its drafts, its null rate 0 or 1.
+
+    Returns:
+        `num_examples`, `num_left_out` and, with at least one example, `positive_rate` (of z', with Wilson's 95%
+        interval), `real_positive_rate` (bootstrap) and their `difference` (paired bootstrap, p-value).
+    """
+    by_id = {null.example_id: null.verdict for null in nulls}
+    real: list[float] = []
+    null: list[float] = []
+    for example in graded:
+        if example.example_id not in controlled:
+            continue
+        if example.solo_verdict.score == PERFECT:
+            real.append(0.0)
+            null.append(0.0)
+            continue
+        null_gain = preferences.gain(by_id[example.example_id], example.solo_verdict)
+        first = [draft for draft in example.drafts if draft.draft.sample_index < 2 * (samples // 2)]
+        scored = [preferences.is_positive(draft) for draft in first if draft.gain is not None]
+        if null_gain is not None and scored:
+            real.append(sum(scored) / len(scored))
+            null.append(float(null_gain > 0))
+    numbers: dict[str, Any] = {"num_examples": len(null), "num_left_out": len(controlled) - len(null)}
+    if not null:
+        return numbers
+    from scipy.stats import binomtest
+
+    wilson = binomtest(round(sum(null)), len(null)).proportion_ci(method="wilson")
+    of_drafts = statistics.mean_interval(real, seed=seed)
+    difference = statistics.paired_difference(real, null, seed=seed)
+    return numbers | {
+        "positive_rate": {"value": sum(null) / len(null), "ci95": [float(wilson.low), float(wilson.high)]},
+        "real_positive_rate": {"value": of_drafts.value, "ci95": [of_drafts.low, of_drafts.high]},
+        "difference": {
+            "value": difference.difference,
+            "ci95": [difference.low, difference.high],
+            "p_value": difference.p_value,
+        },
+    }
+
+
+def judge_agreement(
+    graded: Sequence[GradedExample], examples: Mapping[str, Example], task: Task
+) -> dict[str, Any] | None:
+    """How the judge's scores order outputs, compared with the task's headline metric and with their lengths.
+
+    Every output that has a score counts: z, and for each draft what was judged. None where there is none.
+
+    Returns:
+        `metric`; `num_outputs`; `concordance`, the chance that of two outputs which the metric tells apart the judge
+        scores the better one higher, ties counting half (for a metric of 0 and 1 it is the ROC AUC; 0.5 is chance);
+        `length_correlation`, Spearman's rank correlation of score and number of characters. None for a number that
+        cannot be had because one side never varies.
+    """
+    scores: list[int] = []
+    metrics: list[float] = []
+    lengths: list[int] = []
+    for row in graded:
+        judged = [(row.solo, row.solo_verdict)]
+        judged += [(each.refined if each.refined is not None else each.draft.text, each.verdict) for each in row.drafts]
+        for text, verdict in judged:
+            if verdict.score is not None:
+                scores.append(verdict.score)
+                metrics.append(task.score(examples[row.example_id], answers.parse(text))[task.metric])
+                lengths.append(len(text))
+    if not scores:
+        return None
+    return {
+        "metric": task.metric,
+        "num_outputs": len(scores),
+        "concordance": concordance(metrics, scores),
+        "length_correlation": _rank_correlation(scores, lengths),
+    }
+
+
+def concordance(truth: Sequence[float], scores: Sequence[float]) -> float | None:
+    """Share of the pairs with different truths that the scores order likewise, ties half; None without such a pair.
+
+    This is (D + 1) / 2 of Somers' D(scores | truth), which is Kendall's tau-b with another divisor.
+    """
+    from scipy.stats import kendalltau
+
+    num_pairs = math.comb(len(truth), 2)
+    num_told_apart, num_scored_apart = num_pairs - _num_tied(truth), num_pairs - _num_tied(scores)
+    if num_told_apart == 0:
+        return None
+    if num_scored_apart == 0:
+        return 0.5
+    somers_d = float(kendalltau(truth, scores).statistic) * math.sqrt(num_scored_apart / num_told_apart)
+    return (somers_d + 1) / 2
+
+
+def _num_tied(values: Sequence[float]) -> int:
+    return sum(math.comb(int(count), 2) for count in np.unique(np.asarray(values), return_counts=True)[1])
+
+
+def _rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return None
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(first, second).statistic)

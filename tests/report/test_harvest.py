@@ -1,0 +1,71 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cowest.report import collect, print_run
+from cowest.report.harvest import harvest_sentences
+from cowest.report.page import render
+from cowest.report.records import Feedback
+from tests.report.sample import summary, write_json
+
+
+def control(low: float) -> dict[str, Any]:
+    return {
+        "num_examples": 200,
+        "num_left_out": 3,
+        "positive_rate": {"value": 0.12, "ci95": [0.08, 0.17]},
+        "real_positive_rate": {"value": 0.34, "ci95": [0.29, 0.39]},
+        "difference": {"value": 0.22, "ci95": [low, 0.28], "p_value": 0.001},
+    }
+
+
+def said(**parts: Any) -> list[str]:
+    return list(harvest_sentences(Feedback.model_validate(summary() | parts)))
+
+
+def test_a_harvest_above_noise() -> None:
+    (sentence,) = said(null_control=control(0.16))
+    assert sentence == (
+        "null control: drafts beat the strong model alone in 34.0% [29.0, 39.0], its own second sample in 12.0% "
+        "[8.0, 17.0] of 200 queries; difference +22.0 points [16.0, 28.0]"
+    )
+
+
+@pytest.mark.parametrize("low", [-0.02, 0.0])
+def test_a_harvest_that_noise_could_give_is_said_plainly(low: float) -> None:
+    (sentence,) = said(null_control=control(low))
+    assert sentence.endswith("The positive rate does not exceed that of noise: these pairs cannot be told from chance")
+
+
+def test_a_control_without_an_example() -> None:
+    (sentence,) = said(null_control={"num_examples": 0, "num_left_out": 5})
+    assert "nothing to say" in sentence
+
+
+@pytest.mark.parametrize(
+    ("concordance", "length", "words"),
+    [
+        (0.931, 0.124, "judge: it orders 93.1% of the pairs of outputs that accuracy tells apart as accuracy does; "
+         "rank correlation of score and length +0.12 (1,200 outputs)"),
+        (None, None, "judge: accuracy is the same for all outputs, so the judge cannot be compared with it "
+         "(1,200 outputs)"),
+    ],
+)  # fmt: skip
+def test_agreement(concordance: float | None, length: float | None, words: str) -> None:
+    agreement = {"metric": "accuracy", "num_outputs": 1200, "concordance": concordance, "length_correlation": length}
+    assert said(judge_agreement=agreement) == [words]
+
+
+def test_nothing_is_said_of_checks_that_were_not_made() -> None:
+    assert said() == said(judge_agreement=None) == []
+
+
+def test_show_and_page_say_it(tmp_path: Path) -> None:
+    write_json(tmp_path / "round-1/feedback/summary.json", summary() | {"null_control": control(-0.1)})
+    stream = io.StringIO()
+    print_run(collect(tmp_path), stream)
+    assert "round 1, null control: drafts beat" in stream.getvalue()
+    assert "cannot be told from chance.\n" in stream.getvalue()
+    assert "null control: drafts beat" in render(tmp_path)
