@@ -190,6 +190,13 @@ class Ledger:
         with self._reading() as reader:
             return int(reader.execute(query, (self.run,)).fetchone()[0])
 
+    def open_requests(self, role: str) -> list[ChatRequest]:
+        """The calls behind `num_open` of one role: in flight when a process ended, or failed."""
+        query = "SELECT request FROM calls WHERE response IS NULL AND run = ? AND role = ?"
+        with self._reading() as reader:
+            rows = reader.execute(query, (self.run, role)).fetchall()
+        return [ChatRequest.model_validate_json(body) for (body,) in rows]
+
     def close(self) -> None:
         """Writes what is waiting and closes the file. Closing twice does nothing."""
         with self._lock:

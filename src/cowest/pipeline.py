@@ -357,7 +357,8 @@ class Pipeline:
             )
 
     def _open(self, config: ModelConfig, role: str) -> ChatModel:
-        return open_model(config, role=role, ledger=self.ledger, seed=self.recipe.seed)
+        shared_with = ("judge",) if role == "strong" and self.recipe.judge == "strong" else ()
+        return open_model(config, role=role, ledger=self.ledger, seed=self.recipe.seed, shared_with=shared_with)
 
     def _judge(self, strong: ChatModel) -> Judge:
         judge = self.recipe.judge

@@ -1,6 +1,7 @@
 """A hard cap on money: the worst case fits before a call is made."""
 
 import asyncio
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -8,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cowest.errors import BudgetError, CompletionError, InputError, TransientEndpointError
+from cowest.ledger import Ledger
 from cowest.models.budgeted import TOKENS_A_MESSAGE, Budgeted, worst_case_usd
+from cowest.models.config import ModelConfig
+from cowest.models.load import load_model
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
 
@@ -42,7 +46,8 @@ def test_the_worst_case_by_hand() -> None:
 @pytest.mark.parametrize("spent", [0.0, 2.5])
 async def test_the_budget_is_used_up_but_not_overrun_however_many_ask_at_once(spent: float) -> None:
     inner = costing(0.1)
-    model = Budgeted(inner, 5.0, cost=cost, spent_usd=spent)
+    model = Budgeted(inner, 5.0, cost=cost)
+    model.spent_before(spent)
     outcomes = await ask(model, 80)
     assert model.spent_usd <= 5.0
     assert 5.0 - model.spent_usd < WORST + 0.1
@@ -96,7 +101,9 @@ async def test_calls_wait_for_what_others_hold_instead_of_giving_up() -> None:
 
 async def test_a_spent_budget_asks_nothing() -> None:
     inner = costing(0.1)
-    (outcome,) = await ask(Budgeted(inner, 1.0, cost=cost, spent_usd=1.0), 1)
+    model = Budgeted(inner, 1.0, cost=cost)
+    model.spent_before(1.0)
+    (outcome,) = await ask(model, 1)
     assert isinstance(outcome, BudgetError)
     assert inner.requests == []
 
@@ -137,3 +144,34 @@ async def test_a_cancelled_call_may_have_been_billed() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert (model.spent_usd, model.reserved_usd) == (WORST, 0.0)
+
+
+async def test_calls_that_a_killed_process_left_unanswered_count_at_their_worst() -> None:
+    model = Budgeted(costing(0.1), 9.0, cost=cost, max_tokens=100)
+    model.spent_before(2.0, [request(), request(max_tokens=None)])
+    assert model.spent_usd == pytest.approx(2.0 + 2 * WORST)
+
+
+async def test_a_restarted_run_counts_strong_and_judge_where_one_model_is_both(tmp_path: Path) -> None:
+    config = ModelConfig.model_validate(
+        {
+            "model": "openai/m",
+            "base_url": "http://127.0.0.1:9/v1",
+            "sampling": {"max_tokens": 10},
+            "budget_usd": 5.0,
+            "price": {"input": 1e3, "output": 1e4},
+        }
+    )
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        for role in ("strong", "judge", "weak"):
+            paid, lost = request(f"paid {role}"), request(f"lost {role}", max_tokens=1)
+            for each in (paid, lost):
+                await ledger.intend(ledger.key(role, "openai/m", "x", each), role, "openai/m", each)
+            key = ledger.key(role, "openai/m", "x", paid)
+            await ledger.settle(key, Completion(text="a", finish_reason="stop", cost_usd=1.0))
+        model = load_model(config, role="strong", ledger=ledger, shared_with=["judge"])
+    capped = model.model
+    while not isinstance(capped, Budgeted):
+        capped = capped.model
+    lost_usd = [worst_case_usd(request(f"lost {role}", max_tokens=1), cost) for role in ("strong", "judge")]
+    assert capped.spent_usd == pytest.approx(2.0 + sum(lost_usd))

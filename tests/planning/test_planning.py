@@ -133,3 +133,11 @@ def test_tokens_are_counted_by_the_models_own_tokenizer_where_it_is_at_hand() ->
     assert lab.count("120 mg of the drug") < 12
     unknown = TokenCounter(ModelConfig(model="openai/some-model", base_url="http://127.0.0.1:9/v1"))
     assert unknown.count("x" * 400) == 100
+
+
+def test_the_null_control_and_the_judges_repeats_are_planned(tmp_path: Path) -> None:
+    judge = {"model": "scripted/tests.worlds:strong_reply", "repeats": 3, "sampling": {"temperature": 1.0}}
+    plan = plan_of(tmp_path / "run", judge=judge, feedback={"samples": 5, "null_control": 8})
+    feedback = plan.high.stages["feedback, round 1"]
+    assert feedback["strong"].calls == 20 * (1 + 5) + 8
+    assert feedback["judge"].calls == 3 * (20 * (1 + 5) + 8)

@@ -1,7 +1,7 @@
 """A model with a hard cap on its money."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from weakref import WeakKeyDictionary
 
 from cowest.errors import BudgetError, CompletionError, InputError, TransientEndpointError
@@ -25,7 +25,6 @@ class Budgeted:
     Args:
         budget_usd: the cap.
         cost: prices a usage.
-        spent_usd: what was spent before, in earlier processes of the same run.
         max_tokens: the cap on completions whose request has none; they are sent with it.
 
     Raises:
@@ -38,14 +37,13 @@ class Budgeted:
         budget_usd: float,
         *,
         cost: Cost,
-        spent_usd: float = 0.0,
         max_tokens: int | None = None,
     ) -> None:
         self.model = model
         self.name = model.name
         self.identity = model.identity
         self.budget_usd = budget_usd
-        self.spent_usd = spent_usd
+        self.spent_usd = 0.0
         self.reserved_usd = 0.0
         self._cost = cost
         self._max_tokens = max_tokens
@@ -56,6 +54,16 @@ class Budgeted:
                 f"budget_usd is set for {self.name!r}, but its price is not known. Give it: price: {{input: .., "
                 "output: ..} in USD per million tokens."
             )
+
+    def spent_before(self, usd: float, unanswered: Iterable[ChatRequest] = ()) -> None:
+        """Counts what was spent before, in earlier processes of the same run.
+
+        Args:
+            usd: of the replies that were kept.
+            unanswered: calls that were sent, or about to be, and of which no reply was kept: they may have been billed.
+        """
+        limited = (self._limited(request) for request in unanswered)
+        self.spent_usd += usd + sum(worst_case_usd(request, self._cost) for request in limited)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation if the budget allows.

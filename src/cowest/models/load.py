@@ -1,5 +1,7 @@
 """From a recipe's section to a model that is ready to be called."""
 
+from collections.abc import Sequence
+
 from pydantic import ValidationError
 
 from cowest import plugins, pricing
@@ -20,7 +22,14 @@ from cowest.models.retrying import Retrying
 from cowest.types import Usage
 
 
-def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = None, seed: int = 0) -> Metered:
+def load_model(
+    config: ModelConfig | str,
+    *,
+    role: str,
+    ledger: Ledger | None = None,
+    seed: int = 0,
+    shared_with: Sequence[str] = (),
+) -> Metered:
     """Builds the model that `config` names.
 
     Args:
@@ -28,6 +37,8 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
         role: what it is in the run, e.g. "weak", "strong", "judge": the name its calls are kept and counted under.
         ledger: where its calls are kept; None keeps nothing.
         seed: of sampling in process, and of the waits between retries.
+        shared_with: other roles that call this very model, such as the judge where it is the strong one: what they
+            spent in earlier processes counts towards the same budget.
 
     Raises:
         InputError: the provider, the model or a setting is wrong; nothing was called.
@@ -37,7 +48,7 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
     provider: ChatModel = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, seed)
     model: ChatModel
     if config.batch:
-        model = _capped(_batched(provider, config, ledger), config, ledger, role)
+        model = _capped(_batched(provider, config, ledger), config, ledger, (role, *shared_with))
         return Metered(_kept(_redacted(model, config), ledger, role), role)
     if getattr(provider, "in_process", False):
         if config.redact is not None:
@@ -49,7 +60,9 @@ def load_model(config: ModelConfig | str, *, role: str, ledger: Ledger | None = 
     # From the inside out: a call is paced, bounded in number, within budget, repeated where that may help, redacted,
     # kept once paid for, and counted. So what the ledger knows is neither paced nor paid, and every attempt is both.
     model = Paced(provider, _limits(provider, config))
-    model = Retrying(_capped(Concurrent(model, config.max_concurrency), config, ledger, role), seed=seed)
+    model = Retrying(
+        _capped(Concurrent(model, config.max_concurrency), config, ledger, (role, *shared_with)), seed=seed
+    )
     return Metered(_kept(_redacted(model, config), ledger, role), role)
 
 
@@ -62,7 +75,7 @@ def _batched(provider: ChatModel, config: ModelConfig, ledger: Ledger | None) ->
     return Batched(provider, None if ledger is None else ledger.path.with_suffix(".batches.jsonl"))
 
 
-def _capped(model: ChatModel, config: ModelConfig, ledger: Ledger | None, role: str) -> ChatModel:
+def _capped(model: ChatModel, config: ModelConfig, ledger: Ledger | None, roles: Sequence[str]) -> ChatModel:
     if config.budget_usd is None:
         return model
 
@@ -76,8 +89,12 @@ def _capped(model: ChatModel, config: ModelConfig, ledger: Ledger | None, role: 
             batch=config.batch,
         )
 
-    spent_usd = 0.0 if ledger is None else ledger.spend_usd(role)
-    return Budgeted(model, config.budget_usd, cost=cost, spent_usd=spent_usd, max_tokens=config.sampling.max_tokens)
+    capped = Budgeted(model, config.budget_usd, cost=cost, max_tokens=config.sampling.max_tokens)
+    if ledger is None:
+        return capped
+    for role in roles:
+        capped.spent_before(ledger.spend_usd(role), ledger.open_requests(role))
+    return capped
 
 
 def _redacted(model: ChatModel, config: ModelConfig) -> ChatModel:

@@ -1,5 +1,6 @@
 """Opening whatever a caller holds: a name, a config, a trained model, or a model that is open already."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from cowest.checking import check
@@ -24,7 +25,9 @@ class Named(Protocol):
 Openable = str | ModelConfig | ChatModel | Named
 
 
-def open_model(what: Openable, *, role: str, ledger: Ledger | None = None, seed: int = 0) -> Metered:
+def open_model(
+    what: Openable, *, role: str, ledger: Ledger | None = None, seed: int = 0, shared_with: Sequence[str] = ()
+) -> Metered:
     """Opens a model for a role.
 
     Args:
@@ -33,6 +36,7 @@ def open_model(what: Openable, *, role: str, ledger: Ledger | None = None, seed:
         role: the name its calls are counted and kept under.
         ledger: where its calls are kept; None leaves it as it is.
         seed: of sampling in process.
+        shared_with: other roles whose spend counts towards the budget of this model.
 
     Raises:
         InputError: the model cannot be opened.
@@ -45,7 +49,7 @@ def open_model(what: Openable, *, role: str, ledger: Ledger | None = None, seed:
     if isinstance(what, ChatModel):
         return _wrap(what, role, ledger)
     if isinstance(what, str | ModelConfig):
-        return load_model(what, role=role, ledger=ledger, seed=seed)
+        return load_model(what, role=role, ledger=ledger, seed=seed, shared_with=shared_with)
     return load_model(what.model, role=role, ledger=ledger, seed=seed)
 
 

@@ -12,13 +12,14 @@ from cowest.annotators import load_annotator
 from cowest.collaboration import Collaboration
 from cowest.formats import load_format
 from cowest.in_flight import map_in_flight
-from cowest.judge import Judge, ModelJudge
+from cowest.judge import Judge, JudgeConfig, ModelJudge
 from cowest.methods import Setting, make_methods
 from cowest.models import ModelConfig
 from cowest.pipeline import Pipeline
 from cowest.planning.rehearsal import Count, Rehearsed, RehearsedJudge, World
 from cowest.planning.tokens import TokenCounter
 from cowest.recipe import ProgramJudge
+from cowest.stages._harvest import null_sample
 from cowest.stages.feedback import draw
 from cowest.types import Example, Sampling, Usage
 
@@ -196,13 +197,24 @@ class _Planner:
         )
         judge: Judge = RehearsedJudge(world)
         if not isinstance(recipe.judge, ProgramJudge):
-            judge = ModelJudge(self._model("judge", "judge", world, counts), self.pipeline.prompts)
+            sampling, repeats = None, 1
+            if isinstance(recipe.judge, JudgeConfig):
+                sampling, repeats = recipe.judge.sampling, recipe.judge.repeats
+            model = self._model("judge", "judge", world, counts)
+            judge = ModelJudge(model, self.pipeline.prompts, sampling, repeats)
         annotator = load_annotator(
             recipe.feedback.kind, collaboration, judge, samples=recipe.feedback.samples, skip_settled=skip_settled
         )
         graded = synchronous.run(map_in_flight(annotator.annotate, rehearsed, len(rehearsed)))
         scale = len(queries) / len(rehearsed)
-        return self._scaled(counts, scale), round(scale * sum(len(preferences.pairs(each, ())) for each in graded))
+        spends = self._scaled(counts, scale)
+        if controlled := min(recipe.feedback.null_control, len(queries)):
+            counts.clear()
+            pairs = list(zip(rehearsed, graded, strict=True))
+            synchronous.run(map_in_flight(lambda pair: null_sample(*pair, collaboration, judge), pairs, len(pairs)))
+            control = self._scaled(counts, controlled / len(rehearsed))
+            spends = {role: _plus(spend, control[role]) if role in control else spend for role, spend in spends.items()}
+        return spends, round(scale * sum(len(preferences.pairs(each, ())) for each in graded))
 
     def _evaluate(self, world: World, examples: Sequence[Example]) -> dict[str, Spend]:
         counts: dict[str, Count] = {}

@@ -124,12 +124,13 @@ def feedback(
     config = check(FeedbackConfig, (config or FeedbackConfig()).model_dump() | settings, "feedback cannot be done so")
     with contextlib.ExitStack() as stack:
         ledger = ledger or stack.enter_context(contextlib.closing(Ledger(out / "ledger.sqlite")))
+        shared_with = ("judge",) if judge is None else ()
         roles = {
-            role: open_model(model, role=role, ledger=ledger, seed=seed)
-            for role, model in (("weak", weak), ("strong", strong))
+            "weak": open_model(weak, role="weak", ledger=ledger, seed=seed),
+            "strong": open_model(strong, role="strong", ledger=ledger, seed=seed, shared_with=shared_with),
         }
         if judge is None:
-            judge = ModelJudge(open_model(strong, role="judge", ledger=ledger, seed=seed), prompts)
+            judge = ModelJudge(open_model(roles["strong"], role="judge", ledger=ledger, seed=seed), prompts)
         if isinstance(judge, ModelJudge) and isinstance(judge.model, Metered):
             roles["judge"] = judge.model
         collaboration = Collaboration(
