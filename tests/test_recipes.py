@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cowest.pipeline import Pipeline
+from cowest.planning import make_plan
 from cowest.recipe import Recipe, load_recipe
 from cowest.tasks import load_task
 from tests.tasks.invented import ROWS, lay_out
@@ -39,6 +41,22 @@ def test_the_task_reads_files_of_the_recipes_names(name: str, tmp_path: Path, mo
         lay_out(task.name, Path(location))
         found = task.validate(task.split(split))
         assert found.num_gold_full == found.num_examples == len(ROWS[task.name])
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if recipe_of(name).task.name in ROWS])
+def test_is_planned(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe(FOLDER / name, ["task.overlap=keep"])
+    for location in (recipe.task.train, recipe.task.validation, recipe.task.test):
+        if location is not None:
+            lay_out(recipe.task.name, Path(location))
+    plan = make_plan(Pipeline(recipe))
+    rows = len(ROWS[recipe.task.name])
+    assert (plan.num_queries, plan.num_evaluated) == (rows, rows)
+    strong = plan.high.stages["feedback, round 1"]["strong"]
+    assert strong.calls == rows * (1 + recipe.feedback.samples)
+    assert strong.cost_usd is not None
+    assert strong.cost_usd > 0
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -143,6 +143,40 @@ STRATEGYQA = [
         "evidence": [],
     },
 ]
+TATQA = [
+    {
+        "table": {"uid": "t1", "table": [["", "2019", "2018"], ["Ferries", "$ 12", "$ 9"]]},
+        "paragraphs": [{"uid": "p1", "order": 1, "text": "Amounts are in thousands."}],
+        "questions": [
+            {
+                "uid": "q1",
+                "order": 1,
+                "question": "By how much did ferries grow?",
+                "answer": 3,
+                "derivation": "12-9",
+                "answer_type": "arithmetic",
+                "answer_from": "table-text",
+                "scale": "thousand",
+            }
+        ],
+    },
+    {
+        "table": {"uid": "t2", "table": [["", "2019"], ["Barges", "4"]]},
+        "paragraphs": [{"uid": "p2", "order": 1, "text": "Barges carry gravel."}],
+        "questions": [
+            {
+                "uid": "q2",
+                "order": 1,
+                "question": "What do barges carry?",
+                "answer": ["gravel"],
+                "derivation": "",
+                "answer_type": "span",
+                "answer_from": "text",
+                "scale": "",
+            }
+        ],
+    },
+]
 ROWS: dict[str, Any] = {
     "ifqa": IFQA,
     "medmcqa": MEDMCQA,
@@ -150,6 +184,7 @@ ROWS: dict[str, Any] = {
     "pubmedqa": PUBMEDQA,
     "diasafety": DIASAFETY,
     "strategyqa": STRATEGYQA,
+    "tatqa": TATQA,
 }
 """By task: a list of rows, or where the publisher maps ids to entries an object of them."""
 

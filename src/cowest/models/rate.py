@@ -11,7 +11,7 @@ FIRST_RATE = 8.0
 """Calls a second before anything is known: a wrong key costs few calls."""
 BLIND_CUT = 0.8
 """What is left of a rate that may be far above the limit."""
-GROWTH = 1.0
+GROWTH = 0.7
 """How much of itself the rate grows by in a round trip before a limit was met."""
 LEAST_LEFT = 0.4
 """What is left at least of a rate in one episode, besides the cut."""
@@ -21,7 +21,7 @@ FASTEST_SEARCH = 0.05
 """Growth with one success at most, for endpoints of less than a few calls a second."""
 CUT, CUT_AGAIN = 0.99, 0.95
 """What is left of a rate that was just above the limit, and of one that was cut a moment ago."""
-REFUSED_SHARE = 0.008
+REFUSED_SHARE = 0.005
 """Refusals a success that staying at the limit may cost."""
 PAUSED_SHARE = 0.01
 """Share of the time that the waits which refusals ask for may cost."""
@@ -62,7 +62,7 @@ class _Refusals:
 class AdaptiveRate:
     """The rate of one endpoint: grows while calls succeed, is cut once in each episode of refusals.
 
-    Before a limit was met the rate grows with every success and doubles in a round trip. A refusal begins an episode:
+    Before a limit was met the rate grows with every success, by up to 0.7 in a round trip. A refusal begins an episode:
     the rate is cut once. Refusals of calls sent before the cut cut nothing; they tell how far above the limit it was.
     Then the rate grows steadily until it is refused again, which is the limit. From then on the growth after each
     success balances the cuts at `REFUSED_SHARE` refusals a success, or fewer where each refusal costs a wait.
