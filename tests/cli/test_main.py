@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from cowest.cli import main as cli
+from tests.endpoint import Behaviour, serving
 from tests.test_pipeline import recipe_of
 
 
@@ -170,3 +171,24 @@ def test_doctor_names_rows_that_repeat_contradict_and_overlap(
     assert "✓ 1 rows are left out of an earlier split" in capsys.readouterr().out
     assert cli.main(["run", recipe]) == 2
     assert "The splits overlap: 1 rows" in capsys.readouterr().err
+
+
+def test_doctor_asks_endpoints_what_costs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THE_KEY", "sk-right-key")
+    with serving(Behaviour(key="sk-right-key", known_models=frozenset({"large", "small"}))) as endpoint:
+
+        def said(**strong: Any) -> str:
+            section = {"model": "openai/large", "base_url": endpoint.url, "api_key_env": "THE_KEY"} | strong
+            cli.main(["doctor", write_recipe(tmp_path, strong=section)])
+            return capsys.readouterr().out
+
+        assert "✓ strong: the endpoint answers, takes the key and has the model" in said()
+        assert "! strong: the endpoint does not list 'lrage' among its 2 models. Did you mean 'large'?" in said(
+            model="openai/lrage"
+        )
+        monkeypatch.setenv("THE_KEY", "sk-wrong-key")
+        assert "✗ strong: large at " in said()
+        assert endpoint.counts.calls == 0
+    assert "cannot be reached" in said()

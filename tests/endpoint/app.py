@@ -142,7 +142,10 @@ def _limit_headers(behaviour: Behaviour) -> dict[str, str]:
 
 
 async def _models(request: web.Request) -> web.Response:
-    known = sorted(request.app[BEHAVIOUR].known_models or ())
+    behaviour = request.app[BEHAVIOUR]
+    known = sorted(behaviour.known_models or ())
+    if known and (refusal := refusal_of(behaviour, request.headers.get("Authorization"), known[0])) is not None:
+        return refusal
     return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in known]})
 
 

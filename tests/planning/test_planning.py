@@ -141,3 +141,15 @@ def test_the_null_control_and_the_judges_repeats_are_planned(tmp_path: Path) -> 
     feedback = plan.high.stages["feedback, round 1"]
     assert feedback["strong"].calls == 20 * (1 + 5) + 8
     assert feedback["judge"].calls == 3 * (20 * (1 + 5) + 8)
+
+
+def test_batches_have_their_price_and_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    single = plan_of(tmp_path / "run", strong={"model": "openai/gpt-4.1"})
+    batched = plan_of(tmp_path / "run", strong={"model": "openai/gpt-4.1", "batch": True})
+    assert single.high.cost_usd is not None
+    assert batched.high.cost_usd == pytest.approx(single.high.cost_usd / 2)
+    assert (batched.high.wall_s, batched.batched) == (0.0, ["strong"])
+    printed = io.StringIO()
+    print_plan(batched, printed)
+    assert "Through the batch interface: strong." in printed.getvalue()

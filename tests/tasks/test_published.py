@@ -38,6 +38,7 @@ TARGETS = {
         "Explanation: Herons are birds. Birds do not read.\nAnswer: no",
         "Explanation: Ladders are metres long.\nAnswer: yes",
     ],
+    "tatqa": ["Explanation: 12-9\nAnswer: 3 thousand", "Answer: gravel"],
 }
 
 
@@ -66,7 +67,7 @@ def test_no_answer_scores_nothing(task: Task) -> None:
 def test_labels_are_known_where_macro_f1_is_wanted(task: Task) -> None:
     for example in task.test:
         gold = task.gold_label(example)
-        assert (gold is None) == (task.name == "ifqa")
+        assert (gold is None) == (task.name in ("ifqa", "tatqa"))
         assert task.label_of(example, task.reference_answer(example)) == gold
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 
 if TYPE_CHECKING:
+    from cowest.models import ChatModel, ModelConfig
     from cowest.pipeline import Pipeline
     from cowest.recipe import Recipe
     from cowest.tasks import Problem
@@ -145,11 +146,44 @@ def _check_models(recipe: "Recipe") -> Iterator[Check]:
         configs["judge"] = recipe.judge
     for role, config in configs.items():
         try:
-            load_model(config, role=role)
+            model = load_model(config, role=role)
             where = f" at {config.base_url}" if config.base_url else ""
             yield FINE, f"{role}: {config.model}{where} can be opened (nothing was sent)"
+            yield from _check_endpoint(role, config, model)
         except InputError as error:
             yield FAULT, f"{role}: {error}"
+
+
+def _check_endpoint(role: str, config: "ModelConfig", model: "ChatModel") -> Iterator[Check]:
+    """Asks an endpoint which models it has, where it can tell: reaches it, and tries the key, without a paid call."""
+    from cowest import synchronous
+    from cowest.errors import EndpointError
+    from cowest.plugins import nearest
+
+    while hasattr(model, "model"):
+        model = model.model
+    if not hasattr(model, "listed_models"):
+        return
+
+    async def ask() -> list[str] | None:
+        try:
+            listed: list[str] | None = await model.listed_models()
+            return listed
+        finally:
+            await model.close()
+
+    try:
+        listed = synchronous.run(ask())
+    except EndpointError as error:
+        yield FAULT, f"{role}: {error}"
+        return
+    if listed is None:
+        yield LOOK, f"{role}: the endpoint answers, but does not say which models it has"
+    elif config.model_name not in listed:
+        hint = nearest(config.model_name, listed)
+        yield LOOK, f"{role}: the endpoint does not list {config.model_name!r} among its {len(listed)} models.{hint}"
+    else:
+        yield FINE, f"{role}: the endpoint answers, takes the key and has the model (no call was paid)"
 
 
 def _check_machine(pipeline: "Pipeline") -> Iterator[Check]:

@@ -34,6 +34,7 @@ ASSUMED = {
 """Where nothing was measured: shares, tokens a reply, and seconds a call. The high case also saves no call by rule."""
 
 JUDGE_TOKENS = 2
+IN_PROCESS = ("local", "scripted")
 
 
 class Spend(BaseModel):
@@ -52,8 +53,8 @@ class Case(BaseModel):
         stages: spend by stage and role.
         roles: spend by role.
         cost_usd: of all; None where a price is unknown.
-        wall_s: seconds of calls to endpoints, at the known limits or the assumed latency. Training, and models in this
-            process, come on top.
+        wall_s: seconds of calls to endpoints, at the known limits or the assumed latency. Training, models in this
+            process and batches come on top.
         num_pairs: preference pairs of all rounds.
     """
 
@@ -75,6 +76,7 @@ class Plan(BaseModel):
         measured: what was taken from earlier rounds of this run instead of being assumed.
         already_paid: replies that the run's ledger holds, by role; they are not paid again.
         budgets_usd: caps by role, where there are any.
+        batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
     """
 
     run: str
@@ -88,6 +90,7 @@ class Plan(BaseModel):
     measured: dict[str, float]
     already_paid: dict[str, int]
     budgets_usd: dict[str, float]
+    batched: list[str]
     low: Case
     high: Case
 
@@ -134,6 +137,7 @@ class _Planner:
             budgets_usd={
                 role: config.budget_usd for role, config in self.configs.items() if config.budget_usd is not None
             },
+            batched=[role for role, config in self.configs.items() if config.batch],
             low=low,
             high=high,
         )
@@ -263,7 +267,7 @@ class _Planner:
         by_config: dict[str, tuple[ModelConfig, int, int]] = {}
         for role, spend in roles.items():
             config = self.configs[role]
-            if config.provider == "local":
+            if config.provider in IN_PROCESS or config.batch:
                 continue
             _, calls, tokens = by_config.get(config.model_dump_json(), (config, 0, 0))
             total = spend.usage.prompt_tokens + spend.usage.completion_tokens
@@ -281,10 +285,15 @@ def _seconds(config: ModelConfig, calls: int, tokens: int, latency_s: float) -> 
 
 
 def _cost_usd(config: ModelConfig, usage: Usage) -> float | None:
-    if config.provider in ("local", "scripted"):
+    if config.provider in IN_PROCESS:
         return 0.0
     return pricing.cost_usd(
-        usage, model=config.model_name, provider=config.provider, price=config.price, base_url=config.base_url
+        usage,
+        model=config.model_name,
+        provider=config.provider,
+        price=config.price,
+        base_url=config.base_url,
+        batch=config.batch,
     )
 
 

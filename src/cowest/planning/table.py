@@ -72,6 +72,11 @@ def _notes(plan: Plan) -> Iterator[str]:
     if plan.already_paid:
         known = ", ".join(f"{words.count(count)} {role}" for role, count in plan.already_paid.items())
         yield f"The run's ledger holds replies that are not paid again: {known}."
+    if plan.batched:
+        yield (
+            f"Through the batch interface: {', '.join(plan.batched)}. Its time is not in the estimate: each dependent "
+            "round of feedback, and each method of evaluation, may take up to a day (docs/batches.md)."
+        )
     for role, spend in plan.high.roles.items():
         if spend.cost_usd is None:
             yield f"The price of {role} is not known. Give it: price: {{input: .., output: ..}}, USD per million."

@@ -1,5 +1,6 @@
 """OpenAI-compatible endpoints: OpenAI itself, vLLM, SGLang, `transformers serve`, Ollama, gateways."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,27 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
 
     def _failure(self, error: Any) -> CowestError:
         return _openai_failures.translate(error, self._where, secret=self._key)
+
+    async def listed_models(self) -> list[str] | None:
+        """The models that the endpoint says it has, which costs nothing; None where it keeps no such list.
+
+        Raises:
+            EndpointError: the key is wrong, or the endpoint cannot be reached.
+        """
+        import openai
+
+        client = await self._client()
+        try:
+            async with asyncio.timeout(min(self._config.timeout_s, 20)):
+                return [model.id async for model in client.models.list()]
+        except TimeoutError:
+            raise _openai_failures.timed_out(self._where, self._config.timeout_s) from None
+        except openai.APIStatusError as error:
+            if error.status_code in (401, 403):
+                raise self._failure(error) from None
+            return None
+        except openai.OpenAIError as error:
+            raise self._failure(error) from None
 
     @property
     def batch_where(self) -> str:
