@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
-from cowest.types import Record, Sampling
+from cowest import pricing
+from cowest.types import Record, Sampling, Usage
 
 
 class Price(Record):
@@ -55,3 +56,31 @@ class ModelConfig(Record):
     def model_name(self) -> str:
         """The part after the first slash."""
         return self.model.partition("/")[2]
+
+    def cost_usd(
+        self,
+        usage: Usage,
+        *,
+        model: str | None = None,
+        num_cached_tokens: int = 0,
+        num_cache_written_tokens: int = 0,
+        batch: bool | None = None,
+    ) -> float | None:
+        """USD of a call; None where no price is known. See `cowest.pricing.cost_usd`.
+
+        Args:
+            usage: its tokens.
+            model: what the endpoint says it answered with, where that decides the price; else the configured one.
+            num_cached_tokens, num_cache_written_tokens: prompt tokens that are priced apart.
+            batch: whether it came through the batch interface; None where the recipe decides that.
+        """
+        return pricing.cost_usd(
+            usage,
+            model=model or self.model_name,
+            provider=self.provider,
+            price=self.price,
+            base_url=self.base_url,
+            num_cached_tokens=num_cached_tokens,
+            num_cache_written_tokens=num_cache_written_tokens,
+            batch=self.batch if batch is None else batch,
+        )

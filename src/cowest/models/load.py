@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from cowest import plugins, pricing
+from cowest import plugins
 from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.models._batch_interface import BatchProvider
@@ -19,7 +19,6 @@ from cowest.models.metered import Metered
 from cowest.models.paced import Paced
 from cowest.models.redacted import load_redaction
 from cowest.models.retrying import Retrying
-from cowest.types import Usage
 
 
 def load_model(
@@ -79,17 +78,7 @@ def _capped(model: ChatModel, config: ModelConfig, ledger: Ledger | None, roles:
     if config.budget_usd is None:
         return model
 
-    def cost(usage: Usage) -> float | None:
-        return pricing.cost_usd(
-            usage,
-            model=config.model_name,
-            provider=config.provider,
-            price=config.price,
-            base_url=config.base_url,
-            batch=config.batch,
-        )
-
-    capped = Budgeted(model, config.budget_usd, cost=cost, max_tokens=config.sampling.max_tokens)
+    capped = Budgeted(model, config.budget_usd, cost=config.cost_usd, max_tokens=config.sampling.max_tokens)
     if ledger is None:
         return capped
     for role in roles:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from cowest import preferences, pricing, runs, synchronous
+from cowest import preferences, runs, synchronous
 from cowest.annotators import load_annotator
 from cowest.collaboration import Collaboration
 from cowest.formats import load_format
@@ -285,16 +285,7 @@ def _seconds(config: ModelConfig, calls: int, tokens: int, latency_s: float) -> 
 
 
 def _cost_usd(config: ModelConfig, usage: Usage) -> float | None:
-    if config.provider in IN_PROCESS:
-        return 0.0
-    return pricing.cost_usd(
-        usage,
-        model=config.model_name,
-        provider=config.provider,
-        price=config.price,
-        base_url=config.base_url,
-        batch=config.batch,
-    )
+    return 0.0 if config.provider in IN_PROCESS else config.cost_usd(usage)
 
 
 def _plus(a: Spend, b: Spend) -> Spend:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Self
 
-from cowest import pricing
 from cowest.errors import CompletionError, CowestError, EndpointError, InputError
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _openai_failures as failures
@@ -114,12 +113,8 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
     def _cost_usd(self, counts: Any) -> float | None:
         if counts is None:
             return None
-        return pricing.cost_usd(
+        return self._config.cost_usd(
             _usage(counts),
-            model=self._config.model_name,
-            price=self._config.price,
-            base_url=self._config.base_url,
-            provider="anthropic",
             num_cached_tokens=counts.cache_read_input_tokens or 0,
             num_cache_written_tokens=counts.cache_creation_input_tokens or 0,
         )

@@ -4,7 +4,6 @@ import re
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Self
 
-from cowest import pricing
 from cowest.errors import BrokenReplyError, CompletionError, CowestError, EndpointError, InputError
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _openai_failures as failures
@@ -120,14 +119,7 @@ class GoogleModel(RemoteModel["AsyncClient"]):
     def _cost_usd(self, counts: Any) -> float | None:
         if counts is None:
             return None
-        return pricing.cost_usd(
-            _usage(counts),
-            model=self._config.model_name,
-            price=self._config.price,
-            base_url=self._config.base_url,
-            provider="google",
-            num_cached_tokens=counts.cached_content_token_count or 0,
-        )
+        return self._config.cost_usd(_usage(counts), num_cached_tokens=counts.cached_content_token_count or 0)
 
     def _package_errors(self) -> tuple[type[Exception], ...]:
         import httpx2

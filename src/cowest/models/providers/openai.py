@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
-from cowest import pricing
 from cowest.errors import CowestError
 from cowest.models.providers import _openai_failures
 from cowest.models.providers._remote import RemoteModel
@@ -140,11 +139,9 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         if self._config.price is None and isinstance(charged, int | float):
             return float(charged)  # gateways such as OpenRouter say what they charged, in USD
         details = getattr(reply.usage, "prompt_tokens_details", None)
-        return pricing.cost_usd(
+        return self._config.cost_usd(
             _usage(reply),
             model=self._priced_as(reply),
-            price=self._config.price,
-            base_url=self._config.base_url,
             num_cached_tokens=getattr(details, "cached_tokens", None) or 0,
             batch=batch,
         )
