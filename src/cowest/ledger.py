@@ -91,7 +91,9 @@ class Ledger:
 
     async def settle(self, key: str, completion: Completion) -> None:
         """Keeps the reply of an intended call; returns when it is on disk."""
-        response = completion.model_dump(include={"text", "finish_reason", "token_logprobs"}, exclude_none=True)
+        response = completion.model_dump(
+            include={"text", "finish_reason", "token_logprobs", "tokens"}, exclude_none=True
+        )
         usage = _canonical(completion.usage.model_dump())
         values = (_canonical(response), usage, completion.cost_usd, completion.latency_s, time.time(), key)
         await self._write(_SETTLE, values)

@@ -9,9 +9,9 @@ import pytest
 
 from cowest.cli import main as cli
 from cowest.models import ModelConfig
+from cowest.models.tokens import TokenCounter
 from cowest.pipeline import Pipeline
 from cowest.planning import Plan, make_plan, print_plan
-from cowest.planning.tokens import TokenCounter
 from cowest.recipe import make_recipe
 from tests.test_pipeline import recipe_of
 from tests.worlds import tree

@@ -4,16 +4,20 @@ The calls that are counted are therefore those that the stages make, whatever th
 """
 
 import hashlib
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cowest.planning.tokens import TokenCounter
+from cowest.methods.self_refine import ENOUGH
+from cowest.models.tokens import TokenCounter
 from cowest.types import ChatRequest, Completion, Example, Usage, Verdict
 
 SOLO, HELPED, UNHELPED = "⟦alone⟧", "⟦helped⟧", "⟦unhelped⟧"
 _SCORES = {SOLO: 5, HELPED: 8, UNHELPED: 3}
 _MARK = re.compile("⟦[a-z]+⟧")
+_TOKEN = re.compile(r"\s*\S+")
+_UNSURE = math.log(0.3)
 SOLVED_SCORE = 10
 
 
@@ -24,11 +28,14 @@ class World:
     Attributes:
         solved_alone: share of queries whose strong-alone output gets the full score.
         helped: share of drafts whose refined output beats the strong model alone, among the other queries.
+        sure: share of replies that their own model is sure of: whose tokens are all probable, in which it finds nothing
+            to change, and, of the strong model, which agree with the weak one.
         tokens: length of a reply by role.
     """
 
     solved_alone: float
     helped: float
+    sure: float
     tokens: dict[str, int]
 
 
@@ -56,9 +63,11 @@ class Rehearsed:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Counts one call, unless the ledger would know it."""
+        length = self.world.tokens[self.role]
+        limit = min(length, request.sampling.max_tokens or length)
         usage = Usage(
             prompt_tokens=self._counter.count_messages([message.content for message in request.messages]),
-            completion_tokens=self.world.tokens[self.role],
+            completion_tokens=limit,
         )
         digest = _digest(request.model_dump_json())
         if digest not in self._known:
@@ -66,7 +75,15 @@ class Rehearsed:
             count = self._counts.setdefault(self.role, Count())
             count.calls += 1
             count.usage += usage
-        return Completion(text=self._reply(request), finish_reason="stop", usage=usage)
+        tokens = _TOKEN.findall(self._reply(request))[: limit if limit < length else None]
+        is_sure = self._is_sure(request)
+        return Completion(
+            text="".join(tokens),
+            finish_reason="length" if limit < length else "stop",
+            usage=usage,
+            tokens=tuple(tokens),
+            token_logprobs=(0.0 if is_sure else _UNSURE,) * len(tokens),
+        )
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -75,6 +92,8 @@ class Rehearsed:
         prompt = request.messages[-1].content
         if self.role == "judge":
             return str(_score(request.messages[0].content, self.world))
+        if ENOUGH in prompt and self._is_sure(request):
+            return ENOUGH
         # Unlike any other reply, as a sampled one would be, and as long as is assumed.
         mark = ""
         if self.role == "strong":
@@ -84,7 +103,11 @@ class Rehearsed:
         else:
             mark = "⟦draft⟧"
         filler = f"{_digest(self.name, prompt, request.sample_index)[:8]} " + "the " * self.world.tokens[self.role]
-        return f"Explanation: {mark} {filler}\nAnswer: none"
+        answer = "none" if self.role == "weak" or self._is_sure(request) else "another"
+        return f"Explanation: {mark} {filler}\nAnswer: {answer}"
+
+    def _is_sure(self, request: ChatRequest) -> bool:
+        return _share("sure", request.messages[-1].content, request.sample_index) < self.world.sure
 
 
 class RehearsedJudge:

@@ -121,6 +121,7 @@ class OpenAIModel:
             finish_reason=choice.finish_reason,
             usage=usage,
             token_logprobs=tuple(token.logprob for token in tokens) if tokens else None,
+            tokens=tuple(token.token for token in tokens) if tokens else None,
             latency_s=latency_s,
             cost_usd=pricing.cost_usd(
                 usage,
