@@ -15,9 +15,13 @@ class Token(NamedTuple):
     logprob: float
 
     @property
-    def probability(self) -> float:
-        """In [0, 1]."""
-        return math.exp(self.logprob)
+    def content_start(self) -> int:
+        """Where it begins, spaces before it aside."""
+        return self.start + len(self.text) - len(self.text.lstrip())
+
+    def is_above(self, probability: float) -> bool:
+        """Whether the model gave it more than this; compared as logarithms, so that an edge is exact."""
+        return probability == 0 or self.logprob > math.log(probability)
 
 
 def tokens_of(completion: Completion, role: str) -> list[Token]:

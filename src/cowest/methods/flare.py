@@ -81,10 +81,10 @@ class FLARE:
             raise
 
     def _is_sure(self, tokens: Sequence[Token]) -> bool:
-        return all(token.probability > self.options.sure_above for token in tokens)
+        return all(token.is_above(self.options.sure_above) for token in tokens)
 
     def _query(self, tokens: Sequence[Token]) -> str:
-        kept = "".join(token.text if token.probability > self.options.masked_up_to else " " for token in tokens)
+        kept = "".join(token.text if token.is_above(self.options.masked_up_to) else " " for token in tokens)
         return " ".join(kept.split())
 
 
@@ -103,7 +103,9 @@ def first_sentence(completion: Completion) -> Sentence:
     stop = whole if end is None else end.end()
     ended = blank is not None or completion.finish_reason == "stop" or not text.strip()
     is_last = ended and stop >= len(text[:whole].rstrip())
-    return Sentence(text[:stop], tuple(token for token in tokens if token.start < stop), is_last)
+    # A token that opens the next sentence may begin with the space after this one.
+    length = len(text[:stop].rstrip())
+    return Sentence(text[:stop], tuple(token for token in tokens if token.content_start < length), is_last)
 
 
 def _joined(written: str, sentence: str) -> str:

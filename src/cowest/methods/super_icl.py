@@ -49,8 +49,8 @@ class SuperICL:
         self.task = task
         self.options = options
         self.count_tokens = count_tokens
-        count = min(options.demonstrations, len(unseen))
-        self._chosen = [unseen[index] for index in Random(f"super_icl {seed}").sample(range(len(unseen)), count)]
+        order = Random(f"super_icl {seed}").sample(range(len(unseen)), len(unseen))
+        self._chosen = [unseen[index] for index in order[: options.demonstrations]]
         self._demonstrations: list[Demonstration] | None = None
 
     async def prepare(self, num_in_flight: int) -> Preparation:
