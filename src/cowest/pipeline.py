@@ -224,8 +224,8 @@ class Pipeline:
         rounds = [number for number in range(1, recipe.rounds + 1) if self._align_is_done(number)]
         results_file = self.folder.evaluate / "results.json"
         inputs = self._inputs(EVALUATE_KEYS, examples) | {"rounds_done": len(rounds)}
-        if recipe.retrieval.corpus is not None:
-            inputs["corpus"] = self._retriever(recipe.retrieval.corpus).digest
+        if self._retriever is not None:
+            inputs["corpus"] = self._retriever.digest
         inputs_file = self.folder.evaluate / "inputs.json"
         if results_file.is_file() and inputs_file.is_file() and runs.read_json(inputs_file) == inputs:
             self.say("evaluate: done before")
@@ -293,15 +293,9 @@ class Pipeline:
         seen = {_as_asked(self.task.identity(example)) for example in self.sft_examples()} if recipe.task.train else ()
         return [example for example in unseen if _as_asked(self.task.identity(example)) not in seen]
 
-    def setting(self, weak: Mapping[str, ChatModel], strong: ChatModel, *, keeps_index: bool = True) -> Setting:
-        """What the recipe's methods are made from.
-
-        Args:
-            weak: the weak model's stages by name.
-            strong: the strong model.
-            keeps_index: whether the corpus's index is kept in the run's folder.
-        """
-        recipe, corpus = self.recipe, self.recipe.retrieval.corpus
+    def setting(self, weak: Mapping[str, ChatModel], strong: ChatModel) -> Setting:
+        """What the recipe's methods are made from, with the weak model's stages by name."""
+        recipe = self.recipe
         return Setting(
             weak=weak,
             strong=strong,
@@ -309,7 +303,7 @@ class Pipeline:
             task=self.task,
             seed=recipe.seed,
             options=recipe.evaluate.settings,
-            retriever=None if corpus is None else self._retriever(corpus, keeps_index),
+            retriever=self._retriever,
             unseen=self.unseen_examples,
             logprobs={"weak": recipe.weak.gives_logprobs, "strong": recipe.strong.gives_logprobs},
             count_tokens=self._count_tokens,
@@ -333,8 +327,10 @@ class Pipeline:
     def _strong_tokens(self) -> TokenCounter:
         return TokenCounter(self.recipe.strong)
 
-    def _retriever(self, corpus: str, keeps_index: bool = True) -> Retriever:
-        return Retriever(corpus, self.recipe.retrieval.top_k, self.folder.retrieval if keeps_index else None)
+    @cached_property
+    def _retriever(self) -> Retriever | None:
+        config = self.recipe.retrieval
+        return None if config.corpus is None else Retriever(config.corpus, config.top_k, self.folder.retrieval)
 
     @property
     def _has_base(self) -> bool:

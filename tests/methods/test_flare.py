@@ -46,7 +46,7 @@ Go on exactly where it stops. Write only what comes next, and repeat nothing."""
 
 
 class Remembering(Retriever):
-    """Finds one passage and remembers what for."""
+    """Finds another passage for every search, and remembers what was searched."""
 
     def __init__(self) -> None:
         self.queries: list[str] = []
@@ -57,7 +57,7 @@ class Remembering(Retriever):
 
     def search(self, query: str) -> list[Passage]:
         self.queries.append(query)
-        return self.passages
+        return [Passage(str(len(self.queries)), "p")]
 
 
 def flare(*replies: Completion, retriever: Retriever | None = None, **options: Any) -> tuple[Method, ScriptedModel]:
@@ -107,6 +107,12 @@ def test_where_nothing_is_left_the_question_is_the_query() -> None:
     method, _ = flare(said("Answer: slow", 0.2), said("Answer: slow"), retriever=retriever)
     run(method)
     assert retriever.queries == ["How fast is a snail?"] * 2
+
+
+def test_the_same_passages_are_not_asked_with_again(tmp_path: Path) -> None:
+    method, strong = flare(said("Answer: slow", 0.5), retriever=corpus(tmp_path, "A slow snail."))
+    assert run(method).calls == {"strong": 1}
+    assert len(strong.requests) == 1
 
 
 def test_later_sentences_do_not_count() -> None:

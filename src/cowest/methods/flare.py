@@ -41,7 +41,7 @@ class FLARE:
         self._refusal: str | None = None
 
     async def predict(self, example: Example) -> Prediction:
-        """One call of the strong model for each sentence that it is sure of, two for each other.
+        """One call of the strong model for each sentence, and another where it is unsure and other passages are found.
 
         Raises:
             CompletionError: a call got no usable reply, or the model gives no log-probabilities.
@@ -56,8 +56,10 @@ class FLARE:
             room = min(self.options.ahead_tokens, self.options.max_tokens - num_tokens)
             ahead = await self._go_on(example.query, written, passages, room, calls)
             if not self._is_sure(ahead.tokens):
-                passages = self.retriever.search(self._query(ahead.tokens) or question)
-                ahead = await self._go_on(example.query, written, passages, room, calls)
+                found = self.retriever.search(self._query(ahead.tokens) or question)
+                if found != passages:  # the same passages would make the same request
+                    passages = found
+                    ahead = await self._go_on(example.query, written, passages, room, calls)
             written = _joined(written, ahead.text)
             num_tokens += len(ahead.tokens)
             is_last = ahead.is_last

@@ -1,6 +1,7 @@
 """From a recipe to its estimate: rehearse the stages on a few examples, scale up, price, and time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ from cowest.methods import Prepared, Setting, make_methods
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import Pipeline
-from cowest.planning.rehearsal import Count, Rehearsed, RehearsedJudge, World
+from cowest.planning.rehearsal import Count, Rehearsed, RehearsedJudge, RehearsedRetriever, World
 from cowest.progress import quietly
 from cowest.recipe import ProgramJudge
 from cowest.stages.feedback import draw
@@ -228,7 +229,10 @@ class _Planner:
         strong = self._model("strong", "strong", world, counts)
         stages = self.pipeline.weak_stage_names()
         weak = {stage: self._model("weak", stage, world, counts) for stage in stages}
-        return self.pipeline.setting(weak, strong, keeps_index=False)
+        setting = self.pipeline.setting(weak, strong)
+        config = self.recipe.retrieval
+        retriever = None if config.corpus is None else RehearsedRetriever(config.corpus, config.top_k)
+        return replace(setting, retriever=retriever)
 
     def _model(self, role: str, name: str, world: World, counts: dict[str, Count]) -> Rehearsed:
         return Rehearsed(role, name, world, self.counters[role], counts)
