@@ -34,6 +34,9 @@ def test_of_equal_passages_the_first_of_the_corpus_comes_first(tmp_path: Path) -
     corpus = write(tmp_path, *texts(*["birds sing"] * 30))
     assert [passage.id for passage in Retriever(corpus, top_k=4).search("sing")] == ["1", "2", "3", "4"]
     assert len(Retriever(corpus, top_k=100).search("sing")) == 30
+    mixed = write(tmp_path, *texts(*["birds sing", "sing sing sing"] * 300))
+    ids = [int(passage.id) for passage in Retriever(mixed, top_k=600).search("sing")]
+    assert ids == [*range(2, 601, 2), *range(1, 600, 2)]
 
 
 @pytest.mark.parametrize("query", ["", "?!", "unheard of words"])
