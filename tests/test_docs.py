@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from cowest.methods import MethodOptions
 from cowest.recipe import make_recipe
 from tests.readme_tree import ROOT, written
 
@@ -23,6 +24,12 @@ def test_the_readme_shows_every_file() -> None:
 def test_the_readmes_recipe_is_valid() -> None:
     (recipe,) = blocks(README, "yaml")
     assert make_recipe(yaml.safe_load(recipe)).task.name == "jsonl"
+
+
+def test_the_page_on_methods_shows_the_defaults() -> None:
+    (shown,) = blocks((ROOT / "docs/methods.md").read_text(encoding="utf-8"), "yaml")
+    settings = yaml.safe_load(shown)["evaluate"]["settings"]
+    assert settings == MethodOptions().model_dump()
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:
