@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from cowest import plugins
+from cowest.methods import MethodOptions
 from cowest.models import ModelConfig, load_model
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.redacted import Redacted
@@ -31,6 +32,12 @@ def test_the_readme_shows_every_file() -> None:
 def test_the_readmes_recipe_is_valid() -> None:
     (recipe,) = blocks(README, "yaml")
     assert make_recipe(yaml.safe_load(recipe)).task.name == "jsonl"
+
+
+def test_the_page_on_methods_shows_the_defaults() -> None:
+    (shown,) = blocks((ROOT / "docs/methods.md").read_text(encoding="utf-8"), "yaml")
+    settings = yaml.safe_load(shown)["evaluate"]["settings"]
+    assert settings == MethodOptions().model_dump()
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:

@@ -52,7 +52,7 @@ def test_key_tells_models_apart(who: tuple[str, str, str]) -> None:
 def test_reply_survives_unchanged(tmp_path: Path) -> None:
     completion = Completion(
         text="é \ud800 \x00 done", finish_reason="stop", usage=Usage(prompt_tokens=3, completion_tokens=4),
-        token_logprobs=(-0.125, -2.0), latency_s=0.25, cost_usd=None,
+        token_logprobs=(-0.125, -2.0), tokens=("é ", "done"), latency_s=0.25, cost_usd=None,
     )  # fmt: skip
     with Ledger(tmp_path / "new" / "ledger.sqlite") as ledger:
         name = asyncio.run(keep(ledger, request("\udfff"), completion))

@@ -231,3 +231,66 @@ def test_without_a_pair_there_is_nothing_to_align(tmp_path: Path) -> None:
     recipe = make_recipe(recipe_of(tmp_path, weak__model=f"local/{tmp_path}"))
     with Pipeline(recipe) as pipeline, pytest.raises(InputError, match="Round 1 gave no pair"):
         pipeline.align(1)
+
+
+def corpus_of(folder: Path, text: str = "What is 3 plus 4?") -> str:
+    file = folder.parent / "corpus.jsonl"
+    file.write_text(json.dumps({"text": text}) + "\n")
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"evaluate__methods": ["skr"]}, "names no corpus"),
+        ({"evaluate__methods": ["super_icl"]}, "queries_from: held_back"),
+        ({"evaluate__methods": ["flare"], "retrieval__corpus": "nowhere.jsonl"}, "'nowhere.jsonl' does not exist"),
+        (
+            {"evaluate__methods": ["flare"], "strong__model": "openai/x", "strong__base_url": "http://127.0.0.1:9/v1"},
+            r"strong\.options: \{logprobs: true\}",
+        ),
+    ],
+)
+def test_a_method_that_cannot_work_is_refused_before_anything_is_paid(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    with Pipeline(make_recipe(recipe_of(tmp_path / "run", **change))) as pipeline:
+        with pytest.raises(InputError, match=said):
+            pipeline.check()
+        with pytest.raises(InputError, match=said):
+            pipeline.evaluate()
+        assert pipeline.ledger.counts() == {}
+
+
+def test_evaluation_is_done_again_when_the_corpus_changes(tmp_path: Path) -> None:
+    changes = {"evaluate__methods": ["skr"], "retrieval__corpus": corpus_of(tmp_path / "run")}
+    assert run(tmp_path / "run", "evaluate", **changes) == ["evaluate"]
+    assert run(tmp_path / "run", "evaluate", **changes) == ["evaluate: done before"]
+    corpus_of(tmp_path / "run", "What is 4 plus 5?")
+    assert run(tmp_path / "run", "evaluate", **changes) == ["evaluate"]
+
+
+def unseen(folder: Path, **changes: Any) -> tuple[set[str], set[str]]:
+    """The ids that the weak model was not trained on by the recipe's word, and those that SFT takes."""
+    pipeline = Pipeline(make_recipe(recipe_of(folder, **changes)))
+    return {each.id for each in pipeline.unseen_examples()}, {each.id for each in pipeline.sft_examples()}
+
+
+def test_predictions_are_shown_on_rows_only_that_the_weak_model_was_not_trained_on(tmp_path: Path) -> None:
+    kept_back, trained = unseen(tmp_path, feedback__queries_from="held_back")
+    assert len(kept_back) == 10
+    assert not kept_back & trained
+    of_validation, _ = unseen(tmp_path, task__validation="24")
+    assert of_validation == {f"sum-{index}" for index in range(20, 24)}  # the others stand in the training split too
+    assert unseen(tmp_path)[0] == set()
+    assert unseen(tmp_path, task__validation="24", evaluate__split="validation")[0] == set()
+    assert unseen(tmp_path, feedback__queries_from="held_back", evaluate__split="train")[0] == set()
+
+
+def test_settings_of_methods_are_checked_with_the_recipe(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"evaluate\.settings\.flair"):
+        make_recipe(recipe_of(tmp_path, evaluate__settings={"flair": {}}))
+    with pytest.raises(InputError, match=r"evaluate\.settings\.self_refine\.rounds"):
+        make_recipe(recipe_of(tmp_path, evaluate__settings={"self_refine": {"rounds": 0}}))
+    recipe = make_recipe(recipe_of(tmp_path, evaluate__settings={"flare": {"sure_above": 0.9}}))
+    assert (recipe.evaluate.settings.flare.sure_above, recipe.evaluate.settings.flare.masked_up_to) == (0.9, 0.4)

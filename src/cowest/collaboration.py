@@ -4,7 +4,9 @@ Feedback, evaluation and serving all go through `Collaboration`, so what is trai
 served.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from cowest import answers, synchronous
 from cowest.formats import Format, load_format
@@ -58,15 +60,15 @@ class Collaboration:
 
     async def draft(self, query: str, sample_index: int = 0) -> Completion:
         """y ~ pi_w(y | x), Algorithm 1 line 12."""
-        return await self._complete(self.weak, self.weak_sampling, self.format.template, sample_index, query=query)
+        return await self.ask("weak", self.format.template, {"query": query}, sample_index)
 
     async def solo(self, query: str, sample_index: int = 0, template: str = "solo_chain_of_thought") -> Completion:
         """z ~ pi_s(z | x): the strong model alone, by default with chain of thought (Algorithm 1 line 9)."""
-        return await self._complete(self.strong, self.strong_sampling, template, sample_index, query=query)
+        return await self.ask("strong", template, {"query": query}, sample_index)
 
     async def refine(self, query: str, draft: str, sample_index: int = 0) -> Completion:
         """y* ~ pi_s(y* | x, y): the strong model given the draft (Algorithm 1 line 13)."""
-        return await self._complete(self.strong, self.strong_sampling, "refine", sample_index, query=query, draft=draft)
+        return await self.ask("strong", "refine", {"query": query, "draft": draft}, sample_index)
 
     async def exchange(self, query: str, sample_index: int = 0) -> Exchange:
         """Algorithm 2: a draft, the refined output, and the answer in it."""
@@ -79,9 +81,27 @@ class Collaboration:
         exchange = synchronous.run(self.exchange(query))
         return exchange.answer.final or exchange.output.text
 
-    async def _complete(
-        self, model: ChatModel, sampling: Sampling, template: str, sample_index: int, **values: str
+    async def ask(
+        self,
+        role: Literal["weak", "strong"],
+        template: str,
+        values: Mapping[str, str],
+        sample_index: int = 0,
+        *,
+        max_tokens: int | None = None,
     ) -> Completion:
+        """One call of one of the two, with any of the prompt templates.
+
+        Args:
+            role: which one.
+            template: its name.
+            values: its variables.
+            sample_index: tells samples of the same prompt apart.
+            max_tokens: a cap below the one that the model has anyway.
+        """
+        model, sampling = (self.weak, self.weak_sampling) if role == "weak" else (self.strong, self.strong_sampling)
+        if max_tokens is not None:
+            sampling = sampling.model_copy(update={"max_tokens": min(max_tokens, sampling.max_tokens or max_tokens)})
         request = ChatRequest(
             messages=self.prompts.render(template, **values),
             sampling=sampling,

@@ -127,7 +127,8 @@ class Ledger:
         Returns:
             The reply to go on with: this one, or that of another run which was kept before it.
         """
-        response = completion.model_dump(include={"text", "finish_reason", "token_logprobs"}, exclude_none=True)
+        kept = {"text", "finish_reason", "token_logprobs", "tokens"}
+        response = completion.model_dump(include=kept, exclude_none=True)
         usage = _canonical(completion.usage.model_dump())
         values = (_canonical(response), usage, completion.cost_usd, completion.latency_s)
 

@@ -1,7 +1,7 @@
 """Runs the stages of a recipe in order, skips what is done, runs rounds."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -14,11 +14,13 @@ from cowest.judge import Judge, ModelJudge, load_judge
 from cowest.ledger import Ledger, network_file_system
 from cowest.methods import Setting, find_methods, make_methods
 from cowest.models import ChatModel, ModelConfig, open_model
+from cowest.models.tokens import TokenCounter
 from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.recipe import ProgramJudge, Recipe
 from cowest.report.harvest import null_control_sentence
 from cowest.report.records import Feedback
+from cowest.retrieval import Retriever
 from cowest.stages.align import align
 from cowest.stages.evaluate import chosen, evaluate
 from cowest.stages.feedback import draw, feedback, hold_back
@@ -41,7 +43,7 @@ FEEDBACK_KEYS = (
 )
 JUDGE_KEYS = ("model", "base_url", "sampling", "repeats")
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
-EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate")
+EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
 
 
 class Pipeline:
@@ -114,12 +116,15 @@ class Pipeline:
         """Looks at everything that can be wrong before any work or money goes in.
 
         Raises:
-            InputError: a split is missing or broken, or a model cannot be opened.
+            InputError: a split is missing or broken, a model cannot be opened, or a method cannot work here.
         """
         _ = self._checked_task.train, self.evaluation_examples()
         weak = self.recipe.weak if self.recipe.sft.from_ is None else self._with_model(self.recipe.sft.from_)
-        self._open(weak, "weak")
-        self._judge(self._open(self.recipe.strong, "strong"))
+        drafting, strong = self._open(weak, "weak"), self._open(self.recipe.strong, "strong")
+        self._judge(strong)
+        make_methods(
+            self.recipe.evaluate.methods, self.setting(dict.fromkeys(self.weak_stage_names(), drafting), strong)
+        )
 
     def check_names(self) -> None:
         """Looks for whatever the recipe names besides data and models; opens nothing.
@@ -235,6 +240,8 @@ class Pipeline:
         rounds = [number for number in range(1, recipe.rounds + 1) if self._align_is_done(number)]
         results_file = self.folder.evaluate / "results.json"
         inputs = self._inputs(EVALUATE_KEYS, examples) | {"rounds_done": len(rounds)}
+        if self._retriever is not None:
+            inputs["corpus"] = self._retriever.digest
         inputs_file = self.folder.evaluate / "inputs.json"
         if results_file.is_file() and inputs_file.is_file() and runs.read_json(inputs_file) == inputs:
             self.say("evaluate: done before")
@@ -242,10 +249,7 @@ class Pipeline:
             return results
         self.say("evaluate")
         strong = self._open(recipe.strong, "strong")
-        setting = Setting(
-            weak=self._weak_stages(rounds), strong=strong, collaborate=self._collaboration_of(strong), task=self.task
-        )
-        methods = make_methods(recipe.evaluate.methods, setting)
+        methods = make_methods(recipe.evaluate.methods, self.setting(self._weak_stages(rounds), strong))
         # Only now: what is wrong with the input must not cost the results that are there.
         results_file.unlink(missing_ok=True)
         runs.write_json(inputs_file, inputs)
@@ -289,6 +293,38 @@ class Pipeline:
         """The examples that are measured."""
         return chosen(self._checked_task.split(self.recipe.evaluate.split), self.recipe.evaluate)
 
+    def unseen_examples(self) -> Sequence[Example]:
+        """Examples that the weak model was not trained on and that are not measured: predictions on them are honest.
+
+        The rows that feedback keeps out of SFT, else the validation split; none where the recipe has neither. A row
+        whose question SFT saw elsewhere is left out.
+        """
+        recipe, measured = self.recipe, self.recipe.evaluate.split
+        if recipe.feedback.queries_from == "held_back" and measured != "train":
+            unseen = self.feedback_examples()
+        elif recipe.task.validation is not None and measured != "validation":
+            unseen = self._checked_task.validation
+        else:
+            return ()
+        seen = {_as_asked(self.task.identity(example)) for example in self.sft_examples()} if recipe.task.train else ()
+        return [example for example in unseen if _as_asked(self.task.identity(example)) not in seen]
+
+    def setting(self, weak: Mapping[str, ChatModel], strong: ChatModel) -> Setting:
+        """What the recipe's methods are made from, with the weak model's stages by name."""
+        recipe = self.recipe
+        return Setting(
+            weak=weak,
+            strong=strong,
+            collaborate=self._collaboration_of(strong),
+            task=self.task,
+            seed=recipe.seed,
+            options=recipe.evaluate.settings,
+            retriever=self._retriever,
+            unseen=self.unseen_examples,
+            logprobs={"weak": recipe.weak.gives_logprobs, "strong": recipe.strong.gives_logprobs},
+            count_tokens=self._count_tokens,
+        )
+
     def weak_stage_names(self) -> list[str]:
         """The weak model's stages when all rounds are done, as methods know them."""
         if self.recipe.weak.provider != "local":
@@ -299,6 +335,18 @@ class Pipeline:
     def paid_calls(self) -> dict[str, int]:
         """Replies by role that the run's ledger holds already."""
         return self.ledger.counts() if self.folder.ledger.is_file() else {}
+
+    def _count_tokens(self, text: str) -> int:
+        return self._strong_tokens.count(text)
+
+    @cached_property
+    def _strong_tokens(self) -> TokenCounter:
+        return TokenCounter(self.recipe.strong)
+
+    @cached_property
+    def _retriever(self) -> Retriever | None:
+        config = self.recipe.retrieval
+        return None if config.corpus is None else Retriever(config.corpus, config.top_k, self.folder.retrieval)
 
     @property
     def _has_base(self) -> bool:
@@ -410,6 +458,10 @@ class Pipeline:
                 f"{stage} was started in {distributed.num_processes()} processes, but one process owns the ledger and "
                 "the limits of a key. Launch only `cowest sft` and `cowest align` with accelerate."
             )
+
+
+def _as_asked(question: str) -> str:
+    return " ".join(question.casefold().split())
 
 
 def _training_progress(bar: ProgressBar) -> Callable[[int, int, dict[str, float]], None]:

@@ -13,6 +13,7 @@ from cowest.errors import InputError
 from cowest.judge import JUDGE_SAMPLING, JudgeConfig
 from cowest.models.config import ModelConfig
 from cowest.plugins import resolve_path
+from cowest.retrieval import RetrievalConfig
 from cowest.stages.align import AlignConfig
 from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig
@@ -79,6 +80,7 @@ class Recipe(Record):
     feedback: FeedbackConfig = FeedbackConfig()
     align: AlignConfig = AlignConfig()
     rounds: int = Field(default=1, ge=1)
+    retrieval: RetrievalConfig = RetrievalConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     prompts: str | None = None
     ledger: str | None = Field(default=None, min_length=1, pattern=r"^[^\x00]*$")

@@ -178,6 +178,11 @@ class RunFolder:
         return self.path / "evaluate"
 
     @property
+    def retrieval(self) -> Path:
+        """The index of the corpus."""
+        return self.path / "retrieval"
+
+    @property
     def page(self) -> Path:
         """The page for people."""
         return self.path / "report.html"

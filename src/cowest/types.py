@@ -65,6 +65,7 @@ class Completion(Record):
         text: the reply, without special tokens.
         finish_reason: "stop" for a natural end, "length" when the token limit cut it.
         token_logprobs: natural-log probability of each sampled token, where the provider gives them.
+        tokens: the text of each of them, in the same order.
         latency_s: seconds from sending to the last token; a reply from the ledger keeps its first latency.
         cost_usd: money of this call; 0.0 for a model in process, None where no price is known.
     """
@@ -73,6 +74,7 @@ class Completion(Record):
     finish_reason: str
     usage: Usage = Usage()
     token_logprobs: tuple[float, ...] | None = None
+    tokens: tuple[str, ...] | None = None
     latency_s: float = 0.0
     cost_usd: float | None = 0.0
 

@@ -1,14 +1,19 @@
 """Every method of the folder: it makes rows, predicts, and says what it took."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from cowest import plugins, synchronous
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError
-from cowest.methods import Method, Setting, make_methods
-from tests.worlds import Sums, gambler
+from cowest.methods import Method, Prepared, Setting, make_methods
+from cowest.models.providers.scripted import ScriptedModel
+from tests.methods.quiz import corpus, said
+from tests.worlds import Sums, gamble, gambler, sums
 
-TASK = Sums(test="6")
+TASK = Sums(train="4", test="6")
 
 
 def setting() -> Setting:
@@ -17,12 +22,30 @@ def setting() -> Setting:
     return Setting(weak=weak, strong=strong, collaborate=lambda model: Collaboration(model, strong), task=TASK)
 
 
+def sure(name: str) -> ScriptedModel:
+    """A gambler that says how sure it is."""
+    return ScriptedModel(lambda request: said(gamble(name, 0.5, request), 0.7), name=f"scripted/{name}")
+
+
 @pytest.mark.parametrize("name", plugins.choices("cowest.methods"))
-def test_every_method_conforms(name: str) -> None:
-    rows = make_methods([name], setting())
+def test_every_method_conforms(name: str, tmp_path: Path) -> None:
+    strong = sure("strong")
+    whole = replace(
+        setting(),
+        weak={stage: sure(stage) for stage in setting().weak},
+        strong=strong,
+        collaborate=lambda model: Collaboration(model, strong),
+        retriever=corpus(tmp_path, "What is 2 plus 2?"),
+        unseen=lambda: sums(3),
+    )
+    rows = make_methods([name], whole)
     assert rows
     for method in rows:
         assert isinstance(method, Method)
+        if isinstance(method, Prepared):
+            preparation = synchronous.run(method.prepare(2))
+            assert set(preparation.calls) == set(preparation.usage)
+            assert preparation.num_used + preparation.num_failed <= preparation.num_examples
         example = TASK.test[2]
         prediction = synchronous.run(method.predict(example))
         assert (prediction.id, prediction.method, prediction.query) == (example.id, method.name, example.query)

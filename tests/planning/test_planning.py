@@ -9,12 +9,14 @@ import pytest
 
 from cowest.cli import main as cli
 from cowest.models import ModelConfig
+from cowest.models.tokens import TokenCounter
 from cowest.pipeline import Pipeline
 from cowest.planning import Plan, make_plan, print_plan
-from cowest.planning.tokens import TokenCounter
 from cowest.recipe import make_recipe
+from cowest.types import ChatRequest, Completion, Example
+from tests.methods.quiz import said
 from tests.test_pipeline import recipe_of
-from tests.worlds import tree
+from tests.worlds import Sums, gamble, sums, tree
 
 
 def plan_of(folder: Path, **changes: Any) -> Plan:
@@ -153,3 +155,64 @@ def test_batches_have_their_price_and_no_time(tmp_path: Path, monkeypatch: pytes
     printed = io.StringIO()
     print_plan(batched, printed)
     assert "Through the batch interface: strong." in printed.getvalue()
+
+
+class Later(Sums):
+    """Sums from one number to another, so that splits can be apart: "20-150"."""
+
+    def read(self, location: str) -> list[Example]:
+        first, _, last = location.partition("-")
+        return sums(int(last))[int(first) :]
+
+
+def sure(request: ChatRequest) -> Completion:
+    """For recipes: `scripted/tests.planning.test_planning:sure`."""
+    if "Go on exactly" in request.messages[-1].content:
+        return said("Answer: 1", 0.3)
+    return said(gamble("sure", 0.5, request), 0.3)
+
+
+def every_method(folder: Path, *methods: str) -> dict[str, Any]:
+    (folder / "corpus.jsonl").write_text("".join(f'{{"text": "All about is {number} ."}}\n' for number in range(200)))
+    model = {"model": "scripted/tests.planning.test_planning:sure"}
+    task = {"name": "tests.planning.test_planning:Later", "train": "0-20", "test": "20-150"}
+    return recipe_of(
+        folder / "run",
+        **{"task": task, "weak": model, "strong": model, "evaluate": {"methods": list(methods)}},
+        retrieval={"corpus": str(folder / "corpus.jsonl")},
+        feedback__queries_from="held_back",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "low", "high"),
+    [
+        ("self_refine", {"weak": (2, 5), "strong": (2, 5)}, {"weak": 130 * 9, "strong": 130 * 9}),
+        # What is done once, for the 20 training rows or the 10 held back, does not grow with the 130 examples.
+        ("skr", {"strong": (1, 2)}, {"strong": 20 * 2 + 130}),
+        ("super_icl", {"weak": (1, 1.1), "strong": (1, 1)}, {"weak": 10 + 130, "strong": 130}),
+        # 256 tokens in sentences of 23, each written twice.
+        ("flare", {"strong": (4, 8)}, {"strong": 130 * 12 * 2}),
+    ],
+)
+def test_every_method_can_be_planned(
+    tmp_path: Path, method: str, low: dict[str, tuple[float, float]], high: dict[str, int]
+) -> None:
+    plan = make_plan(Pipeline(make_recipe(every_method(tmp_path, method))))
+    assert {role: spend.calls for role, spend in plan.high.stages["evaluate"].items()} == high
+    for role, (least, most) in low.items():
+        assert least <= plan.low.stages["evaluate"][role].calls / 130 <= most
+    assert not (tmp_path / "run").exists()
+
+
+def test_all_methods_stay_within_their_plan(tmp_path: Path) -> None:
+    recipe = make_recipe(every_method(tmp_path, "self_refine", "skr", "flare", "super_icl"))
+    plan = make_plan(Pipeline(recipe))
+    with Pipeline(recipe) as pipeline:
+        results = pipeline.evaluate()
+        paid = pipeline.paid_calls()
+    assert set(paid) == {"weak", "strong"}
+    for role, count in paid.items():
+        assert count <= plan.high.stages["evaluate"][role].calls
+    assert list(results["methods"]) == plan.methods
+    assert not any(row["num_failed"] for row in results["methods"].values())

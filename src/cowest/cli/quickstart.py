@@ -31,5 +31,6 @@ def run(options: argparse.Namespace) -> None:
 
 def _lab_overrides(folder: str) -> list[str]:
     places = {f"task.{split}": f"{folder}/{split}.jsonl" for split in ("train", "validation", "test")}
+    places |= {"retrieval.corpus": f"{folder}/formulary.jsonl"}
     places |= {"weak.model": f"local/{folder}/weak", "strong.model": f"local/{folder}/strong-a"}
     return [f"{key}={json.dumps(place)}" for key, place in places.items()]

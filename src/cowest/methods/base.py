@@ -1,13 +1,22 @@
 """What a method is: a way to get a prediction for an example."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, runtime_checkable
 
 from cowest.collaboration import Collaboration
+from cowest.errors import CompletionError, InputError
+from cowest.in_flight import map_in_flight
+from cowest.methods._options import MethodOptions
 from cowest.models.base import ChatModel
+from cowest.progress import progress_bar
+from cowest.retrieval import Retriever
 from cowest.tasks.base import Task
-from cowest.types import Answer, Completion, Example, Prediction, Usage
+from cowest.types import Answer, Completion, Example, Prediction, Record, Usage
+
+Result = TypeVar("Result")
+Calls = list[tuple[str, Completion]]
+"""Completions in order, each with the role of the model that gave it."""
 
 
 @runtime_checkable
@@ -33,6 +42,36 @@ class Method(Protocol):
         ...
 
 
+class Preparation(Record):
+    """What a method took once, before its first example; it is not part of any prediction.
+
+    Attributes:
+        num_examples: training examples it worked on.
+        num_used: those that are of use to it.
+        num_failed: those of which a call got no usable reply; they are left out.
+    """
+
+    num_examples: int
+    num_used: int
+    num_failed: int
+    calls: dict[str, int]
+    usage: dict[str, Usage]
+    cost_usd: float | None
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A method that learns from training examples before it predicts."""
+
+    async def prepare(self, num_in_flight: int) -> Preparation:
+        """Gets ready, with at most `num_in_flight` examples at once; called once, before `predict`.
+
+        Raises:
+            CompletionError: it cannot get ready, so that every one of its predictions fails.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Setting:
     """What the methods of a run are made from.
@@ -42,12 +81,24 @@ class Setting:
         strong: the strong model.
         collaborate: makes the collaboration of a weak model with the strong one, sampled as evaluation samples.
         task: scores the answers.
+        seed: of whatever a method draws.
+        options: what the recipe says under `evaluate.settings`.
+        retriever: over the recipe's corpus; None where it names none.
+        unseen: gives the examples that the weak model was not trained on and that are not measured, if there are any.
+        logprobs: by role, whether completions carry log-probabilities; None where only a reply will tell.
+        count_tokens: tokens of a text for the strong model.
     """
 
     weak: Mapping[str, ChatModel]
     strong: ChatModel
     collaborate: Callable[[ChatModel], Collaboration]
     task: Task
+    seed: int = 0
+    options: MethodOptions = field(default_factory=MethodOptions)
+    retriever: Retriever | None = None
+    unseen: Callable[[], Sequence[Example]] = tuple
+    logprobs: Mapping[str, bool | None] = field(default_factory=dict)
+    count_tokens: Callable[[str], int] = lambda text: len(text.encode("utf-8", "surrogatepass"))
 
     def with_weak(self, stage: str) -> Collaboration:
         """The strong model with the weak one as it is after `stage`."""
@@ -56,6 +107,33 @@ class Setting:
     def without_weak(self) -> Collaboration:
         """The strong model in both places, for methods that never draft."""
         return self.collaborate(self.strong)
+
+    def passages_for(self, method: str) -> Retriever:
+        """The retriever, its corpus read.
+
+        Raises:
+            InputError: the recipe names no corpus, or one that cannot be used.
+        """
+        if self.retriever is None:
+            raise InputError(
+                f"The method {method} retrieves, but the recipe names no corpus. Name a JSONL file whose rows have a "
+                f"`text`: retrieval: {{corpus: FILE}}, or leave {method} out of evaluate.methods."
+            )
+        _ = self.retriever.passages
+        return self.retriever
+
+    def needs_logprobs(self, method: str, role: str) -> None:
+        """Checks what can be known before the first call.
+
+        Raises:
+            InputError: the model of this role is known to give no log-probabilities.
+        """
+        if self.logprobs.get(role) is False:
+            raise InputError(
+                f"The method {method} reads the probabilities of the {role} model's tokens, but this one is not asked "
+                f"for them. Write {role}.options: {{logprobs: true}} if its endpoint gives them, or leave {method} out "
+                "of evaluate.methods; they are never guessed."
+            )
 
     @property
     def num_rounds(self) -> int:
@@ -68,25 +146,21 @@ def predict(
     task: Task,
     example: Example,
     answer: Answer,
-    calls: list[tuple[str, Completion]],
+    calls: Calls,
     *,
     draft: str | None = None,
+    output: str | None = None,
 ) -> Prediction:
-    """Makes the prediction record of one example from the completions it took, in order, each with its role."""
+    """Makes the prediction record of one example from the completions it took; `output` is the last one's text."""
     scores = task.score(example, answer)
-    usage: dict[str, Usage] = {}
-    num_calls: dict[str, int] = {}
-    for role, completion in calls:
-        usage[role] = usage.get(role, Usage()) + completion.usage
-        num_calls[role] = num_calls.get(role, 0) + 1
-    costs = [completion.cost_usd for _, completion in calls]
+    num_calls, usage, cost_usd = _spend(calls)
     return Prediction(
         id=example.id,
         method=method,
         query=example.query,
         reference=example.references,
         draft=draft,
-        output=calls[-1][1].text if calls else "",
+        output=output if output is not None else calls[-1][1].text,
         answer=answer.final,
         correct=scores[task.metric],
         scores=scores,
@@ -95,5 +169,52 @@ def predict(
         calls=num_calls,
         usage=usage,
         latency_s=sum(completion.latency_s for _, completion in calls),
-        cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+        cost_usd=cost_usd,
     )
+
+
+async def prepare(
+    method: str,
+    examples: Sequence[Example],
+    work: Callable[[Example], Awaitable[tuple[Result | None, Calls]]],
+    num_in_flight: int,
+) -> tuple[list[Result], Preparation]:
+    """Works on every example and keeps, in their order, the results that are not None; says what it took."""
+    failures: list[CompletionError] = []
+
+    with progress_bar(f"prepare {method}", total=len(examples)) as bar:
+
+        async def attempt(example: Example) -> tuple[Result | None, Calls]:
+            try:
+                return await work(example)
+            except CompletionError as error:
+                failures.append(error)
+                return None, []
+            finally:
+                bar.advance(1)
+
+        outcomes = await map_in_flight(attempt, examples, num_in_flight)
+    if failures and len(failures) == len(examples):
+        raise CompletionError(
+            f"{method} could not get ready: all of its {len(examples)} examples failed, first with: {failures[0]}"
+        )
+    calls, usage, cost_usd = _spend([call for _, its_calls in outcomes for call in its_calls])
+    results = [result for result, _ in outcomes if result is not None]
+    return results, Preparation(
+        num_examples=len(examples),
+        num_used=len(results),
+        num_failed=len(failures),
+        calls=calls,
+        usage=usage,
+        cost_usd=cost_usd,
+    )
+
+
+def _spend(calls: Calls) -> tuple[dict[str, int], dict[str, Usage], float | None]:
+    num_calls: dict[str, int] = {}
+    usage: dict[str, Usage] = {}
+    for role, completion in calls:
+        num_calls[role] = num_calls.get(role, 0) + 1
+        usage[role] = usage.get(role, Usage()) + completion.usage
+    costs = [completion.cost_usd for _, completion in calls]
+    return num_calls, usage, None if None in costs else sum(cost for cost in costs if cost is not None)

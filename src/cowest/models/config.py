@@ -53,6 +53,13 @@ class ModelConfig(Record):
         return self.model.partition("/")[0]
 
     @property
+    def gives_logprobs(self) -> bool | None:
+        """Whether its completions carry log-probabilities, as far as its options say; None where they do not."""
+        if self.provider == "local":
+            return bool(self.options.get("logprobs", True))
+        return bool(self.options.get("logprobs", False)) if self.provider == "openai" else None
+
+    @property
     def model_name(self) -> str:
         """The part after the first slash."""
         return self.model.partition("/")[2]

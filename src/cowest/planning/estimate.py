@@ -1,6 +1,7 @@
 """From a recipe to its estimate: rehearse the stages on a few examples, scale up, price, and time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -13,11 +14,12 @@ from cowest.collaboration import Collaboration
 from cowest.formats import load_format
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge, JudgeConfig, ModelJudge
-from cowest.methods import Setting, make_methods
+from cowest.methods import Prepared, Setting, make_methods
 from cowest.models import ModelConfig
+from cowest.models.tokens import TokenCounter
 from cowest.pipeline import Pipeline
-from cowest.planning.rehearsal import Count, Rehearsed, RehearsedJudge, World
-from cowest.planning.tokens import TokenCounter
+from cowest.planning.rehearsal import Count, Rehearsed, RehearsedJudge, RehearsedRetriever, World
+from cowest.progress import quietly
 from cowest.recipe import ProgramJudge
 from cowest.stages._harvest import null_sample
 from cowest.stages.feedback import draw
@@ -28,8 +30,8 @@ REHEARSED = 64
 
 LOW, HIGH = "low", "high"
 ASSUMED = {
-    LOW: {"solved_alone": 0.5, "helped": 0.5, "draft": 60, "output": 80, "latency_s": 1.0},
-    HIGH: {"solved_alone": 0.0, "helped": 0.2, "draft": 250, "output": 350, "latency_s": 8.0},
+    LOW: {"solved_alone": 0.5, "helped": 0.5, "sure": 0.5, "draft": 60, "output": 80, "latency_s": 1.0},
+    HIGH: {"solved_alone": 0.0, "helped": 0.2, "sure": 0.0, "draft": 250, "output": 350, "latency_s": 8.0},
 }
 """Where nothing was measured: shares, tokens a reply, and seconds a call. The high case also saves no call by rule."""
 
@@ -153,7 +155,9 @@ class _Planner:
             "strong": _within(assumed["output"], self.recipe.strong.sampling),
             "judge": JUDGE_TOKENS,
         }
-        return World(solved_alone=assumed["solved_alone"], helped=assumed["helped"], tokens=tokens)
+        return World(
+            solved_alone=assumed["solved_alone"], helped=assumed["helped"], sure=assumed["sure"], tokens=tokens
+        )
 
     def _target_tokens(self) -> list[int]:
         """Lengths of SFT targets: what the weak model will have been taught to write."""
@@ -178,6 +182,7 @@ class _Planner:
             assumed={
                 "solved_alone": world.solved_alone,
                 "helped": world.helped,
+                "sure": world.sure,
                 "tokens_a_reply": world.tokens,
                 "latency_s": self._latency_s(name),
             },
@@ -223,27 +228,27 @@ class _Planner:
     def _evaluate(self, world: World, examples: Sequence[Example]) -> dict[str, Spend]:
         counts: dict[str, Count] = {}
         rehearsed = _sample(examples, self.recipe.seed)
-        for method in make_methods(self.recipe.evaluate.methods, self._setting(world, counts)):
+        methods = make_methods(self.recipe.evaluate.methods, self._setting(world, counts))
+        # What is done once is rehearsed whole, what is done for each example on some of them.
+        with quietly():
+            for method in methods:
+                if isinstance(method, Prepared):
+                    synchronous.run(method.prepare(len(rehearsed)))
+        once = self._scaled(counts, 1)
+        counts.clear()
+        for method in methods:
             synchronous.run(map_in_flight(method.predict, rehearsed, len(rehearsed)))
-        return self._scaled(counts, len(examples) / len(rehearsed))
+        spends = self._scaled(counts, len(examples) / len(rehearsed))
+        return spends | {role: _plus(spends[role], spend) if role in spends else spend for role, spend in once.items()}
 
     def _setting(self, world: World, counts: dict[str, Count]) -> Setting:
-        recipe = self.recipe
         strong = self._model("strong", "strong", world, counts)
         stages = self.pipeline.weak_stage_names()
-        return Setting(
-            weak={stage: self._model("weak", stage, world, counts) for stage in stages},
-            strong=strong,
-            collaborate=lambda weak: Collaboration(
-                weak,
-                strong,
-                format=recipe.format,
-                prompts=self.pipeline.prompts,
-                weak_sampling=recipe.evaluate.weak_sampling or recipe.weak.sampling,
-                strong_sampling=recipe.evaluate.strong_sampling or recipe.strong.sampling,
-            ),
-            task=self.pipeline.task,
-        )
+        weak = {stage: self._model("weak", stage, world, counts) for stage in stages}
+        setting = self.pipeline.setting(weak, strong)
+        config = self.recipe.retrieval
+        retriever = None if config.corpus is None else RehearsedRetriever(config.corpus, config.top_k)
+        return replace(setting, retriever=retriever)
 
     def _model(self, role: str, name: str, world: World, counts: dict[str, Count]) -> Rehearsed:
         return Rehearsed(role, name, world, self.counters[role], counts)

@@ -4,16 +4,24 @@ The calls that are counted are therefore those that the stages make, whatever th
 """
 
 import hashlib
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from random import Random
 
-from cowest.planning.tokens import TokenCounter
+from cowest.methods.self_refine import ENOUGH
+from cowest.models.tokens import TokenCounter
+from cowest.retrieval import Passage, Retriever
 from cowest.types import ChatRequest, Completion, Example, Usage, Verdict
 
 SOLO, HELPED, UNHELPED = "⟦alone⟧", "⟦helped⟧", "⟦unhelped⟧"
 _SCORES = {SOLO: 5, HELPED: 8, UNHELPED: 3}
 _MARK = re.compile("⟦[a-z]+⟧")
+_TOKEN = re.compile(r"\s*\S+")
+_FILLER, _SENTENCE = "the", 20
+_ANSWER = "Answer: none"
+_UNSURE = math.log(0.6)
 SOLVED_SCORE = 10
 
 
@@ -24,11 +32,14 @@ class World:
     Attributes:
         solved_alone: share of queries whose strong-alone output gets the full score.
         helped: share of drafts whose refined output beats the strong model alone, among the other queries.
+        sure: share of replies that their own model is sure of: whose tokens are all probable, in which it finds nothing
+            to change, and, of the strong model, which agree with the weak one.
         tokens: length of a reply by role.
     """
 
     solved_alone: float
     helped: float
+    sure: float
     tokens: dict[str, int]
 
 
@@ -56,9 +67,11 @@ class Rehearsed:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Counts one call, unless the ledger would know it."""
+        left = self._left(request)
+        limit = min(left, request.sampling.max_tokens or left)
         usage = Usage(
             prompt_tokens=self._counter.count_messages([message.content for message in request.messages]),
-            completion_tokens=self.world.tokens[self.role],
+            completion_tokens=limit,
         )
         digest = _digest(request.model_dump_json())
         if digest not in self._known:
@@ -66,15 +79,33 @@ class Rehearsed:
             count = self._counts.setdefault(self.role, Count())
             count.calls += 1
             count.usage += usage
-        return Completion(text=self._reply(request), finish_reason="stop", usage=usage)
+        tokens = _TOKEN.findall(self._reply(request, left))[: limit if limit < left else None]
+        is_sure = self._is_sure(request)
+        return Completion(
+            text="".join(tokens),
+            finish_reason="length" if limit < left else "stop",
+            usage=usage,
+            tokens=tuple(tokens),
+            token_logprobs=(0.0 if is_sure else _UNSURE,) * len(tokens),
+        )
 
     async def close(self) -> None:
         """Nothing to close."""
 
-    def _reply(self, request: ChatRequest) -> str:
+    def _left(self, request: ChatRequest) -> int:
+        """Tokens of the reply to this request."""
+        length = self.world.tokens[self.role]
+        if (request.sampling.max_tokens or length) >= length or _ANSWER in (prompt := request.messages[-1].content):
+            return length
+        # A piece is asked for, and the prompt holds those before it.
+        return max(0, length - 2 * prompt.count(f"{_FILLER} {_FILLER}"))
+
+    def _reply(self, request: ChatRequest, length: int) -> str:
         prompt = request.messages[-1].content
         if self.role == "judge":
             return str(_score(request.messages[0].content, self.world))
+        if ENOUGH in prompt and self._is_sure(request):
+            return ENOUGH
         # Unlike any other reply, as a sampled one would be, and as long as is assumed.
         mark = ""
         if self.role == "strong":
@@ -83,8 +114,16 @@ class Rehearsed:
             mark = (HELPED if lucky else UNHELPED) if drafted else SOLO
         else:
             mark = "⟦draft⟧"
-        filler = f"{_digest(self.name, prompt, request.sample_index)[:8]} " + "the " * self.world.tokens[self.role]
-        return f"Explanation: {mark} {filler}\nAnswer: none"
+        filler = " ".join(_FILLER + "." * (number % _SENTENCE == 0) for number in range(1, length + 1))
+        answer = _ANSWER if self.role == "weak" or self._is_sure(request) else f"{_ANSWER} other"
+        return (
+            f"Explanation: {mark} {_digest(self.name, prompt, request.sample_index)[:8]} {filler}\n{answer}"
+            if length
+            else answer
+        )
+
+    def _is_sure(self, request: ChatRequest) -> bool:
+        return _share("sure", request.messages[-1].content, request.sample_index) < self.world.sure
 
 
 class RehearsedJudge:
@@ -98,6 +137,15 @@ class RehearsedJudge:
     async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
         """Scores by the mark in the output."""
         return Verdict(score=_score(f"{example.id} {output}", self.world))
+
+
+class RehearsedRetriever(Retriever):
+    """Finds any passages, other ones for each query; needs no index."""
+
+    def search(self, query: str) -> list[Passage]:
+        """`top_k` passages that depend on the query."""
+        count = min(self.top_k, len(self.passages))
+        return Random(query).sample(self.passages, count)
 
 
 def _score(text: str, world: World) -> int:

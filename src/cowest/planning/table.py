@@ -63,7 +63,8 @@ def _notes(plan: Plan) -> Iterator[str]:
         tokens = ", ".join(f"{role} {count}" for role, count in case.assumed["tokens_a_reply"].items())
         yield (
             f"{name}: the strong model alone gets full marks on {words.percent(case.assumed['solved_alone'])} of the "
-            f"queries, {words.percent(case.assumed['helped'])} of the drafts help{saved}; tokens a reply: {tokens}; "
+            f"queries, {words.percent(case.assumed['helped'])} of the drafts help{saved}; models are "
+            f"sure of {words.percent(case.assumed['sure'])} of what they write; tokens a reply: {tokens}; "
             f"{case.assumed['latency_s']:g} s a call."
         )
     if plan.measured:

@@ -15,7 +15,8 @@ from cowest import classification, runs, statistics, synchronous
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, InputError
 from cowest.in_flight import map_in_flight
-from cowest.methods import Method
+from cowest.methods import Method, MethodOptions, Prepared
+from cowest.methods.base import Preparation
 from cowest.methods.collaborate import Collaborate
 from cowest.methods.strong_only import StrongOnly
 from cowest.models import Openable, open_model
@@ -36,6 +37,7 @@ class EvaluateConfig(Record):
         sample: so many examples drawn by `sample_seed`, in the order of the data; None takes all. The seed is not the
             recipe's, so that runs of several seeds measure the same examples.
         methods: files of methods/ or `package.module:Class`; each may stand for several rows.
+        settings: of single methods.
         weak_sampling, strong_sampling: how the models are sampled here; None samples as in feedback.
     """
 
@@ -44,6 +46,7 @@ class EvaluateConfig(Record):
     sample: int | None = Field(default=None, ge=1)
     sample_seed: int = Field(default=0, ge=0)
     methods: tuple[str, ...] = ("weak_only", "strong_only", "collaborate")
+    settings: MethodOptions = MethodOptions()
     weak_sampling: Sampling | None = None
     strong_sampling: Sampling | None = None
 
@@ -93,11 +96,16 @@ def evaluate(
     if repeated:
         raise InputError(f"Two methods have the same name ({', '.join(repeated)}). Name each row of the results once.")
     predictions: dict[str, list[Prediction]] = {}
+    preparations: dict[str, Preparation] = {}
     for method in rows:
-        predictions[method.name] = _predict_all(method, examples, task, num_in_flight)
+        predictions[method.name], preparation = _predict_all(method, examples, task, num_in_flight)
+        if preparation is not None:
+            preparations[method.name] = preparation
         if out is not None:
             runs.write_jsonl(Path(out) / "predictions" / f"{method.name}.jsonl", predictions[method.name])
     results = summarise(predictions, {method.name: method.round for method in rows}, task, seed)
+    for name, preparation in preparations.items():
+        results["methods"][name]["preparation"] = preparation.model_dump()
     results |= {"wall_s": round(time.monotonic() - started, 3)}
     if out is not None:
         runs.write_json(Path(out) / "results.json", results)
@@ -140,7 +148,17 @@ def summarise(
     return results if closed is None else results | {"oracle_gap_closed": closed}
 
 
-def _predict_all(method: Method, examples: Sequence[Example], task: Task, num_in_flight: int) -> list[Prediction]:
+def _predict_all(
+    method: Method, examples: Sequence[Example], task: Task, num_in_flight: int
+) -> tuple[list[Prediction], Preparation | None]:
+    """The rows of one method, and what it took to get it ready; all rows fail where it cannot get ready."""
+    preparation = None
+    if isinstance(method, Prepared):
+        try:
+            preparation = synchronous.run(method.prepare(num_in_flight))
+        except CompletionError as error:
+            synchronous.run(method.close())
+            return [_failed(method, example, task, error) for example in examples], None
     with progress_bar(f"evaluate {method.name}", total=len(examples)) as bar:
 
         async def work(example: Example) -> Prediction:
@@ -156,7 +174,7 @@ def _predict_all(method: Method, examples: Sequence[Example], task: Task, num_in
             await method.close()
             return rows
 
-        return synchronous.run(all_rows())
+        return synchronous.run(all_rows()), preparation
 
 
 def _failed(method: Method, example: Example, task: Task, error: CompletionError) -> Prediction:

@@ -13,9 +13,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from cowest.errors import CompletionError, CowestError, InputError
 from cowest.models.config import ModelConfig
-from cowest.models.providers import _local_decoding
+from cowest.models.providers import _local_decoding, _local_weights
+from cowest.models.providers._local_engine import Engine
 from cowest.models.providers.local import LocalModel
 from cowest.types import ChatRequest, Completion
+from tests.training import tiny
 
 Ask = Callable[..., ChatRequest]
 PROMPTS = ["the dose", "the dose of velorin is two mg per kg a b c d e", "explanation", "w50 w51 w52 w53", "answer now"]
@@ -142,6 +144,26 @@ def test_log_probabilities_are_the_models_own(model: LocalModel, model_folder: P
     assert reply.token_logprobs is not None
     token = tokenizer(reply.text, add_special_tokens=False)["input_ids"][0]
     assert reply.token_logprobs == pytest.approx((float(probabilities[token].log()),), abs=1e-5)
+
+
+def test_tokens_are_the_text_in_pieces_one_for_each_log_probability(model: LocalModel, ask: Ask) -> None:
+    for reply in complete(model, *(ask(prompt, max_tokens=20) for prompt in PROMPTS)):
+        assert reply.tokens is not None
+        assert reply.token_logprobs is not None
+        assert len(reply.tokens) == len(reply.token_logprobs)
+        assert "".join(reply.tokens) == reply.text
+
+
+def test_a_character_of_several_tokens_stands_at_the_last_of_them(tmp_path: Path) -> None:
+    folder = _local_weights.find(str(tiny.build(tmp_path)))
+    engine = Engine("tiny", folder, "float32", "cpu", 0, with_logprobs=True)
+    ids = AutoTokenizer.from_pretrained(tmp_path)("aé🙂b", add_special_tokens=False)["input_ids"]
+    assert engine._token_texts(ids) == ("a", "", "é", "", "", "", "🙂", "b")
+
+
+def test_no_tokens_where_no_log_probabilities_are_wanted(model_folder: Path, ask: Ask) -> None:
+    (reply,) = complete(load(model_folder, logprobs=False), ask(max_tokens=3))
+    assert reply.token_logprobs is reply.tokens is None
 
 
 def test_equal_requests_are_decoded_once(model: LocalModel, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,7 @@ def test_log_probabilities(endpoint: Endpoint, ask: Ask) -> None:
     completion = complete(load(endpoint.url, options={"logprobs": True}), ask())
     assert endpoint.asked[0]["logprobs"] is True
     assert completion.token_logprobs == (-0.5, -0.5)
+    assert completion.tokens == ("a", "a")
 
 
 def test_reply_cut_by_the_limit_is_a_reply(endpoint: Endpoint, ask: Ask) -> None:

@@ -31,7 +31,7 @@ class Engine:
         dtype: of weights and arithmetic, e.g. "float32".
         device: e.g. "cpu".
         seed: of all sampling.
-        with_logprobs: whether completions carry `token_logprobs`.
+        with_logprobs: whether completions carry `token_logprobs` and `tokens`.
 
     Raises:
         InputError: the files cannot be loaded.
@@ -87,12 +87,14 @@ class Engine:
 
     def _completion(self, row: Row) -> Completion:
         text, _ = cut(self._text(row.tokens), row.request.sampling)
-        logprobs = tuple(round(logprob, _LOGPROB_DIGITS) for logprob in row.logprobs if math.isfinite(logprob))
+        # Where an infinite one would stand, no reader of them could go on.
+        whole = self._with_logprobs and all(map(math.isfinite, row.logprobs))
         return Completion(
             text=text,
             finish_reason=row.finish_reason,
             usage=Usage(prompt_tokens=len(row.prompt), completion_tokens=row.num_sampled),
-            token_logprobs=logprobs if self._with_logprobs else None,
+            token_logprobs=tuple(round(logprob, _LOGPROB_DIGITS) for logprob in row.logprobs) if whole else None,
+            tokens=self._token_texts(row.tokens) if whole else None,
             cost_usd=0.0,
         )
 
@@ -110,6 +112,16 @@ class Engine:
                 f"The chat template of {self.name!r} refuses a conversation of the roles "
                 f"{[message.role for message in messages]}: {error}. Use prompts of roles it knows, or another model."
             ) from error
+
+    def _token_texts(self, tokens: Sequence[int]) -> tuple[str, ...] | None:
+        """What each token adds to the text; a character of several tokens stands at its last."""
+        from tokenizers.decoders import DecodeStream
+
+        fast = getattr(self._tokenizer, "backend_tokenizer", None)
+        if fast is None:
+            return None
+        stream = DecodeStream(skip_special_tokens=True)
+        return tuple(stream.step(fast, token) or "" for token in tokens)
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))

@@ -28,7 +28,7 @@ class LocalOptions(Record):
             its batch; in the others a last digit can tip a choice.
         max_batch_size: rows decoded at once.
         device: "cpu", "cuda", "cuda:1" ...; None is the GPU where there is one.
-        logprobs: whether completions carry `token_logprobs`.
+        logprobs: whether completions carry `token_logprobs` and `tokens`.
     """
 
     dtype: Literal["float32", "bfloat16", "float16", "float64"] | None = None

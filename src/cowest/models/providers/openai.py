@@ -127,6 +127,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
             finish_reason=choice.finish_reason,
             usage=_usage(reply),
             token_logprobs=tuple(token.logprob for token in tokens) if tokens else None,
+            tokens=tuple(token.token for token in tokens) if tokens else None,
             latency_s=latency_s,
             cost_usd=self._cost_usd(reply, batch),
         )

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 
-from cowest.models import ModelConfig
+from cowest.models.config import ModelConfig
 
 CHARACTERS_PER_TOKEN = 4.0
 """Of English prose, for tokenizers of 50,000 to 200,000 entries. Other languages and tables take more tokens."""

@@ -1,0 +1,125 @@
+"""FLARE (Jiang et al. 2023): the strong model writes sentence by sentence and retrieves where it is unsure."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cowest import answers, retrieval
+from cowest.collaboration import Collaboration
+from cowest.errors import CompletionError
+from cowest.methods._options import FLAREOptions
+from cowest.methods._probabilities import Token, tokens_of
+from cowest.methods.base import Calls, Method, Setting, predict
+from cowest.retrieval import Passage, Retriever
+from cowest.tasks.base import Task
+from cowest.types import Completion, Example, Prediction
+
+# A sentence ends at a full stop, question or exclamation mark before a space, or at the end of a line.
+_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|\n\s*")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+
+
+class Sentence(NamedTuple):
+    """The first sentence of what was generated, up to the next one, and whether the reply ends with it."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    is_last: bool
+
+
+class FLARE:
+    """Answers with the strong model, and looks up what it writes without being sure of it."""
+
+    name = "flare"
+    round: int | None = None
+
+    def __init__(self, collaboration: Collaboration, task: Task, retriever: Retriever, options: FLAREOptions) -> None:
+        self.collaboration = collaboration
+        self.task = task
+        self.retriever = retriever
+        self.options = options
+        self._refusal: str | None = None
+
+    async def predict(self, example: Example) -> Prediction:
+        """One call of the strong model for each sentence, and another where it is unsure and other passages are found.
+
+        Raises:
+            CompletionError: a call got no usable reply, or the model gives no log-probabilities.
+        """
+        if self._refusal is not None:
+            raise CompletionError(self._refusal)  # nothing is paid for a reply that will be of no use
+        question = self.task.question_of(example)
+        passages = self.retriever.search(question)
+        written, num_tokens, is_last = "", 0, False
+        calls: Calls = []
+        while not is_last and num_tokens < self.options.max_tokens:
+            room = min(self.options.ahead_tokens, self.options.max_tokens - num_tokens)
+            ahead = await self._go_on(example.query, written, passages, room, calls)
+            if not self._is_sure(ahead.tokens):
+                found = self.retriever.search(self._query(ahead.tokens) or question)
+                if found != passages:  # the same passages would make the same request
+                    passages = found
+                    ahead = await self._go_on(example.query, written, passages, room, calls)
+            written = _joined(written, ahead.text)
+            num_tokens += len(ahead.tokens)
+            is_last = ahead.is_last
+        return predict(self.name, self.task, example, answers.parse(written), calls, output=written.strip())
+
+    async def close(self) -> None:
+        """Keeps the strong model, which the other methods need too."""
+
+    async def _go_on(self, query: str, written: str, passages: list[Passage], room: int, calls: Calls) -> Sentence:
+        completion = await self.collaboration.ask(
+            "strong",
+            "flare",
+            {"query": query, "passages": retrieval.numbered(passages), "written": written.strip()},
+            max_tokens=room,
+        )
+        calls.append(("strong", completion))
+        try:
+            return first_sentence(completion)
+        except CompletionError as error:
+            self._refusal = str(error)
+            raise
+
+    def _is_sure(self, tokens: Sequence[Token]) -> bool:
+        return all(token.is_above(self.options.sure_above) for token in tokens)
+
+    def _query(self, tokens: Sequence[Token]) -> str:
+        kept = "".join(token.text if token.is_above(self.options.masked_up_to) else " " for token in tokens)
+        return " ".join(kept.split())
+
+
+def first_sentence(completion: Completion) -> Sentence:
+    """The first sentence of a reply; it is the last where a blank line or the reply's own end follows.
+
+    Raises:
+        CompletionError: the model gave no log-probabilities.
+    """
+    tokens = tokens_of(completion, "strong")
+    text = completion.text
+    begin = len(text) - len(text.lstrip())
+    blank = _BLANK_LINE.search(text, begin)
+    whole = len(text) if blank is None else blank.start()
+    end = _SENTENCE_END.search(text, begin, whole)
+    stop = whole if end is None else end.end()
+    ended = blank is not None or completion.finish_reason == "stop" or not text.strip()
+    is_last = ended and stop >= len(text[:whole].rstrip())
+    # A token that opens the next sentence may begin with the space after this one.
+    length = len(text[:stop].rstrip())
+    return Sentence(text[:stop], tuple(token for token in tokens if token.content_start < length), is_last)
+
+
+def _joined(written: str, sentence: str) -> str:
+    needs_space = written and not written[-1].isspace() and not sentence[:1].isspace()
+    return f"{written} {sentence}" if needs_space else written + sentence
+
+
+def variants(setting: Setting) -> list[Method]:
+    """`flare`."""
+    options = setting.options.flare
+    setting.needs_logprobs("flare", "strong")
+    return [FLARE(setting.without_weak(), setting.task, setting.passages_for("flare"), options)]
+
+
+PLUGIN = variants

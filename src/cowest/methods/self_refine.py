@@ -1,0 +1,77 @@
+"""Self-Refine (Madaan et al. 2023): a model criticises its own answer and writes it anew, without the other model."""
+
+import re
+from typing import Literal
+
+from cowest import answers
+from cowest.collaboration import Collaboration
+from cowest.methods.base import Calls, Method, Setting, predict
+from cowest.tasks.base import Task
+from cowest.types import Answer, Completion, Example, Prediction
+
+ENOUGH = "NOTHING TO CHANGE"
+"""What a critique says, and nothing else, where the answer is to stay as it is."""
+
+
+class SelfRefine:
+    """Answers with one model that criticises itself until it finds nothing to change.
+
+    The first answer is the one that the model gives alone: the weak model's draft, the strong one's with chain of
+    thought. Every prompt holds the whole history.
+    """
+
+    round: int | None = None
+
+    def __init__(self, role: Literal["weak", "strong"], collaboration: Collaboration, task: Task, rounds: int) -> None:
+        self.name = f"self_refine_{role}"
+        self.role = role
+        self.collaboration = collaboration
+        self.task = task
+        self.rounds = rounds
+
+    async def predict(self, example: Example) -> Prediction:
+        """One call for the first answer, then two for each round but the last, which may end with the critique."""
+        latest = await self._first(example.query)
+        calls: Calls = [(self.role, latest)]
+        history = f"Attempt 1:\n{latest.text}"
+        for number in range(1, self.rounds + 1):
+            values = {"query": example.query, "history": history, "enough": ENOUGH}
+            critique = await self.collaboration.ask(self.role, "self_refine_critique", values)
+            calls.append((self.role, critique))
+            if says_enough(critique.text):
+                break
+            history += f"\n\nCritique {number}:\n{critique.text}"
+            values = {"query": example.query, "history": history}
+            latest = await self.collaboration.ask(self.role, "self_refine_rewrite", values)
+            calls.append((self.role, latest))
+            history += f"\n\nAttempt {number + 1}:\n{latest.text}"
+        return predict(self.name, self.task, example, self._parse(latest.text), calls, output=latest.text)
+
+    async def close(self) -> None:
+        """Releases the weak model; keeps the strong one, which the other methods need too."""
+        if self.role == "weak":
+            await self.collaboration.weak.close()
+
+    async def _first(self, query: str) -> Completion:
+        return await (self.collaboration.draft(query) if self.role == "weak" else self.collaboration.solo(query))
+
+    def _parse(self, text: str) -> Answer:
+        return self.collaboration.format.parse(text) if self.role == "weak" else answers.parse(text)
+
+
+def says_enough(critique: str) -> bool:
+    """Whether a critique says that nothing is to change, and nothing else; case and punctuation do not count."""
+    return re.sub(r"[\W_]+", " ", critique).strip().upper() == ENOUGH
+
+
+def variants(setting: Setting) -> list[Method]:
+    """`self_refine_weak`, with the model as it is before SFT where there is one, and `self_refine_strong`."""
+    rounds = setting.options.self_refine.rounds
+    weak = setting.with_weak("base" if "base" in setting.weak else "sft")
+    return [
+        SelfRefine("weak", weak, setting.task, rounds),
+        SelfRefine("strong", setting.without_weak(), setting.task, rounds),
+    ]
+
+
+PLUGIN = variants

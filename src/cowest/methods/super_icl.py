@@ -1,0 +1,146 @@
+"""SuperICL (Xu et al. 2024): the strong model sees the weak one's predictions and confidences as demonstrations."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import NamedTuple
+
+from cowest import answers, metrics
+from cowest.collaboration import Collaboration
+from cowest.errors import CowestError, InputError
+from cowest.methods._options import SuperICLOptions
+from cowest.methods._probabilities import confidence
+from cowest.methods.base import Calls, Method, Preparation, Setting, predict, prepare
+from cowest.tasks.base import Task
+from cowest.types import Answer, Completion, Example, Prediction
+
+
+class Demonstration(NamedTuple):
+    """An example with its prediction and its label, as the prompt shows it, and what tells it from others."""
+
+    identity: str
+    text: str
+
+
+class SuperICL:
+    """Answers with the strong model, given demonstrations of how far the weak model can be trusted.
+
+    Args:
+        collaboration: the weak model after SFT, with the strong one.
+        task: scores the answers.
+        unseen: examples that the weak model was not trained on: predictions on others would look too good.
+        options: see there.
+        seed: draws the demonstrations.
+        count_tokens: of a text, for the strong model.
+    """
+
+    name = "super_icl"
+    round: int | None = None
+
+    def __init__(
+        self,
+        collaboration: Collaboration,
+        task: Task,
+        unseen: Sequence[Example],
+        options: SuperICLOptions,
+        seed: int,
+        count_tokens: Callable[[str], int],
+    ) -> None:
+        self.collaboration = collaboration
+        self.task = task
+        self.options = options
+        self.count_tokens = count_tokens
+        order = Random(f"super_icl {seed}").sample(range(len(unseen)), len(unseen))
+        self._chosen = [unseen[index] for index in order[: options.demonstrations]]
+        self._demonstrations: list[Demonstration] | None = None
+
+    async def prepare(self, num_in_flight: int) -> Preparation:
+        """One call of the weak model for each demonstration."""
+        self._demonstrations, preparation = await prepare(self.name, self._chosen, self._demonstrate, num_in_flight)
+        return preparation
+
+    async def predict(self, example: Example) -> Prediction:
+        """One call of each model, and another of the strong one where it overrides and is to say why."""
+        draft = await self.collaboration.draft(example.query)
+        said = self.collaboration.format.parse(draft.text)
+        values = {"query": example.query, "prediction": self._prediction(example, draft, said)}
+        demonstrations = self._fitting(example, values)
+        output = await self.collaboration.ask("strong", "super_icl", values | {"demonstrations": demonstrations})
+        answer = answers.parse(output.text)
+        calls: Calls = [("weak", draft), ("strong", output)]
+        text = output.text
+        if self.options.explain_overrides and self._overrides(example, answer, said):
+            why = await self.collaboration.ask("strong", "super_icl_override", values | {"answer": answer.final or ""})
+            calls.append(("strong", why))
+            text = f"{output.text}\n\n{why.text}"
+        return predict(self.name, self.task, example, answer, calls, draft=draft.text, output=text)
+
+    async def close(self) -> None:
+        """Releases the weak model."""
+        await self.collaboration.weak.close()
+
+    async def _demonstrate(self, example: Example) -> tuple[Demonstration, Calls]:
+        draft = await self.collaboration.draft(example.query)
+        (message,) = self.collaboration.prompts.render(
+            "super_icl_demonstration",
+            query=example.query,
+            prediction=self._prediction(example, draft, self.collaboration.format.parse(draft.text)),
+            label=example.references[0],
+        )
+        return Demonstration(self._identity(example), message.content), [("weak", draft)]
+
+    def _prediction(self, example: Example, draft: Completion, said: Answer) -> str:
+        if said.final is None:
+            return "no answer"
+        is_label = self.task.gold_label(example) is not None
+        sure = confidence(draft, said.final, "weak", is_label=is_label)
+        return f"{said.final} (confidence: {sure:.2f})"
+
+    def _fitting(self, example: Example, values: dict[str, str]) -> str:
+        """The demonstrations, without the example itself and without the last ones where the prompt is too long."""
+        if self._demonstrations is None:
+            raise CowestError("SuperICL predicts with demonstrations. Call prepare() first.")
+        own = self._identity(example)
+        texts = [each.text for each in self._demonstrations if each.identity != own]
+        while texts and self._num_tokens("\n\n".join(texts), values) > self.options.max_prompt_tokens:
+            texts.pop()
+        return "\n\n".join(texts)
+
+    def _num_tokens(self, demonstrations: str, values: dict[str, str]) -> int:
+        messages = self.collaboration.prompts.render("super_icl", demonstrations=demonstrations, **values)
+        return sum(self.count_tokens(message.content) for message in messages)
+
+    def _overrides(self, example: Example, answer: Answer, said: Answer) -> bool:
+        if said.final is None or answer.final is None:
+            return False
+        labels = self.task.label_of(example, answer), self.task.label_of(example, said)
+        if labels != (None, None):
+            return labels[0] != labels[1]
+        return metrics.exact_match(answer.final, [said.final]) != 1.0
+
+    def _identity(self, example: Example) -> str:
+        return " ".join(self.task.identity(example).casefold().split())
+
+
+def variants(setting: Setting) -> list[Method]:
+    """`super_icl`."""
+    options = setting.options.super_icl
+    setting.needs_logprobs("super_icl", "weak")
+    collaboration = setting.with_weak("sft")
+    if collaboration.format.parse("Answer: x").final is None:
+        raise InputError(
+            "The method super_icl shows the weak model's answers, but drafts of the format "
+            f"{collaboration.format.name} hold none. Use chain_of_thought or direct_answer, or leave super_icl out of "
+            "evaluate.methods."
+        )
+    unseen = setting.unseen()
+    if not unseen:
+        raise InputError(
+            "The method super_icl demonstrates with the weak model's predictions on examples that it was not trained "
+            "on, and this recipe keeps none. Write feedback.queries_from: held_back, which keeps a share of the "
+            "training rows out of SFT, or name a task.validation split that is not the measured one, or leave "
+            "super_icl out of evaluate.methods."
+        )
+    return [SuperICL(collaboration, setting.task, unseen, options, setting.seed, setting.count_tokens)]
+
+
+PLUGIN = variants
