@@ -42,7 +42,7 @@ lock: $(VENV)/python
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train -o requirements/train.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train --extra test -o requirements/test.txt pyproject.toml
-	sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements/train.txt requirements/test.txt
+	sed -i -e 's/^torch==\([0-9.]*\)+cpu/torch==\1/' -e '/^cowest @/d' requirements/train.txt requirements/test.txt
 
 # Writes the README's tree from the first lines of the modules.
 tree: $(VENV)/installed
