@@ -21,6 +21,7 @@ from cowest.ledger import Ledger
 from cowest.models import Metered, Openable, open_model
 from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
+from cowest.stages._shown import short_fields
 from cowest.types import Example, GradedExample, PreferencePair, Record, Sampling
 
 _CHOOSING_QUERIES = ("queries_from", "held_back_share", "queries")
@@ -224,7 +225,7 @@ async def _annotate(example: Example, annotator: Annotator) -> GradedExample | F
         return Failure(example_id=example.id, reason=str(error))
     if graded.solo_verdict.score is None:
         return Failure(example_id=example.id, reason=f"z is unscored: {graded.solo_verdict.unscored_reason}")
-    return graded
+    return graded.model_copy(update={"reference": example.references, "fields": short_fields(example)})
 
 
 def _pairs(graded: Sequence[GradedExample], collaboration: Collaboration) -> list[PreferencePair]:
