@@ -37,7 +37,7 @@ def prediction(method: str, number: int, *, correct: bool) -> dict[str, Any]:
         "query": f"{query(number)} {more}",
         "reference": [f"Orrin{number}", "Old Orrin"],
         "draft": f"Explanation: The dry way is the bridge. {more}\nAnswer: Orrin{number}" if together else None,
-        "output": f"Explanation: The only dry way to it is that bridge. {more}\nAnswer: {'Orrin' if correct else 'Belm'}",
+        "output": f"Explanation: The only dry way is that bridge. {more}\nAnswer: {'Orrin' if correct else 'Belm'}",
         "answer": None if number == 7 and together else f"Orrin{number}" if correct else "Belm",
         "correct": float(correct),
         "scores": {"exact_match": float(correct)},

@@ -67,6 +67,11 @@ def test_a_list_and_an_example(port: int) -> None:
     assert item["fields"]["subject"] == "towns"
 
 
+def test_an_example_that_is_not_there_is_nothing(port: int) -> None:
+    assert ask(port, "/api/item?run=one&set=evaluation&id=nobody") is None
+    assert ask(port, "/api/item?run=one&set=round-9&id=q8") is None
+
+
 def test_drafts_know_the_pairs_they_are_in(port: int) -> None:
     item = ask(port, "/api/item?run=one&set=round-1&id=q8")
     assert [draft["chosen_in"] for draft in item["drafts"]] == [[1], []]
@@ -117,7 +122,7 @@ def test_nothing_can_be_written(port: int, method: str) -> None:
         ("/api/items?run=nobody&set=evaluation", 404),
         ("/api/items?run=one&set=round-9", 404),
         ("/api/items", 404),
-        ("/api/item?run=one&set=evaluation&id=nobody", 404),
+        ("/api/item?run=nobody&set=evaluation&id=q8", 404),
         ("/api/items?run=one&set=evaluation&sort=id;drop", 400),
         ("/api/items?run=one&set=evaluation&filter=1=1", 400),
         ("/api/items?run=one&set=evaluation&offset=x", 400),

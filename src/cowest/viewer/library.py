@@ -103,15 +103,16 @@ class Library:
         rows, total = index.page(wanted, max(0, offset), min(max(1, limit), MAX_PAGE), there.path if there else None)
         return {"total": total, "offset": offset, "items": rows, "compared": there is not None}
 
-    def item(self, run: str, collection: str, identifier: str) -> dict[str, Any]:
-        """Everything about one example.
+    def item(self, run: str, collection: str, identifier: str) -> dict[str, Any] | None:
+        """Everything about one example; None where the run has no such example.
 
         Raises:
-            KeyError: there is no such run, collection or example.
+            KeyError: there is no such run.
         """
-        rows = self._runs[run].indexes[collection].rows(identifier)
+        index = self._runs[run].indexes.get(collection)
+        rows = index.rows(identifier) if index else {}
         if not rows:
-            raise KeyError(identifier)
+            return None
         document = _evaluated(rows) if collection == "evaluation" else _graded(rows)
         return {"id": identifier, "run": run, "collection": collection, **document}
 

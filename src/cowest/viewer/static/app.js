@@ -97,7 +97,7 @@ async function ask(path, question) {
   for (const [name, value] of question) if (value !== "" && value !== null) query.append(name, value);
   const answer = await fetch(`${path}?${query}`);
   const document = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(document.error), { status: answer.status });
+  if (!answer.ok) throw new Error(document.error);
   return document;
 }
 
@@ -252,12 +252,8 @@ async function loadItem() {
     shown = null;
     return;
   }
-  const question = (run) => [["run", run], ["set", state.set], ["id", state.id]];
-  const missing = (error) => { if (error.status === 404) return null; throw error; };
-  const [own, there] = await Promise.all([
-    ask("/api/item", question(state.run)).catch(missing),
-    state.with ? ask("/api/item", question(state.with)).catch(missing) : null,
-  ]);
+  const find = (run) => ask("/api/item", [["run", run], ["set", state.set], ["id", state.id]]);
+  const [own, there] = await Promise.all([find(state.run), state.with ? find(state.with) : null]);
   if (asked !== itemAsked) return;
   shown = { own, there };
   drawItem();
