@@ -87,6 +87,7 @@ class Index:
         self.version = collection.version
         self.is_complete = False
         self.share_done = 0.0
+        self.about: dict[str, Any] | None = None
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.executescript(_SCHEMA)
 

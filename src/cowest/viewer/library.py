@@ -189,6 +189,14 @@ def _ordered(indexes: dict[str, Index]) -> list[Index]:
 
 
 def _about(index: Index) -> dict[str, Any]:
+    if index.is_complete:
+        if index.about is None:  # counting 100,000 examples for each look of each page would add up
+            index.about = _count(index)
+        return index.about
+    return _count(index)
+
+
+def _count(index: Index) -> dict[str, Any]:
     return {
         "name": index.collection.name,
         "title": index.collection.title,

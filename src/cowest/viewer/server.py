@@ -57,6 +57,11 @@ class _Server(ThreadingHTTPServer):
     # On a taken port two servers would share it, and a page would come from either.
     allow_reuse_port = False
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Shows an error's traceback; a browser that hangs up is none."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     runs: Library
