@@ -209,6 +209,28 @@ def test_a_search_can_be_a_script(open_page: Open) -> None:
     assert page.input_value("#search").startswith("<script>")
 
 
+def test_a_run_that_goes_on_is_seen_to_grow(chromium: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cowest.viewer.library.LOOK_EVERY_S", 0.05)
+    run = tmp_path / "growing"
+    (run / "sft").mkdir(parents=True)
+    (run / "recipe.yaml").write_text("rounds: 1\n")
+    (run / "sft" / "metrics.jsonl").write_text('{"step": 12, "loss": 0.4321}\n')
+    with Library([run]) as library, make_server(library) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        page = chromium.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        page.wait_for_selector("#live b")
+        assert page.inner_text("#live b") == "Going on: sft"
+        assert "step 12, loss 0.432" in page.inner_text("#live")
+        write_run(run, 9)
+        counts(page, "9 examples")
+        shows(page, "script")
+        page.close()
+        server.shutdown()
+        thread.join()
+
+
 def test_on_a_phone_the_list_and_the_example_take_turns(open_page: Open) -> None:
     page = open_page("/?run=first", PHONE)
     assert page.is_hidden("#detail")

@@ -119,6 +119,28 @@ def test_broken_lines_are_counted_and_the_others_shown(tmp_path: Path) -> None:
     assert len(ids(index, Wanted())) == 3
 
 
+def test_rows_of_other_shapes_are_counted_and_the_others_shown(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 6)
+    file = run / "round-1" / "feedback" / "graded.jsonl"
+    lines = file.read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    rows[1]["drafts"] = 7
+    rows[2]["drafts"][0]["gain"] = "much"
+    rows[5]["solo_verdict"] = [5]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    index = make(run, "round-1")
+    assert ids(index, Wanted()) == ["script", "rtl", "long", "left"]
+    assert index.num_broken() == {"graded": 3}
+
+
+def test_work_that_is_not_wanted_any_more_ends(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 6)
+    collection = next(collections.find(run))
+    index = Index(tmp_path / "index.sqlite", collection)
+    index.build(lambda: False)
+    assert not index.is_complete
+
+
 def test_half_a_surrogate_pair_does_no_harm(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", 6)
     file = run / "evaluate" / "predictions" / "collaborate.jsonl"

@@ -1,5 +1,6 @@
 import http.client
 import json
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,6 +154,18 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ifqa").mkdir()
     with pytest.raises(InputError, match="Did you mean 'ifqa'"):
         Library([tmp_path / "ifka"])
+
+
+def test_an_index_that_cannot_be_made_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("cowest.viewer.index._insert", fail)
+    with Library([write_run(tmp_path / "run", 4)]) as library:
+        assert library.wait_until_indexed(60)
+        (first, *_) = library.overview()[0]["collections"]
+    assert first["complete"]
+    assert "disk is full" in first["problem"]
 
 
 def test_new_examples_show_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

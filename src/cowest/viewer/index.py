@@ -88,6 +88,7 @@ class Index:
         self.is_complete = False
         self.share_done = 0.0
         self.about: dict[str, Any] | None = None
+        self.problem: str | None = None
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.executescript(_SCHEMA)
 
@@ -103,8 +104,10 @@ class Index:
         with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
             for source in others:
                 connection.execute("BEGIN")
-                for place in self._places(connection, source):
+                for number, place in enumerate(self._places(connection, source)):
                     connection.execute("INSERT INTO places VALUES (?, ?, ?, ?)", place[:4])
+                    if number % _CHUNK == 0 and not is_wanted():
+                        return
                 connection.execute("COMMIT")
                 read += self._size(source)
                 self.share_done = read / total
@@ -214,12 +217,20 @@ class Index:
     ) -> Iterator[tuple[str, Item]]:
         """Every example once: those of the first file in its order, then those that only other files hold."""
         find_others = "SELECT source, offset, length FROM places WHERE id = ? ORDER BY rowid"
-        for identifier, source, offset, length, row in self._places(connection, primary):
+        for number, (identifier, source, offset, length, row) in enumerate(self._places(connection, primary), 1):
             others = connection.execute(find_others, (identifier,)).fetchall()
             connection.execute("INSERT INTO places VALUES (?, ?, ?, ?)", (identifier, source, offset, length))
-            yield identifier, self.collection.summarise({primary: [row], **_read(others, opened)})
-        alone = "SELECT DISTINCT id FROM places WHERE id NOT IN (SELECT id FROM items)"
-        for (identifier,) in connection.execute(alone).fetchall():
+            try:
+                item = self.collection.summarise({primary: [row], **_read(others, opened)})
+            except (TypeError, ValueError, AttributeError, KeyError):  # fields of other kinds than a stage writes
+                connection.execute("INSERT INTO broken VALUES (?, ?)", (source, number))
+                continue
+            yield identifier, item
+        alone = (
+            "SELECT DISTINCT id FROM places WHERE id NOT IN (SELECT id FROM items) "
+            "AND id NOT IN (SELECT id FROM places WHERE source = ?)"
+        )
+        for (identifier,) in connection.execute(alone, (primary,)).fetchall():
             yield identifier, self.collection.summarise(_read(connection.execute(find_others, (identifier,)), opened))
 
 

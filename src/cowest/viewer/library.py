@@ -1,8 +1,8 @@
 """The runs that are looked at: indexed in the background, again when files change, and what a page asks of them."""
 
+import sqlite3
 import tempfile
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +150,13 @@ class Library:
             index = Index(self._new_file(), collection)
             if before is None:
                 run.indexes[name] = index  # there is nothing better to show meanwhile
-            with suppress(OSError):  # a file was removed meanwhile: the next look sees to it
+            try:
                 index.build(lambda: not self._closing.is_set())
-                run.indexes[name] = index
+            except OSError:  # a file was removed meanwhile: the next look sees to it
+                continue
+            except sqlite3.Error as error:
+                index.problem = f"{error}; the temporary folder (TMPDIR) may be full"
+            run.indexes[name] = index
 
     def _new_file(self) -> Path:
         self._number += 1
@@ -202,7 +206,8 @@ def _count(index: Index) -> dict[str, Any]:
         "title": index.collection.title,
         "counts": index.counts(),
         "facets": index.facets(),
-        "complete": index.is_complete,
+        "complete": index.is_complete or index.problem is not None,
+        "problem": index.problem,
         "share_done": round(index.share_done, 3),
         "broken": index.num_broken(),
     }

@@ -210,7 +210,7 @@ function drawList() {
   const set = currentSet();
   const reading = set.complete ? "" : ` · reading the files, ${Math.floor(100 * set.share_done)}%`;
   const broken = Object.entries(set.broken).map(([name, number]) => ` · ${count(number)} broken in ${name}.jsonl`).join("");
-  byId("count").textContent = `${count(total)} example${total === 1 ? "" : "s"}${reading}${broken}`;
+  byId("count").textContent = `${count(total)} example${total === 1 ? "" : "s"}${reading}${broken}${set.problem ? ` · the rest cannot be indexed: ${set.problem}` : ""}`;
 }
 
 const gainBadge = (gain) =>
