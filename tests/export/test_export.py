@@ -69,8 +69,10 @@ def test_nothing_of_this_machine_and_no_pickle_goes_out(finished: Path, tmp_path
 def test_the_pairs_are_what_trl_reads(finished: Path, tmp_path: Path) -> None:
     write_folder(finished, tmp_path / "out")
     read = datasets.load_dataset(str(tmp_path / "out" / "pairs"), cache_dir=str(tmp_path / "cache"))
-    assert list(read) == ["round_1"]  # from the card's front matter
-    assert list(read["round_1"]) == [pair(number) for number in range(3)]
+    assert list(read) == ["train"]
+    assert list(read["train"]) == [pair(number) for number in range(3)]
+    configurations = datasets.get_dataset_config_names(str(tmp_path / "out" / "pairs"))
+    assert configurations == ["default", "round_1"]  # from the card's front matter
 
 
 def test_the_model_card_says_what_was_measured_and_what_not(finished: Path, tmp_path: Path) -> None:
