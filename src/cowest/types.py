@@ -141,7 +141,8 @@ class GradedExample(Record):
     """Everything feedback learned about one query: one row of graded.jsonl.
 
     `skipped` says why fewer than K drafts were made: "solo_perfect" or "settled" (both change no pair), or
-    "solo_unscored", which stages turn into a failure.
+    "solo_unscored", which stages turn into a failure. `reference` and `fields` are the example's, for people who read
+    the file: its accepted answers, and what it can be filtered by.
     """
 
     example_id: str
@@ -150,6 +151,8 @@ class GradedExample(Record):
     solo_verdict: Verdict
     drafts: tuple[GradedDraft, ...]
     skipped: str | None = None
+    reference: tuple[str, ...] = ()
+    fields: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
 
 class PreferencePair(Record):
@@ -181,6 +184,7 @@ class Prediction(Record):
         usage: tokens by role.
         cost_usd: money of all calls; None where a price is unknown.
         error: why there is no answer, where a call failed; such a row counts as wrong and is reported as failed.
+        fields: the example's short fields, such as a subject, for people who filter by them.
     """
 
     id: str
@@ -199,3 +203,4 @@ class Prediction(Record):
     latency_s: float = 0.0
     cost_usd: float | None = 0.0
     error: str | None = None
+    fields: dict[str, str | int | float | bool] = Field(default_factory=dict)

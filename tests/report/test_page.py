@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import html
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -13,7 +14,7 @@ from cowest.report import write_page
 from cowest.report.records import LAB_NOTE
 from tests.report.sample import EVIL, results, summary, write_json
 
-VOID = {"meta", "br", "circle", "line", "rect"}
+VOID = {"meta", "br", "circle", "line", "rect", "polyline"}
 
 
 class Reader(HTMLParser):
@@ -63,6 +64,27 @@ def test_a_finished_run_says_it_all(run_folder: Path) -> None:
         "The only dry way to Orrin", "torch 2.13.0", "$3.14", "rounds: 2",
     ):  # fmt: skip
         assert words in text, words
+
+
+def test_the_page_draws_training_gains_and_costs(run_folder: Path) -> None:
+    metrics = [{"step": step, "loss": 1 / step, "rewards/accuracies": 0.5} for step in (1, 2, 3)]
+    graded = [{"example_id": "q0", "drafts": [{"gain": 4}, {"gain": -1}]}]
+    for path, rows in ((run_folder / "round-1/align/metrics.jsonl", metrics),
+                       (run_folder / "round-1/feedback/graded.jsonl", graded)):  # fmt: skip
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_json(run_folder / "evaluate" / "inputs.json", {"prompt files": {"refine": "b7cc3342ab67"}})
+    reader = _read(run_folder)
+    kinds = [attributes.get("class") for tag, attributes in reader.tags if tag == "svg"]
+    assert [kinds.count(kind) for kind in ("curve", "histogram", "tradeoff")] == [2, 1, 1]
+    assert "chosen ranked above rejected" in reader.text
+    assert "Together, aligned: 77.0% for $0.0016" in reader.text
+    assert "refine b7cc3342ab67" in reader.text
+
+
+def test_warnings_stand_before_the_numbers(run_folder: Path) -> None:
+    write_json(run_folder / "round-1/feedback/summary.json", summary() | {"num_drafts_cut": 400})
+    text = _read(run_folder).text
+    assert text.index("23.2% of the drafts were cut") < text.index("Methods")
 
 
 def test_the_page_is_self_contained_and_runs_nothing(run_folder: Path) -> None:
@@ -134,7 +156,8 @@ def test_any_part_may_be_missing(run_folder: Path, part: str) -> None:
 
 @pytest.mark.parametrize(
     "part", ["sft/training.json", "round-1/feedback/summary.json", "evaluate/results.json",
-             "evaluate/predictions/collaborate.jsonl", "evaluate/predictions/strong_only.jsonl"],
+             "evaluate/predictions/collaborate.jsonl", "evaluate/predictions/strong_only.jsonl",
+             "round-1/feedback/graded.jsonl", "sft/metrics.jsonl"],
 )  # fmt: skip
 @pytest.mark.parametrize("data", [b"{", b"\xff\xfe", b"[1]\n"])
 def test_broken_parts_are_named(run_folder: Path, part: str, data: bytes) -> None:

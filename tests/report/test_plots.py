@@ -48,3 +48,31 @@ def test_shares_fill_the_bar() -> None:
     assert [float(rect.attrib["width"]) for rect in root] == [25.0, 75.0, 0.0]
     assert [float(rect.attrib["x"]) for rect in root] == [0.0, 25.0, 100.0]
     assert all(float(rect.attrib["width"]) == 0 for rect in ElementTree.fromstring(plots.shares([("positive", 0)])))
+
+
+def test_a_curve_stands_between_its_extremes() -> None:
+    root = ElementTree.fromstring(plots.curve([(1, 0.7), (2, 0.9), (11, 0.5)]))
+    line = root.find("polyline")
+    assert line is not None
+    points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
+    assert [x for x, _ in points] == [plots.MARGIN, 32.2, plots.WIDTH - plots.MARGIN]
+    assert points[1][1] < points[0][1] < points[2][1]  # downwards is larger in SVG
+    assert [text.text for text in root.iter("text")] == ["0.9", "0.5", "step 11"]
+    ElementTree.fromstring(plots.curve([(1, 0.5), (2, 0.5)]))
+
+
+def test_bars_have_the_height_of_their_counts() -> None:
+    root = ElementTree.fromstring(plots.histogram({-1: 5, 0: 10, 1: 0, 2: 20}))
+    bars = [(bar.attrib["class"], float(bar.attrib["height"])) for bar in root.iter("rect")]
+    assert bars == [("negative", 17.5), ("zero", 35.0), ("positive", 0.0), ("positive", 70.0)]
+    assert [text.text for text in root.iter("text")] == ["−1", "0", "+2"]
+
+
+def test_dearer_stands_to_the_right_and_better_above() -> None:
+    root = ElementTree.fromstring(
+        plots.tradeoff([(0.0, 0.3, None, "plain"), (0.002, 0.8, (0.7, 0.9), "pair"), (0.001, 0.5, None, "plain")])
+    )
+    dots = [(float(dot.attrib["cx"]), float(dot.attrib["cy"])) for dot in root.iter("circle")]
+    assert dots[0][0] < dots[2][0] < dots[1][0]
+    assert dots[1][1] < dots[2][1] < dots[0][1]
+    assert len(root.findall(".//line[@class='span']")) == 1

@@ -20,6 +20,8 @@ VERBS = {
     "plan": "calls, tokens, money and time of a recipe before anything is spent",
     "ask": "one question to the pair",
     "show": "state, pairs, spend, failures and results of a run",
+    "view": "every example of one or more runs on a local page",
+    "export": "adapter, pairs and their cards, for others to use",
     "lab": "builds the lab's world and models again, from nothing",
 }
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import importlib.metadata
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from markupsafe import Markup
 
 from cowest import runs
 from cowest.errors import CowestError
-from cowest.report import plots, words
+from cowest.report import plots, series, words
 from cowest.report.cases import Case, find_cases
 from cowest.report.collect import collect
 from cowest.report.harvest import harvest_sentences
 from cowest.report.headline import headline, verdict
 from cowest.report.records import Feedback, Results, Training, label
+from cowest.report.warnings import warnings
 from cowest.types import Usage
 
 _FOLDER = Path(__file__).parent
@@ -46,8 +48,10 @@ def render(run_folder: str | Path) -> str:
         InputError: there is no such folder.
     """
     collected = collect(run_folder)
+    run = runs.RunFolder(run_folder)
     results = None if collected["results"] is None else Results.model_validate(collected["results"])
     unreadable = list(collected["unreadable"])
+    tradeoff = _tradeoff(results) if results else []
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     loader = FileSystemLoader(_FOLDER)
     environment = Environment(
@@ -69,7 +73,13 @@ def render(run_folder: str | Path) -> str:
         roles=_roles(collected, results),
         spend=collected["spend_usd"],
         money_by_stage=_money_by_stage(collected, results),
-        cases=_cases(runs.RunFolder(run_folder), results, unreadable),
+        cases=_cases(run, results, unreadable),
+        warnings=warnings(collected, results),
+        gains=_series(run, collected, unreadable, "gains"),
+        curves=_series(run, collected, unreadable, "curves"),
+        tradeoff=tradeoff,
+        tradeoff_plot=plots.tradeoff([each[1:] for each in tradeoff]) if tradeoff else "",
+        prompt_versions=_prompt_versions(run),
         recipe=collected["recipe"],
         versions=_versions(collected),
         unreadable=unreadable,
@@ -182,6 +192,46 @@ def _cases(run: runs.RunFolder, results: Results | None, unreadable: list[str]) 
     except (CowestError, OSError, ValueError, TypeError, AttributeError) as error:
         unreadable.append(f"{run.evaluate / 'predictions'}: {str(error).splitlines()[0]}")
         return {"help": [], "harm": []}
+
+
+def _series(run: runs.RunFolder, collected: dict[str, Any], unreadable: list[str], what: str) -> dict[str, Any]:
+    """Gains of each round's drafts, or curves of each training; what cannot be read is named."""
+    numbers = [each["round"] for each in collected["rounds"]]
+    read: Callable[[Path], Any]
+    if what == "gains":
+        read, files = series.gains, {str(number): run.feedback(number) / "graded.jsonl" for number in numbers}
+    else:
+        trainings = {"SFT": run.sft, **{f"Alignment, round {number}": run.align(number) for number in numbers}}
+        read, files = series.curves, {name: folder / "metrics.jsonl" for name, folder in trainings.items()}
+    found: dict[str, Any] = {}
+    for name, path in files.items():
+        try:
+            found[name] = read(path)
+        except (CowestError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+            unreadable.append(f"{path}: {str(error).splitlines()[0]}")
+    return {name: values for name, values in found.items() if values}
+
+
+def _tradeoff(results: Results) -> list[tuple[str, float, float, tuple[float, float] | None, str]]:
+    """The methods with a cost and a score; empty where all cost the same, so that there is nothing to weigh."""
+    metric = results.headline_metric
+    found = []
+    for name, row in results.methods.items():
+        cost = results.cost_per_query(name)
+        if cost is not None and metric in row.metrics:
+            score = row.metrics[metric]
+            found.append((name, cost, score.value, score.ci95, "pair" if name == results.pair else "plain"))
+    return found if len({cost for _, cost, *_ in found}) > 1 else []
+
+
+def _prompt_versions(run: runs.RunFolder) -> dict[str, str]:
+    for folder in (run.evaluate, run.feedback(1), run.sft):
+        try:
+            versions = runs.read_json(folder / "inputs.json")["prompt files"]
+            return {str(name): str(version) for name, version in versions.items()}
+        except (CowestError, KeyError, TypeError, AttributeError):
+            continue
+    return {}
 
 
 def _versions(collected: dict[str, Any]) -> dict[str, str]:

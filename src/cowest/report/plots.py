@@ -1,10 +1,12 @@
 """Inline SVG: dots with intervals on a shared axis, and a bar of shares. Numbers only, no text from data."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
+
+from cowest.report import words
 
 WIDTH, HEIGHT, MARGIN = 210, 30, 14
 
@@ -74,6 +76,81 @@ def shares(parts: Sequence[tuple[str, int]]) -> Markup:
         start += width
     opening = '<svg class="shares" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
     return Markup(opening + "".join(pieces) + "</svg>")
+
+
+def curve(points: Sequence[tuple[float, float]]) -> Markup:
+    """A line through (x, y), with the least and most of both written at the ends."""
+    (left, right), (low, high) = ((min(values), max(values)) for values in zip(*points, strict=True))
+    wide, tall, top = WIDTH - 2 * MARGIN, 60, 14
+    spread_x, spread_y = (right - left) or 1.0, (high - low) or 1.0
+    path = " ".join(
+        f"{MARGIN + wide * (x - left) / spread_x:.1f},{top + tall * (high - y) / spread_y:.1f}" for x, y in points
+    )
+    bottom = top + tall
+    ends = (
+        f'<text x="{MARGIN}" y="{top - 4}">{high:.3g}</text><text x="{MARGIN}" y="{bottom + 14}">{low:.3g}</text>'
+        f'<text x="{WIDTH - MARGIN}" y="{bottom + 14}" text-anchor="end">step {right:.0f}</text>'
+    )
+    frame = f'<line class="grid" x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{bottom}" y2="{bottom}"/>'
+    return _svg(f'{frame}<polyline class="line" points="{path}"/>{ends}', bottom + 20, "curve")
+
+
+def histogram(counts: Mapping[int, int]) -> Markup:
+    """A bar for each whole number; those above 0 are good, those below are bad, 0 is neither."""
+    most, tall, top = max(counts.values(), default=0) or 1, 70, 4
+    step = (WIDTH - 2 * MARGIN) / max(len(counts), 1)
+    bars = []
+    for place, (value, count) in enumerate(counts.items()):
+        kind = "positive" if value > 0 else "negative" if value < 0 else "zero"
+        height, x = tall * count / most, MARGIN + place * step
+        bars.append(
+            f'<rect class="{kind}" x="{x + 1:.1f}" y="{top + tall - height:.1f}" width="{step - 2:.1f}" '
+            f'height="{height:.1f}"/>'
+        )
+        if value in (min(counts), 0, max(counts)):
+            sign = "−" if value < 0 else "+" if value > 0 else ""
+            bars.append(
+                f'<text x="{x + step / 2:.1f}" y="{top + tall + 14}" text-anchor="middle">{sign}{abs(value)}</text>'
+            )
+    return _svg("".join(bars), top + tall + 20, "histogram")
+
+
+def tradeoff(points: Sequence[tuple[float, float, tuple[float, float] | None, str]]) -> Markup:
+    """Dots of (cost, share, its interval, kind) on a plane, numbered from 1 in their order; cost from 0 to the right.
+
+    Args:
+        points: `kind` is a class name of ours: "pair" or "plain".
+    """
+    wide, tall, left, top = 520, 220, 40, 12
+    on = axis([bound for _, share, bounds, _ in points for bound in (share, *(bounds or ()))])
+    dearest = max(cost for cost, *_ in points) or 1.0
+
+    def x(cost: float) -> float:
+        return round(left + 14 + (wide - left - 40) * cost / dearest, 1)
+
+    def y(share: float) -> float:
+        return round(top + tall * (on.high - min(max(share, on.low), on.high)) / (on.high - on.low), 1)
+
+    drawn = [
+        f'<line class="grid" x1="{left}" x2="{wide}" y1="{y(tick)}" y2="{y(tick)}"/>'
+        f'<text x="{left - 6}" y="{y(tick) + 4}" text-anchor="end">{100 * tick:g}</text>'
+        for tick in on.ticks
+    ]
+    drawn += [
+        f'<text x="{x(cost)}" y="{top + tall + 18}" text-anchor="{anchor}">{words.money(cost)}</text>'
+        for cost, anchor in ((0.0, "start"), (dearest, "end"))
+    ]
+    for number, (cost, share, bounds, kind) in enumerate(points, 1):
+        span = ""
+        if bounds is not None:
+            span = f'<line class="span" x1="{x(cost)}" x2="{x(cost)}" y1="{y(bounds[0])}" y2="{y(bounds[1])}"/>'
+        drawn.append(
+            f'<g class="interval {kind}">{span}<circle class="dot" cx="{x(cost)}" cy="{y(share)}" r="9"/>'
+            f'<text class="mark" x="{x(cost)}" y="{y(share) + 4}" text-anchor="middle">{number}</text></g>'
+        )
+    return Markup(
+        f'<svg class="tradeoff" viewBox="0 0 {wide} {top + tall + 26}" aria-hidden="true">{"".join(drawn)}</svg>'
+    )
 
 
 def _svg(content: str, height: int, kind: str) -> Markup:

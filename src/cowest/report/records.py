@@ -173,6 +173,8 @@ class Feedback(_Lenient):
     num_negative: int = 0
     num_unscored: int = 0
     num_failed: int = 0
+    num_drafts_cut: int = 0
+    num_solo_perfect: int = 0
     calls: dict[str, int] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)
     cost_usd: float | None = None

@@ -21,6 +21,7 @@ from cowest.methods.collaborate import Collaborate
 from cowest.methods.strong_only import StrongOnly
 from cowest.models import Openable, open_model
 from cowest.progress import progress_bar
+from cowest.stages._shown import short_fields
 from cowest.tasks.base import SplitName, Task
 from cowest.types import Example, Prediction, Record, Sampling, Usage
 
@@ -166,6 +167,7 @@ def _predict_all(
                 row = await method.predict(example)
             except CompletionError as error:
                 row = _failed(method, example, task, error)
+            row = row.model_copy(update={"fields": short_fields(example)})
             bar.advance(1, correct=row.correct)
             return row
 

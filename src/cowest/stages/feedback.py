@@ -22,6 +22,7 @@ from cowest.models import Metered, Openable, open_model
 from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.stages._harvest import NullSample, draw_null_control, judge_agreement, null_control, null_sample
+from cowest.stages._shown import short_fields
 from cowest.tasks import Task
 from cowest.types import Example, GradedExample, PreferencePair, Record, Sampling
 
@@ -264,7 +265,7 @@ async def _annotate(example: Example, annotator: Annotator) -> GradedExample | F
         return Failure(example_id=example.id, reason=str(error))
     if graded.solo_verdict.score is None:
         return Failure(example_id=example.id, reason=f"z is unscored: {graded.solo_verdict.unscored_reason}")
-    return graded
+    return graded.model_copy(update={"reference": example.references, "fields": short_fields(example)})
 
 
 def _pairs(graded: Sequence[GradedExample], collaboration: Collaboration) -> list[PreferencePair]:

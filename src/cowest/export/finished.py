@@ -1,0 +1,139 @@
+"""What of a run goes out, and the refusal of a run that is not finished."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from cowest import runs
+from cowest.errors import InputError
+from cowest.report.records import Feedback, Results
+from cowest.training.trained import DONE_MARKER, TrainedModel
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round's pairs, and the counts they come with."""
+
+    number: int
+    pairs: Path
+    feedback: Feedback
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run whose every stage is done.
+
+    Attributes:
+        recipe: as resolved; no secret is in it.
+        trained: the weak model after its last stage.
+        stage: which stage that is, e.g. "DPO, round 2".
+        prompts: versions of the prompt templates by name.
+    """
+
+    name: str
+    recipe: dict[str, Any]
+    results: Results
+    rounds: tuple[Round, ...]
+    trained: TrainedModel
+    adapter: Path
+    stage: str
+    prompts: dict[str, str]
+
+    @property
+    def base(self) -> str:
+        """The base model's name for others: a hub id, or the last part of a path, which says nothing elsewhere."""
+        return public_name(self.trained.base)
+
+
+def read(folder: Path) -> Finished:
+    """Reads a run.
+
+    Raises:
+        InputError: there is no such run, a stage is missing or broken, or the run trained no adapter.
+    """
+    run = runs.RunFolder(folder)
+    if not run.recipe.is_file():
+        raise InputError(f"{str(folder)!r} is no run's folder: it has no recipe.yaml. Give the folder of a run.")
+    recipe = _recipe(run.recipe)
+    rounds, last = _rounds(run, recipe)
+    results_file = run.evaluate / "results.json"
+    if not results_file.is_file():
+        raise _unfinished(run, "the evaluation has no results, which a card must state")
+    results = _checked(Results, results_file)
+    stage_folder, stage = (run.align(last), f"{_method(recipe)}, round {last}") if last else (run.sft, "SFT")
+    if not (stage_folder / DONE_MARKER).is_file():
+        raise _unfinished(run, f"{stage} has not trained the weak model")
+    trained = TrainedModel.read(stage_folder)
+    if trained.folder is None:
+        raise InputError(
+            f"The run {str(run.path)!r} trained no adapter: its weak model is {trained.base!r} as it was given. "
+            "There is nothing of it to export."
+        )
+    inputs = run.evaluate / "inputs.json"
+    prompts = runs.read_json(inputs).get("prompt files", {}) if inputs.is_file() else {}
+    return Finished(
+        name=run.path.resolve().name,
+        recipe=recipe,
+        results=results,
+        rounds=tuple(rounds),
+        trained=trained,
+        adapter=Path(trained.folder),
+        stage=stage,
+        prompts=prompts,
+    )
+
+
+def public_name(location: str) -> str:
+    """A model's or a file's name without the folders of this machine: hub ids stay, of a path the last part stays."""
+    name = location.removeprefix("local/")
+    is_path = name.startswith(("/", ".", "~")) or ":" in name or name.count("/") > 1 or Path(name).exists()
+    return name.rstrip("/").replace(":", "/").rpartition("/")[2] if is_path else name
+
+
+def _rounds(run: runs.RunFolder, recipe: dict[str, Any]) -> tuple[list[Round], int]:
+    """The rounds with their pairs, and the last one that was aligned; 0 where none was."""
+    rounds: list[Round] = []
+    for number in range(1, int(recipe.get("rounds", 1)) + 1):
+        pairs, summary = run.feedback(number) / "pairs.jsonl", run.feedback(number) / "summary.json"
+        if not summary.is_file() or not pairs.is_file():
+            raise _unfinished(run, f"feedback of round {number} is not done")
+        if pairs.stat().st_size == 0:  # the run ends here: there was nothing to learn
+            return rounds, number - 1
+        if not (run.align(number) / DONE_MARKER).is_file():
+            raise _unfinished(run, f"alignment of round {number} is not done")
+        rounds.append(Round(number, pairs, _checked(Feedback, summary)))
+    return rounds, len(rounds)
+
+
+def _recipe(path: Path) -> dict[str, Any]:
+    try:
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{str(path)!r} cannot be read ({error}). Run the recipe again to have it written.") from error
+    if not isinstance(recipe, dict):
+        raise InputError(f"{str(path)!r} is no recipe. Run the recipe again to have it written.")
+    return recipe
+
+
+def _method(recipe: dict[str, Any]) -> str:
+    return str((recipe.get("align") or {}).get("method", "alignment")).upper()
+
+
+def _checked(record: type[Any], path: Path) -> Any:
+    try:
+        return record.model_validate(runs.read_json(path))
+    except ValidationError as error:
+        raise InputError(
+            f"{str(path)!r} is not what a stage wrote: {str(error).splitlines()[0]}. "
+            "Delete it and run the recipe again."
+        ) from error
+
+
+def _unfinished(run: runs.RunFolder, why: str) -> InputError:
+    return InputError(
+        f"The run {str(run.path)!r} is not finished: {why}. Run `cowest run` with its recipe ({str(run.recipe)!r}), "
+        "which goes on where it stopped, then export again."
+    )

@@ -1,0 +1,60 @@
+"""The folder of an export: model/ and pairs/, each with its card, written whole or not at all."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cowest.errors import CowestError, InputError
+from cowest.export import cards, finished, pairs, weights
+
+MODEL, PAIRS = "model", "pairs"
+
+
+def write_folder(run_folder: str | Path, target: str | Path, *, merged: bool = False) -> list[Path]:
+    """Exports a finished run.
+
+    Args:
+        target: a folder that is not there yet, or is empty.
+        merged: the full weights instead of the adapter alone.
+
+    Returns:
+        The files, in the order of their names.
+
+    Raises:
+        InputError: the run is not finished, or the target is not empty.
+    """
+    run = finished.read(Path(run_folder).expanduser())
+    target = Path(target).expanduser()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{str(target)!r} is there already and not empty. Give another folder with --to.")
+    with _whole(target) as folder:
+        (weights.write_merged if merged else weights.write_adapter)(run, folder / MODEL)
+        (folder / MODEL / "README.md").write_text(cards.model_card(run, merged=merged), encoding="utf-8")
+        if run.rounds:
+            data = folder / PAIRS / "data"
+            counts = {
+                each.number: pairs.write_parquet(each.pairs, data / f"round-{each.number}.parquet")
+                for each in run.rounds
+            }
+            (folder / PAIRS / "README.md").write_text(cards.data_card(run, counts), encoding="utf-8")
+    return sorted(path for path in target.rglob("*") if path.is_file())
+
+
+@contextlib.contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """A folder beside the target that takes its place when all went well."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise InputError(f"{str(target)!r} cannot be written: {error}. Give another folder with --to.") from error
+    try:
+        yield partial
+        partial.chmod(0o755)
+        partial.replace(target)
+    except OSError as error:
+        raise CowestError(f"{str(target)!r} cannot be written: {error}. Check the disk's free space.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

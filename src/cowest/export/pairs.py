@@ -1,0 +1,53 @@
+"""Preference pairs as Parquet in TRL's conversational schema."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cowest import runs
+from cowest.errors import InputError
+from cowest.types import PreferencePair
+
+_ROWS_A_GROUP = 1000
+
+
+def write_parquet(pairs: Path, target: Path) -> int:
+    """Writes the pairs of one round; returns how many there are. Memory does not grow with their number.
+
+    Raises:
+        InputError: a line is no pair, or pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise InputError(f"Parquet needs pyarrow ({error}). Install it: pip install 'cowest[train]'.") from error
+    message = pa.struct([("role", pa.string()), ("content", pa.string())])
+    kinds = {str: pa.string(), int: pa.int64()}
+    columns = [
+        (name, kinds.get(field.annotation, pa.list_(message)))  # type: ignore[arg-type]
+        for name, field in PreferencePair.model_fields.items()
+    ]
+    schema = pa.schema(columns)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        rows = _rows(pairs)
+        while group := list(islice(rows, _ROWS_A_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+            count += len(group)
+    return count
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(runs.read_jsonl(path), 1):
+        try:
+            yield PreferencePair.model_validate(row).model_dump()
+        except ValidationError as error:
+            raise InputError(
+                f"{str(path)!r}, line {number} is no preference pair: {str(error).splitlines()[0]}. "
+                "Delete the folder it is in and run the recipe again."
+            ) from error

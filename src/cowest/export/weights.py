@@ -1,0 +1,43 @@
+"""The weak model's weights for others: the adapter as it is, or merged into its base; safetensors only."""
+
+import json
+import shutil
+from pathlib import Path
+
+from cowest.errors import InputError
+from cowest.export.finished import Finished
+from cowest.training.weights import ADAPTER_CONFIG, ADAPTER_WEIGHTS, require_extras
+
+
+def write_adapter(run: Finished, target: Path) -> None:
+    """Copies the adapter in PEFT's layout, with the base named as others know it.
+
+    Raises:
+        InputError: the adapter is not whole.
+    """
+    missing = [name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if not (run.adapter / name).is_file()]
+    if missing:
+        raise InputError(f"The adapter {str(run.adapter)!r} has no {' and no '.join(missing)}. Train it again.")
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(run.adapter / ADAPTER_WEIGHTS, target / ADAPTER_WEIGHTS)
+    config = json.loads((run.adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = run.base
+    (target / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def write_merged(run: Finished, target: Path) -> None:
+    """Merges the adapter into its base, in the base's own precision, and saves model and tokenizer.
+
+    Raises:
+        InputError: the training extra is not installed, or the base cannot be loaded.
+    """
+    require_extras()
+    from cowest.models.providers import _local_weights as local
+    from cowest.training.quiet import quiet
+
+    folder = local.find(str(run.adapter))
+    config = json.loads((folder.base / "config.json").read_text(encoding="utf-8"))
+    model, tokenizer = local.load(folder, config.get("dtype") or config.get("torch_dtype") or "float32", "cpu")
+    with quiet():
+        model.save_pretrained(target)
+        tokenizer.save_pretrained(target)

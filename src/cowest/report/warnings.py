@@ -1,0 +1,79 @@
+"""What a reader should know before trusting a run's numbers, in plain words."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from cowest.report import words
+from cowest.report.records import Feedback, Results, Training, label
+
+_NOTABLE = 0.01
+"""Shares below this are noise of any long run and are told in the tables only."""
+
+_FEW_EXAMPLES = 100
+
+
+def warnings(collected: dict[str, Any], results: Results | None) -> list[str]:
+    """One sentence for each thing, the most far-reaching first."""
+    found: list[str] = []
+    if results is not None:
+        found += _of_evaluation(results)
+    for each in collected["rounds"]:
+        if each["feedback"] is not None:
+            found += _of_feedback(each["round"], Feedback.model_validate(each["feedback"]))
+    stages = {"SFT": collected["sft"], **{f"Alignment, round {n['round']}": n["align"] for n in collected["rounds"]}}
+    for name, facts in stages.items():
+        if facts is not None:
+            found += _of_training(name, Training.model_validate(facts))
+    if _keeps_overlap(collected["recipe"]):
+        found.append("Splits may share questions (task.overlap: keep), so what was trained on may be what was tested.")
+    return found
+
+
+def _of_evaluation(results: Results) -> Iterator[str]:
+    pair = results.pair
+    if pair is not None:
+        for other in ("strong_only", "weak_only"):
+            comparison = results.compare(pair, other)
+            if comparison is not None and comparison.verdict != "better":
+                what = "clearly worse than" if comparison.verdict == "worse" else "not clearly better than"
+                yield f"The pair is {what} the {label(other).lower()}: here the second call is not worth its price."
+    if 0 < results.num_examples < _FEW_EXAMPLES:
+        yield f"Only {words.plural(results.num_examples, 'example')} were measured, too few for narrow intervals."
+    for name, row in results.methods.items():
+        for count, what in ((row.num_failed, "got no reply"), (row.num_unparsed, "gave no answer that could be read")):
+            if results.num_examples and count / results.num_examples > _NOTABLE:
+                share = words.percent(count / results.num_examples)
+                yield f"{label(name)}: {share} of the examples {what}; they count as wrong."
+
+
+def _of_feedback(number: int, feedback: Feedback) -> Iterator[str]:
+    drafts, queries = feedback.num_drafts, feedback.num_examples
+    if feedback.num_pairs == 0 and queries:
+        yield f"Round {number} gave no pair, so there was nothing to align."
+    if drafts and feedback.num_drafts_cut / drafts > _NOTABLE:
+        share = words.percent(feedback.num_drafts_cut / drafts)
+        yield f"Round {number}: {share} of the drafts were cut at weak.sampling.max_tokens, often before the answer."
+    if drafts and feedback.num_unscored / drafts > _NOTABLE:
+        share = words.percent(feedback.num_unscored / drafts)
+        yield f"Round {number}: {share} of the drafts could not be judged; they are in no pair."
+    if queries and feedback.num_failed / queries > _NOTABLE:
+        yield f"Round {number}: {words.percent(feedback.num_failed / queries)} of the queries were left out."
+    if queries and feedback.num_solo_perfect / queries > 0.5:
+        share = words.percent(feedback.num_solo_perfect / queries)
+        yield f"Round {number}: on {share} of the queries the strong model alone scored 10, so no draft could help."
+
+
+def _of_training(name: str, training: Training) -> Iterator[str]:
+    total = (training.num_rows or 0) + training.num_overlong + training.num_untrainable
+    left_out = training.num_overlong + training.num_untrainable
+    if total and left_out / total > _NOTABLE:
+        yield f"{name}: {words.percent(left_out / total)} of the rows were too long or could not be trained on."
+
+
+def _keeps_overlap(recipe: str | None) -> bool:
+    try:
+        return bool(yaml.safe_load(recipe or "")["task"]["overlap"] == "keep")
+    except (yaml.YAMLError, TypeError, KeyError):
+        return False

@@ -1,0 +1,191 @@
+"""What can be browsed in a run's folder: the evaluation and each round's feedback, with the files each is read from."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cowest import runs
+from cowest.report.records import PAIR
+
+ALONE = "strong_only"
+FLAGS = ("helped", "harmed", "all_negative", "unscored", "failed", "paired", "skipped")
+"""What an example can be filtered by, besides its fields."""
+
+_EXCERPT = 160
+_FACET = 60
+
+Rows = dict[str, list[dict[str, Any]]]
+"""The rows of one example by the source they come from."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """An example as the list shows it and as it is found.
+
+    Attributes:
+        excerpt: the beginning of the query.
+        score: what two runs are compared by: whether the pair is right, or the best gain of the drafts.
+        gain: how much the pair gains over the strong model alone.
+        answer: the pair's final answer.
+        flags: those of FLAGS that hold.
+        facets: short fields by name, such as a label or a subject.
+        text: what is searched.
+    """
+
+    excerpt: str
+    score: float | None
+    gain: float | None
+    answer: str | None
+    flags: frozenset[str]
+    facets: dict[str, str] = field(default_factory=dict)
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Examples that belong together: those of the evaluation, or of one round's feedback.
+
+    Attributes:
+        name: "evaluation" or "round-N", as addresses carry it.
+        sources: files by name; the first says the order of the examples.
+        id_field: the name of an example's id in those files.
+        summarise: an item from the rows of one example.
+    """
+
+    name: str
+    title: str
+    sources: dict[str, Path]
+    id_field: str
+    summarise: Callable[[Rows], Item]
+
+    @property
+    def version(self) -> tuple[tuple[str, int, int], ...]:
+        """What changes when any of the files does: name, size and time of each."""
+        found = []
+        for name, path in self.sources.items():
+            try:
+                facts = path.stat()
+            except OSError:  # replaced or removed between listing and looking
+                continue
+            found.append((name, facts.st_size, facts.st_mtime_ns))
+        return tuple(found)
+
+
+def find(folder: Path) -> Iterator[Collection]:
+    """The collections that a run's folder holds so far, the evaluation first, then the rounds from the last."""
+    run = runs.RunFolder(folder)
+    predictions = {path.stem: path for path in sorted((run.evaluate / "predictions").glob("*.jsonl"))}
+    if predictions:
+        order = {name: predictions[name] for name in _by_importance(list(predictions))}
+        yield Collection("evaluation", "Evaluation", order, "id", evaluation_item)
+    numbers = [int(match[1]) for each in run.path.iterdir() if (match := re.fullmatch(r"round-([0-9]+)", each.name))]
+    for number in sorted(numbers, reverse=True):
+        files = {name: run.feedback(number) / f"{name}.jsonl" for name in ("graded", "pairs", "failures")}
+        files = {name: path for name, path in files.items() if path.is_file()}
+        if files:
+            yield Collection(f"round-{number}", f"Feedback, round {number}", files, "example_id", feedback_item)
+
+
+def pair_of(methods: list[str]) -> str | None:
+    """Which method is the pair: the aligned one, else the last round's, else the unaligned one."""
+    rounds = [name for name in methods if name.startswith("collaborate_round_")]
+    last_first = sorted(rounds, key=lambda name: int(number) if (number := name[18:]).isdigit() else 0, reverse=True)
+    return next((name for name in (PAIR[0], *last_first, PAIR[1]) if name in methods), None)
+
+
+def evaluation_item(rows: Rows) -> Item:
+    """The item of an example that methods answered."""
+    first = {method: found[0] for method, found in rows.items()}
+    pair = pair_of(list(first))
+    together, alone = first.get(pair or ""), first.get(ALONE)
+    shown = together or alone or next(iter(first.values()))
+    score, score_alone = _correct(together), _correct(alone)
+    gain = None if score is None or score_alone is None else score - score_alone
+    found = {
+        "helped": gain is not None and gain > 0,
+        "harmed": gain is not None and gain < 0,
+        "failed": any(row.get("error") for row in first.values()),
+        "unscored": any(not row.get("error") and row.get("answer") is None for row in first.values()),
+        "all_negative": not any(_correct(row) for row in first.values()),
+    }
+    label = {"label": shown["gold_label"]} if shown.get("gold_label") is not None else {}
+    texts = [shown.get("query"), *as_texts(shown.get("reference")), *(label.values())]
+    texts += [row.get(name) for row in first.values() for name in ("draft", "output", "answer", "error")]
+    return Item(
+        excerpt=_excerpt(shown.get("query")),
+        score=_correct(shown),
+        gain=gain,
+        answer=_text(shown.get("answer")),
+        flags=frozenset(name for name, holds in found.items() if holds),
+        facets=_facets({**_fields(shown), **label}),
+        text="\n".join(text for text in map(_text, texts) if text),
+    )
+
+
+def feedback_item(rows: Rows) -> Item:
+    """The item of a query whose drafts were graded, or of one that was left out."""
+    failures = [row.get("reason") for row in rows.get("failures", ())]
+    graded = next(iter(rows.get("graded", ())), {})
+    drafts = [draft for draft in graded.get("drafts") or () if isinstance(draft, dict)]
+    gains = [draft["gain"] for draft in drafts if draft.get("gain") is not None]
+    best = max(gains, default=None)
+    verdicts = [graded.get("solo_verdict"), *(draft.get("verdict") for draft in drafts)] if graded else []
+    found = {
+        "helped": best is not None and best > 0,
+        "harmed": bool(gains) and min(gains) < 0,
+        "all_negative": best is not None and best <= 0,
+        "unscored": any((verdict or {}).get("score") is None for verdict in verdicts),
+        "failed": bool(failures),
+        "paired": bool(rows.get("pairs")),
+        "skipped": bool(graded.get("skipped")),
+    }
+    texts = [graded.get("query"), graded.get("solo"), *as_texts(graded.get("reference")), *failures]
+    for draft in drafts:
+        texts += [(draft.get("draft") or {}).get("text"), draft.get("refined")]
+    return Item(
+        excerpt=_excerpt(graded.get("query") or next(iter(failures), "")),
+        score=best,
+        gain=best,
+        answer=None,
+        flags=frozenset(name for name, holds in found.items() if holds),
+        facets=_facets({**_fields(graded), **({"skipped": graded["skipped"]} if graded.get("skipped") else {})}),
+        text="\n".join(text for text in map(_text, texts) if text),
+    )
+
+
+def as_texts(value: Any) -> list[str]:
+    """A reference as the list of texts it is, whatever the file holds."""
+    if value is None:
+        return []
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+
+
+def _by_importance(methods: list[str]) -> list[str]:
+    first = [name for name in (pair_of(methods), ALONE, "weak_only") if name in methods]
+    return [*first, *(name for name in methods if name not in first)]
+
+
+def _correct(row: dict[str, Any] | None) -> float | None:
+    if row is None or row.get("error"):
+        return None
+    return float(row.get("correct") or 0.0)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _excerpt(text: Any) -> str:
+    return " ".join(str(text or "")[: 4 * _EXCERPT].split())[:_EXCERPT]
+
+
+def _fields(row: dict[str, Any]) -> dict[str, Any]:
+    fields = row.get("fields")
+    return fields if isinstance(fields, dict) else {}
+
+
+def _facets(fields: dict[str, Any]) -> dict[str, str]:
+    short = {name: str(value) for name, value in fields.items() if isinstance(value, str | int | float | bool)}
+    return {name: value for name, value in short.items() if value and len(value) <= _FACET}

@@ -1,0 +1,81 @@
+"""A finished run on a tiny model: real adapters, invented results."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM
+
+from tests.report.sample import results, summary, training, write_json
+from tests.training import tiny
+
+SECRET_PLACE = "somebody's folder"
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.build(tmp_path_factory.mktemp(SECRET_PLACE) / "tiny-base")
+
+
+@pytest.fixture(scope="session")
+def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "ifqa"
+    for number, folder in enumerate(("sft", "round-1/align")):
+        torch.manual_seed(number)
+        model = get_peft_model(
+            AutoModelForCausalLM.from_pretrained(base),
+            LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM"),
+        )
+        assert isinstance(model, PeftModel)
+        for name, weight in model.named_parameters():
+            if "lora_" in name:
+                torch.nn.init.normal_(weight, std=0.2)
+        model.save_pretrained(run / folder)
+        (run / folder / "optimizer.pt").write_bytes(b"a pickle that must stay here")
+        write_json(run / folder / "training.json", training(adapter=".", base=str(base)))
+    recipe = {
+        "run": str(run),
+        "rounds": 1,
+        "task": {"name": "ifqa", "train": f"{base}/train.jsonl"},
+        "weak": {"model": f"local/{base}"},
+        "strong": {"model": "openai/gpt-4.1", "base_url": "https://internal.example/v1", "api_key_env": "TEAM_KEY"},
+        "judge": "strong",
+        "align": {"method": "dpo"},
+        "feedback": {"kind": "collaborative", "samples": 5},
+        "format": "chain_of_thought",
+    }
+    write_json(run / "recipe.yaml", recipe)  # JSON is YAML
+    feedback = run / "round-1" / "feedback"
+    write_json(feedback / "summary.json", summary(3))
+    (feedback / "pairs.jsonl").write_text("".join(json.dumps(pair(number)) + "\n" for number in range(3)))
+    write_json(run / "evaluate" / "results.json", results())
+    write_json(run / "evaluate" / "inputs.json", {"prompt files": {"refine": "b7cc3342ab67"}})
+    return run
+
+
+def pair(number: int) -> dict[str, object]:
+    def said(role: str, content: str) -> list[dict[str, str]]:
+        return [{"role": role, "content": content}]
+
+    return {
+        "prompt": said("user", f"question {number}"),
+        "chosen": said("assistant", f"good {number}"),
+        "rejected": said("assistant", f"bad {number}"),
+        "example_id": f"q{number}",
+        "pair_index": 0,
+        "chosen_sample_index": 1,
+        "rejected_sample_index": 0,
+        "gain_chosen": 3,
+        "gain_rejected": -1,
+        "finish_reason_chosen": "stop",
+        "finish_reason_rejected": "length",
+    }
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy that a test may break."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))

@@ -1,0 +1,71 @@
+from typing import Any
+
+import pytest
+
+from cowest.report.records import Results
+from cowest.report.warnings import warnings
+from tests.report.sample import results, summary, training
+
+
+def collected(**changes: Any) -> dict[str, Any]:
+    feedback = summary() | changes
+    return {
+        "rounds": [{"round": 1, "feedback": feedback, "align": training()}],
+        "sft": training(),
+        "recipe": "task: {overlap: drop}",
+    }
+
+
+def of(document: dict[str, Any]) -> list[str]:
+    return warnings(collected(), Results.model_validate(document))
+
+
+def test_a_sound_run_has_none() -> None:
+    assert warnings(collected(), Results.model_validate(results())) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"num_drafts_cut": 300}, "17.4% of the drafts were cut"),
+        ({"num_unscored": 100}, "5.8% of the drafts could not be judged"),
+        ({"num_failed": 40}, "10.0% of the queries were left out"),
+        ({"num_solo_perfect": 300}, "on 75.0% of the queries the strong model alone scored 10"),
+        ({"num_pairs": 0}, "gave no pair"),
+    ],
+)
+def test_what_feedback_lost_is_said(changes: dict[str, int], said: str) -> None:
+    (warning,) = warnings(collected(**changes), None)
+    assert said in warning
+
+
+@pytest.mark.parametrize(("ci95", "said"), [([-0.02, 0.1], "not clearly better"), ([-0.2, -0.1], "clearly worse")])
+def test_a_pair_that_does_not_pay_is_said(ci95: list[float], said: str) -> None:
+    document = results()
+    document["comparisons"][1]["ci95"] = ci95
+    (warning,) = of(document)
+    assert said in warning
+    assert "strong model alone" in warning
+
+
+def test_answers_that_are_missing_are_said() -> None:
+    document = results()
+    document["methods"]["collaborate"] |= {"num_failed": 8, "num_unparsed": 20}
+    assert [warning.split(":")[1].split(";")[0].strip() for warning in of(document)] == [
+        "2.0% of the examples got no reply",
+        "5.0% of the examples gave no answer that could be read",
+    ]
+
+
+def test_few_examples_are_said() -> None:
+    assert "Only 30 examples" in of(results() | {"num_examples": 30})[0]
+
+
+def test_rows_left_out_of_training_are_said() -> None:
+    found = warnings(collected() | {"sft": training(num_overlong=500)}, None)
+    assert "SFT: 20.0% of the rows were too long" in found[0]
+
+
+@pytest.mark.parametrize(("recipe", "count"), [("task: {overlap: keep}", 1), ("task: {}", 0), ("[", 0), (None, 0)])
+def test_shared_questions_are_said(recipe: str | None, count: int) -> None:
+    assert len(warnings(collected() | {"recipe": recipe}, None)) == count

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+
+from cowest.viewer import collections
+from cowest.viewer.collections import evaluation_item, feedback_item, pair_of
+from tests.viewer.sample import graded, pair, prediction, write_run
+
+
+def evaluated(number: int, *, together: bool, alone: bool) -> collections.Item:
+    rows = {
+        "collaborate": [prediction("collaborate", number, correct=together)],
+        "strong_only": [prediction("strong_only", number, correct=alone)],
+    }
+    return evaluation_item(rows)
+
+
+def test_a_run_is_its_evaluation_and_its_rounds_the_last_first(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 4)
+    (run / "round-2" / "feedback").mkdir(parents=True)
+    (run / "round-2" / "feedback" / "graded.jsonl").write_text("")
+    found = list(collections.find(run))
+    assert [each.name for each in found] == ["evaluation", "round-2", "round-1"]
+    assert list(found[0].sources) == ["collaborate", "strong_only", "weak_only"]
+
+
+@pytest.mark.parametrize(
+    ("together", "alone", "gain", "flags"),
+    [
+        (True, False, 1.0, {"helped"}),
+        (False, True, -1.0, {"harmed"}),
+        (True, True, 0.0, set()),
+        (False, False, 0.0, {"all_negative"}),
+    ],
+)
+def test_what_helped_and_what_harmed(together: bool, alone: bool, gain: float, flags: set[str]) -> None:
+    item = evaluated(20, together=together, alone=alone)
+    assert (item.gain, item.flags) == (gain, flags)
+
+
+def test_a_failed_call_has_no_gain_and_no_score() -> None:
+    item = evaluated(8, together=False, alone=True)
+    assert (item.gain, item.score) == (None, None)
+    assert item.flags == {"failed"}
+
+
+def test_an_answer_that_was_not_found_is_unscored() -> None:
+    assert "unscored" in evaluated(7, together=False, alone=False).flags
+
+
+def test_only_short_fields_part_the_examples() -> None:
+    row = prediction("strong_only", 9, correct=True)
+    row["fields"] |= {"text": "long " * 40, "empty": "", "list": [1]}
+    assert evaluation_item({"strong_only": [row]}).facets == {"subject": "rivers", "year": "1809", "label": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("number", "gain", "flags"),
+    [
+        (20, 3, {"helped", "harmed", "paired"}),
+        (21, 0, {"harmed", "all_negative", "paired"}),
+        (22, 2, {"helped", "paired"}),
+        (23, 0, {"all_negative", "unscored", "paired"}),
+    ],
+)
+def test_drafts_are_summed_up(number: int, gain: int, flags: set[str]) -> None:
+    item = feedback_item({"graded": [graded(number)], "pairs": [pair(number)]})
+    assert (item.gain, item.flags) == (gain, flags)
+
+
+def test_an_example_that_was_left_out_is_shown_with_its_reason() -> None:
+    item = feedback_item({"failures": [{"example_id": "e", "reason": "z is unscored"}]})
+    assert (item.excerpt, item.gain, item.flags) == ("z is unscored", None, {"failed"})
+
+
+def test_the_last_round_counts_as_a_number() -> None:
+    assert pair_of(["collaborate_round_9", "collaborate_round_10", "collaborate_sft"]) == "collaborate_round_10"
+    assert pair_of(["weak_only"]) is None

@@ -1,0 +1,159 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cowest.viewer import collections
+from cowest.viewer.index import Index, Wanted, words
+from tests.viewer.sample import EVIL, identifier, is_right, write_run
+
+NUM = 60
+
+
+def make(folder: Path, name: str = "evaluation") -> Index:
+    collection = next(each for each in collections.find(folder) if each.name == name)
+    index = Index(folder.parent / f"{folder.name}-{name}.sqlite", collection)
+    index.build()
+    return index
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs") / "one", NUM)
+
+
+@pytest.fixture(scope="module")
+def index(run: Path) -> Index:
+    return make(run)
+
+
+def ids(index: Index, wanted: Wanted, other: Path | None = None) -> list[str]:
+    return [row["id"] for row in index.page(wanted, 0, 200, other)[0]]
+
+
+def test_all_examples_stand_in_the_order_of_the_data(index: Index) -> None:
+    assert ids(index, Wanted()) == [identifier(number) for number in range(NUM)]
+    assert index.is_complete
+
+
+def test_a_filter_leaves_those_it_holds_for(index: Index) -> None:
+    failed = 8
+    expected = [
+        identifier(number)
+        for number in range(NUM)
+        if is_right("collaborate", number) and not is_right("strong_only", number) and number != failed
+    ]
+    assert ids(index, Wanted(filter="helped")) == expected
+    assert index.counts()["helped"] == len(expected)
+
+
+def test_pages_follow_one_another(index: Index) -> None:
+    rows, total = index.page(Wanted(), 50, 50)
+    assert [row["id"] for row in rows] == [identifier(number) for number in range(50, NUM)]
+    assert total == NUM
+
+
+@pytest.mark.parametrize(("sort", "sign"), [("gain", -1), ("-gain", 1)])
+def test_sorted_by_gain_with_those_without_one_last(index: Index, sort: str, sign: int) -> None:
+    gains = [row["gain"] for row in index.page(Wanted(sort=sort), 0, 200)[0]]
+    known = [gain for gain in gains if gain is not None]
+    assert known == sorted(known, key=lambda gain: sign * gain)
+    assert gains[-1] is None
+
+
+def test_search_finds_words_in_any_text_and_the_beginning_of_the_last(index: Index) -> None:
+    assert ids(index, Wanted(words="q33")) == ["q33"]
+    assert ids(index, Wanted(words="bridge 1859")) == ["q59"]
+    assert ids(index, Wanted(words="העיר")) == []
+    assert ids(index, Wanted(words="הבי")) == ["rtl"]
+    assert ids(index, Wanted(words="built orrin4")) == [identifier(4), *(f"q{number}" for number in range(40, 50))]
+
+
+@pytest.mark.parametrize("text", ['"', "a OR", "NEAR(", "* AND -", "foo-bar's", "NOT", "col:x", "'; DROP TABLE items"])
+def test_no_search_is_an_error(index: Index, text: str) -> None:
+    index.page(Wanted(words=text), 0, 5)
+
+
+def test_words_part_a_search_as_the_index_parts_texts() -> None:
+    assert words("foo-bar_baz, हिन्दी") == ["foo", "bar", "baz", "हिन्दी"]
+
+
+def test_fields_part_the_examples_into_groups(index: Index) -> None:
+    facets = index.facets()
+    assert facets["subject"] == {"bridges": 20, "rivers": 20, "towns": 20}
+    assert next(iter(facets)) == "label"
+    assert "year" not in facets  # another value for each example is no group
+    assert len(ids(index, Wanted(facets=(("subject", "towns"), ("label", "no"))))) == 10
+
+
+def test_the_rows_of_an_example_are_read_back(index: Index) -> None:
+    rows = index.rows("long")
+    assert list(rows) == ["strong_only", "weak_only", "collaborate"]
+    assert EVIL["long"] in rows["collaborate"][0]["output"]
+    assert index.rows("nobody") == {}
+
+
+def test_examples_that_were_left_out_come_after_the_graded(run: Path) -> None:
+    index = make(run, "round-1")
+    assert ids(index, Wanted())[-1] == "left"
+    assert ids(index, Wanted(filter="failed")) == ["left"]
+    assert index.counts()["paired"] == NUM / 4
+
+
+def test_two_runs_are_compared_by_the_ids_of_their_examples(run: Path, tmp_path: Path, index: Index) -> None:
+    there = make(write_run(tmp_path / "two", 40, better=True)).path
+    below = [identifier(number) for number in range(40) if number % 8 == 3]
+    assert ids(index, Wanted(filter="below"), there) == below
+    assert ids(index, Wanted(filter="above"), there) == []
+    assert set(below) <= set(ids(index, Wanted(filter="differs"), there))
+    assert ids(index, Wanted(filter="missing"), there) == [identifier(number) for number in range(40, NUM)]
+    assert ids(index, Wanted(sort="-difference"), there)[: len(below)] == below
+
+
+def test_broken_lines_are_counted_and_the_others_shown(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 3)
+    file = run / "evaluate" / "predictions" / "collaborate.jsonl"
+    file.write_text(file.read_text() + '{"id": "cut\n[1]\n{"no": "id"}\n' + "[" * 100_000 + "\n")
+    index = make(run)
+    assert index.num_broken() == {"collaborate": 4}
+    assert len(ids(index, Wanted())) == 3
+
+
+def test_rows_of_other_shapes_are_counted_and_the_others_shown(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 6)
+    file = run / "round-1" / "feedback" / "graded.jsonl"
+    lines = file.read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    rows[1]["drafts"] = 7
+    rows[2]["drafts"][0]["gain"] = "much"
+    rows[5]["solo_verdict"] = [5]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    index = make(run, "round-1")
+    assert ids(index, Wanted()) == ["script", "rtl", "long", "left"]
+    assert index.num_broken() == {"graded": 3}
+
+
+def test_work_that_is_not_wanted_any_more_ends(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 6)
+    collection = next(collections.find(run))
+    index = Index(tmp_path / "index.sqlite", collection)
+    index.build(lambda: False)
+    assert not index.is_complete
+
+
+def test_half_a_surrogate_pair_does_no_harm(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 6)
+    file = run / "evaluate" / "predictions" / "collaborate.jsonl"
+    row = json.loads(file.read_text().splitlines()[5]) | {"query": "half \ud83d pair", "answer": "\ud83d"}
+    file.write_text(json.dumps(row) + "\n")
+    index = make(run)
+    assert ids(index, Wanted(words="half"))[:1] == ["q5"]
+    assert index.rows("q5")["collaborate"][0]["query"] == "half \ud83d pair"
+
+
+def test_a_file_that_was_replaced_gives_no_row_of_another_example(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 12)
+    index = make(run)
+    for file in (run / "evaluate" / "predictions").iterdir():
+        file.write_text("".join(reversed(file.read_text().splitlines(keepends=True))))
+    assert index.rows("q9") == {}
