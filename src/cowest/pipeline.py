@@ -168,7 +168,7 @@ class Pipeline:
         out = self.folder.feedback(number)
         if self._is_done(f"feedback, round {number}", out, FEEDBACK_KEYS, examples, marker="summary.json"):
             return
-        with claims.given_up_if_refused(out):
+        with claims.given_up_if_refused(out, lambda: self._nothing_sent_or_kept):
             strong, drafting = self._open(recipe.strong, "strong"), self._open(weak, "weak")
             feedback(
                 examples,
@@ -187,6 +187,11 @@ class Pipeline:
                 num_in_flight=self._num_in_flight(examples),
             )
         summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
+        if summary.num_failed:
+            self.say(
+                f"feedback, round {number}: {summary.num_failed} of {summary.num_examples} queries failed and are left "
+                f"out; {str(out / 'failures.jsonl')!r} says why"
+            )
         if summary.null_control is not None:
             self.say(f"feedback, round {number}, {null_control_sentence(summary.null_control)}")
         # Training comes next and wants the memory.
@@ -299,6 +304,11 @@ class Pipeline:
     def paid_calls(self) -> dict[str, int]:
         """Replies by role that the run's ledger holds already."""
         return self.ledger.counts() if self.folder.ledger.is_file() else {}
+
+    @property
+    def _nothing_sent_or_kept(self) -> bool:
+        """Whether no call of this run was answered and no batch is under way: nothing that another recipe could mix."""
+        return not self.ledger.counts() and not self.ledger.path.with_suffix(".batches.jsonl").is_file()
 
     @property
     def _has_base(self) -> bool:

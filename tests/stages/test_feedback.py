@@ -122,6 +122,16 @@ def test_failures_are_kept_aside_with_their_reason(tmp_path: Path) -> None:
     assert {row["example_id"] for row in rows(tmp_path / "graded.jsonl")}.isdisjoint(failures)
 
 
+def test_nothing_but_failures_is_no_harvest_and_can_go_on(tmp_path: Path) -> None:
+    refusing = ScriptedModel(lambda _: CompletionError("no such setting"), name="strong", identity="strong")
+    with pytest.raises(EndpointError, match=r"All 30 examples failed.*The first failed so: no such setting"):
+        gather(tmp_path, strong=refusing)
+    assert len(rows(tmp_path / "failures.jsonl")) == 30
+    assert not (tmp_path / "summary.json").is_file()
+    assert gather(tmp_path)
+    assert rows(tmp_path / "failures.jsonl") == []
+
+
 def test_a_draft_that_cannot_be_had_is_unscored(tmp_path: Path) -> None:
     def weak_reply(request: ChatRequest) -> str | Exception:
         return CompletionError("refused") if request.sample_index == 1 else "Answer: 1"

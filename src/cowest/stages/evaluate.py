@@ -13,7 +13,7 @@ from pydantic import Field
 
 from cowest import classification, runs, statistics, synchronous
 from cowest.collaboration import Collaboration
-from cowest.errors import CompletionError, InputError
+from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.methods import Method
 from cowest.methods.collaborate import Collaborate
@@ -81,6 +81,7 @@ def evaluate(
 
     Raises:
         InputError: no task is known, there is nothing to evaluate, or two methods have one name.
+        EndpointError: an endpoint failed for good, or every call of a method failed.
     """
     started = time.monotonic()
     task = task or getattr(examples, "task", None)
@@ -95,6 +96,12 @@ def evaluate(
     predictions: dict[str, list[Prediction]] = {}
     for method in rows:
         predictions[method.name] = _predict_all(method, examples, task, num_in_flight)
+        if all(row.error is not None for row in predictions[method.name]):
+            raise EndpointError(
+                f"{method.name}: all {len(examples)} calls failed, which says nothing about the method. The first "
+                f"failed so: {predictions[method.name][0].error} What was paid for is kept; mend the cause and run the "
+                "same command again."
+            )
         if out is not None:
             runs.write_jsonl(Path(out) / "predictions" / f"{method.name}.jsonl", predictions[method.name])
     results = summarise(predictions, {method.name: method.round for method in rows}, task, seed)

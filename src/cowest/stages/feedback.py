@@ -14,7 +14,7 @@ from cowest import preferences, runs, synchronous
 from cowest.annotators import Annotator, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
-from cowest.errors import CompletionError, InputError
+from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge, ModelJudge
 from cowest.ledger import Ledger
@@ -112,7 +112,8 @@ def feedback(
 
     Raises:
         InputError: a setting is wrong, or one that chooses queries, which only a recipe does.
-        EndpointError, BudgetError: nothing is lost; the same call goes on from the ledger.
+        EndpointError: an endpoint failed for good, or every example failed; nothing is lost, and the same call goes on.
+        BudgetError: likewise.
     """
     started = time.monotonic()
     out = Path(out)
@@ -151,6 +152,13 @@ def feedback(
             outcomes = synchronous.run(map_in_flight(work, examples, num_in_flight))
     graded = [outcome for outcome in outcomes if isinstance(outcome, GradedExample)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    if failures and not graded:
+        runs.write_jsonl(out / "failures.jsonl", failures)
+        raise EndpointError(
+            f"All {len(failures)} examples failed, so there is nothing to learn from. The first failed so: "
+            f"{failures[0].reason} {str(out / 'failures.jsonl')!r} names the others. What was paid for is kept; mend "
+            "the cause and run the same command again."
+        )
     nulls = [work.nulls[example.id] for example in examples if example.id in work.nulls]
     pairs = _limit(_pairs(graded, collaboration), config.max_pairs, seed)
     calls_per_draft = getattr(annotator, "num_calls_per_draft", 2)
