@@ -1,7 +1,7 @@
 """A model with a hard cap on its money."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from weakref import WeakKeyDictionary
 
 from cowest.errors import BudgetError, CompletionError, InputError, TransientEndpointError
@@ -26,6 +26,7 @@ class Budgeted:
         budget_usd: the cap.
         cost: prices a usage.
         max_tokens: the cap on completions whose request has none; they are sent with it.
+        keep_loss: keeps what a failed call may have cost, since a budget outlives the process; None keeps nothing.
 
     Raises:
         InputError: the price is not known, so that no budget can be kept.
@@ -38,6 +39,7 @@ class Budgeted:
         *,
         cost: Cost,
         max_tokens: int | None = None,
+        keep_loss: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         self.model = model
         self.name = model.name
@@ -47,6 +49,7 @@ class Budgeted:
         self.reserved_usd = 0.0
         self._cost = cost
         self._max_tokens = max_tokens
+        self._keep_loss = keep_loss
         # A condition belongs to one event loop, and the stages of a run each have their own.
         self._changed: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Condition] = WeakKeyDictionary()
         if cost(Usage(prompt_tokens=1, completion_tokens=1)) is None:
@@ -82,6 +85,8 @@ class Budgeted:
         except (TransientEndpointError, CompletionError) as error:
             if error.may_be_billed:
                 self.spent_usd += worst_usd
+                if self._keep_loss is not None:
+                    await self._keep_loss(worst_usd)
             raise
         except asyncio.CancelledError:
             self.spent_usd += worst_usd
