@@ -73,6 +73,14 @@ def test_a_failed_endpoint_keeps_the_claim(tmp_path: Path) -> None:
     assert (tmp_path / "inputs.json").is_file()
 
 
+@pytest.mark.parametrize("nothing_paid", [True, False])
+def test_an_endpoint_that_never_answered_leaves_the_recipe_to_be_mended(tmp_path: Path, nothing_paid: bool) -> None:
+    claims.claim("feedback", tmp_path, inputs())
+    with pytest.raises(EndpointError), claims.given_up_if_refused(tmp_path, lambda: nothing_paid):
+        raise EndpointError("x")
+    assert (tmp_path / "inputs.json").is_file() is not nothing_paid
+
+
 def test_a_folder_that_cannot_be_claimed_or_read_is_the_users_input(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):

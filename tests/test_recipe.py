@@ -149,8 +149,17 @@ def test_what_is_not_yaml_is_refused(tmp_path: Path, content: bytes) -> None:
         ("evaluate.methods", "weak_only", r"evaluate.methods: got 'weak_only'; needs a list, e.g. \[weak_only\]"),
         ("evaluate.split", "tset", "evaluate.split: got 'tset'"),
         ("strong.api_key_env", "A=B", "strong.api_key_env: needs the name of an environment variable"),
+        ("strong.timeout_s", float("inf"), "strong.timeout_s: got inf; .*finite"),
+        ("strong.budget_usd", float("inf"), "strong.budget_usd: got inf; .*finite"),
+        ("strong.price", {"input": float("inf"), "output": 1.0}, "strong.price.input: got inf; .*finite"),
     ],
 )
 def test_wrong_values_are_named(key: str, value: Any, said: str) -> None:
     with pytest.raises(InputError, match=said):
         make_recipe(with_key(key, value))
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    with pytest.raises(InputError, match=r"strong\.base_url: needs an address without") as caught:
+        make_recipe(with_key("strong.base_url", "http://me:hush-hush@host/v1"))
+    assert "hush-hush" not in str(caught.value)

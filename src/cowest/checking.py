@@ -39,6 +39,10 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
         return f"{path}: is missing and has no default."
     if location[-1:] == ["api_key_env"]:
         return f"{path}: needs the name of an environment variable, such as OPENAI_API_KEY; never the key itself."
+    if location[-1:] == ["base_url"] and problem["type"] == "string_pattern_mismatch":  # may hold a password
+        return (
+            f"{path}: needs an address without spaces and without USER:PASSWORD@; api_key_env names the key's variable."
+        )
     shown = given if len(given) < 80 else given[:77] + "..."
     return f"{path}: got {shown}; {_needs(problem, location)}."
 

@@ -2,12 +2,12 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from cowest import runs
-from cowest.errors import CowestError, InputError, TrainingError
+from cowest.errors import CowestError, EndpointError, InputError, TrainingError
 from cowest.prompts import Prompts
 from cowest.types import Example
 
@@ -63,11 +63,18 @@ def check(stage: str, out: Path, inputs: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def given_up_if_refused(out: Path) -> Iterator[None]:
-    """Gives a stage's folder up where its work is refused and has left nothing to lose, so the recipe can be mended."""
+def given_up_if_refused(out: Path, nothing_paid: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Gives a stage's folder up where its work is refused and has left nothing to lose, so the recipe can be mended.
+
+    Args:
+        nothing_paid: asked where an endpoint failed: whether it failed from the first call on, as it does under a
+            mistyped name or address.
+    """
     try:
         yield
-    except (InputError, TrainingError):
+    except (InputError, TrainingError, EndpointError) as error:
+        if isinstance(error, EndpointError) and not nothing_paid():
+            raise
         finished = any((out / marker).is_file() for marker in ("training.json", "summary.json"))
         if not finished and not any(out.glob("checkpoints/checkpoint-*")):
             (out / "inputs.json").unlink(missing_ok=True)

@@ -40,6 +40,13 @@ INSERT INTO calls SELECT key, ?1, role, model, request_hash, request, response, 
     finished_at FROM calls_1;
 DROP TABLE calls_1;
 """
+# Beside the calls, of which each stands once: what a run pays for a reply it never gets, it may pay several times.
+# Made where it is missing, so that files of earlier releases need no other version.
+_FAILURES = """
+CREATE TABLE IF NOT EXISTS billed_failures (
+    run TEXT NOT NULL, role TEXT NOT NULL, cost_usd REAL NOT NULL, at REAL NOT NULL
+)
+"""
 _INTEND = """
 INSERT INTO calls (key, run, role, model, request_hash, request, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key, run) DO UPDATE SET started_at = excluded.started_at WHERE response IS NULL
@@ -121,6 +128,11 @@ class Ledger:
         values = (key, self.run, role, model, _digest(body), _canonical(body), time.time())
         await self._write(lambda connection: connection.execute(_INTEND, values))
 
+    async def withdraw(self, key: str) -> None:
+        """Takes back the intent of a call that was not sent after all; returns when that is on disk."""
+        withdraw = "DELETE FROM calls WHERE key = ? AND run = ? AND response IS NULL"
+        await self._write(lambda connection: connection.execute(withdraw, (key, self.run)))
+
     async def settle(self, key: str, completion: Completion) -> Completion:
         """Keeps the reply of an intended call; returns when it is on disk.
 
@@ -139,6 +151,19 @@ class Ledger:
 
         num_replies = await self._write(keep)
         return completion if num_replies == 1 else (self.lookup(key) or completion)
+
+    async def lose(self, role: str, cost_usd: float) -> None:
+        """Keeps what a call that failed may have cost; returns when it is on disk."""
+        values = (self.run, role, cost_usd, time.time())
+        await self._write(
+            lambda connection: connection.execute("INSERT INTO billed_failures VALUES (?, ?, ?, ?)", values)
+        )
+
+    def lost_usd(self, role: str) -> float:
+        """The most that failed calls of this run may have cost in one role, beside what `spend_usd` knows."""
+        query = "SELECT TOTAL(cost_usd) FROM billed_failures WHERE run = ? AND role = ?"
+        with self._reading() as reader:
+            return float(reader.execute(query, (self.run, role)).fetchone()[0])
 
     def begin(self, key: str) -> "Future[None] | None":
         """Takes the turn to make the call `key`: None if it is the caller's, else what ends when the other's does.
@@ -221,6 +246,7 @@ class Ledger:
             # A reply that was paid for must outlive a power cut too; batches make the syncs cheap.
             connection.execute("PRAGMA synchronous = FULL")
             self._check_version(connection)
+            connection.execute(_FAILURES)
             return connection
         except (sqlite3.Error, OSError) as error:
             if connection is not None:

@@ -173,7 +173,7 @@ class Pipeline:
         out = self.folder.feedback(number)
         if self._is_done(f"feedback, round {number}", out, FEEDBACK_KEYS, examples, marker="summary.json"):
             return
-        with claims.given_up_if_refused(out):
+        with claims.given_up_if_refused(out, lambda: self._nothing_sent_or_kept):
             strong, drafting = self._open(recipe.strong, "strong"), self._open(weak, "weak")
             feedback(
                 examples,
@@ -192,6 +192,11 @@ class Pipeline:
                 num_in_flight=self._num_in_flight(examples),
             )
         summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
+        if summary.num_failed:
+            self.say(
+                f"feedback, round {number}: {summary.num_failed} of {summary.num_examples} queries failed and are left "
+                f"out; {str(out / 'failures.jsonl')!r} says why"
+            )
         if summary.null_control is not None:
             self.say(f"feedback, round {number}, {null_control_sentence(summary.null_control)}")
         # Training comes next and wants the memory.
@@ -244,9 +249,12 @@ class Pipeline:
             inputs["corpus"] = self._retriever.digest
         inputs_file = self.folder.evaluate / "inputs.json"
         if results_file.is_file() and inputs_file.is_file() and runs.read_json(inputs_file) == inputs:
-            self.say("evaluate: done before")
             results: dict[str, Any] = runs.read_json(results_file)
-            return results
+            failed = [name for name, row in results["methods"].items() if "failed" in row]
+            if not failed:
+                self.say("evaluate: done before")
+                return results
+            self.say(f"evaluate: once more, since every call of {', '.join(failed)} failed")
         self.say("evaluate")
         strong = self._open(recipe.strong, "strong")
         methods = make_methods(recipe.evaluate.methods, self.setting(self._weak_stages(rounds), strong))
@@ -347,6 +355,11 @@ class Pipeline:
     def _retriever(self) -> Retriever | None:
         config = self.recipe.retrieval
         return None if config.corpus is None else Retriever(config.corpus, config.top_k, self.folder.retrieval)
+
+    @property
+    def _nothing_sent_or_kept(self) -> bool:
+        """Whether no call of this run was answered and no batch is under way: nothing that another recipe could mix."""
+        return not self.ledger.counts() and not self.ledger.path.with_suffix(".batches.jsonl").is_file()
 
     @property
     def _has_base(self) -> bool:

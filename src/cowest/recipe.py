@@ -79,7 +79,7 @@ class Recipe(Record):
     sft: SFTConfig = SFTConfig()
     feedback: FeedbackConfig = FeedbackConfig()
     align: AlignConfig = AlignConfig()
-    rounds: int = Field(default=1, ge=1)
+    rounds: int = Field(default=1, ge=1, le=100)
     retrieval: RetrievalConfig = RetrievalConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     prompts: str | None = None

@@ -188,6 +188,9 @@ def test_doctor_asks_endpoints_what_costs_nothing(
         assert "! strong: the endpoint does not list 'lrage' among its 2 models. Did you mean 'large'?" in said(
             model="openai/lrage"
         )
+        known, endpoint.behaviour.known_models = endpoint.behaviour.known_models, None  # lists none, knows all
+        assert "! strong: the endpoint answers, but does not say which models it has" in said()
+        endpoint.behaviour.known_models = known
         monkeypatch.setenv("THE_KEY", "sk-wrong-key")
         assert "✗ strong: large at " in said()
         assert endpoint.counts.calls == 0

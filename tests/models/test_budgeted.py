@@ -1,6 +1,7 @@
 """A hard cap on money: the worst case fits before a call is made."""
 
 import asyncio
+import functools
 from pathlib import Path
 from random import Random
 
@@ -169,9 +170,29 @@ async def test_a_restarted_run_counts_strong_and_judge_where_one_model_is_both(t
                 await ledger.intend(ledger.key(role, "openai/m", "x", each), role, "openai/m", each)
             key = ledger.key(role, "openai/m", "x", paid)
             await ledger.settle(key, Completion(text="a", finish_reason="stop", cost_usd=1.0))
+        await ledger.lose("strong", 0.25)
+        await ledger.lose("weak", 0.5)
         model = load_model(config, role="strong", ledger=ledger, shared_with=["judge"])
     capped = model.model
     while not isinstance(capped, Budgeted):
         capped = capped.model
     lost_usd = [worst_case_usd(request(f"lost {role}", max_tokens=1), cost) for role in ("strong", "judge")]
-    assert capped.spent_usd == pytest.approx(2.0 + sum(lost_usd))
+    assert capped.spent_usd == pytest.approx(2.0 + 0.25 + sum(lost_usd))
+
+
+async def test_what_failed_calls_may_have_cost_outlives_the_process(tmp_path: Path) -> None:
+    failures = iter([TransientEndpointError("cut off", may_be_billed=True), CompletionError("503")])
+
+    def reply(_: ChatRequest) -> Completion | Exception:
+        return next(failures, Completion(text="a", finish_reason="stop", cost_usd=0.5))
+
+    with Ledger(tmp_path / "ledger.sqlite", "a-run") as ledger:
+        model = Budgeted(ScriptedModel(reply), 3 * WORST, cost=cost, keep_loss=functools.partial(ledger.lose, "strong"))
+        await ask(model, 1)
+        await ask(model, 1)
+        await ask(model, 1)
+        assert model.spent_usd == pytest.approx(WORST + 0.5)
+    with Ledger(tmp_path / "ledger.sqlite", "a-run") as again, Ledger(tmp_path / "ledger.sqlite", "other") as other:
+        assert again.lost_usd("strong") == pytest.approx(WORST)
+        assert again.lost_usd("judge") == other.lost_usd("strong") == 0.0
+        assert again.counts() == {}  # no calls: those are kept elsewhere

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cowest.collaboration import Collaboration
-from cowest.errors import CompletionError, InputError
+from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.methods import Setting, make_methods
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.stages.evaluate import EvaluateConfig, chosen, evaluate
@@ -99,6 +99,18 @@ def test_a_failed_call_is_a_failure_and_counts_as_wrong(tmp_path: Path) -> None:
     assert results["methods"]["strong"]["metrics"]["accuracy"]["value"] == pytest.approx(1 / 40)
     rows = [json.loads(line) for line in (tmp_path / "predictions/strong.jsonl").read_text().splitlines()]
     assert [row["error"] for row in rows if row["error"]] == ["content filter"]
+
+
+def test_a_method_whose_every_call_failed_has_no_score(tmp_path: Path) -> None:
+    refusing = ScriptedModel(lambda _: CompletionError("no such setting"))
+    with pytest.raises(EndpointError, match=r"Every call of every method failed \(strong\).*no such setting"):
+        evaluate(TASK.test, {"strong": refusing}, out=tmp_path)
+    assert not (tmp_path / "results.json").exists()
+    results = evaluate(TASK.test, {"strong": refusing, "other": gambler("other", 0.5)}, out=tmp_path)
+    assert results["methods"]["strong"]["metrics"] == {}
+    assert results["methods"]["strong"]["failed"] == "no such setting"
+    assert results["methods"]["other"]["metrics"]["accuracy"]["value"] > 0
+    assert results["comparisons"] == []
 
 
 def test_an_unparsable_answer_is_counted_not_guessed() -> None:

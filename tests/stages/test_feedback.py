@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from cowest import preferences, progress
 from cowest.errors import CompletionError, EndpointError, InputError
+from cowest.judge import ModelJudge
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.stages._harvest import NullSample, concordance, null_control
-from cowest.stages.feedback import FeedbackConfig, draw, feedback, hold_back
+from cowest.stages.feedback import HOPELESS, FeedbackConfig, draw, feedback, hold_back
 from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
 from tests.worlds import ScoreBy, Sums, chance, gamble, gambler, right_or_wrong, sums
 
@@ -120,6 +121,16 @@ def test_failures_are_kept_aside_with_their_reason(tmp_path: Path) -> None:
     assert failures == {"sum-5": "the draft was refused", "sum-7": "z is unscored: scripted"}
     assert summary(tmp_path)["num_failed"] == 2
     assert {row["example_id"] for row in rows(tmp_path / "graded.jsonl")}.isdisjoint(failures)
+
+
+def test_nothing_but_failures_is_no_harvest_and_can_go_on(tmp_path: Path) -> None:
+    refusing = ScriptedModel(lambda _: CompletionError("no such setting"), name="strong", identity="strong")
+    with pytest.raises(EndpointError, match=r"All 30 examples failed.*The first failed so: no such setting"):
+        gather(tmp_path, strong=refusing)
+    assert len(rows(tmp_path / "failures.jsonl")) == 30
+    assert not (tmp_path / "summary.json").is_file()
+    assert gather(tmp_path)
+    assert rows(tmp_path / "failures.jsonl") == []
 
 
 def test_a_draft_that_cannot_be_had_is_unscored(tmp_path: Path) -> None:
@@ -318,3 +329,15 @@ def test_unknown_settings_are_refused(tmp_path: Path) -> None:
 def test_a_setting_that_would_do_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"queries would do nothing here"):
         gather(tmp_path, queries=5)
+
+
+def test_a_hopeless_stage_stops_before_everything_is_paid_for(tmp_path: Path) -> None:
+    def refuse(request: ChatRequest) -> str:
+        raise CompletionError("this setting is refused")
+
+    judge = ModelJudge(ScriptedModel(refuse))
+    strong = gambler("strong", 0.5)
+    with pytest.raises(EndpointError, match=r"All 100 examples failed.*this setting is refused"):
+        feedback(sums(1000), weak=gambler("weak", 0.5), strong=strong, judge=judge, out=tmp_path, num_in_flight=8)
+    assert len(strong.requests) <= HOPELESS + 8
+    assert not (tmp_path / "summary.json").exists()

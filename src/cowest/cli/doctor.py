@@ -77,7 +77,7 @@ def _check_data(pipeline: "Pipeline", num_shown: int | None) -> Iterator[Check]:
     from cowest.errors import InputError
 
     task, needed = pipeline.task, ("train", pipeline.recipe.evaluate.split)
-    broken = False
+    broken, said = False, set[str]()
     for name, location in task.locations.items():
         if location is None and name not in needed:
             continue
@@ -85,7 +85,9 @@ def _check_data(pipeline: "Pipeline", num_shown: int | None) -> Iterator[Check]:
             split = task.split(name)
         except InputError as error:
             broken = True
-            yield FAULT, str(error)
+            if str(error) not in said:  # what is wrong with two splits at once is said once
+                said.add(str(error))
+                yield FAULT, str(error)
             continue
         found = task.validate(split)
         mark = FINE if found.num_gold_full == found.num_examples else FAULT
@@ -177,7 +179,7 @@ def _check_endpoint(role: str, config: "ModelConfig", model: "ChatModel") -> Ite
     except EndpointError as error:
         yield FAULT, f"{role}: {error}"
         return
-    if listed is None:
+    if not listed:
         yield LOOK, f"{role}: the endpoint answers, but does not say which models it has"
     elif config.model_name not in listed:
         hint = nearest(config.model_name, listed)

@@ -1,7 +1,7 @@
 """A model with a hard cap on its money."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from weakref import WeakKeyDictionary
 
 from cowest.errors import BudgetError, CompletionError, InputError, TransientEndpointError
@@ -26,6 +26,7 @@ class Budgeted:
         budget_usd: the cap.
         cost: prices a usage.
         max_tokens: the cap on completions whose request has none; they are sent with it.
+        keep_loss: keeps what a failed call may have cost, since a budget outlives the process; None keeps nothing.
 
     Raises:
         InputError: the price is not known, so that no budget can be kept.
@@ -38,6 +39,7 @@ class Budgeted:
         *,
         cost: Cost,
         max_tokens: int | None = None,
+        keep_loss: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         self.model = model
         self.name = model.name
@@ -47,6 +49,7 @@ class Budgeted:
         self.reserved_usd = 0.0
         self._cost = cost
         self._max_tokens = max_tokens
+        self._keep_loss = keep_loss
         # A condition belongs to one event loop, and the stages of a run each have their own.
         self._changed: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Condition] = WeakKeyDictionary()
         if cost(Usage(prompt_tokens=1, completion_tokens=1)) is None:
@@ -82,6 +85,8 @@ class Budgeted:
         except (TransientEndpointError, CompletionError) as error:
             if error.may_be_billed:
                 self.spent_usd += worst_usd
+                if self._keep_loss is not None:
+                    await self._keep_loss(worst_usd)
             raise
         except asyncio.CancelledError:
             self.spent_usd += worst_usd
@@ -109,25 +114,42 @@ class Budgeted:
 
     async def _reserve(self, worst_usd: float) -> None:
         changed = self._condition()
-        async with changed:
-            while self.spent_usd + self.reserved_usd + worst_usd > self.budget_usd:
-                if self.reserved_usd <= _ROUNDING or self.spent_usd + worst_usd > self.budget_usd:
-                    raise self._refusal(worst_usd)
-                await changed.wait()
-            self.reserved_usd += worst_usd
+        try:
+            async with changed:
+                while self.spent_usd + self.reserved_usd + worst_usd > self.budget_usd:
+                    if self.reserved_usd <= _ROUNDING or self.spent_usd + worst_usd > self.budget_usd:
+                        raise self._refusal(worst_usd)
+                    await changed.wait()
+                self.reserved_usd += worst_usd
+        except asyncio.CancelledError as error:
+            mark_unsent(error)
+            raise
 
     def _refusal(self, worst_usd: float) -> BudgetError:
-        return BudgetError(
-            f"The budget of {self.name!r} is reached: ${self.spent_usd:.4f} of ${self.budget_usd:.4f} are spent, and "
-            f"the next call could cost up to ${worst_usd:.4f}. Everything paid for is kept; raise budget_usd and run "
-            "the same command again to go on."
+        refusal = BudgetError(
+            f"The budget of {self.name!r} is reached: ${self.spent_usd:.4f} of ${self.budget_usd:.4f} are spent or may "
+            f"have been, and the next call could cost up to ${worst_usd:.4f}. Everything paid for is kept; raise "
+            "budget_usd and run the same command again to go on."
         )
+        mark_unsent(refusal)
+        return refusal
 
     def _condition(self) -> asyncio.Condition:
         return self._changed.setdefault(asyncio.get_running_loop(), asyncio.Condition())
 
 
 _ROUNDING = 1e-12
+_UNSENT = "cowest_unsent"
+
+
+def mark_unsent(error: BaseException) -> None:
+    """Says of what ends a call that it was never sent, so that nobody counts it as a call that may have been billed."""
+    setattr(error, _UNSENT, True)
+
+
+def is_unsent(error: BaseException) -> bool:
+    """Whether the call that `error` ended was never sent."""
+    return getattr(error, _UNSENT, False)
 
 
 def worst_case_usd(request: ChatRequest, cost: Cost) -> float:

@@ -1,8 +1,9 @@
 """The recipe's section for a model: which one, where, sampled how, within which limits."""
 
+import json
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cowest import pricing
 from cowest.types import Record, Sampling, Usage
@@ -11,8 +12,8 @@ from cowest.types import Record, Sampling, Usage
 class Price(Record):
     """USD per million tokens."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
+    input: float = Field(ge=0, allow_inf_nan=False)
+    output: float = Field(ge=0, allow_inf_nan=False)
 
 
 class ModelConfig(Record):
@@ -38,14 +39,20 @@ class ModelConfig(Record):
     api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
     sampling: Sampling = Sampling()
     max_concurrency: int = Field(default=64, ge=1)
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    tokens_per_minute: float | None = Field(default=None, gt=0)
-    timeout_s: float = Field(default=120, gt=0)
+    requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tokens_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    timeout_s: float = Field(default=120, gt=0, allow_inf_nan=False)
     batch: bool = False
-    budget_usd: float | None = Field(default=None, gt=0)
+    budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     price: Price | None = None
     redact: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("options")
+    @classmethod
+    def _options_are_json(cls, options: dict[str, Any]) -> dict[str, Any]:
+        json.dumps(options, allow_nan=False)  # a ValueError or TypeError here names what no request can hold
+        return options
 
     @property
     def provider(self) -> str:

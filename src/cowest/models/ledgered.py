@@ -4,6 +4,7 @@ import asyncio
 
 from cowest.ledger import Ledger
 from cowest.models.base import ChatModel
+from cowest.models.budgeted import is_unsent
 from cowest.types import ChatRequest, Completion
 
 
@@ -47,7 +48,12 @@ class Ledgered:
                 self.num_hits += 1
                 return known
             await self.ledger.intend(key, self.role, self.name, request)
-            completion = await self.model.complete(request)
+            try:
+                completion = await self.model.complete(request)
+            except BaseException as error:
+                if is_unsent(error):
+                    await self.ledger.withdraw(key)
+                raise
             return await self.ledger.settle(key, completion)
         finally:
             self.ledger.end(key)

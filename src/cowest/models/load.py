@@ -1,5 +1,6 @@
 """From a recipe's section to a model that is ready to be called."""
 
+import functools
 from collections.abc import Sequence
 
 from pydantic import ValidationError
@@ -78,11 +79,14 @@ def _capped(model: ChatModel, config: ModelConfig, ledger: Ledger | None, roles:
     if config.budget_usd is None:
         return model
 
-    capped = Budgeted(model, config.budget_usd, cost=config.cost_usd, max_tokens=config.sampling.max_tokens)
+    keep_loss = None if ledger is None else functools.partial(ledger.lose, roles[0])
+    capped = Budgeted(
+        model, config.budget_usd, cost=config.cost_usd, max_tokens=config.sampling.max_tokens, keep_loss=keep_loss
+    )
     if ledger is None:
         return capped
     for role in roles:
-        capped.spent_before(ledger.spend_usd(role), ledger.open_requests(role))
+        capped.spent_before(ledger.spend_usd(role) + ledger.lost_usd(role), ledger.open_requests(role))
     return capped
 
 

@@ -17,7 +17,7 @@ def headline(results: Results) -> str:
     who = "Together the two models reach" if subject == results.pair else f"{label(subject)} reaches"
     sentence = f"{who} {words.percent(value.value)} {metric.replace('_', ' ')} {words.interval(value.ci95)}".rstrip()
     if subject != results.pair:
-        return f"{sentence}; the pair was not evaluated."
+        return f"{sentence}; the pair {'gave no answer at all' if results.pair else 'was not evaluated'}."
     clauses = [_clause(results, single) for single in SINGLES if single in scored and single != subject]
     if clauses:
         sentence += ": " + " and ".join(clauses)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from cowest import classification, runs, statistics, synchronous
 from cowest.collaboration import Collaboration
-from cowest.errors import CompletionError, InputError
+from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.methods import Method, MethodOptions, Prepared
 from cowest.methods.base import Preparation
@@ -85,6 +85,7 @@ def evaluate(
 
     Raises:
         InputError: no task is known, there is nothing to evaluate, or two methods have one name.
+        EndpointError: an endpoint failed for good, or every call of every method failed.
     """
     started = time.monotonic()
     task = task or getattr(examples, "task", None)
@@ -104,6 +105,13 @@ def evaluate(
             preparations[method.name] = preparation
         if out is not None:
             runs.write_jsonl(Path(out) / "predictions" / f"{method.name}.jsonl", predictions[method.name])
+    failed = [name for name, each in predictions.items() if _failed_whole(each)]
+    if len(failed) == len(rows):
+        raise EndpointError(
+            f"Every call of every method failed ({', '.join(failed)}), which says nothing about them. The first failed "
+            f"so: {predictions[failed[0]][0].error} What was paid for is kept; mend the cause and run the same command "
+            "again."
+        )
     results = summarise(predictions, {method.name: method.round for method in rows}, task, seed)
     for name, preparation in preparations.items():
         results["methods"][name]["preparation"] = preparation.model_dump()
@@ -129,10 +137,17 @@ def _as_methods(named: Mapping[str, Method | Collaboration | Openable], task: Ta
 def summarise(
     predictions: dict[str, list[Prediction]], rounds: dict[str, int | None], task: Task, seed: int
 ) -> dict[str, Any]:
-    """The numbers of results.json from the predictions of every method on the same examples, in the same order."""
+    """The numbers of results.json from the predictions of every method on the same examples, in the same order.
+
+    A method that failed on every example has no score, and is compared with nothing: a failure is never a score.
+    """
     num_examples = len(next(iter(predictions.values())))
+    failed = {name: each[0].error for name, each in predictions.items() if _failed_whole(each)}
     methods = {name: {"round": rounds[name], **_method_numbers(rows, task, seed)} for name, rows in predictions.items()}
-    means = {name: float(np.mean([row.correct for row in rows])) for name, rows in predictions.items()}
+    for name, reason in failed.items():
+        methods[name] |= {"metrics": {}, "failed": reason}
+    scored = {name: each for name, each in predictions.items() if name not in failed}
+    means = {name: float(np.mean([row.correct for row in each])) for name, each in scored.items()}
     results: dict[str, Any] = {
         "task": task.name,
         "metric": task.metric,
@@ -140,13 +155,17 @@ def summarise(
         "seed": seed,
         "methods": methods,
         "comparisons": [
-            _compare(a, b, predictions, metric, seed)
-            for metric in _metric_names(predictions, task)
-            for a, b in _comparisons(list(predictions))
+            _compare(a, b, scored, metric, seed)
+            for metric in _metric_names(scored, task)
+            for a, b in _comparisons(list(scored))
         ],
     }
     closed = _oracle_gap_closed(means)
     return results if closed is None else results | {"oracle_gap_closed": closed}
+
+
+def _failed_whole(rows: Sequence[Prediction]) -> bool:
+    return all(row.error is not None for row in rows)
 
 
 def _predict_all(

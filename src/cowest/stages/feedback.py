@@ -14,7 +14,7 @@ from cowest import preferences, runs, synchronous
 from cowest.annotators import Annotator, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
-from cowest.errors import CompletionError, InputError
+from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge, ModelJudge
 from cowest.ledger import Ledger
@@ -25,6 +25,9 @@ from cowest.stages._harvest import NullSample, draw_null_control, judge_agreemen
 from cowest.stages._shown import short_fields
 from cowest.tasks import Task
 from cowest.types import Example, GradedExample, PreferencePair, Record, Sampling
+
+HOPELESS = 100
+"""So many failures without one example graded stop the stage, before more is paid for nothing."""
 
 _CHOOSING_QUERIES = ("queries_from", "held_back_share", "queries")
 
@@ -113,7 +116,8 @@ def feedback(
 
     Raises:
         InputError: a setting is wrong, or one that chooses queries, which only a recipe does.
-        EndpointError, BudgetError: nothing is lost; the same call goes on from the ledger.
+        EndpointError: an endpoint failed for good, or every example failed; nothing is lost, and the same call goes on.
+        BudgetError: likewise.
     """
     started = time.monotonic()
     out = Path(out)
@@ -152,6 +156,9 @@ def feedback(
             outcomes = synchronous.run(map_in_flight(work, examples, num_in_flight))
     graded = [outcome for outcome in outcomes if isinstance(outcome, GradedExample)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    if failures and not graded:
+        runs.write_jsonl(out / "failures.jsonl", failures)
+        raise _hopeless(failures, f" {str(out / 'failures.jsonl')!r} names the others.")
     nulls = [work.nulls[example.id] for example in examples if example.id in work.nulls]
     pairs = _limit(_pairs(graded, collaboration), config.max_pairs, seed)
     calls_per_draft = getattr(annotator, "num_calls_per_draft", 2)
@@ -238,6 +245,8 @@ class _Work:
         self.roles = roles
         self.bar = bar
         self.nulls: dict[str, NullSample] = {}
+        self.failures: list[Failure] = []
+        self.num_graded = 0
 
     async def __call__(self, example: Example) -> GradedExample | Failure:
         outcome = await _annotate(example, self.annotator)
@@ -246,7 +255,16 @@ class _Work:
             if null is not None:
                 self.nulls[example.id] = null
         self._show(outcome)
+        self._stop_if_hopeless(outcome)
         return outcome
+
+    def _stop_if_hopeless(self, outcome: GradedExample | Failure) -> None:
+        if isinstance(outcome, GradedExample):
+            self.num_graded += 1
+            return
+        self.failures.append(outcome)
+        if len(self.failures) >= HOPELESS and not self.num_graded:
+            raise _hopeless(self.failures)
 
     def _show(self, outcome: GradedExample | Failure) -> None:
         drafts = outcome.drafts if isinstance(outcome, GradedExample) else ()
@@ -256,6 +274,13 @@ class _Work:
         costs = [meter.cost_usd for meter in self.roles.values()]
         if None not in costs:  # an unknown price is not shown as $0
             self.bar.show(spend_usd=sum(cost for cost in costs if cost is not None))
+
+
+def _hopeless(failures: Sequence[Failure], more: str = "") -> EndpointError:
+    return EndpointError(
+        f"All {len(failures)} examples failed, so there is nothing to learn from. The first failed so: "
+        f"{failures[0].reason}{more} What was paid for is kept; mend the cause and run the same command again."
+    )
 
 
 async def _annotate(example: Example, annotator: Annotator) -> GradedExample | Failure:
