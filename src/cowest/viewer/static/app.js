@@ -162,14 +162,15 @@ function drawFilters(set) {
     onclick: () => change({ filter: name }),
   }, names[name][0], set.counts[name] === undefined ? null : el("small", {}, ` ${count(set.counts[name])}`))));
   fill(byId("facets"), ...Object.entries(set.facets).map(([name, values]) => {
-    const any = el("option", { value: "" }, "any");
+    const title = name.replaceAll("_", " ");
+    const any = el("option", { value: "" }, `${title}: any`);
     const options = Object.entries(values).map(([value, number]) =>
       el("option", { value, selected: state.facets[name] === value }, `${value} (${count(number)})`));
-    const chosen = el("select", { "data-facet": name, onchange: () => {
+    const chosen = el("select", { "data-facet": name, "aria-label": title, title, onchange: () => {
       const { [name]: _, ...facets } = state.facets;
       change({ facets: chosen.value === "" ? facets : { ...facets, [name]: chosen.value } });
     } }, any, ...options);
-    return el("label", {}, `${name.replaceAll("_", " ")} `, chosen);
+    return chosen;
   }));
 }
 
