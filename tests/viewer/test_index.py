@@ -154,7 +154,7 @@ def test_half_a_surrogate_pair_does_no_harm(tmp_path: Path) -> None:
 def test_a_file_that_was_replaced_gives_no_row_of_another_example(tmp_path: Path) -> None:
     run = tmp_path / "run"
     file = run / "evaluate" / "predictions" / "strong_only.jsonl"
-    rows = [prediction("strong_only", number, correct=True) for number in (10, 12)]
+    rows = [prediction("strong_only", number, correct=True) for number in (10, 16)]
     write_lines(file, rows)
     index = make(run)
     assert index.rows("q10")["strong_only"] == rows[:1]
