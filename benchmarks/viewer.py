@@ -1,6 +1,6 @@
 """Time to first paint and to filter in the viewer, for 100,000 examples beside 1,000; needs a Chromium and playwright.
 
-python benchmarks/viewer.py [--examples 1000 100000]
+PYTHONPATH=. python benchmarks/viewer.py [--examples 1000 100000]
 """
 
 import argparse

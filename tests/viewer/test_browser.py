@@ -156,6 +156,8 @@ def test_pages_and_sort_by_keyboard_alone(open_page: Open) -> None:
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.id") == "items"
     assert page.get_attribute("#items", "aria-activedescendant") == "item-0"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "detail"
 
 
 def test_drafts_with_verdicts_and_pairs(open_page: Open) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from cowest.viewer import collections
 from cowest.viewer.index import Index, Wanted, words
-from tests.viewer.sample import EVIL, identifier, is_right, write_run
+from tests.viewer.sample import EVIL, identifier, is_right, prediction, write_lines, write_run
 
 NUM = 60
 
@@ -152,8 +152,11 @@ def test_half_a_surrogate_pair_does_no_harm(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_replaced_gives_no_row_of_another_example(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", 12)
+    run = tmp_path / "run"
+    file = run / "evaluate" / "predictions" / "strong_only.jsonl"
+    rows = [prediction("strong_only", number, correct=True) for number in (10, 16)]
+    write_lines(file, rows)
     index = make(run)
-    for file in (run / "evaluate" / "predictions").iterdir():
-        file.write_text("".join(reversed(file.read_text().splitlines(keepends=True))))
-    assert index.rows("q9") == {}
+    assert index.rows("q10")["strong_only"] == rows[:1]
+    write_lines(file, reversed(rows))  # of equal length, so that each stands where the other stood
+    assert index.rows("q10") == {}

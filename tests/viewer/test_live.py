@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,20 @@ def test_a_run_that_cannot_be_read_has_a_status(tmp_path: Path, content: bytes) 
     (folder / "ledger.sqlite").write_bytes(b"no database at all, but long enough to be taken for one" * 10)
     found = status(folder)
     assert "cannot be read" in found["roles"][""]["problem"]
+
+
+def test_of_a_ledger_that_runs_share_only_this_runs_calls_count(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write_recipe(folder)
+    (folder / ".run-id").write_text("mine\n")
+    (folder / "ledger.sqlite").symlink_to(tmp_path / "shared.sqlite")
+    with contextlib.closing(sqlite3.connect(tmp_path / "shared.sqlite")) as connection:
+        connection.execute("CREATE TABLE calls (run TEXT, role TEXT, cost_usd REAL, finished_at REAL)")
+        rows = [("mine", "strong", 0.25, NOW - 5), ("another", "strong", 9.0, NOW - 5), ("mine", "strong", None, None)]
+        connection.executemany("INSERT INTO calls VALUES (?, ?, ?, ?)", rows)
+        connection.commit()
+    found = status(folder)["roles"]
+    assert found == {"strong": {"calls": 1, "spend_usd": 0.25, "per_minute": 1, "this_stage": 1}}
 
 
 def test_looking_changes_nothing(run: Path) -> None:

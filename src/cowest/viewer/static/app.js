@@ -162,14 +162,15 @@ function drawFilters(set) {
     onclick: () => change({ filter: name }),
   }, names[name][0], set.counts[name] === undefined ? null : el("small", {}, ` ${count(set.counts[name])}`))));
   fill(byId("facets"), ...Object.entries(set.facets).map(([name, values]) => {
-    const any = el("option", { value: "" }, "any");
+    const title = name.replaceAll("_", " ");
+    const any = el("option", { value: "" }, `${title}: any`);
     const options = Object.entries(values).map(([value, number]) =>
       el("option", { value, selected: state.facets[name] === value }, `${value} (${count(number)})`));
-    const chosen = el("select", { "data-facet": name, onchange: () => {
+    const chosen = el("select", { "data-facet": name, "aria-label": title, title, onchange: () => {
       const { [name]: _, ...facets } = state.facets;
       change({ facets: chosen.value === "" ? facets : { ...facets, [name]: chosen.value } });
     } }, any, ...options);
-    return el("label", {}, `${name.replaceAll("_", " ")} `, chosen);
+    return chosen;
   }));
 }
 
@@ -337,7 +338,7 @@ function drawEvaluated(own, otherText) {
   return [
     el("div", { class: "texts" }, ...panels),
     others.length ? el("details", { class: "others", open: !pair && !alone }, el("summary", {}, `Other methods (${others.length}) `,
-      ...others.map((method) => el("span", { class: `badge ${tone(method)}` }, `${method.title} ${method.error ? "failed" : trim(method.correct ?? 0)}`))),
+      ...others.map((method) => el("span", { class: `badge ${tone(method)}` }, `${method.title}: ${inWords(method)}`))),
     el("div", { class: "texts" }, ...others.flatMap((method) => [
       method.draft ? panel(`${method.title}: draft`, method.draft) : null,
       panel(method.title, method.output, { badges: outcome(method), kind: tone(method) }),
@@ -347,12 +348,14 @@ function drawEvaluated(own, otherText) {
 
 const tone = (method) => (method.error ? "warn" : method.correct >= 1 ? "good" : method.correct > 0 ? "partly" : "bad");
 
+const inWords = (method) =>
+  method.error ? "failed" : method.correct >= 1 ? "right" : method.correct > 0 ? `scores ${trim(method.correct)}` : "wrong";
+
 function outcome(method) {
   if (method.error) return [el("span", { class: "badge warn" }, `failed: ${method.error}`)];
   const answer = method.answer === null ? "no answer found" : String(method.answer);
-  const verdict = method.correct >= 1 ? "right" : method.correct > 0 ? `scores ${trim(method.correct)}` : "wrong";
   const facts = [method.cost_usd === null ? "price unknown" : money(method.cost_usd ?? 0), `${trim(method.latency_s ?? 0)} s`];
-  return [el("span", { class: `badge ${tone(method)}`, dir: "auto", title: facts.join(", ") }, `${answer.slice(0, 120)} · ${verdict}`)];
+  return [el("span", { class: `badge ${tone(method)}`, dir: "auto", title: facts.join(", ") }, `${answer.slice(0, 120)} · ${inWords(method)}`)];
 }
 
 function drawGraded(own) {
@@ -386,8 +389,8 @@ function verdict(given) {
 
 /* Moving about. */
 
-async function change(changes) {
-  go({ page: 1, id: null, ...changes });
+async function change(changes, options) {
+  go({ page: 1, id: null, ...changes }, options);
   await refresh();
 }
 
@@ -449,6 +452,7 @@ const KEYS = {
     go({ mark: cycle(Object.keys(markNames(shown.own, shown.there)), state.mark) }, { keep: true });
     drawItem();
   },
+  Enter: () => { read(); byId("detail").focus(); },
   Escape: leave,
 };
 
@@ -461,6 +465,7 @@ document.addEventListener("keydown", (event) => {
   }
   // In a text that has the focus, arrows scroll.
   if (key.startsWith("Arrow") && target.matches(".text")) return;
+  if (key === "Enter" && target !== byId("items")) return;
   if (!Object.hasOwn(KEYS, key)) return;
   event.preventDefault();
   guard(KEYS[key]);
@@ -471,7 +476,7 @@ byId("with").addEventListener("change", (event) => guard(() => change({ with: ev
 byId("sort").addEventListener("change", (event) => guard(() => change({ sort: event.target.value })));
 byId("search").addEventListener("input", (event) => {
   clearTimeout(loadList.timer);
-  loadList.timer = setTimeout(() => guard(() => change({ q: event.target.value })), 120);
+  loadList.timer = setTimeout(() => guard(() => change({ q: event.target.value }, { keep: true })), 120);
 });
 byId("previous").addEventListener("click", () => guard(() => turn(-1)));
 byId("next").addEventListener("click", () => guard(() => turn(1)));
@@ -487,7 +492,7 @@ function drawLive(status) {
   if (!status.active) return;
   const stage = status.stages.findLast((each) => each.state === "started") ?? status.stages.find((each) => each.state !== "done");
   const name = stage ? `${stage.stage}${stage.round ? `, round ${stage.round}` : ""}` : "between stages";
-  const roles = Object.values(status.roles);
+  const roles = Object.values(status.roles).filter((role) => !role.problem);
   const sum = (field) => roles.reduce((all, role) => all + (role[field] ?? 0), 0);
   const facts = [];
   let bar = null;
@@ -503,6 +508,7 @@ function drawLive(status) {
     const budget = status.limits.budget_usd === undefined ? "" : `, budget of the strong model ${money(status.limits.budget_usd)}`;
     facts.push(unknown ? "price unknown" : `${money(sum("spend_usd"))} spent${budget}`);
   }
+  if (status.roles[""]) facts.push(status.roles[""].problem);
   facts.push(`last change ${Math.round(status.changed_s)} s ago`);
   fill(live, el("b", {}, `Going on: ${name}`), bar, ...facts.map((fact) => el("span", {}, fact)));
 }
@@ -511,13 +517,13 @@ async function poll() {
   let busy = false;
   if (document.visibilityState === "visible") {
     try {
-      const before = JSON.stringify(currentSet());
-      [runs] = await Promise.all([ask("/api/runs", [])]);
+      const before = JSON.stringify(currentRun());
+      runs = await ask("/api/runs", []);
       settle();
       const status = await ask("/api/status", [["run", state.run]]);
       drawLive(status);
       busy = status.active || runs.some((run) => run.collections.some((each) => !each.complete));
-      if (JSON.stringify(currentSet()) !== before) {
+      if (JSON.stringify(currentRun()) !== before) {
         drawHead();
         await loadList();
         if (state.id === null && rows.length) await open(rows[0].id);
