@@ -13,6 +13,7 @@ from cowest.errors import BudgetError, CompletionError, InputError, TransientEnd
 from cowest.ledger import Ledger
 from cowest.models.budgeted import TOKENS_A_MESSAGE, Budgeted, worst_case_usd
 from cowest.models.config import ModelConfig
+from cowest.models.ledgered import Ledgered
 from cowest.models.load import load_model
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
@@ -196,3 +197,17 @@ async def test_what_failed_calls_may_have_cost_outlives_the_process(tmp_path: Pa
         assert again.lost_usd("strong") == pytest.approx(WORST)
         assert again.lost_usd("judge") == other.lost_usd("strong") == 0.0
         assert again.counts() == {}  # no calls: those are kept elsewhere
+
+
+async def test_calls_that_never_got_a_place_leave_no_trace_in_the_ledger(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        capped = Budgeted(costing(WORST), 4.5 * WORST, cost=cost)
+        model = Ledgered(capped, ledger, "strong")
+        tasks = [asyncio.ensure_future(model.complete(request(f"q{index:02}"))) for index in range(30)]
+        _, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in waiting:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert any(isinstance(outcome, BudgetError) for outcome in outcomes)
+        assert ledger.open_requests("strong") == []
+        assert ledger.counts() == {"strong": sum(isinstance(outcome, Completion) for outcome in outcomes)}
