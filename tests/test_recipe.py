@@ -163,3 +163,9 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
     with pytest.raises(InputError, match=r"strong\.base_url: needs an address without") as caught:
         make_recipe(with_key("strong.base_url", "http://me:hush-hush@host/v1"))
     assert "hush-hush" not in str(caught.value)
+
+
+def test_options_that_no_request_can_hold_are_refused() -> None:
+    data = with_key("strong.options", {"seed": float("nan")})
+    with pytest.raises(InputError, match=r"strong\.options"):
+        make_recipe(data)
