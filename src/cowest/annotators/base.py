@@ -8,7 +8,7 @@ from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge
-from cowest.types import Draft, Example, GradedDraft, GradedExample, Verdict
+from cowest.types import ComparedExample, Draft, Example, GradedDraft, GradedExample, Verdict
 
 PERFECT = 10
 """A solo score that no draft can beat: the first exact rule of `skip_settled`."""
@@ -23,8 +23,8 @@ class Annotator(Protocol):
 
     name: str
 
-    async def annotate(self, example: Example) -> GradedExample:
-        """Grades the drafts of `example`.
+    async def annotate(self, example: Example) -> GradedExample | ComparedExample:
+        """Grades the drafts of `example` against z, or compares them with each other.
 
         Raises:
             CompletionError: a call that everything else depends on (z, or every one of the drafts) got no usable reply.

@@ -21,7 +21,7 @@ from cowest.planning.tokens import TokenCounter
 from cowest.recipe import ProgramJudge
 from cowest.stages._harvest import null_sample
 from cowest.stages.feedback import draw
-from cowest.types import Example, Sampling, Usage
+from cowest.types import Example, GradedExample, Sampling, Usage
 
 REHEARSED = 64
 """Examples that a rehearsal takes at most, drawn by the recipe's seed."""
@@ -210,7 +210,11 @@ class _Planner:
         spends = self._scaled(counts, scale)
         if controlled := min(recipe.feedback.null_control, len(queries)):
             counts.clear()
-            pairs = list(zip(rehearsed, graded, strict=True))
+            pairs = [
+                (example, each)
+                for example, each in zip(rehearsed, graded, strict=True)
+                if isinstance(each, GradedExample)
+            ]
             synchronous.run(map_in_flight(lambda pair: null_sample(*pair, collaboration, judge), pairs, len(pairs)))
             control = self._scaled(counts, controlled / len(rehearsed))
             spends = {role: _plus(spend, control[role]) if role in control else spend for role, spend in spends.items()}

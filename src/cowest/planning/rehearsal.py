@@ -13,6 +13,7 @@ from cowest.types import ChatRequest, Completion, Example, Usage, Verdict
 
 SOLO, HELPED, UNHELPED = "⟦alone⟧", "⟦helped⟧", "⟦unhelped⟧"
 _SCORES = {SOLO: 5, HELPED: 8, UNHELPED: 3}
+_COMPARES = re.compile("<<<FIRST.*<<<SECOND", re.DOTALL)
 _MARK = re.compile("⟦[a-z]+⟧")
 SOLVED_SCORE = 10
 
@@ -75,6 +76,8 @@ class Rehearsed:
         prompt = request.messages[-1].content
         if self.role == "judge":
             return str(_score(request.messages[0].content, self.world))
+        if _COMPARES.search(prompt):
+            return "1" if _share(prompt) < 0.5 else "2"
         # Unlike any other reply, as a sampled one would be, and as long as is assumed.
         mark = ""
         if self.role == "strong":

@@ -23,7 +23,9 @@ from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.stages._harvest import NullSample, draw_null_control, judge_agreement, null_control, null_sample
 from cowest.tasks import Task
-from cowest.types import Example, GradedExample, PreferencePair, Record, Sampling
+from cowest.types import ComparedExample, Example, GradedExample, PreferencePair, Record, Sampling
+
+Annotated = GradedExample | ComparedExample
 
 _CHOOSING_QUERIES = ("queries_from", "held_back_share", "queries")
 
@@ -149,21 +151,25 @@ def feedback(
         with progress_bar(f"feedback ({config.kind})", total=len(examples)) as bar:
             work = _Work(annotator, collaboration, judge, controlled, roles, bar)
             outcomes = synchronous.run(map_in_flight(work, examples, num_in_flight))
-    graded = [outcome for outcome in outcomes if isinstance(outcome, GradedExample)]
+    annotated = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+    graded = [outcome for outcome in annotated if isinstance(outcome, GradedExample)]
+    compared = [outcome for outcome in annotated if isinstance(outcome, ComparedExample)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     nulls = [work.nulls[example.id] for example in examples if example.id in work.nulls]
-    pairs = _limit(_pairs(graded, collaboration), config.max_pairs, seed)
+    pairs = _limit(_pairs(annotated, collaboration), config.max_pairs, seed)
     calls_per_draft = getattr(annotator, "num_calls_per_draft", 2)
     if "judge" in roles:
         calls_per_draft += getattr(judge, "repeats", 1)
     num_identical = getattr(judge, "num_calls_saved", 0) - num_judged_before
     summary = summarise(graded, failures, pairs, config, roles, calls_per_draft, num_identical)
+    if compared:
+        summary |= summarise_compared(compared, len(failures))
     if config.null_control:
         summary["null_control"] = null_control(graded, nulls, controlled, config.samples, seed)
     task = task or getattr(examples, "task", None)
     if task is not None:
         summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task)
-    runs.write_jsonl(out / "graded.jsonl", graded)
+    runs.write_jsonl(out / "graded.jsonl", annotated)
     runs.write_jsonl(out / "failures.jsonl", failures)
     runs.write_jsonl(out / "pairs.jsonl", pairs)
     if config.null_control:
@@ -218,6 +224,24 @@ def summarise(
     }
 
 
+def summarise_compared(compared: Sequence[ComparedExample], num_failed: int) -> dict[str, int]:
+    """What stands in summary.json in place of the counts over gains, where drafts were compared with each other.
+
+    A draft is positive that won its comparison, negative that lost it, and unscored where there is no preference.
+    """
+    comparisons = [comparison for example in compared for comparison in example.comparisons]
+    num_decided = sum(preferences.decide(comparison) is not None for comparison in comparisons)
+    num_unscored = sum(comparison.preference is None for comparison in comparisons)
+    return {
+        "num_examples": len(compared) + num_failed,
+        "num_drafts": sum(len(example.drafts) for example in compared),
+        "num_positive": num_decided,
+        "num_negative": num_decided,
+        "num_unscored": 2 * num_unscored,
+        "num_ties": len(comparisons) - num_decided - num_unscored,
+    }
+
+
 class _Work:
     """What is done for one example; keeps the samples of the null-draft control by the example's id."""
 
@@ -238,7 +262,7 @@ class _Work:
         self.bar = bar
         self.nulls: dict[str, NullSample] = {}
 
-    async def __call__(self, example: Example) -> GradedExample | Failure:
+    async def __call__(self, example: Example) -> Annotated | Failure:
         outcome = await _annotate(example, self.annotator)
         if example.id in self.controlled and isinstance(outcome, GradedExample):
             null = await null_sample(example, outcome, self.collaboration, self.judge)
@@ -247,7 +271,11 @@ class _Work:
         self._show(outcome)
         return outcome
 
-    def _show(self, outcome: GradedExample | Failure) -> None:
+    def _show(self, outcome: Annotated | Failure) -> None:
+        if isinstance(outcome, ComparedExample):
+            num_pairs = len(preferences.pairs(outcome, ()))
+            self.bar.advance(1, positives=num_pairs, pairs=num_pairs)
+            return
         drafts = outcome.drafts if isinstance(outcome, GradedExample) else ()
         positives = sum(map(preferences.is_positive, drafts))
         num_pairs = min(positives, sum(map(preferences.is_negative, drafts)))
@@ -257,17 +285,17 @@ class _Work:
             self.bar.show(spend_usd=sum(cost for cost in costs if cost is not None))
 
 
-async def _annotate(example: Example, annotator: Annotator) -> GradedExample | Failure:
+async def _annotate(example: Example, annotator: Annotator) -> Annotated | Failure:
     try:
         graded = await annotator.annotate(example)
     except CompletionError as error:
         return Failure(example_id=example.id, reason=str(error))
-    if graded.solo_verdict.score is None:
+    if isinstance(graded, GradedExample) and graded.solo_verdict.score is None:
         return Failure(example_id=example.id, reason=f"z is unscored: {graded.solo_verdict.unscored_reason}")
     return graded
 
 
-def _pairs(graded: Sequence[GradedExample], collaboration: Collaboration) -> list[PreferencePair]:
+def _pairs(graded: Sequence[Annotated], collaboration: Collaboration) -> list[PreferencePair]:
     template = collaboration.format.template
     return [
         pair
