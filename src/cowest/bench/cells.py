@@ -10,6 +10,9 @@ from cowest.errors import InputError
 from cowest.models import ModelConfig
 from cowest.recipe import Recipe, make_recipe
 
+MAIN = "run"
+"""The name of the recipe's own run among the cells."""
+
 OWN = "own"
 """How the recipe's own weak and strong model are called in the sweep over models."""
 

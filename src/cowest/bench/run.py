@@ -8,19 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from cowest import claims, runs
-from cowest.bench.cells import Cell, make_cells, make_pairs_cells
+from cowest.bench.cells import MAIN, Cell, make_cells, make_pairs_cells
 from cowest.bench.figures import draw_figures, require_matplotlib
 from cowest.bench.summary import Probe, summarise
 from cowest.bench.table import cases_text, latex_table, markdown_table
-from cowest.errors import BudgetError, CowestError, InterruptedRun
+from cowest.errors import BudgetError, CowestError, InputError, InterruptedRun
 from cowest.pipeline import SFT_KEYS, Pipeline, Say
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
 from cowest.training.trained import DONE_MARKER
 from cowest.types import Example
-
-MAIN = "run"
-"""The name of the recipe's own run among the cells."""
 
 
 @dataclass
@@ -41,7 +38,6 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
     Raises:
         InputError: the recipe or that of a cell is wrong, or matplotlib is missing; nothing was spent.
         BudgetError, InterruptedRun: the same command goes on.
-        CowestError: the recipe's own run failed, without which there is nothing to compare.
     """
     require_matplotlib()
     cells = make_cells(recipe)
@@ -50,11 +46,19 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
     with runs.RunFolder(folder).lock():
         say("bench: the run itself")
         started = time.monotonic()
+        own, probe = Outcome(run.path), None
         with Pipeline(recipe, say=say) as pipeline:
-            pipeline.train()
             examples = pipeline.evaluation_examples()
-            probe = _probe(pipeline, examples, folder) if recipe.bench.probe else None
-        outcomes = {MAIN: Outcome(run.path, wall_s=time.monotonic() - started)}
+            try:
+                pipeline.train()
+                probe = _probe(pipeline, examples, folder) if recipe.bench.probe else None
+            except (InputError, BudgetError, InterruptedRun):
+                raise
+            except CowestError as error:
+                own.reason = str(error)
+                say(f"bench: the run itself failed: {error}")
+        own.wall_s = time.monotonic() - started
+        outcomes = {MAIN: own}
         num_pairs = _num_rows(run.feedback(1) / "pairs.jsonl")
         cells += make_pairs_cells(recipe, num_pairs)
         shared = {_sft_key(recipe): run.sft}

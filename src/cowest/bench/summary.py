@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cowest import statistics
-from cowest.bench.cells import OWN, Cell
+from cowest.bench.cells import MAIN, OWN, Cell
 from cowest.bench.measured import Measured, measured
 from cowest.bench.verdicts import INCONCLUSIVE, REPRODUCED, Claim, Contrast, Verdict, contrast, judge_all, judge_any
 from cowest.recipe import Recipe
@@ -278,12 +278,16 @@ class _Bench:
         ran = self.outcomes.get(cell)
         if ran is None:
             return Measured(name, Path(self.recipe.run), method, reason="it was not run")
-        return measured(name, ran.folder, method, ran.results, ran.reason)
+        own = self.outcomes.get(MAIN)
+        reason = ran.reason or (own.reason if own is not None else None)
+        return measured(name, ran.folder, method, ran.results, reason)
 
 
 def _claim(
     name: str, statement: str, verdict: Verdict, p_value: float | None, contrasts: Sequence[Contrast], note: str
 ) -> Claim:
+    if not contrasts:
+        note = note or "there is nothing to compare"
     return Claim(
         name=name, statement=statement, verdict=verdict, p_value=p_value, contrasts=tuple(contrasts), note=note
     )

@@ -50,35 +50,39 @@ def contrast(a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float
 
 
 def judge_all(contrasts: Sequence[Contrast]) -> tuple[Verdict, float | None]:
-    """For a claim that holds only if every difference is above 0: the verdict, and the p-value that decides.
+    """For a claim that holds only if every difference is above 0: the verdict, and the p-value that it rests on.
 
-    Reproduced: every interval lies above 0 and every p-value below 0.05; the largest decides, and needs no correction,
-    since all must pass. Not reproduced: some interval reaches no further than 0; the smallest p-value among those
-    decides. Else inconclusive.
+    Reproduced: every interval lies above 0 and the largest p-value is below 0.05; that needs no correction, since all
+    must pass. Not reproduced: some interval lies below 0, and its p-value is below 0.05 when multiplied by the number
+    of differences (Bonferroni). Else inconclusive: no difference that could be seen is not yet a difference of 0.
     """
     if not contrasts:
         return INCONCLUSIVE, None
-    against = [each for each in contrasts if each.ci95[1] <= 0]
-    if against:
-        return NOT_REPRODUCED, min(each.p_value for each in against)
     largest = max(each.p_value for each in contrasts)
     if all(each.ci95[0] > 0 for each in contrasts) and largest < ALPHA:
         return REPRODUCED, largest
+    against = [_corrected(each, contrasts) for each in contrasts if each.ci95[1] < 0]
+    if against and min(against) < ALPHA:
+        return NOT_REPRODUCED, min(against)
     return INCONCLUSIVE, largest
 
 
 def judge_any(contrasts: Sequence[Contrast]) -> tuple[Verdict, float | None]:
-    """For a claim that holds if some difference is above 0: as `judge_all`, with Bonferroni's correction.
+    """For a claim that holds if some difference is above 0; the mirror image of `judge_all`.
 
-    Reproduced: an interval lies above 0 and its p-value, times the number of differences, is below 0.05. Not
-    reproduced: no interval reaches above 0. Else inconclusive.
+    Reproduced: some interval lies above 0, and its corrected p-value is below 0.05. Not reproduced: every interval
+    lies below 0 and the largest p-value is below 0.05. Else inconclusive.
     """
     if not contrasts:
         return INCONCLUSIVE, None
-    corrected = [min(1.0, each.p_value * len(contrasts)) for each in contrasts]
-    above = [p for each, p in zip(contrasts, corrected, strict=True) if each.ci95[0] > 0]
+    above = [_corrected(each, contrasts) for each in contrasts if each.ci95[0] > 0]
     if above and min(above) < ALPHA:
         return REPRODUCED, min(above)
-    if all(each.ci95[1] <= 0 for each in contrasts):
-        return NOT_REPRODUCED, min(corrected)
-    return INCONCLUSIVE, min(corrected)
+    largest = max(each.p_value for each in contrasts)
+    if all(each.ci95[1] < 0 for each in contrasts) and largest < ALPHA:
+        return NOT_REPRODUCED, largest
+    return INCONCLUSIVE, min(_corrected(each, contrasts) for each in contrasts)
+
+
+def _corrected(one: Contrast, contrasts: Sequence[Contrast]) -> float:
+    return min(1.0, one.p_value * len(contrasts))
