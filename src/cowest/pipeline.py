@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cowest import claims, distributed, plugins, runs, synchronous
+from cowest.annotators import RewardModel
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
@@ -20,11 +21,13 @@ from cowest.recipe import ProgramJudge, Recipe
 from cowest.report.harvest import null_control_sentence
 from cowest.report.records import Feedback
 from cowest.stages.align import align
+from cowest.stages.annotator import train_annotator
 from cowest.stages.evaluate import chosen, evaluate
 from cowest.stages.feedback import FeedbackConfig, draw, feedback, hold_back
 from cowest.stages.sft import sft
 from cowest.tasks import Task, load_task
 from cowest.training import TrainedModel
+from cowest.training import weights as model_files
 from cowest.training.trained import DONE_MARKER
 from cowest.types import Example, GradedExample
 
@@ -41,6 +44,9 @@ FEEDBACK_KEYS = (
 )
 JUDGE_KEYS = ("model", "base_url", "sampling", "repeats")
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
+RLWF = "rlwf"
+"""The kind of feedback that needs a trained annotator."""
+
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate")
 
 
@@ -172,7 +178,7 @@ class Pipeline:
         out = self.folder.feedback(number)
         if self._is_done(f"feedback, round {number}", out, FEEDBACK_KEYS, examples, marker="summary.json"):
             return
-        self._gather(examples, weak, out, recipe.feedback)
+        self._gather(examples, weak, out, recipe.feedback, self._reward() if recipe.feedback.kind == RLWF else None)
         summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
         if summary.null_control is not None:
             self.say(f"feedback, round {number}, {null_control_sentence(summary.null_control)}")
@@ -192,7 +198,47 @@ class Pipeline:
             self._gather(examples, weak, out, self.recipe.feedback.model_copy(update=whole))
         return [GradedExample.model_validate(row) for row in runs.read_jsonl(out / "graded.jsonl")]
 
-    def _gather(self, examples: Sequence[Example], weak: ModelConfig, out: Path, config: FeedbackConfig) -> None:
+    def _reward(self) -> RewardModel:
+        """The reward of RLWF's annotator, which is tuned once, before the first round, from the model after SFT."""
+        recipe, out = self.recipe, self.folder.annotator
+        self._needs_local_weak("annotator")
+        start = self._weak_after_round(0)
+        examples = draw(self.sft_examples(), recipe.feedback.queries, recipe.seed, round_number=0)
+        if not self._is_done("annotator", out, ALIGN_KEYS, examples, marker=DONE_MARKER):
+            weak = self._open(start, "weak")
+            with claims.given_up_if_refused(out), progress_bar("annotator") as bar:
+                train_annotator(
+                    start.model,
+                    examples,
+                    collaboration=Collaboration(
+                        weak,
+                        weak,  # it only drafts
+                        format=recipe.format,
+                        prompts=self.prompts,
+                        weak_sampling=recipe.weak.sampling,
+                    ),
+                    task=self.task,
+                    out=out,
+                    config=recipe.align,
+                    lora=recipe.lora,
+                    seed=recipe.seed,
+                    num_in_flight=self._num_in_flight(examples),
+                    progress=_training_progress(bar),
+                )
+            synchronous.run(weak.close())
+        from cowest.training.reward import ImplicitReward
+
+        tuned, reference = TrainedModel.read(out).model, start.model
+        return ImplicitReward(model_files.find(tuned), model_files.find(reference), recipe.align.beta)
+
+    def _gather(
+        self,
+        examples: Sequence[Example],
+        weak: ModelConfig,
+        out: Path,
+        config: FeedbackConfig,
+        reward: RewardModel | None = None,
+    ) -> None:
         recipe = self.recipe
         with claims.given_up_if_refused(out):
             strong, drafting = self._open(recipe.strong, "strong"), self._open(weak, "weak")
@@ -209,6 +255,7 @@ class Pipeline:
                 strong_sampling=recipe.strong.sampling,
                 ledger=self.ledger,
                 task=self.task,
+                reward=reward,
                 seed=recipe.seed,
                 num_in_flight=self._num_in_flight(examples),
             )

@@ -76,7 +76,7 @@ class BenchConfig(Record):
     """
 
     methods: tuple[str, ...] | None = None
-    kinds: tuple[str, ...] = ("collaborative", "individual", "rlaif")
+    kinds: tuple[str, ...] = ("collaborative", "individual", "rlaif", "rlwf")
     formats: tuple[str, ...] = ("direct_answer", "domain_knowledge", "chain_of_thought")
     pairs: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     strong: dict[CellName, ModelConfig] = Field(default_factory=dict)

@@ -172,13 +172,14 @@ class Comparison(Record):
 class ComparedExample(Record):
     """What feedback learned about one query where drafts are compared with each other: one row of graded.jsonl.
 
-    There is no z and no gain in it.
+    There is no z and no gain in it. `rewards` are of the drafts in their order, where the annotator gives any.
     """
 
     example_id: str
     query: str
     drafts: tuple[Draft, ...]
     comparisons: tuple[Comparison, ...]
+    rewards: tuple[float, ...] = ()
 
 
 class PreferencePair(Record):

@@ -27,7 +27,7 @@ def recipe_for(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe
         "task": {"name": "cowest.lab.task:Formulary", **{split: str(data_of[split]) for split in data_of}},
         "weak": {
             "model": "local/cowest.lab:assets/weak",
-            "sampling": {"max_tokens": 48},
+            "sampling": {"max_tokens": 40},
             "options": {"dtype": "float64", "max_batch_size": 256},
         },
         "strong": {"model": "scripted/tests.bench.scripted:strong_reply"},
@@ -39,11 +39,11 @@ def recipe_for(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe
         "prompts": "cowest.lab:prompts",
         "bench": {
             "methods": ["oracle", METHOD],
-            "kinds": ["collaborative", "individual", "rlaif", KIND],
+            "kinds": ["collaborative", "rlwf", "rlaif", KIND],
             "formats": ["direct_answer"],
             "pairs": [2],
             "strong": {"other": {"model": "scripted/tests.bench.scripted:strong_reply"}},
-            "probe": 4,
+            "probe": 3,
         },
     }
     return make_recipe(data | changes)
@@ -56,7 +56,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def data_of(place: Path) -> dict[str, Path]:
-    for split, count in (("train", 40), ("test", 16)):
+    for split, count in (("train", 24), ("test", 6)):
         lines = [json.dumps(row) + "\n" for row in scripted.rows(split)[:count]]
         (place / f"{split}.jsonl").write_text("".join(lines))
     return {split: place / f"{split}.jsonl" for split in ("train", "test")}
@@ -82,12 +82,12 @@ def test_rows_under_distinct_names_with_the_numbers_of_their_runs(bench: dict[st
     rows = {row["name"]: row for row in bench["rows"]}
     assert list(rows) == [
         *("weak_only", "weak_only_base", "strong_only", "strong_only_direct", "collaborate_sft", "collaborate"),
-        *("collaborative_weak_only", "oracle", METHOD, "individual_weak_only", "individual_collaborate"),
+        *("collaborative_weak_only", "oracle", METHOD, "rlwf_weak_only", "rlwf_collaborate"),
         *("rlaif_weak_only", "rlaif_collaborate", f"{KIND}_weak_only", f"{KIND}_collaborate"),
     ]
-    results = runs.read_json(place / "run/bench/kind-individual/evaluate/results.json")
-    assert rows["individual_collaborate"]["metrics"] == results["methods"]["collaborate"]["metrics"]
-    assert rows["individual_weak_only"]["metrics"] == results["methods"]["weak_aligned"]["metrics"]
+    results = runs.read_json(place / "run/bench/kind-rlwf/evaluate/results.json")
+    assert rows["rlwf_collaborate"]["metrics"] == results["methods"]["collaborate"]["metrics"]
+    assert rows["rlwf_weak_only"]["metrics"] == results["methods"]["weak_aligned"]["metrics"]
 
 
 def test_a_row_that_fails_says_why_and_the_rest_go_on(bench: dict[str, Any]) -> None:
@@ -114,7 +114,7 @@ def test_every_file_is_there(bench: dict[str, Any], place: Path) -> None:
         assert f"| {row['name']} " in table
     assert "failed: rlaif_collaborate: feedback gave no pair" in table
     latex = (folder / "table.tex").read_text()
-    assert r"individual\_collaborate & " in latex
+    assert r"rlwf\_collaborate & " in latex
     assert latex.count(r"\\") == len(bench["rows"]) + 1
     assert (folder / "cases.md").read_text().startswith("# Cases")
 
@@ -133,12 +133,12 @@ def test_no_call_is_paid_twice_and_all_belong_to_one_run(bench: dict[str, Any], 
 def test_what_is_equal_is_trained_once(bench: dict[str, Any], place: Path) -> None:
     folder = place / "run/bench"
     own = (place / "run/sft").resolve()
-    assert (folder / "kind-individual/sft").resolve() == own
+    assert (folder / "kind-rlwf/sft").resolve() == own
     assert (folder / "pairs-2/sft").resolve() == own
     assert (folder / "models-own-other/sft").resolve() == own
     assert not (folder / "format-direct_answer/sft").is_symlink()
     assert (folder / "method-collaborate/round-1").resolve() == (place / "run/round-1").resolve()
-    assert not (folder / "kind-individual/round-1").is_symlink()
+    assert not (folder / "kind-rlwf/round-1").is_symlink()
 
 
 def test_the_last_point_of_the_pairs_is_the_run_itself(bench: dict[str, Any], place: Path) -> None:
@@ -220,5 +220,5 @@ def test_the_command(bench: dict[str, Any], recipe: Recipe, place: Path, capsys:
     assert cli.main(["bench", str(file)]) == 0
     printed = capsys.readouterr().out
     assert "the paper's claims on this task" in printed
-    assert "| individual_collaborate " in printed
+    assert "| rlwf_collaborate " in printed
     assert str(place / "run/bench") in printed

@@ -6,10 +6,11 @@ The calls that are counted are therefore those that the stages make, whatever th
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cowest.planning.tokens import TokenCounter
-from cowest.types import ChatRequest, Completion, Example, Usage, Verdict
+from cowest.types import ChatRequest, Completion, Example, Message, Usage, Verdict
 
 SOLO, HELPED, UNHELPED = "⟦alone⟧", "⟦helped⟧", "⟦unhelped⟧"
 _SCORES = {SOLO: 5, HELPED: 8, UNHELPED: 3}
@@ -88,6 +89,11 @@ class Rehearsed:
             mark = "⟦draft⟧"
         filler = f"{_digest(self.name, prompt, request.sample_index)[:8]} " + "the " * self.world.tokens[self.role]
         return f"Explanation: {mark} {filler}\nAnswer: none"
+
+
+def rehearsed_reward(prompt: Sequence[Message], texts: Sequence[str]) -> list[float]:
+    """Stands for an annotator's reward: a function of the text alone."""
+    return [_share(text) for text in texts]
 
 
 class RehearsedJudge:

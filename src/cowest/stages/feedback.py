@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cowest import preferences, runs, synchronous
-from cowest.annotators import Annotator, load_annotator
+from cowest.annotators import Annotator, RewardModel, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
 from cowest.errors import CompletionError, InputError
@@ -93,6 +93,7 @@ def feedback(
     strong_sampling: Sampling = STRONG_SAMPLING,
     ledger: Ledger | None = None,
     task: Task | None = None,
+    reward: RewardModel | None = None,
     seed: int = 0,
     num_in_flight: int = 64,
     **settings: Any,
@@ -106,6 +107,7 @@ def feedback(
         config: how; `settings` replace single keys of it, e.g. `samples=8`.
         ledger: where paid calls are kept; `out/ledger.sqlite` by default.
         task: whose metric the judge is compared with; by default the one that the split belongs to, if it is one.
+        reward: for a kind that ranks drafts by one, such as "rlwf".
         seed: draws the pairs kept under `max_pairs`, and seeds models in process.
         num_in_flight: examples worked on at once.
 
@@ -144,7 +146,12 @@ def feedback(
             strong_sampling=strong_sampling,
         )
         annotator = load_annotator(
-            config.kind, collaboration, judge, samples=config.samples, skip_settled=config.skip_settled
+            config.kind,
+            collaboration,
+            judge,
+            samples=config.samples,
+            skip_settled=config.skip_settled,
+            reward=reward,
         )
         num_judged_before = getattr(judge, "num_calls_saved", 0)
         controlled = draw_null_control(examples, config.null_control, seed)
