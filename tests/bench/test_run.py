@@ -188,6 +188,9 @@ def test_a_wrong_cell_is_refused_before_anything_runs(data_of: dict[str, Path], 
         run_bench(wrong)
     with pytest.raises(InputError, match=r"bench\.kindz: there is no such key.*Did you mean 'kinds'"):
         recipe_for(tmp_path / "run", data_of, bench={"kindz": []})
+    for bench in ({"kinds": ["individuel"]}, {"formats": ["chain"]}, {"methods": ["weak"]}):
+        with pytest.raises(InputError, match="There is no"):
+            run_bench(recipe_for(tmp_path / "run", data_of, bench=bench))
     assert not (tmp_path / "run/sft").exists()
 
 

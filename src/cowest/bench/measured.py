@@ -36,10 +36,6 @@ class Measured:
     def _predictions(self) -> Path:
         return self.folder / "evaluate" / "predictions" / f"{self.method}.jsonl"
 
-    def renamed(self, name: str) -> "Measured":
-        """The same under another name."""
-        return Measured(name, self.folder, self.method, self.numbers, self.reason)
-
     def as_dict(self) -> dict[str, Any]:
         """As it stands in bench.json."""
         state = "done" if self.reason is None else "failed"

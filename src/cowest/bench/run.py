@@ -38,9 +38,12 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
     Raises:
         InputError: the recipe or that of a cell is wrong, or matplotlib is missing; nothing was spent.
         BudgetError, InterruptedRun: the same command goes on.
+        CowestError: every row failed.
     """
     require_matplotlib()
     cells = make_cells(recipe)
+    for cell in cells:
+        Pipeline(cell.recipe).check_names()
     run = runs.RunFolder(recipe.run)
     folder = run.path / "bench"
     with runs.RunFolder(folder).lock():
@@ -69,6 +72,8 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
                 say(f"bench: {cell.name} failed: {outcomes[cell.name].reason}")
         bench = summarise(recipe, cells, outcomes, probe, num_pairs)
         _write(folder, bench, probe, examples)
+    if all(row["state"] == "failed" for row in bench["rows"]):
+        raise CowestError(f"Every row of the bench failed. The first: {bench['rows'][0]['reason']}")
     return bench
 
 
@@ -152,9 +157,10 @@ def _probe(pipeline: Pipeline, examples: Any, folder: Path) -> Probe | None:
     if last == 0:
         return None
     some: list[Example] = [examples[index] for index in range(min(pipeline.recipe.bench.probe, len(examples)))]
+    folder = folder / f"probe-{len(some)}"
     return Probe(
-        before=pipeline.probe(0, some, folder / "probe" / "before"),
-        after=pipeline.probe(last, some, folder / "probe" / "after"),
+        before=pipeline.probe(0, some, folder / "before"),
+        after=pipeline.probe(last, some, folder / f"after-round-{last}"),
     )
 
 
