@@ -107,7 +107,7 @@ class ModelJudge:
 
     def _messages(self, example: Example, output: str) -> tuple[Message, ...]:
         reference = _reference_text(example)
-        return self.prompts.render("judge", reference=reference, output=output, mark=_mark(reference + output))
+        return self.prompts.render("judge", reference=reference, output=output, mark=fence_mark(reference + output))
 
     async def _once(self, messages: tuple[Message, ...]) -> Verdict:
         key = hashlib.sha256(repr(messages).encode("utf-8", "surrogatepass")).digest()
@@ -204,7 +204,7 @@ def _median(verdicts: list[Verdict]) -> Verdict:
     return Verdict(unscored_reason=f"{num_unscored} of {len(verdicts)} verdicts are unscored: {reasons}")
 
 
-def _mark(text: str) -> str:
+def fence_mark(text: str) -> str:
     """What tells the fence around `text` from one that `text` itself draws; empty where it draws none.
 
     A function of the text, so that equal questions stay equal.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cowest import claims, distributed, plugins, runs, synchronous
+from cowest.annotators import RewardModel
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
@@ -22,13 +23,15 @@ from cowest.report.harvest import null_control_sentence
 from cowest.report.records import Feedback
 from cowest.retrieval import Retriever
 from cowest.stages.align import align
+from cowest.stages.annotator import train_annotator
 from cowest.stages.evaluate import chosen, evaluate
-from cowest.stages.feedback import draw, feedback, hold_back
+from cowest.stages.feedback import FeedbackConfig, draw, feedback, hold_back
 from cowest.stages.sft import sft
 from cowest.tasks import Task, load_task
 from cowest.training import TrainedModel
+from cowest.training import weights as model_files
 from cowest.training.trained import DONE_MARKER
-from cowest.types import Example
+from cowest.types import Example, GradedExample
 
 Say = Callable[[str], None]
 
@@ -43,6 +46,9 @@ FEEDBACK_KEYS = (
 )
 JUDGE_KEYS = ("model", "base_url", "sampling", "repeats")
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
+RLWF = "rlwf"
+"""The kind of feedback that needs a trained annotator."""
+
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
 
 
@@ -101,6 +107,11 @@ class Pipeline:
 
     def run(self) -> dict[str, Any]:
         """Every stage and every round, then the evaluation; returns what results.json holds."""
+        self.train()
+        return self.evaluate()
+
+    def train(self) -> None:
+        """SFT and every round of feedback and alignment."""
         self._needs_one_process("run")
         self.check()
         self.sft()
@@ -110,7 +121,6 @@ class Pipeline:
                 self.say(f"align, round {number}: feedback gave no pair, so there is nothing to learn; no more rounds")
                 break
             self.align(number)
-        return self.evaluate()
 
     def check(self) -> None:
         """Looks at everything that can be wrong before any work or money goes in.
@@ -173,24 +183,7 @@ class Pipeline:
         out = self.folder.feedback(number)
         if self._is_done(f"feedback, round {number}", out, FEEDBACK_KEYS, examples, marker="summary.json"):
             return
-        with claims.given_up_if_refused(out, lambda: self._nothing_sent_or_kept):
-            strong, drafting = self._open(recipe.strong, "strong"), self._open(weak, "weak")
-            feedback(
-                examples,
-                weak=drafting,
-                strong=strong,
-                judge=self._judge(strong),
-                out=out,
-                config=recipe.feedback,
-                format=recipe.format,
-                prompts=self.prompts,
-                weak_sampling=recipe.weak.sampling,
-                strong_sampling=recipe.strong.sampling,
-                ledger=self.ledger,
-                task=self.task,
-                seed=recipe.seed,
-                num_in_flight=self._num_in_flight(examples),
-            )
+        self._gather(examples, weak, out, recipe.feedback, self._reward() if recipe.feedback.kind == RLWF else None)
         summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
         if summary.num_failed:
             self.say(
@@ -199,6 +192,83 @@ class Pipeline:
             )
         if summary.null_control is not None:
             self.say(f"feedback, round {number}, {null_control_sentence(summary.null_control)}")
+
+    def probe(self, number: int, examples: Sequence[Example], out: Path) -> list[GradedExample]:
+        """Grades drafts of the weak model after round `number` as collaborative feedback does, leaving no call out.
+
+        Args:
+            number: 0 is after SFT.
+            examples: any, such as those of a test split; nothing is trained on them.
+            out: a folder for the files of feedback; a second call reads them.
+        """
+        weak = self._weak_after_round(number)
+        keys = ALIGN_KEYS if number else FEEDBACK_KEYS
+        if not self._is_done(f"probe after round {number}", out, keys, examples, marker="summary.json"):
+            whole = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None}
+            self._gather(examples, weak, out, self.recipe.feedback.model_copy(update=whole))
+        return [GradedExample.model_validate(row) for row in runs.read_jsonl(out / "graded.jsonl")]
+
+    def _reward(self) -> RewardModel:
+        """The reward of RLWF's annotator, which is tuned once, before the first round, from the model after SFT."""
+        recipe, out = self.recipe, self.folder.annotator
+        self._needs_local_weak("annotator")
+        start = self._weak_after_round(0)
+        examples = draw(self.sft_examples(), recipe.feedback.queries, recipe.seed, round_number=0)
+        if not self._is_done("annotator", out, ALIGN_KEYS, examples, marker=DONE_MARKER):
+            weak = self._open(start, "weak")
+            with claims.given_up_if_refused(out), progress_bar("annotator") as bar:
+                train_annotator(
+                    start.model,
+                    examples,
+                    collaboration=Collaboration(
+                        weak,
+                        weak,  # it only drafts
+                        format=recipe.format,
+                        prompts=self.prompts,
+                        weak_sampling=recipe.weak.sampling,
+                    ),
+                    task=self.task,
+                    out=out,
+                    config=recipe.align,
+                    lora=recipe.lora,
+                    seed=recipe.seed,
+                    num_in_flight=self._num_in_flight(examples),
+                    progress=_training_progress(bar),
+                )
+            synchronous.run(weak.close())
+        from cowest.training.reward import ImplicitReward
+
+        tuned, reference = TrainedModel.read(out).model, start.model
+        return ImplicitReward(model_files.find(tuned), model_files.find(reference), recipe.align.beta)
+
+    def _gather(
+        self,
+        examples: Sequence[Example],
+        weak: ModelConfig,
+        out: Path,
+        config: FeedbackConfig,
+        reward: RewardModel | None = None,
+    ) -> None:
+        recipe = self.recipe
+        with claims.given_up_if_refused(out, lambda: self._nothing_sent_or_kept):
+            strong, drafting = self._open(recipe.strong, "strong"), self._open(weak, "weak")
+            feedback(
+                examples,
+                weak=drafting,
+                strong=strong,
+                judge=self._judge(strong),
+                out=out,
+                config=config,
+                format=recipe.format,
+                prompts=self.prompts,
+                weak_sampling=recipe.weak.sampling,
+                strong_sampling=recipe.strong.sampling,
+                ledger=self.ledger,
+                task=self.task,
+                reward=reward,
+                seed=recipe.seed,
+                num_in_flight=self._num_in_flight(examples),
+            )
         # Training comes next and wants the memory.
         for model in (drafting, strong):
             synchronous.run(model.close())
@@ -272,11 +342,15 @@ class Pipeline:
 
     def collaboration(self) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model."""
+        strong = self._open(self.recipe.strong, "strong")
+        return self._collaboration_of(strong)(self._open(self._weak_after_round(self.num_rounds_done()), "weak"))
+
+    def num_rounds_done(self) -> int:
+        """How many rounds of alignment are finished."""
         number = 0
         while self._align_is_done(number + 1):
             number += 1
-        strong = self._open(self.recipe.strong, "strong")
-        return self._collaboration_of(strong)(self._open(self._weak_after_round(number), "weak"))
+        return number
 
     def next_round(self) -> int:
         """The first round whose alignment is not finished; the last round where all are."""

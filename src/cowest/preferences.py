@@ -1,9 +1,18 @@
-"""Algorithm 1, lines 15 to 24: which drafts are positive, which negative, and how they are paired."""
+"""From graded or compared drafts to pairs: Algorithm 1, lines 15 to 24, and the winners of comparisons."""
 
 from collections.abc import Sequence
 from typing import TypeVar
 
-from cowest.types import GradedDraft, GradedExample, Message, PreferencePair, Verdict
+from cowest.types import (
+    ComparedExample,
+    Comparison,
+    Draft,
+    GradedDraft,
+    GradedExample,
+    Message,
+    PreferencePair,
+    Verdict,
+)
 
 Item = TypeVar("Item")
 
@@ -39,33 +48,54 @@ def num_drafts_to_settle(num_positive: int, num_negative: int, samples: int) -> 
     return max(0, half - num_positive) + max(0, half - num_negative)
 
 
-def pairs(graded: GradedExample, prompt: tuple[Message, ...]) -> list[PreferencePair]:
-    """The preference pairs of one query, (x, Y+[j], Y-[j]).
+def decide(comparison: Comparison) -> tuple[int, int] | None:
+    """The sample indices of winner and loser; None for a tie, and where no preference could be had."""
+    if comparison.preference is None or comparison.preference == 0.5:
+        return None
+    first, second = comparison.first, comparison.second
+    return (first, second) if comparison.preference > 0.5 else (second, first)
+
+
+def pairs(graded: GradedExample | ComparedExample, prompt: tuple[Message, ...]) -> list[PreferencePair]:
+    """The preference pairs of one query: (x, Y+[j], Y-[j]), or winner and loser of each comparison that has them.
 
     Args:
-        graded: its drafts, with their gains.
+        graded: its drafts, with their gains or their comparisons.
         prompt: the conversation the drafts were sampled from.
     """
+    if isinstance(graded, ComparedExample):
+        drafts = {draft.sample_index: draft for draft in graded.drafts}
+        decided = [found for comparison in graded.comparisons if (found := decide(comparison)) is not None]
+        return [
+            _pair(graded.example_id, prompt, index, drafts[winner], drafts[loser])
+            for index, (winner, loser) in enumerate(decided)
+        ]
     ordered = sorted(graded.drafts, key=lambda draft: draft.draft.sample_index)
     matched = match([d for d in ordered if is_positive(d)], [d for d in ordered if is_negative(d)])
-    return [_pair(graded, prompt, index, chosen, rejected) for index, (chosen, rejected) in enumerate(matched)]
+    return [
+        _pair(graded.example_id, prompt, index, chosen.draft, rejected.draft, (chosen.gain, rejected.gain))
+        for index, (chosen, rejected) in enumerate(matched)
+    ]
 
 
 def _pair(
-    graded: GradedExample, prompt: tuple[Message, ...], index: int, chosen: GradedDraft, rejected: GradedDraft
+    example_id: str,
+    prompt: tuple[Message, ...],
+    index: int,
+    chosen: Draft,
+    rejected: Draft,
+    gains: tuple[int | None, int | None] = (None, None),
 ) -> PreferencePair:
-    assert chosen.gain is not None
-    assert rejected.gain is not None
     return PreferencePair(
         prompt=prompt,
-        chosen=(Message(role="assistant", content=chosen.draft.text),),
-        rejected=(Message(role="assistant", content=rejected.draft.text),),
-        example_id=graded.example_id,
+        chosen=(Message(role="assistant", content=chosen.text),),
+        rejected=(Message(role="assistant", content=rejected.text),),
+        example_id=example_id,
         pair_index=index,
-        chosen_sample_index=chosen.draft.sample_index,
-        rejected_sample_index=rejected.draft.sample_index,
-        gain_chosen=chosen.gain,
-        gain_rejected=rejected.gain,
-        finish_reason_chosen=chosen.draft.finish_reason,
-        finish_reason_rejected=rejected.draft.finish_reason,
+        chosen_sample_index=chosen.sample_index,
+        rejected_sample_index=rejected.sample_index,
+        gain_chosen=gains[0],
+        gain_rejected=gains[1],
+        finish_reason_chosen=chosen.finish_reason,
+        finish_reason_rejected=rejected.finish_reason,
     )

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -61,6 +61,30 @@ class ProgramJudge(BaseModel):
     name: str
 
 
+CellName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+
+
+class BenchConfig(Record):
+    """What `cowest bench` compares besides the recipe's own run.
+
+    Attributes:
+        methods: rows of the table; None takes all of the package.
+        kinds: of feedback.
+        formats: of drafts.
+        pairs: numbers of preference pairs, all below what the first round gives; None is a quarter and half of that.
+        strong, weak: further models by a name of your choice, each a section like `strong` and `weak`.
+        probe: so many examples of the evaluation split have their drafts graded before and after alignment; 0 is none.
+    """
+
+    methods: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] = ("collaborative", "individual", "rlaif", "rlwf")
+    formats: tuple[str, ...] = ("direct_answer", "domain_knowledge", "chain_of_thought")
+    pairs: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    strong: dict[CellName, ModelConfig] = Field(default_factory=dict)
+    weak: dict[CellName, ModelConfig] = Field(default_factory=dict)
+    probe: int = Field(default=200, ge=0)
+
+
 class Recipe(Record):
     """A run, whole. Every key has the paper's value as its default where the paper gives one.
 
@@ -82,6 +106,7 @@ class Recipe(Record):
     rounds: int = Field(default=1, ge=1, le=100)
     retrieval: RetrievalConfig = RetrievalConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    bench: BenchConfig = BenchConfig()
     prompts: str | None = None
     ledger: str | None = Field(default=None, min_length=1, pattern=r"^[^\x00]*$")
     cowest_version: str | None = None

@@ -160,6 +160,11 @@ class RunFolder:
         """The SFT adapter and its metrics."""
         return self.path / "sft"
 
+    @property
+    def annotator(self) -> Path:
+        """The annotator of RLWF."""
+        return self.path / "annotator"
+
     def round(self, number: int) -> Path:
         """The folder of a round, counted from 1."""
         return self.path / f"round-{number}"

@@ -155,8 +155,46 @@ class GradedExample(Record):
     fields: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
 
+class Comparison(Record):
+    """Two drafts of one query beside each other, by their sample indices.
+
+    Attributes:
+        preference: how much speaks for the first, from 0 to 1; 0.5 is a tie. None where it cannot be said.
+    """
+
+    first: int
+    second: int
+    preference: float | None = Field(default=None, ge=0.0, le=1.0)
+    unscored_reason: str | None = None
+
+    @model_validator(mode="after")
+    def _preference_or_reason(self) -> Self:
+        if (self.preference is None) == (self.unscored_reason is None):
+            raise ValueError("a comparison has either a preference or the reason why there is none")
+        return self
+
+
+class ComparedExample(Record):
+    """What feedback learned about one query where drafts are compared with each other: one row of graded.jsonl.
+
+    There is no z and no gain in it. `rewards` are of the drafts in their order, where the annotator gives any.
+    `reference` and `fields` are the example's, as in `GradedExample`.
+    """
+
+    example_id: str
+    query: str
+    drafts: tuple[Draft, ...]
+    comparisons: tuple[Comparison, ...]
+    rewards: tuple[float, ...] = ()
+    reference: tuple[str, ...] = ()
+    fields: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
 class PreferencePair(Record):
-    """(x, y+, y-) in TRL's conversational preference format, with flat provenance columns."""
+    """(x, y+, y-) in TRL's conversational preference format, with flat provenance columns.
+
+    The gains are None where the two drafts were compared with each other instead of being graded.
+    """
 
     prompt: tuple[Message, ...]
     chosen: tuple[Message, ...]
@@ -165,8 +203,8 @@ class PreferencePair(Record):
     pair_index: int
     chosen_sample_index: int
     rejected_sample_index: int
-    gain_chosen: int
-    gain_rejected: int
+    gain_chosen: int | None = None
+    gain_rejected: int | None = None
     finish_reason_chosen: str = "stop"
     finish_reason_rejected: str = "stop"
 

@@ -216,3 +216,19 @@ def test_all_methods_stay_within_their_plan(tmp_path: Path) -> None:
         assert count <= plan.high.stages["evaluate"][role].calls
     assert list(results["methods"]) == plan.methods
     assert not any(row["num_failed"] for row in results["methods"].values())
+
+
+def test_rlaif_is_planned_with_two_votes_a_comparison(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path / "run", feedback={"kind": "rlaif", "samples": 5, "queries": 10})
+    spends = plan.high.stages["feedback, round 1"]
+    assert {role: spend.calls for role, spend in spends.items()} == {"weak": 10 * 4, "strong": 10 * 2 * 2}
+    assert 0 < plan.high.num_pairs <= 20
+
+
+def test_rlwf_is_planned_with_its_annotators_drafts_and_no_call_of_the_strong_model(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path / "run", feedback={"kind": "rlwf", "samples": 5, "queries": 10}, rounds=2)
+    for number in (1, 2):
+        spends = plan.high.stages[f"feedback, round {number}"]
+        assert {role: spend.calls for role, spend in spends.items()} == {"weak": 10 * 5}
+    assert {role: spend.calls for role, spend in plan.high.stages["annotator"].items()} == {"weak": 10}
+    assert plan.high.num_pairs == 2 * 10

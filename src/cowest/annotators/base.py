@@ -1,6 +1,7 @@
 """What an annotator is: it decides, for one example, which drafts are better than the strong model alone."""
 
 import abc
+from collections.abc import Sequence
 from typing import Protocol
 
 from cowest import preferences
@@ -8,7 +9,7 @@ from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge
-from cowest.types import Draft, Example, GradedDraft, GradedExample, Verdict
+from cowest.types import ComparedExample, Draft, Example, GradedDraft, GradedExample, Message, Verdict
 
 PERFECT = 10
 """A solo score that no draft can beat: the first exact rule of `skip_settled`."""
@@ -18,13 +19,21 @@ NO_DRAFT = "failed"
 """The finish reason of a draft that the weak model gave no usable reply for."""
 
 
+class RewardModel(Protocol):
+    """Scores texts as replies to a prompt; higher is better."""
+
+    def __call__(self, prompt: Sequence[Message], texts: Sequence[str]) -> list[float]:
+        """One reward a text; may be called from several threads."""
+        ...
+
+
 class Annotator(Protocol):
     """Annotates the preferences of one example."""
 
     name: str
 
-    async def annotate(self, example: Example) -> GradedExample:
-        """Grades the drafts of `example`.
+    async def annotate(self, example: Example) -> GradedExample | ComparedExample:
+        """Grades the drafts of `example` against z, or compares them with each other.
 
         Raises:
             CompletionError: a call that everything else depends on (z, or every one of the drafts) got no usable reply.

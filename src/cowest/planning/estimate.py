@@ -17,13 +17,20 @@ from cowest.judge import Judge, JudgeConfig, ModelJudge
 from cowest.methods import Prepared, Setting, make_methods
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
-from cowest.pipeline import Pipeline
-from cowest.planning.rehearsal import Count, Rehearsed, RehearsedJudge, RehearsedRetriever, World
+from cowest.pipeline import RLWF, Pipeline
+from cowest.planning.rehearsal import (
+    Count,
+    Rehearsed,
+    RehearsedJudge,
+    RehearsedRetriever,
+    World,
+    rehearsed_reward,
+)
 from cowest.progress import quietly
 from cowest.recipe import ProgramJudge
 from cowest.stages._harvest import null_sample
 from cowest.stages.feedback import draw
-from cowest.types import Example, Sampling, Usage
+from cowest.types import Example, GradedExample, Sampling, Usage
 
 REHEARSED = 64
 """Examples that a rehearsal takes at most, drawn by the recipe's seed."""
@@ -171,6 +178,8 @@ class _Planner:
         world = self._world(name)
         feedback, pairs = self._feedback(world, queries, skip_settled=name == LOW and self.recipe.feedback.skip_settled)
         stages = {f"feedback, round {number}": feedback for number in range(1, self.recipe.rounds + 1)}
+        if self.recipe.feedback.kind == RLWF:
+            stages["annotator"] = self._annotator(world)
         stages["evaluate"] = self._evaluate(world, evaluated)
         roles: dict[str, Spend] = {}
         for spends in stages.values():
@@ -212,18 +221,39 @@ class _Planner:
             model = self._model("judge", "judge", world, counts)
             judge = ModelJudge(model, self.pipeline.prompts, sampling, repeats)
         annotator = load_annotator(
-            recipe.feedback.kind, collaboration, judge, samples=recipe.feedback.samples, skip_settled=skip_settled
+            recipe.feedback.kind,
+            collaboration,
+            judge,
+            samples=recipe.feedback.samples,
+            skip_settled=skip_settled,
+            reward=rehearsed_reward if recipe.feedback.kind == RLWF else None,
         )
         graded = synchronous.run(map_in_flight(annotator.annotate, rehearsed, len(rehearsed)))
         scale = len(queries) / len(rehearsed)
         spends = self._scaled(counts, scale)
         if controlled := min(recipe.feedback.null_control, len(queries)):
             counts.clear()
-            pairs = list(zip(rehearsed, graded, strict=True))
+            pairs = [
+                (example, each)
+                for example, each in zip(rehearsed, graded, strict=True)
+                if isinstance(each, GradedExample)
+            ]
             synchronous.run(map_in_flight(lambda pair: null_sample(*pair, collaboration, judge), pairs, len(pairs)))
             control = self._scaled(counts, controlled / len(rehearsed))
             spends = {role: _plus(spend, control[role]) if role in control else spend for role, spend in spends.items()}
         return spends, round(scale * sum(len(preferences.pairs(each, ())) for each in graded))
+
+    def _annotator(self, world: World) -> dict[str, Spend]:
+        """One draft for each labelled row that RLWF's annotator is tuned on."""
+        recipe, counts = self.recipe, dict[str, Count]()
+        labelled = draw(self.pipeline.sft_examples(), recipe.feedback.queries, recipe.seed, round_number=0)
+        rehearsed = _sample(labelled, recipe.seed)
+        weak = self._model("weak", "sft", world, counts)
+        pair = Collaboration(
+            weak, weak, format=recipe.format, prompts=self.pipeline.prompts, weak_sampling=recipe.weak.sampling
+        )
+        synchronous.run(map_in_flight(lambda each: pair.draft(each.query), rehearsed, len(rehearsed)))
+        return self._scaled(counts, len(labelled) / len(rehearsed))
 
     def _evaluate(self, world: World, examples: Sequence[Example]) -> dict[str, Spend]:
         counts: dict[str, Count] = {}

@@ -7,16 +7,18 @@ import hashlib
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from cowest.methods.self_refine import ENOUGH
 from cowest.models.tokens import TokenCounter
 from cowest.retrieval import Passage, Retriever
-from cowest.types import ChatRequest, Completion, Example, Usage, Verdict
+from cowest.types import ChatRequest, Completion, Example, Message, Usage, Verdict
 
 SOLO, HELPED, UNHELPED = "⟦alone⟧", "⟦helped⟧", "⟦unhelped⟧"
 _SCORES = {SOLO: 5, HELPED: 8, UNHELPED: 3}
+_COMPARES = re.compile("<<<FIRST.*<<<SECOND", re.DOTALL)
 _MARK = re.compile("⟦[a-z]+⟧")
 _TOKEN = re.compile(r"\s*\S+")
 _FILLER, _SENTENCE = "the", 20
@@ -106,6 +108,8 @@ class Rehearsed:
             return str(_score(request.messages[0].content, self.world))
         if ENOUGH in prompt and self._is_sure(request):
             return ENOUGH
+        if _COMPARES.search(prompt):
+            return "1" if _share(prompt) < 0.5 else "2"
         # Unlike any other reply, as a sampled one would be, and as long as is assumed.
         mark = ""
         if self.role == "strong":
@@ -124,6 +128,11 @@ class Rehearsed:
 
     def _is_sure(self, request: ChatRequest) -> bool:
         return _share("sure", request.messages[-1].content, request.sample_index) < self.world.sure
+
+
+def rehearsed_reward(prompt: Sequence[Message], texts: Sequence[str]) -> list[float]:
+    """Stands for an annotator's reward: a function of the text alone."""
+    return [_share(text) for text in texts]
 
 
 class RehearsedJudge:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cowest import preferences, runs, synchronous
-from cowest.annotators import Annotator, load_annotator
+from cowest.annotators import Annotator, RewardModel, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
 from cowest.errors import CompletionError, EndpointError, InputError
@@ -24,7 +24,9 @@ from cowest.prompts import Prompts
 from cowest.stages._harvest import NullSample, draw_null_control, judge_agreement, null_control, null_sample
 from cowest.stages._shown import short_fields
 from cowest.tasks import Task
-from cowest.types import Example, GradedExample, PreferencePair, Record, Sampling
+from cowest.types import ComparedExample, Example, GradedExample, PreferencePair, Record, Sampling
+
+Annotated = GradedExample | ComparedExample
 
 HOPELESS = 100
 """So many failures without one example graded stop the stage, before more is paid for nothing."""
@@ -95,6 +97,7 @@ def feedback(
     strong_sampling: Sampling = STRONG_SAMPLING,
     ledger: Ledger | None = None,
     task: Task | None = None,
+    reward: RewardModel | None = None,
     seed: int = 0,
     num_in_flight: int = 64,
     **settings: Any,
@@ -108,6 +111,7 @@ def feedback(
         config: how; `settings` replace single keys of it, e.g. `samples=8`.
         ledger: where paid calls are kept; `out/ledger.sqlite` by default.
         task: whose metric the judge is compared with; by default the one that the split belongs to, if it is one.
+        reward: for a kind that ranks drafts by one, such as "rlwf".
         seed: draws the pairs kept under `max_pairs`, and seeds models in process.
         num_in_flight: examples worked on at once.
 
@@ -147,31 +151,40 @@ def feedback(
             strong_sampling=strong_sampling,
         )
         annotator = load_annotator(
-            config.kind, collaboration, judge, samples=config.samples, skip_settled=config.skip_settled
+            config.kind,
+            collaboration,
+            judge,
+            samples=config.samples,
+            skip_settled=config.skip_settled,
+            reward=reward,
         )
         num_judged_before = getattr(judge, "num_calls_saved", 0)
         controlled = draw_null_control(examples, config.null_control, seed)
         with progress_bar(f"feedback ({config.kind})", total=len(examples)) as bar:
             work = _Work(annotator, collaboration, judge, controlled, roles, bar)
             outcomes = synchronous.run(map_in_flight(work, examples, num_in_flight))
-    graded = [outcome for outcome in outcomes if isinstance(outcome, GradedExample)]
+    annotated = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+    graded = [outcome for outcome in annotated if isinstance(outcome, GradedExample)]
+    compared = [outcome for outcome in annotated if isinstance(outcome, ComparedExample)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    if failures and not graded:
+    if failures and not annotated:
         runs.write_jsonl(out / "failures.jsonl", failures)
         raise _hopeless(failures, f" {str(out / 'failures.jsonl')!r} names the others.")
     nulls = [work.nulls[example.id] for example in examples if example.id in work.nulls]
-    pairs = _limit(_pairs(graded, collaboration), config.max_pairs, seed)
+    pairs = _limit(_pairs(annotated, collaboration), config.max_pairs, seed)
     calls_per_draft = getattr(annotator, "num_calls_per_draft", 2)
     if "judge" in roles:
         calls_per_draft += getattr(judge, "repeats", 1)
     num_identical = getattr(judge, "num_calls_saved", 0) - num_judged_before
     summary = summarise(graded, failures, pairs, config, roles, calls_per_draft, num_identical)
+    if compared:
+        summary |= summarise_compared(compared, len(failures))
     if config.null_control:
         summary["null_control"] = null_control(graded, nulls, controlled, config.samples, seed)
     task = task or getattr(examples, "task", None)
     if task is not None:
         summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task)
-    runs.write_jsonl(out / "graded.jsonl", graded)
+    runs.write_jsonl(out / "graded.jsonl", annotated)
     runs.write_jsonl(out / "failures.jsonl", failures)
     runs.write_jsonl(out / "pairs.jsonl", pairs)
     if config.null_control:
@@ -226,6 +239,24 @@ def summarise(
     }
 
 
+def summarise_compared(compared: Sequence[ComparedExample], num_failed: int) -> dict[str, int]:
+    """What stands in summary.json in place of the counts over gains, where drafts were compared with each other.
+
+    A draft is positive that won its comparison, negative that lost it, and unscored where there is no preference.
+    """
+    comparisons = [comparison for example in compared for comparison in example.comparisons]
+    num_decided = sum(preferences.decide(comparison) is not None for comparison in comparisons)
+    num_unscored = sum(comparison.preference is None for comparison in comparisons)
+    return {
+        "num_examples": len(compared) + num_failed,
+        "num_drafts": sum(len(example.drafts) for example in compared),
+        "num_positive": num_decided,
+        "num_negative": num_decided,
+        "num_unscored": 2 * num_unscored,
+        "num_ties": len(comparisons) - num_decided - num_unscored,
+    }
+
+
 class _Work:
     """What is done for one example; keeps the samples of the null-draft control by the example's id."""
 
@@ -248,7 +279,7 @@ class _Work:
         self.failures: list[Failure] = []
         self.num_graded = 0
 
-    async def __call__(self, example: Example) -> GradedExample | Failure:
+    async def __call__(self, example: Example) -> Annotated | Failure:
         outcome = await _annotate(example, self.annotator)
         if example.id in self.controlled and isinstance(outcome, GradedExample):
             null = await null_sample(example, outcome, self.collaboration, self.judge)
@@ -258,15 +289,19 @@ class _Work:
         self._stop_if_hopeless(outcome)
         return outcome
 
-    def _stop_if_hopeless(self, outcome: GradedExample | Failure) -> None:
-        if isinstance(outcome, GradedExample):
+    def _stop_if_hopeless(self, outcome: Annotated | Failure) -> None:
+        if not isinstance(outcome, Failure):
             self.num_graded += 1
             return
         self.failures.append(outcome)
         if len(self.failures) >= HOPELESS and not self.num_graded:
             raise _hopeless(self.failures)
 
-    def _show(self, outcome: GradedExample | Failure) -> None:
+    def _show(self, outcome: Annotated | Failure) -> None:
+        if isinstance(outcome, ComparedExample):
+            num_pairs = len(preferences.pairs(outcome, ()))
+            self.bar.advance(1, positives=num_pairs, pairs=num_pairs)
+            return
         drafts = outcome.drafts if isinstance(outcome, GradedExample) else ()
         positives = sum(map(preferences.is_positive, drafts))
         num_pairs = min(positives, sum(map(preferences.is_negative, drafts)))
@@ -283,17 +318,17 @@ def _hopeless(failures: Sequence[Failure], more: str = "") -> EndpointError:
     )
 
 
-async def _annotate(example: Example, annotator: Annotator) -> GradedExample | Failure:
+async def _annotate(example: Example, annotator: Annotator) -> Annotated | Failure:
     try:
         graded = await annotator.annotate(example)
     except CompletionError as error:
         return Failure(example_id=example.id, reason=str(error))
-    if graded.solo_verdict.score is None:
+    if isinstance(graded, GradedExample) and graded.solo_verdict.score is None:
         return Failure(example_id=example.id, reason=f"z is unscored: {graded.solo_verdict.unscored_reason}")
     return graded.model_copy(update={"reference": example.references, "fields": short_fields(example)})
 
 
-def _pairs(graded: Sequence[GradedExample], collaboration: Collaboration) -> list[PreferencePair]:
+def _pairs(graded: Sequence[Annotated], collaboration: Collaboration) -> list[PreferencePair]:
     template = collaboration.format.template
     return [
         pair

@@ -1,0 +1,98 @@
+"""RLAIF (Lee et al. 2024): the strong model says which of two drafts is better; it never works with either."""
+
+from cowest.collaboration import Collaboration
+from cowest.errors import CompletionError, InputError
+from cowest.in_flight import map_in_flight
+from cowest.judge import Judge, fence_mark
+from cowest.types import ChatRequest, ComparedExample, Comparison, Draft, Example
+
+TEMPLATE = "rlaif_compare"
+
+
+class Rlaif:
+    """Compares the first draft with the second, the third with the fourth, and so on, each in both orders.
+
+    The two votes are averaged, so a preference for a position is a tie and gives no pair. The strong model votes at
+    temperature 0 and sees no reference; the judge is not asked. Equal drafts are a tie without a call, since the two
+    orders would be one request.
+
+    Args:
+        collaboration: the two models.
+        samples: K; 2 * floor(K / 2) drafts are made, for floor(K / 2) pairs at most, as in Algorithm 1.
+        judge, skip_settled: taken like those of every annotator, and of no use here.
+
+    Raises:
+        InputError: fewer than two samples.
+    """
+
+    name = "rlaif"
+
+    def __init__(
+        self, collaboration: Collaboration, judge: Judge, *, samples: int = 5, skip_settled: bool = True
+    ) -> None:
+        if samples < 2:
+            raise InputError("rlaif compares two drafts, so feedback.samples must be 2 or more. Raise it.")
+        self.collaboration = collaboration
+        self.num_comparisons = samples // 2
+        self._sampling = collaboration.strong_sampling.model_copy(update={"temperature": 0.0})
+
+    async def annotate(self, example: Example) -> ComparedExample:
+        """Compares the drafts of `example`.
+
+        Raises:
+            CompletionError: none of the drafts could be had.
+        """
+        indices = list(range(2 * self.num_comparisons))
+        drafts = await map_in_flight(lambda index: self._draft(example, index), indices, max(1, len(indices)))
+        if drafts and all(isinstance(draft, CompletionError) for draft in drafts):
+            raise CompletionError(str(drafts[0]))
+        comparisons = await map_in_flight(
+            lambda pair: self._compare(example, pair, drafts[pair], drafts[pair + 1]),
+            indices[::2],
+            max(1, len(indices)),
+        )
+        return ComparedExample(
+            example_id=example.id,
+            query=example.query,
+            drafts=tuple(draft for draft in drafts if isinstance(draft, Draft)),
+            comparisons=tuple(comparisons),
+        )
+
+    async def _draft(self, example: Example, index: int) -> Draft | CompletionError:
+        try:
+            completion = await self.collaboration.draft(example.query, index)
+        except CompletionError as error:
+            return error
+        return Draft(text=completion.text, sample_index=index, finish_reason=completion.finish_reason)
+
+    async def _compare(
+        self, example: Example, index: int, first: Draft | CompletionError, second: Draft | CompletionError
+    ) -> Comparison:
+        def outcome(preference: float | None, reason: str | None = None) -> Comparison:
+            return Comparison(first=index, second=index + 1, preference=preference, unscored_reason=reason)
+
+        if not (isinstance(first, Draft) and isinstance(second, Draft)):
+            return outcome(None, f"a draft could not be had: {first if isinstance(first, CompletionError) else second}")
+        if first.text == second.text:
+            return outcome(0.5)
+        orders = [(first.text, second.text), (second.text, first.text)]
+        try:
+            straight, swapped = await map_in_flight(lambda texts: self._vote(example.query, *texts), orders, 2)
+        except CompletionError as error:
+            return outcome(None, str(error))
+        for vote in (straight, swapped):
+            if vote not in ("1", "2"):
+                return outcome(None, f"the strong model's comparison is neither 1 nor 2, but {vote[:80]!r}")
+        return outcome(((straight == "1") + (swapped == "2")) / 2)
+
+    async def _vote(self, query: str, first: str, second: str) -> str:
+        prompts, mark = self.collaboration.prompts, fence_mark(first + second)
+        request = ChatRequest(
+            messages=prompts.render(TEMPLATE, query=query, first=first, second=second, mark=mark),
+            sampling=self._sampling,
+            prompt_version=prompts.version(TEMPLATE),
+        )
+        return (await self.collaboration.strong.complete(request)).text.strip()
+
+
+PLUGIN = Rlaif

@@ -1,0 +1,134 @@
+"""The cells of a bench: each is an ordinary run, with a recipe made from the given one."""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cowest import plugins
+from cowest.errors import InputError
+from cowest.models import ModelConfig
+from cowest.recipe import Recipe, make_recipe
+
+MAIN = "run"
+"""The name of the recipe's own run among the cells."""
+
+OWN = "own"
+"""How the recipe's own weak and strong model are called in the sweep over models."""
+
+Purpose = Literal["method", "kind", "format", "pairs", "models"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a bench.
+
+    Attributes:
+        name: its folder below RUN/bench.
+        purpose: which row or sweep it is for.
+        value: what it stands for there: a method, a kind, a format, a number of pairs, or "WEAK STRONG".
+        trains: whether it gathers feedback and aligns; else it measures what the run itself has trained.
+    """
+
+    name: str
+    purpose: Purpose
+    value: str
+    recipe: Recipe
+    trains: bool
+
+
+def make_cells(recipe: Recipe) -> list[Cell]:
+    """The cells that can be named before anything has run, in the order in which they run.
+
+    Raises:
+        InputError: a recipe of theirs would be wrong.
+    """
+    return [*_methods(recipe), *_kinds(recipe), *_formats(recipe), *_models(recipe)]
+
+
+def make_pairs_cells(recipe: Recipe, num_pairs: int) -> list[Cell]:
+    """The cells of the sweep over the number of preference pairs.
+
+    Args:
+        num_pairs: what the run's first round gave, which bounds the sweep and is its last point.
+    """
+    counts = recipe.bench.pairs
+    if counts is None:
+        counts = (num_pairs // 4, num_pairs // 2)
+    return [
+        _cell(recipe, "pairs", str(count), {"feedback": {"max_pairs": count}}, ["collaborate"], rounds=1)
+        for count in sorted(set(counts))
+        if 0 < count < num_pairs
+    ]
+
+
+def method_names(recipe: Recipe) -> tuple[str, ...]:
+    """The methods whose rows are wanted, with those that every bench needs."""
+    wanted = recipe.bench.methods
+    if wanted is None:
+        wanted = (*recipe.evaluate.methods, *plugins.choices("cowest.methods"))
+    return tuple(dict.fromkeys(("weak_only", "strong_only", "collaborate", "weak_aligned", *wanted)))
+
+
+def _methods(recipe: Recipe) -> list[Cell]:
+    return [_cell(recipe, "method", name, {}, [name], trains=False) for name in method_names(recipe)]
+
+
+def _kinds(recipe: Recipe) -> list[Cell]:
+    return [
+        _cell(recipe, "kind", kind, {"feedback": {"kind": kind}}, ["collaborate", "weak_aligned"])
+        for kind in dict.fromkeys(recipe.bench.kinds)
+        if kind != recipe.feedback.kind
+    ]
+
+
+def _formats(recipe: Recipe) -> list[Cell]:
+    return [
+        _cell(recipe, "format", name, {"format": name}, ["collaborate"], rounds=1)
+        for name in dict.fromkeys(recipe.bench.formats)
+        if name != recipe.format
+    ]
+
+
+def _models(recipe: Recipe) -> list[Cell]:
+    config = recipe.bench
+    if OWN in config.weak or OWN in config.strong:
+        raise InputError(f"bench.weak and bench.strong cannot name a model {OWN!r}; it stands for the recipe's own.")
+    weak: dict[str, ModelConfig | None] = {OWN: None, **config.weak}
+    strong: dict[str, ModelConfig | None] = {OWN: None, **config.strong}
+    cells = []
+    for (weak_name, of_weak), (strong_name, of_strong) in itertools.product(weak.items(), strong.items()):
+        changes = {
+            role: config.model_dump(mode="json", exclude_unset=True)
+            for role, config in (("weak", of_weak), ("strong", of_strong))
+            if config is not None
+        }
+        if changes:
+            methods = ["weak_only", "strong_only", "collaborate"]
+            value = f"{weak_name} {strong_name}"
+            cells.append(_cell(recipe, "models", value, changes, methods, rounds=1, replace=("weak", "strong")))
+    return cells
+
+
+def _cell(
+    recipe: Recipe,
+    purpose: Purpose,
+    value: str,
+    changes: dict[str, Any],
+    methods: list[str],
+    *,
+    trains: bool = True,
+    rounds: int | None = None,
+    replace: tuple[str, ...] = (),
+) -> Cell:
+    """A cell whose recipe has other keys; of a section in `replace` nothing old stays."""
+    name = f"{purpose}-{value}".replace(" ", "-").replace(":", "-")
+    data = recipe.model_dump(mode="json", by_alias=True, exclude={"bench"})
+    for key, new in changes.items():
+        data[key] = data[key] | new if isinstance(new, dict) and key not in replace else new
+    data["run"] = str(Path(recipe.run) / "bench" / name)
+    data["ledger"] = recipe.ledger or str(Path(recipe.run) / "ledger.sqlite")
+    data["rounds"] = rounds or recipe.rounds
+    data["evaluate"] = data["evaluate"] | {"methods": methods}
+    made = make_recipe(data, source=f"the recipe of the bench's cell {name!r}")
+    return Cell(name=name, purpose=purpose, value=value, recipe=made, trains=trains)

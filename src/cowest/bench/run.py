@@ -1,0 +1,168 @@
+"""Runs a bench: the recipe itself, then every cell, skipping what is done; a cell that fails does not stop the rest."""
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cowest import claims, runs
+from cowest.bench.cells import MAIN, Cell, make_cells, make_pairs_cells
+from cowest.bench.figures import draw_figures, require_matplotlib
+from cowest.bench.summary import Probe, summarise
+from cowest.bench.table import cases_text, latex_table, markdown_table
+from cowest.errors import BudgetError, CowestError, InputError, InterruptedRun
+from cowest.pipeline import SFT_KEYS, Pipeline, Say
+from cowest.prompts import Prompts
+from cowest.recipe import Recipe
+from cowest.training.trained import DONE_MARKER
+from cowest.types import Example
+
+
+@dataclass
+class Outcome:
+    """How a cell ended: its results.json, or the reason why there is none."""
+
+    folder: Path
+    results: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    wall_s: float = 0.0
+
+
+def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
+    """Runs every cell, writes the files of RUN/bench and returns what bench.json holds.
+
+    All cells share the run's ledger and its identity in it, so a call is paid once and a budget is one for all.
+
+    Raises:
+        InputError: the recipe or that of a cell is wrong, or matplotlib is missing; nothing was spent.
+        BudgetError, InterruptedRun: the same command goes on.
+        CowestError: every row failed.
+    """
+    require_matplotlib()
+    cells = make_cells(recipe)
+    for cell in cells:
+        Pipeline(cell.recipe).check_names()
+    run = runs.RunFolder(recipe.run)
+    folder = run.path / "bench"
+    with runs.RunFolder(folder).lock():
+        say("bench: the run itself")
+        started = time.monotonic()
+        own, probe = Outcome(run.path), None
+        with Pipeline(recipe, say=say) as pipeline:
+            examples = pipeline.evaluation_examples()
+            try:
+                pipeline.train()
+                probe = _probe(pipeline, examples, folder) if recipe.bench.probe else None
+            except (InputError, BudgetError, InterruptedRun):
+                raise
+            except CowestError as error:
+                own.reason = str(error)
+                say(f"bench: the run itself failed: {error}")
+        own.wall_s = time.monotonic() - started
+        outcomes = {MAIN: own}
+        num_pairs = _num_rows(run.feedback(1) / "pairs.jsonl")
+        cells += make_pairs_cells(recipe, num_pairs)
+        shared = {_sft_key(recipe): run.sft}
+        for number, cell in enumerate(cells, 1):
+            say(f"bench: {cell.name} ({number} of {len(cells)})")
+            outcomes[cell.name] = _run_cell(cell, run, shared, say)
+            if outcomes[cell.name].reason is not None:
+                say(f"bench: {cell.name} failed: {outcomes[cell.name].reason}")
+        bench = summarise(recipe, cells, outcomes, probe, num_pairs)
+        _write(folder, bench, probe, examples)
+    if all(row["state"] == "failed" for row in bench["rows"]):
+        raise CowestError(f"Every row of the bench failed. The first: {bench['rows'][0]['reason']}")
+    return bench
+
+
+def _write(folder: Path, bench: dict[str, Any], probe: Probe | None, examples: Any) -> None:
+    runs.write_text(folder / "table.md", markdown_table(bench))
+    runs.write_text(folder / "table.tex", latex_table(bench))
+    draw_figures(bench, folder)
+    if probe is not None:
+        references = {example.id: example.references for example in examples}
+        runs.write_text(folder / "cases.md", cases_text(probe.after, references))
+    runs.write_json(folder / "bench.json", bench)
+
+
+def _run_cell(cell: Cell, run: runs.RunFolder, shared: dict[str, Path], say: Say) -> Outcome:
+    started = time.monotonic()
+    folder = runs.RunFolder(cell.recipe.run)
+    outcome = Outcome(folder.path)
+    try:
+        _prepare(cell, folder, run, shared)
+        with Pipeline(cell.recipe, say=lambda line: say(f"  {line}")) as pipeline:
+            if cell.trains:
+                outcome.results = pipeline.run()
+            else:
+                outcome.results = pipeline.evaluate()
+        if cell.trains and not (folder.align(1) / DONE_MARKER).is_file():
+            outcome.reason = f"feedback gave no pair, so there is no aligned model. {_why_no_pair(folder)}"
+        if (folder.sft / DONE_MARKER).is_file():
+            shared.setdefault(_sft_key(cell.recipe), folder.sft)
+    except (BudgetError, InterruptedRun):
+        raise
+    except CowestError as error:
+        outcome.reason = str(error)
+    except Exception as error:  # whatever a library raises: one row is lost, not the night's work
+        outcome.reason = f"{type(error).__name__}: {error}"
+    outcome.wall_s = time.monotonic() - started
+    return outcome
+
+
+def _prepare(cell: Cell, folder: runs.RunFolder, run: runs.RunFolder, shared: dict[str, Path]) -> None:
+    """Gives a cell the run's identity in the ledger, and links to the trained models that it has in common with it."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    if not (folder.path / ".run-id").exists():
+        runs.write_text(folder.path / ".run-id", f"{run.id}\n")
+    source = shared.get(_sft_key(cell.recipe))
+    if source is not None and (source / DONE_MARKER).is_file():
+        _link(folder.sft, source)
+    if not cell.trains:
+        for number in range(1, cell.recipe.rounds + 1):
+            if run.round(number).is_dir():
+                _link(folder.round(number), run.round(number))
+
+
+def _link(place: Path, target: Path) -> None:
+    if place.is_symlink() and not place.exists():
+        place.unlink()
+    if not place.exists():
+        place.symlink_to(os.path.relpath(target.absolute(), place.parent.absolute()))
+
+
+def _sft_key(recipe: Recipe) -> str:
+    """Equal for recipes whose SFT gives the same model."""
+    data = recipe.model_dump(mode="json", by_alias=True)
+    keys = (*SFT_KEYS, "feedback.queries_from", "feedback.held_back_share")
+    return json.dumps(claims.inputs_of(data, keys, (), Prompts(recipe.prompts)), sort_keys=True)
+
+
+def _why_no_pair(folder: runs.RunFolder) -> str:
+    summary = runs.read_json(folder.feedback(1) / "summary.json")
+    counts = f"Of {summary['num_drafts']} drafts {summary['num_positive']} were positive, {summary['num_negative']} "
+    counts += f"negative and {summary['num_unscored']} unscored."
+    for row in runs.read_jsonl(folder.feedback(1) / "graded.jsonl"):
+        for part in (*row.get("comparisons", ()), *(draft["verdict"] for draft in row["drafts"] if "verdict" in draft)):
+            if part.get("unscored_reason"):
+                return f"{counts} For instance: {part['unscored_reason']}."
+    return counts
+
+
+def _probe(pipeline: Pipeline, examples: Any, folder: Path) -> Probe | None:
+    """Grades drafts of the weak model before and after alignment on the same examples of the evaluation split."""
+    last = pipeline.num_rounds_done()
+    if last == 0:
+        return None
+    some: list[Example] = [examples[index] for index in range(min(pipeline.recipe.bench.probe, len(examples)))]
+    folder = folder / f"probe-{len(some)}"
+    return Probe(
+        before=pipeline.probe(0, some, folder / "before"),
+        after=pipeline.probe(last, some, folder / f"after-round-{last}"),
+    )
+
+
+def _num_rows(path: Path) -> int:
+    return sum(1 for _ in runs.read_jsonl(path)) if path.is_file() else 0

@@ -1,0 +1,173 @@
+"""A bench for people: on the terminal, in Markdown, in LaTeX, and its case study."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from rich.text import Text
+
+from cowest.report import words
+from cowest.report.cases import MAX_CASES
+from cowest.report.records import LAB_NOTE, LAB_TASK
+from cowest.report.table import console_for, text_table
+from cowest.types import GradedDraft, GradedExample, Verdict
+
+TableParts = tuple[str, list[str], Sequence[tuple[str, ...]]]
+"""Title, columns and rows."""
+
+_STYLES = {"reproduced": "green", "not reproduced": "red", "inconclusive": ""}
+_ESCAPES = str.maketrans(
+    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", words.MINUS: "$-$", "–": "--"}
+    | {character: f"\\{character}" for character in "&%$#_{}"}
+)
+
+
+def print_bench(bench: Mapping[str, Any], stream: TextIO | None = None) -> None:
+    """Prints the rows, the sweeps and the claims."""
+    console = console_for(stream)
+    if bench["task"] == LAB_TASK:
+        console.print(Text(LAB_NOTE, style="yellow"))
+    for title, columns, rows in _tables(bench):
+        console.print(text_table(title, columns, [(*cells, _STYLES.get(cells[-1], "")) for cells in rows]))
+    for line in _failures(bench):
+        console.print(Text(line, style="yellow"), soft_wrap=not console.is_terminal)
+
+
+def markdown_table(bench: Mapping[str, Any]) -> str:
+    """What is printed, as Markdown."""
+    stream = io.StringIO()
+    print_bench(bench, stream)
+    return stream.getvalue()
+
+
+def latex_table(bench: Mapping[str, Any]) -> str:
+    """The rows as a LaTeX table, for the package booktabs."""
+    _, columns, rows = next(iter(_tables(bench)))
+    lines = [
+        f"\\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
+        "\\toprule",
+        _latex_row(columns),
+        "\\midrule",
+        *map(_latex_row, rows),
+        "\\bottomrule",
+        "\\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def cases_text(graded: Sequence[GradedExample], references: Mapping[str, Sequence[str]]) -> str:
+    """The case study: where drafts of the aligned model helped the strong one most, and where they harmed most.
+
+    Args:
+        graded: their drafts, refined and judged.
+        references: by example's id.
+    """
+    scored = [(example, draft) for example in graded for draft in example.drafts if draft.gain is not None]
+    best = _one_each(sorted(scored, key=lambda pair: -(pair[1].gain or 0)))
+    worst = _one_each(sorted(scored, key=lambda pair: pair[1].gain or 0))
+    gains = [pair for pair in best if (pair[1].gain or 0) > 0][:MAX_CASES]
+    harms = [pair for pair in worst if (pair[1].gain or 0) < 0][:MAX_CASES]
+    parts = [
+        "# Cases",
+        "Drafts of the aligned weak model, graded as in collaborative feedback, on evaluation examples.",
+    ]
+    for title, pairs in (("Largest gains", gains), ("Largest harms", harms)):
+        parts.append(f"## {title}")
+        parts += [_case(example, draft, references.get(example.example_id, ())) for example, draft in pairs]
+        if not pairs:
+            parts.append("None.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _one_each(pairs: Sequence[tuple[GradedExample, GradedDraft]]) -> list[tuple[GradedExample, GradedDraft]]:
+    """The first pair of each example."""
+    first: dict[str, tuple[GradedExample, GradedDraft]] = {}
+    for example, draft in pairs:
+        first.setdefault(example.example_id, (example, draft))
+    return list(first.values())
+
+
+def _case(example: GradedExample, draft: GradedDraft, references: Sequence[str]) -> str:
+    columns = [
+        ("strong model alone", example.solo, _score(example.solo_verdict)),
+        ("draft of the weak model", draft.draft.text, ""),
+        ("strong model with the draft", draft.refined or "", _score(draft.verdict)),
+    ]
+    rows = [[name for name, _, _ in columns], ["---"] * 3, [text for _, text, _ in columns], [s for _, _, s in columns]]
+    table = "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in rows)
+    gain = words.MINUS * ((draft.gain or 0) < 0) + "+" * ((draft.gain or 0) > 0) + str(abs(draft.gain or 0))
+    title = f"### {_cell(example.example_id)} (gain {gain})"
+    reference = f"Reference: {_cell(' / '.join(references))}"
+    return "\n\n".join([title, f"Query: {_cell(example.query)}", reference, table])
+
+
+def _score(verdict: Verdict) -> str:
+    return f"verdict: {verdict.score}" if verdict.score is not None else f"unscored: {verdict.unscored_reason}"
+
+
+def _cell(text: str) -> str:
+    """A text of others in a Markdown cell: nothing in it is read as a table or as HTML."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return "<br>".join(escaped.splitlines())
+
+
+def _tables(bench: Mapping[str, Any]) -> list[TableParts]:
+    """Title, columns and rows of each table."""
+    metrics = list(dict.fromkeys(name for row in bench["rows"] for name in row.get("metrics", {})))
+    found: list[TableParts] = [
+        (
+            f"{bench['task']}, {bench['num_examples']:,} examples, 95% intervals" if bench["num_examples"] else "rows",
+            ["row", *metrics, "calls", "cost/query", "failed"],
+            [_row(row, metrics, bench["num_examples"]) for row in bench["rows"]],
+        )
+    ]
+    for name, points in bench["sweeps"].items():
+        shown = [(point["name"], _metric(point, bench["metric"])) for point in points]
+        found.append((f"{name}: {bench['metric']}", ["point", "value"], shown))
+    if shares := bench["unhelpful_share"]:
+        rows = [
+            (name, f"{words.percent(each['value'])} {words.interval(each['ci95'])}") for name, each in shares.items()
+        ]
+        found.append(("drafts that do not beat the strong model alone", ["alignment", "share"], rows))
+    claims = [
+        (claim["name"], _differences(claim), words.p_value(claim["p_value"]), claim["note"] or "–", claim["verdict"])
+        for claim in bench["claims"]
+    ]
+    found.append(("the paper's claims on this task", ["claim", "points", "p", "note", "verdict"], claims))
+    return found
+
+
+def _row(row: Mapping[str, Any], metrics: Sequence[str], num_examples: int) -> tuple[str, ...]:
+    if row["state"] == "failed":
+        return (row["name"], *["failed"] * len(metrics), "–", "–", "all")
+    cost = row.get("cost_usd")
+    return (
+        row["name"],
+        *(_metric(row, metric) for metric in metrics),
+        words.count(sum(row["calls"].values())),
+        words.money(None if cost is None else cost / num_examples),
+        words.count(row["num_failed"]),
+    )
+
+
+def _metric(row: Mapping[str, Any], metric: str) -> str:
+    found = row.get("metrics", {}).get(metric)
+    if row["state"] == "failed" or found is None:
+        return "failed" if row["state"] == "failed" else "–"
+    return f"{words.percent(found['value'])} {words.interval(found['ci95'])}"
+
+
+def _differences(claim: Mapping[str, Any]) -> str:
+    """Each difference with its interval, in points."""
+    shown = [f"{words.points(each['difference'])} {words.interval(each['ci95'])}" for each in claim["contrasts"]]
+    return "; ".join(shown) or "–"
+
+
+def _failures(bench: Mapping[str, Any]) -> list[str]:
+    points = [*bench["rows"], *(point for points in bench["sweeps"].values() for point in points)]
+    reasons = {point["name"]: " ".join(point["reason"].split()) for point in points if point["state"] == "failed"}
+    return [f"failed: {name}: {reason}" for name, reason in reasons.items()]
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(cell.translate(_ESCAPES) for cell in cells) + r" \\"

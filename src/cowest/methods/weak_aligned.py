@@ -1,0 +1,17 @@
+"""The aligned weak model alone: what alignment did to its own answers."""
+
+from cowest.methods.base import Method, Setting
+from cowest.methods.weak_only import WeakOnly
+
+
+def variants(setting: Setting) -> list[Method]:
+    """`weak_aligned`, after the last round; no row where there is none."""
+    number = setting.num_rounds
+    if number == 0:
+        return []
+    row = WeakOnly("weak_aligned", setting.with_weak(f"round_{number}"), setting.task)
+    row.round = number
+    return [row]
+
+
+PLUGIN = variants

@@ -1,0 +1,99 @@
+"""The annotator of RLWF: a copy of the weak model that is tuned to prefer gold targets to its own wrong drafts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cowest import runs, synchronous
+from cowest.collaboration import Collaboration
+from cowest.errors import CompletionError
+from cowest.in_flight import map_in_flight
+from cowest.progress import progress_bar
+from cowest.stages.align import AlignConfig
+from cowest.tasks import Task
+from cowest.training import LoRAConfig, TrainedModel
+from cowest.training import weights as model_files
+from cowest.training.progress import Progress
+from cowest.training.rows import ChatRow
+from cowest.types import Completion, Example
+
+
+def train_annotator(
+    start: TrainedModel | str,
+    examples: Sequence[Example],
+    *,
+    collaboration: Collaboration,
+    task: Task,
+    out: Path,
+    config: AlignConfig,
+    lora: LoRAConfig | None,
+    seed: int,
+    num_in_flight: int = 64,
+    progress: Progress | None = None,
+) -> TrainedModel:
+    """Drafts once for each labelled example and tunes the annotator by DPO: the target above every wrong draft.
+
+    Args:
+        start: the model that drafts, which is also DPO's reference.
+        examples: labelled rows.
+        collaboration: whose weak model is that of `start`.
+        out: the folder for the adapter and labelled.jsonl, the rows it was tuned on.
+
+    Raises:
+        InputError: the model or a setting is wrong.
+        TrainingError: no draft was wrong, or training goes wrong.
+        InterruptedRun: Ctrl-C; the same call goes on.
+    """
+    with progress_bar("annotator, drafts", total=len(examples)) as bar:
+
+        async def draft(example: Example) -> Completion | None:
+            try:
+                return await collaboration.draft(example.query)
+            except CompletionError:
+                return None
+            finally:
+                bar.advance(1)
+
+        drafts = synchronous.run(map_in_flight(draft, examples, num_in_flight))
+    rows: list[ChatRow] = []
+    left_out: list[dict[str, str]] = []
+    for example, completion in zip(examples, drafts, strict=True):
+        target = collaboration.format.target(example)
+        reason = _why_not(example, target, completion, collaboration, task)
+        if reason is not None or target is None or completion is None:
+            left_out.append({"id": example.id, "reason": str(reason)})
+            continue
+        prompt = collaboration.prompts.render(collaboration.format.template, query=example.query)
+        rows.append(ChatRow(id=example.id, prompt=prompt, completions=(target, completion.text)))
+    runs.write_jsonl(
+        out / "labelled.jsonl",
+        [{"id": row.id, "chosen": row.completions[0], "rejected": row.completions[1]} for row in rows],
+    )
+    model_files.require_extras()
+    from cowest.training.preference import train_preference
+
+    return train_preference(
+        model_files.find(start.model if isinstance(start, TrainedModel) else start),
+        rows,
+        out=out,
+        settings=config,
+        beta=config.beta,
+        lora=lora,
+        seed=seed,
+        untrainable=left_out,
+        progress=progress,
+    )
+
+
+def _why_not(
+    example: Example, target: str | None, completion: Completion | None, collaboration: Collaboration, task: Task
+) -> str | None:
+    """Why an example gives no pair; None where it does."""
+    if target is None:
+        return "the row holds no target in this format"
+    if completion is None:
+        return "the draft could not be had"
+    if completion.finish_reason == "length":
+        return "the draft was cut at the token limit"
+    if task.score(example, collaboration.format.parse(completion.text))[task.metric] >= 1.0:
+        return "the draft is right"
+    return None

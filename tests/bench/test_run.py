@@ -1,0 +1,227 @@
+"""A whole bench on a few rows of the lab: its files, what fails in it, what it shares, and going on after a stop."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cowest import progress, runs
+from cowest.bench import run as running
+from cowest.bench import run_bench
+from cowest.bench.cells import make_cells, make_pairs_cells
+from cowest.cli import main as cli
+from cowest.errors import BudgetError, InputError
+from cowest.pipeline import Pipeline
+from cowest.recipe import Recipe, make_recipe
+from tests.bench import scripted
+
+METHOD, KIND = "tests.bench.scripted:variants", "tests.bench.scripted:Annotator"
+
+
+def recipe_for(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe:
+    training = {"epochs": 1, "batch_size": 8, "gradient_accumulation": 1, "learning_rate": 5e-3}
+    data: dict[str, Any] = {
+        "run": str(folder),
+        "task": {"name": "cowest.lab.task:Formulary", **{split: str(data_of[split]) for split in data_of}},
+        "weak": {
+            "model": "local/cowest.lab:assets/weak",
+            "sampling": {"max_tokens": 40},
+            "options": {"dtype": "float64", "max_batch_size": 256},
+        },
+        "strong": {"model": "scripted/tests.bench.scripted:strong_reply"},
+        "judge": {"model": "scripted/tests.worlds:judge_reply"},
+        "sft": training,
+        "align": training,
+        "lora": {"r": 4, "alpha": 4},
+        "feedback": {"queries": 8, "samples": 4},
+        "prompts": "cowest.lab:prompts",
+        "bench": {
+            "methods": ["oracle", METHOD],
+            "kinds": ["collaborative", "rlwf", "rlaif", KIND],
+            "formats": ["direct_answer"],
+            "pairs": [2],
+            "strong": {"other": {"model": "scripted/tests.bench.scripted:strong_reply"}},
+            "probe": 3,
+        },
+    }
+    return make_recipe(data | changes)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bench")
+
+
+@pytest.fixture(scope="module")
+def data_of(place: Path) -> dict[str, Path]:
+    for split, count in (("train", 24), ("test", 6)):
+        lines = [json.dumps(row) + "\n" for row in scripted.rows(split)[:count]]
+        (place / f"{split}.jsonl").write_text("".join(lines))
+    return {split: place / f"{split}.jsonl" for split in ("train", "test")}
+
+
+@pytest.fixture(scope="module")
+def recipe(place: Path, data_of: dict[str, Path]) -> Recipe:
+    return recipe_for(place / "run", data_of)
+
+
+@pytest.fixture(scope="module")
+def bench(recipe: Recipe) -> dict[str, Any]:
+    with progress.quietly():
+        return run_bench(recipe)
+
+
+def without_times(bench: dict[str, Any]) -> dict[str, Any]:
+    cells = {name: {key: cell[key] for key in ("run", "reason")} for name, cell in bench["cells"].items()}
+    return bench | {"cells": cells}
+
+
+def test_rows_under_distinct_names_with_the_numbers_of_their_runs(bench: dict[str, Any], place: Path) -> None:
+    rows = {row["name"]: row for row in bench["rows"]}
+    assert list(rows) == [
+        *("weak_only", "weak_only_base", "strong_only", "strong_only_direct", "collaborate_sft", "collaborate"),
+        *("collaborative_weak_only", "oracle", METHOD, "rlwf_weak_only", "rlwf_collaborate"),
+        *("rlaif_weak_only", "rlaif_collaborate", f"{KIND}_weak_only", f"{KIND}_collaborate"),
+    ]
+    results = runs.read_json(place / "run/bench/kind-rlwf/evaluate/results.json")
+    assert rows["rlwf_collaborate"]["metrics"] == results["methods"]["collaborate"]["metrics"]
+    assert rows["rlwf_weak_only"]["metrics"] == results["methods"]["weak_aligned"]["metrics"]
+
+
+def test_a_row_that_fails_says_why_and_the_rest_go_on(bench: dict[str, Any]) -> None:
+    reasons = {row["name"]: row["reason"] for row in bench["rows"] if row["state"] == "failed"}
+    assert set(reasons) == {
+        METHOD,
+        *("rlaif_weak_only", "rlaif_collaborate"),
+        *(f"{KIND}_weak_only", f"{KIND}_collaborate"),
+    }
+    assert reasons[METHOD] == "this method needs what there is not"
+    assert reasons[f"{KIND}_collaborate"] == "ZeroDivisionError: a fault"
+    assert "gave no pair" in reasons["rlaif_collaborate"]
+    assert "neither 1 nor 2" in reasons["rlaif_collaborate"]
+
+
+def test_every_file_is_there(bench: dict[str, Any], place: Path) -> None:
+    folder = place / "run/bench"
+    assert runs.read_json(folder / "bench.json") == bench
+    for name in ("rows", "formats", "pairs", "models", "rounds"):
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (folder / f"{name}.svg").read_text()
+    table = (folder / "table.md").read_text()
+    for row in bench["rows"]:
+        assert f"| {row['name']} " in table
+    assert "failed: rlaif_collaborate: feedback gave no pair" in table
+    latex = (folder / "table.tex").read_text()
+    assert r"rlwf\_collaborate & " in latex
+    assert latex.count(r"\\") == len(bench["rows"]) + 1
+    assert (folder / "cases.md").read_text().startswith("# Cases")
+
+
+def test_no_call_is_paid_twice_and_all_belong_to_one_run(bench: dict[str, Any], place: Path) -> None:
+    with sqlite3.connect(place / "run/ledger.sqlite") as connection:
+        rows, keys, payers = connection.execute(
+            "SELECT COUNT(*), COUNT(DISTINCT key), COUNT(DISTINCT run) FROM calls"
+        ).fetchone()
+    assert rows == keys > 0
+    assert payers == 1  # so that one budget holds for the whole bench
+    ids = {file.read_text() for file in (place / "run").rglob(".run-id")}
+    assert ids == {(place / "run/.run-id").read_text()}
+
+
+def test_what_is_equal_is_trained_once(bench: dict[str, Any], place: Path) -> None:
+    folder = place / "run/bench"
+    own = (place / "run/sft").resolve()
+    assert (folder / "kind-rlwf/sft").resolve() == own
+    assert (folder / "pairs-2/sft").resolve() == own
+    assert (folder / "models-own-other/sft").resolve() == own
+    assert not (folder / "format-direct_answer/sft").is_symlink()
+    assert (folder / "method-collaborate/round-1").resolve() == (place / "run/round-1").resolve()
+    assert not (folder / "kind-rlwf/round-1").is_symlink()
+
+
+def test_the_last_point_of_the_pairs_is_the_run_itself(bench: dict[str, Any], place: Path) -> None:
+    pairs = len((place / "run/round-1/feedback/pairs.jsonl").read_text().splitlines())
+    assert pairs > 2
+    assert [point["pairs"] for point in bench["sweeps"]["pairs"]] == [0, 2, pairs]
+    assert len((place / "run/bench/pairs-2/round-1/feedback/pairs.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_second_call_pays_nothing_trains_nothing_and_says_the_same(
+    bench: dict[str, Any], recipe: Recipe, place: Path
+) -> None:
+    files = {path: path.stat().st_mtime_ns for path in (place / "run").rglob("training.json")}
+    said: list[str] = []
+    with sqlite3.connect(place / "run/ledger.sqlite") as connection:
+        before = connection.execute("SELECT COUNT(*) FROM calls").fetchone()
+    figures = {path.name: path.read_bytes() for path in (place / "run/bench").glob("*.svg")}
+    with progress.quietly():
+        again = run_bench(recipe, say=said.append)
+    assert without_times(again) == without_times(bench)
+    assert files == {path: path.stat().st_mtime_ns for path in (place / "run").rglob("training.json")}
+    with sqlite3.connect(place / "run/ledger.sqlite") as connection:
+        assert connection.execute("SELECT COUNT(*) FROM calls").fetchone() == before
+    assert figures == {path.name: path.read_bytes() for path in (place / "run/bench").glob("*.svg")}
+    assert "  evaluate: done before" in said
+
+
+def test_a_stop_in_the_middle_ends_the_bench_and_the_next_call_goes_on(
+    bench: dict[str, Any], recipe: Recipe, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "run/bench/method-strong_only/evaluate/results.json").unlink()
+
+    def stop(self: Pipeline) -> dict[str, Any]:
+        raise BudgetError("the budget is reached")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "evaluate", stop)
+        with pytest.raises(BudgetError), progress.quietly():
+            run_bench(recipe)
+    with progress.quietly():
+        assert without_times(run_bench(recipe)) == without_times(bench)
+
+
+def test_a_wrong_cell_is_refused_before_anything_runs(data_of: dict[str, Path], tmp_path: Path) -> None:
+    wrong = recipe_for(tmp_path / "run", data_of, bench={"strong": {"own": {"model": "scripted/a:b"}}})
+    with pytest.raises(InputError, match="cannot name a model 'own'"):
+        run_bench(wrong)
+    with pytest.raises(InputError, match=r"bench\.kindz: there is no such key.*Did you mean 'kinds'"):
+        recipe_for(tmp_path / "run", data_of, bench={"kindz": []})
+    for bench in ({"kinds": ["individuel"]}, {"formats": ["chain"]}, {"methods": ["weak"]}):
+        with pytest.raises(InputError, match="There is no"):
+            run_bench(recipe_for(tmp_path / "run", data_of, bench=bench))
+    assert not (tmp_path / "run/sft").exists()
+
+
+def test_without_matplotlib_nothing_is_begun(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    monkeypatch.setattr(running, "make_cells", lambda recipe: pytest.fail("it went on"))
+    with pytest.raises(InputError, match=r"pip install cowest\[bench\]"):
+        run_bench(recipe)
+
+
+def test_another_model_takes_nothing_from_the_section_it_replaces(data_of: dict[str, Path], tmp_path: Path) -> None:
+    strong = {"model": "openai/a", "price": {"input": 1.0, "output": 2.0}, "base_url": "http://127.0.0.1:9/v1"}
+    bench = {"strong": {"other": {"model": "openai/b"}}}
+    recipe = recipe_for(tmp_path / "run", data_of, strong=strong, bench=bench)
+    (cell,) = [cell for cell in make_cells(recipe) if cell.purpose == "models"]
+    assert cell.recipe.strong.model == "openai/b"
+    assert (cell.recipe.strong.price, cell.recipe.strong.base_url) == (None, None)
+    assert cell.recipe.weak == recipe.weak
+
+
+def test_pairs_by_default_are_a_quarter_and_half(data_of: dict[str, Path], tmp_path: Path) -> None:
+    recipe = recipe_for(tmp_path / "run", data_of, bench={})
+    assert [cell.recipe.feedback.max_pairs for cell in make_pairs_cells(recipe, 40)] == [10, 20]
+    assert make_pairs_cells(recipe, 1) == []
+
+
+def test_the_command(bench: dict[str, Any], recipe: Recipe, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = place / "recipe.yaml"
+    file.write_text(json.dumps(recipe.model_dump(mode="json", by_alias=True)))
+    assert cli.main(["bench", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert "the paper's claims on this task" in printed
+    assert "| rlwf_collaborate " in printed
+    assert str(place / "run/bench") in printed

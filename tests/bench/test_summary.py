@@ -1,0 +1,194 @@
+"""bench.json computed by hand on a small case: rows, sweeps, shares and claims."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cowest.bench.cells import make_cells, make_pairs_cells
+from cowest.bench.summary import Probe, summarise, unhelpful_shares
+from cowest.recipe import Recipe, make_recipe
+from cowest.types import Draft, GradedDraft, GradedExample, Verdict
+from tests.test_pipeline import recipe_of
+
+NUM = 20
+
+
+@dataclass
+class Ran:
+    folder: Path
+    results: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    wall_s: float = 1.0
+
+
+def ran(folder: Path, **right: int) -> Ran:
+    """A run whose methods get their first so many examples right."""
+    methods = {}
+    for method, count in right.items():
+        rows = [{"id": f"e{index}", "correct": float(index < count), "error": None} for index in range(NUM)]
+        file = folder / "evaluate/predictions" / f"{method}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        methods[method] = {
+            "metrics": {"accuracy": {"value": count / NUM, "ci95": [count / NUM - 0.1, count / NUM + 0.1]}},
+            **{"num_failed": 0, "calls": {"strong": NUM}, "cost_usd": 0.5},
+        }
+    results = {"task": "sums", "metric": "accuracy", "num_examples": NUM, "methods": methods}
+    return Ran(folder, results)
+
+
+def recipe_for(folder: Path) -> Recipe:
+    bench = {
+        "methods": [],
+        "kinds": ["individual", "rlaif"],
+        "formats": ["direct_answer", "chain_of_thought"],
+        "pairs": [4, 8, 400],
+        "strong": {"other": {"model": "scripted/tests.worlds:strong_reply"}},
+    }
+    return make_recipe(recipe_of(folder, bench=bench, rounds=2))
+
+
+def graded(gains: dict[str, list[int | None]]) -> list[GradedExample]:
+    def draft(index: int, gain: int | None) -> GradedDraft:
+        verdict = Verdict(score=5) if gain is not None else Verdict(unscored_reason="x")
+        return GradedDraft(draft=Draft(text="d", sample_index=index), refined="r", verdict=verdict, gain=gain)
+
+    return [
+        GradedExample(
+            example_id=name,
+            query="q",
+            solo="z",
+            solo_verdict=Verdict(score=5),
+            drafts=tuple(draft(index, gain) for index, gain in enumerate(values)),
+        )
+        for name, values in gains.items()
+    ]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> dict[str, Any]:
+    recipe = recipe_for(tmp_path)
+    cells = [*make_cells(recipe), *make_pairs_cells(recipe, 30)]
+    right = {
+        "method-weak_only": {"weak_only": 5, "weak_only_base": 1},
+        "method-strong_only": {"strong_only": 4, "strong_only_direct": 3},
+        "method-collaborate": {
+            **{"collaborate_sft": 10, "collaborate_round_1": 17, "collaborate_round_2": 19, "collaborate": 19}
+        },
+        "method-weak_aligned": {"weak_aligned": 6},
+        "kind-individual": {"collaborate_sft": 10, "collaborate": 11, "weak_aligned": 7},
+        "format-direct_answer": {"collaborate_sft": 9, "collaborate": 8},
+        "models-own-other": {"weak_only": 5, "strong_only": 14, "collaborate_sft": 10, "collaborate": 9},
+        "pairs-4": {"collaborate_sft": 10, "collaborate": 7},
+        "pairs-8": {"collaborate_sft": 10, "collaborate": 18},
+    }
+    outcomes: dict[str, Any] = {name: ran(tmp_path / name, **counts) for name, counts in right.items()}
+    outcomes["kind-rlaif"] = Ran(tmp_path / "kind-rlaif", reason="no vote could be read")
+    names = {cell.name for cell in cells}
+    assert names == set(outcomes)
+    probe = Probe(
+        before=graded({f"e{index}": [0, -1, None, 3] for index in range(12)}),
+        after=graded({f"e{index}": [0, 1, None, 3] for index in range(12)}),
+    )
+    return summarise(recipe, cells, outcomes, probe, num_pairs=30)
+
+
+def value(point: dict[str, Any]) -> float | None:
+    return point["metrics"]["accuracy"]["value"] if point["state"] == "done" else None
+
+
+def test_rows(bench: dict[str, Any]) -> None:
+    assert {row["name"]: value(row) for row in bench["rows"]} == {
+        "weak_only": 0.25,
+        "weak_only_base": 0.05,
+        "strong_only": 0.2,
+        "strong_only_direct": 0.15,
+        "collaborate_sft": 0.5,
+        "collaborate_round_1": 0.85,
+        "collaborate_round_2": 0.95,
+        "collaborate": 0.95,
+        "collaborative_weak_only": 0.3,
+        "individual_weak_only": 0.35,
+        "individual_collaborate": 0.55,
+        "rlaif_weak_only": None,
+        "rlaif_collaborate": None,
+    }
+    assert [row["reason"] for row in bench["rows"] if row["state"] == "failed"] == ["no vote could be read"] * 2
+    assert (bench["task"], bench["metric"], bench["num_examples"]) == ("sums", "accuracy", NUM)
+
+
+def test_sweeps(bench: dict[str, Any]) -> None:
+    sweeps = bench["sweeps"]
+    assert [(p["format"], p["aligned"], value(p)) for p in sweeps["formats"]] == [
+        ("chain_of_thought", False, 0.5),
+        ("chain_of_thought", True, 0.85),  # after one round, as in the other formats
+        ("direct_answer", False, 0.45),
+        ("direct_answer", True, 0.4),
+    ]
+    assert [(p["pairs"], value(p)) for p in sweeps["pairs"]] == [(0, 0.5), (4, 0.35), (8, 0.9), (30, 0.85)]
+    assert [(p["round"], value(p)) for p in sweeps["rounds"]] == [(0, 0.5), (1, 0.85), (2, 0.95)]
+    assert [(p["strong"], p["row"], value(p)) for p in sweeps["models"]] == [
+        ("own", "weak_only", 0.25),
+        ("own", "strong_only", 0.2),
+        ("own", "collaborate_sft", 0.5),
+        ("own", "collaborate", 0.85),
+        ("other", "weak_only", 0.25),
+        ("other", "strong_only", 0.7),
+        ("other", "collaborate_sft", 0.5),
+        ("other", "collaborate", 0.45),
+    ]
+
+
+def test_claims(bench: dict[str, Any]) -> None:
+    claims = {claim["name"]: claim for claim in bench["claims"]}
+    assert {name: claim["verdict"] for name, claim in claims.items()} == {
+        "collaboration_beats_each_alone": "reproduced",
+        "alignment_helps": "reproduced",
+        "alignment_helps_in_every_format": "inconclusive",
+        "collaborative_feedback_beats_other_kinds": "inconclusive",  # one kind failed and could have spoken against it
+        "chain_of_thought_is_best": "reproduced",
+        "more_capable_strong_model_gains_more": "not reproduced",  # 9 right with the better one, 17 with the other
+        "more_pairs_help": "reproduced",
+        "fewer_unhelpful_drafts": "reproduced",
+    }
+    # 19 right beside 10 right: nine examples on which they disagree, all one way.
+    assert claims["alignment_helps"]["contrasts"][0]["difference"] == pytest.approx(0.45)
+    assert claims["alignment_helps"]["p_value"] == pytest.approx(2 / 2**9)
+    assert [each["b"] for each in claims["collaboration_beats_each_alone"]["contrasts"]] == [
+        "weak_only",
+        "weak_only_base",
+        "strong_only",
+        "strong_only_direct",
+    ]
+    assert claims["collaboration_beats_each_alone"]["p_value"] == pytest.approx(2 / 2**14)
+    assert claims["collaborative_feedback_beats_other_kinds"]["note"] == "not measured: rlaif_collaborate"
+    (better,) = claims["more_capable_strong_model_gains_more"]["contrasts"]
+    assert (better["a"], better["b"]) == ("collaborate (own, other)", "collaborate (own, own)")
+    assert claims["more_pairs_help"]["note"] == "best with 8 pairs"
+    assert claims["more_pairs_help"]["p_value"] == pytest.approx(2 * 2 / 2**11)
+
+
+def test_the_share_of_unhelpful_drafts(bench: dict[str, Any]) -> None:
+    assert unhelpful_shares(graded({"a": [0, -1, None, 3], "b": [None], "c": [4]})) == {"a": 2 / 3, "c": 0.0}
+    assert bench["unhelpful_share"]["before"]["value"] == pytest.approx(2 / 3)
+    assert bench["unhelpful_share"]["after"]["value"] == pytest.approx(1 / 3)
+    assert bench["unhelpful_share"]["before"]["num_examples"] == 12
+
+
+def test_a_method_that_fails_on_every_example_is_a_failed_row(tmp_path: Path) -> None:
+    recipe = recipe_for(tmp_path)
+    cells = [cell for cell in make_cells(recipe) if cell.name == "method-weak_only"]
+    outcome = ran(tmp_path / "method-weak_only", weak_only=0)
+    outcome.results["methods"]["weak_only"]["num_failed"] = NUM
+    file = outcome.folder / "evaluate/predictions/weak_only.jsonl"
+    file.write_text(json.dumps({"id": "e0", "correct": 0.0, "error": "it gives no log-probs"}) + "\n")
+    found = summarise(recipe, cells, {"method-weak_only": outcome}, None, num_pairs=0)
+    (row,) = found["rows"]
+    assert row["state"] == "failed"
+    assert "every example" in row["reason"]
+    assert "no log-probs" in row["reason"]
+    assert {claim["verdict"] for claim in found["claims"]} == {"inconclusive"}
+    assert all(claim["p_value"] is None and claim["note"] for claim in found["claims"])

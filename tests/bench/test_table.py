@@ -1,0 +1,95 @@
+"""A bench for people: numbers in words, what is escaped, and the case study."""
+
+from typing import Any
+
+from cowest.bench.table import cases_text, latex_table, markdown_table
+from cowest.types import Draft, GradedDraft, GradedExample, Verdict
+
+
+def row(name: str, value: float) -> dict[str, Any]:
+    metrics = {"accuracy": {"value": value, "ci95": [value - 0.1, value + 0.1]}}
+    return {"name": name, "state": "done", "metrics": metrics, "calls": {"weak": 40, "strong": 60}, "num_failed": 1,
+            "cost_usd": 0.5}  # fmt: skip
+
+
+BENCH: dict[str, Any] = {
+    "task": "sums",
+    "metric": "accuracy",
+    "num_examples": 50,
+    "rows": [row("a_row & 100%", 0.5), {"name": "lost", "state": "failed", "reason": "no\n log-probs"}],
+    "sweeps": {"pairs": [{"pairs": 4, **row("4 pairs", 0.6)}]},
+    "unhelpful_share": {"before": {"value": 0.8, "ci95": [0.7, 0.9], "num_examples": 9}},
+    "claims": [
+        {
+            "name": "some_claim",
+            "verdict": "inconclusive",
+            "p_value": 0.2,
+            "note": "",
+            "contrasts": [{"difference": -0.1, "ci95": [-0.3, 0.1]}],
+        }
+    ],
+}
+
+
+def cells(text: str, name: str) -> list[str]:
+    line = next(line for line in text.splitlines() if line.startswith(f"| {name} "))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_markdown() -> None:
+    text = markdown_table(BENCH)
+    assert cells(text, "a_row & 100%")[1:] == ["50.0% [40.0, 60.0]", "100", "$0.0100", "1"]
+    assert cells(text, "lost")[1:] == ["failed", "–", "–", "all"]
+    assert cells(text, "4 pairs")[1:] == ["60.0% [50.0, 70.0]"]
+    assert cells(text, "before")[1:] == ["80.0% [70.0, 90.0]"]
+    assert cells(text, "some_claim")[1:] == ["−10.0 [−30.0, 10.0]", "0.200", "–", "inconclusive"]
+    assert "failed: lost: no log-probs" in text
+
+
+def test_latex() -> None:
+    lines = latex_table(BENCH).splitlines()
+    assert lines[0] == r"\begin{tabular}{lrrrr}"
+    assert r"a\_row \& 100\% & 50.0\% [40.0, 60.0] & 100 & \$0.0100 & 1 \\" in lines
+    assert r"lost & failed & -- & -- & all \\" in lines
+
+
+def graded(name: str, solo: int, *scores: int | None) -> GradedExample:
+    drafts = tuple(
+        GradedDraft(
+            draft=Draft(text=f"draft {name}{index}", sample_index=index),
+            refined=f"refined {name}{index}",
+            verdict=Verdict(score=score) if score is not None else Verdict(unscored_reason="x"),
+            gain=None if score is None else score - solo,
+        )
+        for index, score in enumerate(scores)
+    )
+    return GradedExample(
+        example_id=name, query=f"query {name}", solo=f"solo {name}", solo_verdict=Verdict(score=solo), drafts=drafts
+    )
+
+
+def test_cases_are_the_largest_gains_and_harms_one_draft_an_example() -> None:
+    rows = [
+        graded("a", 3, 4, 10, None),
+        graded("b", 5, 5, 6, 1),
+        graded("c", 6, 6, 6),
+        graded("d", 1, 4),
+        graded("e", 1, 3),
+        graded("f", 10, 9),
+    ]
+    text = cases_text(rows, {"a": ("right", "also")})
+    gains, harms = text.split("## Largest harms")
+    assert [line for line in gains.splitlines() if line.startswith("###")] == [
+        "### a (gain +7)",
+        "### d (gain +3)",
+        "### e (gain +2)",
+    ]
+    assert [line for line in harms.splitlines() if line.startswith("###")] == ["### b (gain −4)", "### f (gain −1)"]
+    assert "| solo a | draft a1 | refined a1 |\n| verdict: 3 |  | verdict: 10 |" in gains
+    assert "Reference: right / also" in gains
+    assert "None." in cases_text(rows[2:3], {})
+
+
+def test_what_a_model_wrote_stays_in_its_cell() -> None:
+    evil = graded("a", 1, 9).model_copy(update={"solo": "one | two\n# three <script>"})
+    assert "one \\| two<br># three &lt;script>" in cases_text([evil], {})

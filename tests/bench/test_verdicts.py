@@ -1,0 +1,61 @@
+"""The rule of the claims at its edges."""
+
+import pytest
+
+from cowest.bench.verdicts import Contrast, contrast, judge_all, judge_any
+
+
+def made(low: float, high: float, p: float) -> Contrast:
+    return Contrast(a="a", b="b", difference=(low + high) / 2, ci95=(low, high), p_value=p)
+
+
+GAIN = made(0.01, 0.2, 0.01)
+LOSS = made(-0.2, -0.01, 0.02)
+OPEN = made(-0.05, 0.2, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("contrasts", "expected"),
+    [
+        ([], ("inconclusive", None)),
+        ([GAIN], ("reproduced", 0.01)),
+        ([GAIN, made(0.1, 0.3, 0.04)], ("reproduced", 0.04)),
+        ([made(0.0, 0.2, 0.01)], ("inconclusive", 0.01)),  # the interval must lie above 0, not at it
+        ([made(1e-9, 0.2, 0.05)], ("inconclusive", 0.05)),  # and p below 0.05, not at it
+        ([made(1e-9, 0.2, 0.0499)], ("reproduced", 0.0499)),
+        ([GAIN, OPEN], ("inconclusive", 0.3)),
+        ([LOSS], ("not reproduced", 0.02)),
+        ([GAIN, LOSS], ("not reproduced", 0.04)),  # Bonferroni: 2 * 0.02
+        ([GAIN, LOSS, OPEN], ("inconclusive", 0.3)),  # 3 * 0.02 is too much
+        ([made(-0.2, 0.0, 0.01)], ("inconclusive", 0.01)),
+        ([made(0.0, 0.0, 1.0)], ("inconclusive", 1.0)),  # nothing ever changed
+    ],
+)
+def test_a_claim_about_all_differences(contrasts: list[Contrast], expected: tuple[str, float | None]) -> None:
+    assert judge_all(contrasts) == expected
+
+
+@pytest.mark.parametrize(
+    ("contrasts", "expected"),
+    [
+        ([], ("inconclusive", None)),
+        ([GAIN], ("reproduced", 0.01)),
+        ([GAIN, LOSS], ("reproduced", 0.02)),  # Bonferroni: 2 * 0.01
+        ([made(0.01, 0.2, 0.02), OPEN, OPEN], ("inconclusive", 0.06)),
+        ([LOSS, made(-0.1, -0.001, 0.04)], ("not reproduced", 0.04)),
+        ([LOSS, made(-0.1, -0.001, 0.2)], ("inconclusive", 0.04)),
+        ([LOSS, OPEN], ("inconclusive", 0.04)),
+        ([made(0.0, 0.1, 0.001)], ("inconclusive", 0.001)),
+    ],
+)
+def test_a_claim_about_some_difference(contrasts: list[Contrast], expected: tuple[str, float | None]) -> None:
+    verdict, p_value = judge_any(contrasts)
+    assert verdict == expected[0]
+    assert p_value == pytest.approx(expected[1])
+
+
+def test_a_contrast_compares_the_examples_that_both_have() -> None:
+    found = contrast("a", "b", {"1": 1.0, "2": 1.0, "3": 0.0, "x": 1.0}, {"1": 0.0, "2": 1.0, "3": 0.0, "y": 0.0}, 0)
+    assert found.difference == pytest.approx(1 / 3)
+    assert found.p_value == 1.0  # McNemar's: one example on which they disagree
+    assert found.ci95[0] == 0.0
