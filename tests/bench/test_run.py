@@ -188,6 +188,8 @@ def test_a_wrong_cell_is_refused_before_anything_runs(data_of: dict[str, Path], 
         run_bench(wrong)
     with pytest.raises(InputError, match=r"bench\.kindz: there is no such key.*Did you mean 'kinds'"):
         recipe_for(tmp_path / "run", data_of, bench={"kindz": []})
+    with pytest.raises(InputError, match=r"feedback\.kind is 'rlaif'.*bench\.kinds"):
+        run_bench(recipe_for(tmp_path / "run", data_of, feedback={"kind": "rlaif"}))
     for bench in ({"kinds": ["individuel"]}, {"formats": ["chain"]}, {"methods": ["weak"]}):
         with pytest.raises(InputError, match="There is no"):
             run_bench(recipe_for(tmp_path / "run", data_of, bench=bench))

@@ -13,6 +13,8 @@ from cowest.recipe import Recipe, make_recipe
 MAIN = "run"
 """The name of the recipe's own run among the cells."""
 
+PAPERS_KIND = "collaborative"
+
 OWN = "own"
 """How the recipe's own weak and strong model are called in the sweep over models."""
 
@@ -41,8 +43,13 @@ def make_cells(recipe: Recipe) -> list[Cell]:
     """The cells that can be named before anything has run, in the order in which they run.
 
     Raises:
-        InputError: a recipe of theirs would be wrong.
+        InputError: a recipe of theirs would be wrong, or the recipe's own feedback is not collaborative.
     """
+    if recipe.feedback.kind != PAPERS_KIND:
+        raise InputError(
+            f"A bench compares kinds of feedback with the paper's, but feedback.kind is {recipe.feedback.kind!r}. "
+            f"Set it to {PAPERS_KIND}, and name others in bench.kinds."
+        )
     return [*_methods(recipe), *_kinds(recipe), *_formats(recipe), *_models(recipe)]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cowest import statistics
-from cowest.bench.cells import MAIN, OWN, Cell
+from cowest.bench.cells import MAIN, OWN, PAPERS_KIND, Cell
 from cowest.bench.measured import Measured, measured
 from cowest.bench.verdicts import INCONCLUSIVE, REPRODUCED, Claim, Contrast, Verdict, contrast, judge_all, judge_any
 from cowest.recipe import Recipe
@@ -63,7 +63,6 @@ class _Bench:
         self.outcomes = outcomes
         self.probe = probe
         self.num_pairs = num_pairs
-        self.kind = recipe.feedback.kind
         own = self._results("method-collaborate")
         self.first_round = "collaborate_round_1" if "collaborate_round_1" in own.get("methods", {}) else "collaborate"
 
@@ -82,7 +81,6 @@ class _Bench:
             "metric": results.get("metric"),
             "num_examples": results.get("num_examples"),
             "seed": self.recipe.seed,
-            "kind": self.kind,
             "rows": [row.as_dict() for row in rows.values()],
             "sweeps": {name: [labels | point.as_dict() for labels, point in points] for name, points in sweeps.items()},
             "unhelpful_share": self.shares(),
@@ -100,7 +98,7 @@ class _Bench:
             if cell.purpose == "method":
                 methods = list(self._results(cell.name).get("methods", {})) or [cell.value]
                 for method in methods:
-                    name = f"{self.kind}_weak_only" if method == "weak_aligned" else method
+                    name = f"{PAPERS_KIND}_weak_only" if method == "weak_aligned" else method
                     found[name] = self._find(cell.name, method, name)
             if cell.purpose == "kind":
                 for method, ending in (("weak_aligned", "weak_only"), ("collaborate", "collaborate")):
