@@ -243,13 +243,28 @@ class Pipeline:
             num_in_flight=self._num_in_flight(examples),
         )
 
-    def collaboration(self) -> Collaboration:
-        """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model."""
+    def collaboration(self, *, kept: bool = True) -> Collaboration:
+        """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.
+
+        Calls are made at once, also where the recipe says `batch`.
+
+        Args:
+            kept: whether calls are found in the ledger and kept there.
+        """
         number = 0
         while self._align_is_done(number + 1):
             number += 1
-        strong = self._open(self.recipe.strong, "strong")
-        return self._collaboration_of(strong)(self._open(self._weak_after_round(number), "weak"))
+        configs = {"weak": self._weak_after_round(number), "strong": self.recipe.strong}
+        weak, strong = (
+            open_model(
+                config.model_copy(update={"batch": False}),
+                role=role,
+                ledger=self.ledger if kept else None,
+                seed=self.recipe.seed,
+            )
+            for role, config in configs.items()
+        )
+        return self._collaboration_of(strong)(weak)
 
     def next_round(self) -> int:
         """The first round whose alignment is not finished; the last round where all are."""

@@ -13,6 +13,7 @@ from cowest.errors import InputError
 from cowest.judge import JUDGE_SAMPLING
 from cowest.models.config import ModelConfig
 from cowest.plugins import resolve_path
+from cowest.service import ServeConfig
 from cowest.stages.align import AlignConfig
 from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig
@@ -76,6 +77,7 @@ class Recipe(Record):
     align: AlignConfig = AlignConfig()
     rounds: int = Field(default=1, ge=1)
     evaluate: EvaluateConfig = EvaluateConfig()
+    serve: ServeConfig = ServeConfig()
     prompts: str | None = None
     cowest_version: str | None = None
 

@@ -19,6 +19,7 @@ VERBS = {
     "doctor": "checks recipe, data, models, keys and machine before anything is spent",
     "plan": "calls, tokens, money and time of a recipe before anything is spent",
     "ask": "one question to the pair",
+    "serve": "the pair as an OpenAI-compatible endpoint",
     "show": "state, pairs, spend, failures and results of a run",
     "lab": "builds the lab's world and models again, from nothing",
 }

@@ -89,10 +89,14 @@ class RemoteModel(ABC, Generic[Client]):
             said = failures.clean(str(error), self._key)
             raise CompletionError(f"{self._where} sent a reply that is not JSON ({said}).") from None
         completion = self._completion(reply, time.perf_counter() - start)
-        if self._key != NO_KEY and self._key in completion.text:
-            # A server that sends back what it was sent must not get the key written into ledger and results.
-            completion = completion.model_copy(update={"text": completion.text.replace(self._key, "[key]")})
+        # A server that sends back what it was sent must not get the key written into ledger and results.
+        if (text := self.without_key(completion.text)) != completion.text:
+            completion = completion.model_copy(update={"text": text})
         return completion
+
+    def without_key(self, text: str) -> str:
+        """What a server sent, without the key."""
+        return text if self._key == NO_KEY else text.replace(self._key, "[key]")
 
     async def close(self) -> None:
         """Closes the connections of this event loop; those of others close when their loops end."""
