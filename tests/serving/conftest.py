@@ -15,6 +15,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def world(shared: World) -> World:
+    assert shared.comes_to("cowest_in_flight", 0)
     shared.strong.reset()
     shared.say(lambda request: DRAFT)
     shared.weak.requests.clear()

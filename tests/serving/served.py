@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from cowest.types import ChatRequest
 from tests.endpoint import serving
 from tests.serving.upstream import StrongEndpoint
 
+CLIENT = httpx2.Client(timeout=30, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0))
 DRAFT = "Explanation: a draft. Answer: 41"
 
 
@@ -41,16 +43,20 @@ class World:
         told = {name.replace("_", "-"): value for name, value in headers.items()}
         if isinstance(body, bytes):
             told = {"content-type": "application/json"} | told
-            return httpx2.post(self.url + path, content=body, headers=told, timeout=30)
-        return httpx2.post(self.url + path, json=body, headers=told, timeout=30)
+            return CLIENT.post(self.url + path, content=body, headers=told)
+        return CLIENT.post(self.url + path, json=body, headers=told)
 
     def get(self, path: str, **headers: str) -> httpx2.Response:
-        return httpx2.get(self.url + path, headers=headers, timeout=30)
+        return CLIENT.get(self.url + path, headers=headers)
 
     def metric(self, line: str) -> float:
         """The value of one series; 0 where there is none yet."""
         found = [row for row in self.get("/metrics").text.splitlines() if row.startswith(line + " ")]
         return float(found[0].split()[-1]) if found else 0.0
+
+    def comes_to(self, line: str, value: float) -> bool:
+        """Whether a series comes to a value: a request is counted when its answer has left already."""
+        return until(lambda: self.metric(line) == value)
 
 
 def recipe_of(run: str, strong: dict[str, Any], **serve: Any) -> Any:
@@ -87,11 +93,17 @@ def served(run: str, *, key: str | None = None, strong: dict[str, Any] | None = 
     """A run whose weak model is scripted and whose strong model is a scripted endpoint."""
     endpoint = StrongEndpoint()
     draft: list[Callable[[ChatRequest], Reply]] = [lambda request: DRAFT]
-    weak = ScriptedModel(lambda request: draft[0](request))
+
+    def latest(request: ChatRequest) -> Reply:
+        return draft[0](request)
+
+    weak = ScriptedModel(latest)
     with serving(endpoint.app()) as upstream:
         section = {"model": "openai/big", "base_url": upstream.url, "timeout_s": 10} | (strong or {})
         recipe = recipe_of(run, section, **serve)
-        pair = Collaboration(weak, recipe.strong, weak_sampling=recipe.weak.sampling)
+        pair = Collaboration(
+            weak, recipe.strong, weak_sampling=recipe.weak.sampling, strong_sampling=recipe.strong.sampling
+        )
         with running(make_app(recipe, pair, key=key), timeout_graceful_shutdown=5) as url:
             yield World(url, endpoint, weak, draft)
 
@@ -103,3 +115,12 @@ def question(text: str = "What is 20 plus 22?", **more: Any) -> dict[str, Any]:
 def events(text: str) -> list[str]:
     """The data of each server-sent event."""
     return [part.removeprefix("data: ") for part in text.split("\n\n") if part]
+
+
+def until(true: Callable[[], bool]) -> bool:
+    """Asks again and again, for some seconds at most."""
+    deadline = time.monotonic() + 10
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+    return True

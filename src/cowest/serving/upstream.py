@@ -127,7 +127,7 @@ class PassThrough:
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
-        """What the `openai` package raises, as a client is told it; without the cause, which holds the key."""
+        """What the `openai` package raises, as a client is told it. Without the cause, which holds the key."""
         import openai
 
         try:
@@ -138,10 +138,11 @@ class PassThrough:
             raise UpstreamError(504, "The strong model did not answer in time.", code="upstream_timeout") from None
         except openai.APIStatusError as error:
             raise self._by_status(error) from None
-        except openai.APITimeoutError:
-            raise UpstreamError(504, "The strong model did not answer in time.", code="upstream_timeout") from None
         except openai.APIConnectionError:
-            raise UpstreamError(502, "The strong model cannot be reached.", code="upstream_unreachable") from None
+            # What it calls a timeout may be a connection that was reset; a real one is ours to notice first.
+            raise UpstreamError(
+                502, "The connection to the strong model failed.", code="upstream_unreachable"
+            ) from None
         except openai.APIError:
             raise UpstreamError(502, "The strong model failed while it answered.", code="upstream_failed") from None
         except ValueError:
