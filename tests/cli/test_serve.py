@@ -18,6 +18,7 @@ import yaml
 from cowest.cli.main import main
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
+from cowest.serving.running import listen
 from tests.endpoint import serving
 from tests.serving.served import question
 from tests.serving.upstream import StrongEndpoint
@@ -96,6 +97,11 @@ def test_what_cannot_be_served_is_refused(
     assert "not there yet" in capsys.readouterr().err
     assert main(["serve", str(recipe), "serve.max_concurency=3"]) == 2
     assert "max_concurrency" in capsys.readouterr().err
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP, "asyncio turns Nagle's algorithm off only where TCP is named"
 
 
 def test_batches_are_not_served(recipe: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from cowest.collaboration import Collaboration
 from cowest.models.providers.scripted import Reply, ScriptedModel
 from cowest.recipe import make_recipe
 from cowest.serving import make_app
-from cowest.serving.running import _Server
+from cowest.serving.running import _Server, listen
 from cowest.types import ChatRequest
 from tests.endpoint import serving
 from tests.serving.upstream import StrongEndpoint
@@ -74,7 +73,7 @@ def recipe_of(run: str, strong: dict[str, Any], **serve: Any) -> Any:
 def running(app: Any, **settings: Any) -> Iterator[str]:
     """Runs an application; yields its address."""
     started = threading.Event()
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+    with listen("127.0.0.1", 0) as listener:
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", **settings)
         server = _Server(config, started.set)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)

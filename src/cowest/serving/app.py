@@ -61,8 +61,8 @@ class _Endpoint:
             _refuse_budget(config, role)
         self._metrics = Metrics()
         weak = WholeText(collaboration.weak, collaboration.weak_sampling, timeout_s=recipe.weak.timeout_s)
-        strong = _strong(recipe.strong, collaboration, self._config)
-        self._answering = Answering(collaboration, weak, strong, self._config, self._metrics)
+        self._strong = _strong(recipe.strong, collaboration, self._config)
+        self._answering = Answering(collaboration, weak, self._strong, self._config, self._metrics)
         self._record = _record(recipe)
         self._in_flight = 0
         self._created = int(time.time())
@@ -78,6 +78,7 @@ class _Endpoint:
 
     @contextlib.asynccontextmanager
     async def _life(self, app: Starlette) -> AsyncIterator[None]:
+        await self._strong.open()
         expiring = asyncio.create_task(self._expire())
         try:
             yield
@@ -85,7 +86,7 @@ class _Endpoint:
             expiring.cancel()
             await asyncio.gather(expiring, return_exceptions=True)
             await self._collaboration.weak.close()
-            await self._collaboration.strong.close()
+            await self._strong.close()
 
     async def _expire(self) -> None:
         while self._record is not None:

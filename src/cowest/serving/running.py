@@ -1,12 +1,11 @@
 """Running the endpoint: where it may listen, and how it stops."""
 
 import asyncio
-import contextlib
 import math
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import uvicorn
 from starlette.applications import Starlette
@@ -61,7 +60,7 @@ def serve(
         InputError: host and port cannot be listened at.
         KeyboardInterrupt: after Ctrl-C, when all is closed.
     """
-    with _listening(host, port) as listener:
+    with listen(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
         server = _Server(
@@ -92,12 +91,25 @@ class _Server(uvicorn.Server):
         self._on_start()
 
 
-@contextlib.contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        InputError: host and port cannot be listened at.
+    """
+    listener = None
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=2048)
+        if not 0 <= port < 2**16:  # getaddrinfo would take its last 16 bits
+            raise OverflowError("a port is a number from 0 to 65535")
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # Not socket.create_server, which names no protocol: asyncio then leaves Nagle's algorithm on, and the second
+        # part of an answer waits 40 ms for the client's acknowledgement of the first.
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
     except (OSError, OverflowError) as error:
+        if listener is not None:
+            listener.close()
         raise InputError(f"{host}:{port} cannot be listened at: {error}. Give another --host or --port.") from error
-    with listener:
-        yield listener
+    return listener

@@ -26,6 +26,12 @@ _OF_THE_REQUEST = {400, 413, 415, 422}
 class Upstream(Protocol):
     """A model that answers requests in OpenAI's format."""
 
+    async def open(self) -> None:
+        """Gets ready what the first request should not wait for; calls nothing."""
+
+    async def close(self) -> None:
+        """Releases connections and memory."""
+
     def check(self, fields: Json) -> None:
         """Looks at a request's fields before anything is called.
 
@@ -72,6 +78,14 @@ class PassThrough:
         self._options = options
         self._timeout_s = timeout_s
         self._stall_s = stall_s
+
+    async def open(self) -> None:
+        """Makes the client, which takes a second; connects to nothing yet."""
+        await self._model.batch_client()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._model.close()
 
     def check(self, fields: Json) -> None:
         """Refuses another value for what the recipe's options set."""
@@ -121,6 +135,9 @@ class PassThrough:
         return base | fields | {"messages": list(messages)}
 
     def _without_key(self, reply: Json) -> Json:
+        """The reply as it may leave: a server that sends back what it was sent must not make the key public."""
+        if not self._model.has_key:
+            return reply
         text = json.dumps(reply)
         cleaned = self._model.without_key(text)
         return reply if cleaned is text else dict(json.loads(cleaned))
@@ -182,6 +199,13 @@ class WholeText:
         self._model = model
         self._sampling = sampling
         self._timeout_s = timeout_s
+
+    async def open(self) -> None:
+        """Nothing: weights are loaded before the server starts."""
+
+    async def close(self) -> None:
+        """Closes the model."""
+        await self._model.close()
 
     def check(self, fields: Json) -> None:
         """Refuses what such a model cannot keep to; what has no influence on the text may be there."""

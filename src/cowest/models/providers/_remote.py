@@ -94,9 +94,14 @@ class RemoteModel(ABC, Generic[Client]):
             completion = completion.model_copy(update={"text": text})
         return completion
 
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is sent, that a server could send back."""
+        return self._key != NO_KEY
+
     def without_key(self, text: str) -> str:
         """What a server sent, without the key."""
-        return text if self._key == NO_KEY else text.replace(self._key, "[key]")
+        return text.replace(self._key, "[key]") if self.has_key else text
 
     async def close(self) -> None:
         """Closes the connections of this event loop; those of others close when their loops end."""
