@@ -246,13 +246,13 @@ class Pipeline:
     def collaboration(self, *, kept: bool = True) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.
 
-        Calls are made at once, also where the recipe says `batch`.
+        A weak model on a server is taken as it is. Calls are made at once, also where the recipe says `batch`.
 
         Args:
             kept: whether calls are found in the ledger and kept there.
         """
         number = 0
-        while self._align_is_done(number + 1):
+        while self.recipe.weak.provider == "local" and self._align_is_done(number + 1):
             number += 1
         configs = {"weak": self._weak_after_round(number), "strong": self.recipe.strong}
         weak, strong = (

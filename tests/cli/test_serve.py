@@ -111,5 +111,14 @@ def test_batches_are_not_served(recipe: Path) -> None:
     assert "Batched" not in json.dumps([type(model).__name__ for model in _stack(pair.strong)])
 
 
+def test_a_weak_model_on_a_server_is_taken_as_it_is(recipe: Path) -> None:
+    data = yaml.safe_load(recipe.read_text())
+    data["weak"] = {"model": "openai/small", "base_url": "http://127.0.0.1:9/v1"}
+    finished = recipe.parent / "pair/round-1/align/training.json"
+    finished.parent.mkdir(parents=True)
+    finished.write_text("{}")
+    assert Pipeline(make_recipe(data)).collaboration(kept=False).weak.name == "openai/small"
+
+
 def _stack(model: Any) -> list[Any]:
     return [model, *_stack(model.model)] if hasattr(model, "model") else [model]
