@@ -27,7 +27,8 @@ class ServeConfig(Record):
             are refused (429).
         max_body_bytes: size of a request.
         draft_deadline_s: seconds after which the strong model answers without the draft.
-        stall_s: seconds between two pieces of a streamed answer after which the strong model counts as failed.
+        stall_s: seconds between two pieces of a streamed answer after which the strong model counts as failed; a
+            model that thinks for long between them needs more.
         slow_client_s: seconds that a client may take to send its request, or to take one piece of the answer.
         drain_s: seconds that requests in work get to end after SIGTERM.
         on_strong_failure: what a client gets when the strong model fails before it wrote anything.
@@ -37,7 +38,7 @@ class ServeConfig(Record):
     max_concurrency: int = Field(default=256, ge=1)
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
     draft_deadline_s: float = Field(default=30, gt=0)
-    stall_s: float = Field(default=60, gt=0)
+    stall_s: float = Field(default=120, gt=0)
     slow_client_s: float = Field(default=30, gt=0)
     drain_s: float = Field(default=30, gt=0)
     on_strong_failure: Literal["error", "draft"] = "error"

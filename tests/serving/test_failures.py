@@ -89,6 +89,17 @@ def test_whole_replies_are_passed_on_whatever_they_say(world: World, fault: str)
     assert world.post(question()).json()["choices"][0]["finish_reason"] == PASSED_ON[fault]
 
 
+@pytest.mark.parametrize("usage", [{"completion_tokens": -1}, "none", [], {"prompt_tokens": 1.5}])
+def test_a_reply_whose_usage_is_no_count_is_malformed(world: World, usage: Any) -> None:
+    world.strong.more = {"usage": usage}
+    assert world.post(question()).json()["error"]["code"] == "upstream_malformed"
+
+
+def test_a_reply_without_usage_is_an_answer(world: World) -> None:
+    world.strong.more = {"usage": None}
+    assert world.post(question()).json()["usage"]["cowest"]["strong"] is None
+
+
 def test_a_rate_limit_tells_when_to_come_back(world: World) -> None:
     world.strong.fault = "rate_limited_retry_after"
     assert world.post(question()).headers["retry-after"] == "1"
@@ -112,6 +123,8 @@ BROKEN: dict[str, list[Step]] = {
     "no choices": [chunk("half a"), {"object": "chat.completion.chunk"}],
     "error": [chunk("half a"), {"error": {"message": "out of memory", "code": 500}}],
     "error as finish reason": [chunk("half a"), chunk(finish_reason="error")],
+    "no usage": [chunk("half a"), chunk("b", usage=[1])],
+    "no count": [chunk("half a"), chunk("b", usage={"prompt_tokens": "many"})],
     "no utf-8": [chunk("half a"), b"data: \xff\xfe\n\n"],
 }
 

@@ -69,6 +69,7 @@ def serve(
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 lifespan="on",
                 timeout_graceful_shutdown=math.ceil(drain_s),
             ),

@@ -267,8 +267,9 @@ _NEUTRAL: dict[str, list[Any]] = {
 
 def _message(message: Json) -> Message:
     content, role = message.get("content"), message["role"]
-    if isinstance(content, list) and all(part.get("type") == "text" for part in content):
-        content = "\n".join(part["text"] for part in content)
+    if isinstance(content, list):
+        is_text = all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content)
+        content = "\n".join(part["text"] for part in content) if is_text else None
     if role not in ("system", "developer", "user", "assistant") or not isinstance(content, str):
         raise APIError(400, "The model behind this server reads texts only: no tools, no images.", param="messages")
     return Message(role="system" if role == "developer" else role, content=content)
@@ -278,6 +279,7 @@ def _whole(reply: object) -> Json:
     choices = reply.get("choices") if isinstance(reply, dict) else None
     if not isinstance(reply, dict) or not isinstance(choices, list) or not choices:
         raise _malformed()
+    _check_usage(reply)
     for choice in choices:
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
             raise _malformed()
@@ -289,12 +291,24 @@ def _whole(reply: object) -> Json:
 def _chunk(data: object) -> Json:
     if not isinstance(data, dict) or not isinstance(data.get("choices"), list):
         raise _malformed()
+    _check_usage(data)
     for choice in data["choices"]:
         if not isinstance(choice, dict):
             raise _malformed()
         if choice.get("finish_reason") == "error":
             raise UpstreamError(502, "The strong model failed while it answered.", code="upstream_failed")
     return data
+
+
+def _check_usage(reply: Json) -> None:
+    usage = reply.get("usage")
+    if usage is None:
+        return
+    counts = (
+        [usage.get(f"{kind}_tokens") or 0 for kind in ("prompt", "completion")] if isinstance(usage, dict) else [-1]
+    )
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise _malformed()
 
 
 def _malformed() -> UpstreamError:
