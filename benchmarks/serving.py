@@ -235,6 +235,16 @@ def measure(ways: dict[str, tuple[Call, Call]]) -> None:
     show("Throughput", rows)
 
 
+def measure_instant(base: str, served: str) -> None:
+    """Prints what is left of the latencies when the models take no time."""
+    calls = {"two calls, direct": two_calls(base, False, "instant-"), "cowest serve": one_call(served, False)}
+    found = asyncio.run(latencies(calls, 500))
+    direct_ms = 1000 * found["two calls, direct"][1]
+    rows = [["way", "whole answer, p50 ms", "added ms"]]
+    rows += [[name, f"{1000 * whole:.2f}", f"{1000 * whole - direct_ms:+.2f}"] for name, (_, whole) in found.items()]
+    show("One client, models that take no time", rows)
+
+
 def measure_memory(url: str, pid: int, total: int) -> None:
     rows = [["requests", "resident MiB"]]
     done = 0
@@ -285,10 +295,11 @@ def main() -> None:
             stack.enter_context(process(line, f"{roots[2]}/health/liveliness"))
             proxied = f"{roots[2]}/v1"
             ways["two calls, LiteLLM proxy"] = (two_calls(proxied, False), two_calls(proxied, True))
+        instant = recipe(folder, base, "instant-")
+        pid = stack.enter_context(process([*command, str(instant), "--port", ports[3]], f"{roots[3]}/healthz"))
         measure(ways)
+        measure_instant(base, f"{roots[3]}/v1")
         if options.requests_for_memory:
-            instant = recipe(folder, base, "instant-")
-            pid = stack.enter_context(process([*command, str(instant), "--port", ports[3]], f"{roots[3]}/healthz"))
             measure_memory(f"{roots[3]}/v1", pid, options.requests_for_memory)
 
 
