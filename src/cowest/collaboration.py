@@ -60,15 +60,27 @@ class Collaboration:
 
     async def draft(self, query: str, sample_index: int = 0) -> Completion:
         """y ~ pi_w(y | x), Algorithm 1 line 12."""
-        return await self.ask("weak", self.format.template, {"query": query}, sample_index)
+        return await self.weak.complete(self.draft_request(query, sample_index))
 
     async def solo(self, query: str, sample_index: int = 0, template: str = "solo_chain_of_thought") -> Completion:
         """z ~ pi_s(z | x): the strong model alone, by default with chain of thought (Algorithm 1 line 9)."""
-        return await self.ask("strong", template, {"query": query}, sample_index)
+        return await self.strong.complete(self.solo_request(query, sample_index, template))
 
     async def refine(self, query: str, draft: str, sample_index: int = 0) -> Completion:
         """y* ~ pi_s(y* | x, y): the strong model given the draft (Algorithm 1 line 13)."""
-        return await self.ask("strong", "refine", {"query": query, "draft": draft}, sample_index)
+        return await self.strong.complete(self.refine_request(query, draft, sample_index))
+
+    def draft_request(self, query: str, sample_index: int = 0) -> ChatRequest:
+        """What the weak model is sent for a draft."""
+        return self._request(self.weak_sampling, self.format.template, sample_index, query=query)
+
+    def solo_request(self, query: str, sample_index: int = 0, template: str = "solo_chain_of_thought") -> ChatRequest:
+        """What the strong model is sent when it answers alone."""
+        return self._request(self.strong_sampling, template, sample_index, query=query)
+
+    def refine_request(self, query: str, draft: str, sample_index: int = 0) -> ChatRequest:
+        """What the strong model is sent with a draft."""
+        return self._request(self.strong_sampling, "refine", sample_index, query=query, draft=draft)
 
     async def exchange(self, query: str, sample_index: int = 0) -> Exchange:
         """Algorithm 2: a draft, the refined output, and the answer in it."""
@@ -102,10 +114,12 @@ class Collaboration:
         model, sampling = (self.weak, self.weak_sampling) if role == "weak" else (self.strong, self.strong_sampling)
         if max_tokens is not None:
             sampling = sampling.model_copy(update={"max_tokens": min(max_tokens, sampling.max_tokens or max_tokens)})
-        request = ChatRequest(
+        return await model.complete(self._request(sampling, template, sample_index, **values))
+
+    def _request(self, sampling: Sampling, template: str, sample_index: int, **values: str) -> ChatRequest:
+        return ChatRequest(
             messages=self.prompts.render(template, **values),
             sampling=sampling,
             sample_index=sample_index,
             prompt_version=self.prompts.version(template),
         )
-        return await model.complete(request)

@@ -340,15 +340,30 @@ class Pipeline:
             num_in_flight=self._num_in_flight(examples),
         )
 
-    def collaboration(self) -> Collaboration:
-        """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model."""
-        strong = self._open(self.recipe.strong, "strong")
-        return self._collaboration_of(strong)(self._open(self._weak_after_round(self.num_rounds_done()), "weak"))
+    def collaboration(self, *, kept: bool = True) -> Collaboration:
+        """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.
+
+        A weak model on a server is taken as it is. Calls are made at once, also where the recipe says `batch`.
+
+        Args:
+            kept: whether calls are found in the ledger and kept there.
+        """
+        configs = {"weak": self._weak_after_round(self.num_rounds_done()), "strong": self.recipe.strong}
+        weak, strong = (
+            open_model(
+                config.model_copy(update={"batch": False}),
+                role=role,
+                ledger=self.ledger if kept else None,
+                seed=self.recipe.seed,
+            )
+            for role, config in configs.items()
+        )
+        return self._collaboration_of(strong)(weak)
 
     def num_rounds_done(self) -> int:
         """How many rounds of alignment are finished."""
         number = 0
-        while self._align_is_done(number + 1):
+        while self.recipe.weak.provider == "local" and self._align_is_done(number + 1):
             number += 1
         return number
 

@@ -14,6 +14,7 @@ from cowest.judge import JUDGE_SAMPLING, JudgeConfig
 from cowest.models.config import ModelConfig
 from cowest.plugins import resolve_path
 from cowest.retrieval import RetrievalConfig
+from cowest.service import ServeConfig
 from cowest.stages.align import AlignConfig
 from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig
@@ -107,6 +108,7 @@ class Recipe(Record):
     retrieval: RetrievalConfig = RetrievalConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     bench: BenchConfig = BenchConfig()
+    serve: ServeConfig = ServeConfig()
     prompts: str | None = None
     ledger: str | None = Field(default=None, min_length=1, pattern=r"^[^\x00]*$")
     cowest_version: str | None = None

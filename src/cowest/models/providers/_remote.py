@@ -95,10 +95,19 @@ class RemoteModel(ABC, Generic[Client]):
         except CompletionError as error:
             error.may_be_billed = True  # the endpoint did answer
             raise
-        if self._key != NO_KEY and self._key in completion.text:
-            # A server that sends back what it was sent must not get the key written into ledger and results.
-            completion = completion.model_copy(update={"text": completion.text.replace(self._key, "[key]")})
+        # A server that sends back what it was sent must not get the key written into ledger and results.
+        if (text := self.without_key(completion.text)) != completion.text:
+            completion = completion.model_copy(update={"text": text})
         return completion
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is sent, that a server could send back."""
+        return self._key != NO_KEY
+
+    def without_key(self, text: str) -> str:
+        """What a server sent, without the key."""
+        return text.replace(self._key, "[key]") if self.has_key else text
 
     async def close(self) -> None:
         """Closes the connections of this event loop; those of others close when their loops end."""

@@ -1,0 +1,6 @@
+"""The pair behind an OpenAI-compatible endpoint."""
+
+from cowest.serving.app import make_app
+from cowest.serving.running import api_key, serve, warm_up
+
+__all__ = ["api_key", "make_app", "serve", "warm_up"]

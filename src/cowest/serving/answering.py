@@ -1,0 +1,211 @@
+"""draft -> refine for a client: both models, or the one that is left when the other fails."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from cowest.collaboration import Collaboration
+from cowest.errors import CowestError
+from cowest.service import ServeConfig
+from cowest.serving.conversation import Call, Conversation
+from cowest.serving.metrics import Metrics
+from cowest.serving.upstream import Upstream
+from cowest.serving.wire import Json, UpstreamError, chunks_of, joint_usage, reply_of, usage_json
+from cowest.types import Completion
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Draft:
+    """What became of the weak model's part; `completion` is None where there is none."""
+
+    completion: Completion | None = None
+    failure: str | None = None
+    latency_s: float = 0.0
+
+
+@dataclass
+class Reply:
+    """An answer on its way to a client: whole, or the chunks of a stream of which the first has come.
+
+    Attributes:
+        id: of the answer.
+        whole: the answer's JSON; None for a stream.
+        chunks: the stream; to be closed by whoever takes it.
+        draft: the weak model's part in it; None where it was not asked.
+        missing: the model that failed, where the other's answer is given: "weak" or "strong".
+        answer_s: seconds from the draft to the whole answer, or to its first chunk.
+        text: the answer's text (of its first choice), complete when a stream has ended.
+        usage: tokens by model, where told.
+    """
+
+    id: str
+    whole: Json | None = None
+    chunks: AsyncGenerator[Json] | None = None
+    draft: Draft | None = None
+    missing: str | None = None
+    answer_s: float = 0.0
+    text: str = ""
+    usage: dict[str, Json | None] = field(default_factory=dict)
+
+
+class Answering:
+    """Answers calls with the pair as it was trained and measured.
+
+    Under the run's name a call is answered by both models, as `collaborate` is measured; under NAME:weak and
+    NAME:strong by one of them with the template of `weak_only` and `strong_only`. The weak model's sampling is the
+    recipe's; a call's fields go to the model that answers.
+
+    Args:
+        collaboration: templates, sampling and the weak model.
+        weak, strong: the models as they answer a client.
+    """
+
+    def __init__(
+        self, collaboration: Collaboration, weak: Upstream, strong: Upstream, config: ServeConfig, metrics: Metrics
+    ) -> None:
+        self._collaboration = collaboration
+        self._weak = weak
+        self._strong = strong
+        self._config = config
+        self._metrics = metrics
+
+    async def answer(self, call: Call, id: str) -> Reply:
+        """Answers a call; of a stream, returns when its first chunk has come.
+
+        Raises:
+            APIError: the call is refused, or the model that is needed failed.
+        """
+        conversation, pair = call.conversation, self._collaboration
+        upstream = self._weak if call.part == "weak" else self._strong
+        upstream.check(call.fields)
+        reply = Reply(id)
+        if call.part == "weak":
+            turns = conversation.for_weak(pair.draft_request(conversation.query).messages)
+            messages = [turn.model_dump() for turn in turns]
+        elif call.part == "strong":
+            messages = conversation.for_strong(pair.solo_request(conversation.query).messages)
+        else:
+            reply.draft = await self._draft(conversation)
+            messages = self._refine(conversation, reply)
+        started = time.perf_counter()
+        try:
+            await self._ask(upstream, messages, call, reply)
+        except UpstreamError as error:
+            if self._config.on_strong_failure == "error" or reply.draft is None or reply.draft.completion is None:
+                raise
+            self._fall_back_on(reply.draft.completion, call, reply, error)
+        reply.answer_s = time.perf_counter() - started
+        return reply
+
+    async def _draft(self, conversation: Conversation) -> Draft:
+        request = self._collaboration.draft_request(conversation.query)
+        request = request.model_copy(update={"messages": conversation.for_weak(request.messages)})
+        started = time.perf_counter()
+        completion, failure = None, None
+        try:
+            async with asyncio.timeout(self._config.draft_deadline_s):
+                completion = await self._collaboration.weak.complete(request)
+        except TimeoutError:
+            failure = "deadline"
+        except Exception as error:  # a GPU that is out of memory is no CowestError, and the strong model can answer
+            failure = "failed" if isinstance(error, CowestError) else "crashed"
+            _LOG.error("no draft: %s", type(error).__name__)
+        latency_s = time.perf_counter() - started
+        self._metrics.drafts.observe(latency_s)
+        return Draft(completion, failure, latency_s)
+
+    def _refine(self, conversation: Conversation, reply: Reply) -> list[Json]:
+        """What the strong model is sent: query and draft, or the query alone where there is no draft."""
+        draft, pair = reply.draft, self._collaboration
+        if draft is None or draft.completion is None:
+            reply.missing = "weak"
+            self._metrics.degraded.labels("weak", draft.failure if draft else "").inc()
+            return conversation.for_strong(pair.solo_request(conversation.query).messages)
+        self._take_down("weak", usage_json(draft.completion.usage), reply)
+        return conversation.for_strong(pair.refine_request(conversation.query, draft.completion.text).messages)
+
+    async def _ask(self, upstream: Upstream, messages: list[Json], call: Call, reply: Reply) -> None:
+        if not call.stream:
+            self._finish(await upstream.complete(messages, call.fields), call, reply)
+            return
+        chunks = upstream.stream(messages, call.fields)
+        try:
+            first = await anext(chunks)
+        except StopAsyncIteration:
+            raise UpstreamError(502, "The model sent nothing.", code="upstream_cut_off") from None
+        except BaseException:
+            await chunks.aclose()
+            raise
+        reply.chunks = self._relay(first, chunks, call, reply)
+
+    def _fall_back_on(self, draft: Completion, call: Call, reply: Reply, error: UpstreamError) -> None:
+        reply.missing = "strong"
+        self._metrics.degraded.labels("strong", error.code or "failed").inc()
+        # Its tokens are counted already, and no other model wrote any.
+        whole = reply_of([draft]) | {"usage": None}
+        if call.stream:
+            first, *rest = chunks_of(whole)
+            reply.chunks = self._relay(first, _each(rest), call, reply)
+        else:
+            self._finish(whole, call, reply)
+
+    def _finish(self, whole: Json, call: Call, reply: Reply) -> None:
+        self._count(whole.get("usage"), call, reply)
+        reply.whole = whole | self._names(call, reply) | {"usage": joint_usage(reply.usage)}
+        reply.whole |= self._shown(call, reply)
+        reply.text = whole["choices"][0]["message"].get("content") or ""
+
+    async def _relay(self, first: Json, rest: AsyncGenerator[Json], call: Call, reply: Reply) -> AsyncGenerator[Json]:
+        """The chunks under this server's names; usage is held back to the end, and stays away if not asked for."""
+        names, shown = self._names(call, reply), self._shown(call, reply)
+        usage, texts = None, []
+        try:
+            chunk: Json | None = first
+            while chunk is not None:
+                usage = chunk.get("usage") or usage
+                if chunk["choices"] or "usage" not in chunk:
+                    texts += [_text(choice) for choice in chunk["choices"] if choice.get("index") == 0]
+                    yield {name: value for name, value in chunk.items() if name != "usage"} | names | shown
+                    shown = {}
+                chunk = await anext(rest, None)
+        finally:
+            await rest.aclose()
+            reply.text = "".join(texts)
+            self._count(usage, call, reply)
+        if call.include_usage:
+            yield {"object": "chat.completion.chunk", **names, "choices": [], "usage": joint_usage(reply.usage)}
+
+    def _names(self, call: Call, reply: Reply) -> Json:
+        return {"id": reply.id, "model": call.model, "created": int(time.time())}
+
+    def _shown(self, call: Call, reply: Reply) -> Json:
+        """The draft, for a client who asked for it."""
+        if not call.wants_draft or reply.draft is None:
+            return {}
+        completion = reply.draft.completion
+        shown = {"draft": completion.text, "finish_reason": completion.finish_reason} if completion else {"draft": None}
+        return {"cowest": shown}
+
+    def _count(self, usage: Json | None, call: Call, reply: Reply) -> None:
+        """Takes down the tokens of the model that answered; the draft's are there already."""
+        if reply.missing != "strong":
+            self._take_down("weak" if call.part == "weak" else "strong", usage, reply)
+
+    def _take_down(self, role: str, usage: Json | None, reply: Reply) -> None:
+        reply.usage[role] = usage
+        for kind in ("prompt", "completion"):
+            self._metrics.tokens.labels(role, kind).inc((usage or {}).get(f"{kind}_tokens") or 0)
+
+
+def _text(choice: Json) -> str:
+    delta = choice.get("delta")
+    return (delta.get("content") if isinstance(delta, dict) else None) or ""
+
+
+async def _each(chunks: list[Json]) -> AsyncGenerator[Json]:
+    for chunk in chunks:
+        yield chunk

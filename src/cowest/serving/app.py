@@ -1,0 +1,223 @@
+"""The endpoint as an ASGI application: its routes, how much it takes on at once, and what it logs."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cowest import plugins
+from cowest.collaboration import Collaboration
+from cowest.errors import InputError
+from cowest.models import ModelConfig
+from cowest.models.providers.openai import OpenAIModel
+from cowest.recipe import Recipe
+from cowest.service import ServeConfig
+from cowest.serving.answering import Answering
+from cowest.serving.conversation import Call, Part, parse
+from cowest.serving.exchange import ClientGone, Exchange, error_response, read_body, unless_gone
+from cowest.serving.guard import Guard
+from cowest.serving.metrics import Metrics
+from cowest.serving.record import TrafficRecord
+from cowest.serving.upstream import PassThrough, Upstream, WholeText
+from cowest.serving.wire import APIError
+
+_LOG = logging.getLogger("cowest.serving")
+_EXPIRE_EVERY_S = 3600
+_RETRY_AFTER_S = 1
+"""What a client is told to wait when there is no room: a slot is free when any answer ends."""
+
+
+def make_app(recipe: Recipe, collaboration: Collaboration, *, key: str | None = None) -> Starlette:
+    """The endpoint of a run.
+
+    Args:
+        recipe: names the run, the models' limits and `serve`.
+        collaboration: the pair; the models in it keep no ledger.
+        key: the bearer token that is asked for; None asks for none, and answers requests to loopback names only.
+
+    Raises:
+        InputError: a model cannot be served as the recipe says.
+    """
+    return _Endpoint(recipe, collaboration, key).app
+
+
+class _Endpoint:
+    def __init__(self, recipe: Recipe, collaboration: Collaboration, key: str | None) -> None:
+        name = Path(recipe.run).absolute().name
+        self._models: dict[str, Part] = {name: "both", f"{name}:weak": "weak", f"{name}:strong": "strong"}
+        self._config = recipe.serve
+        self._collaboration = collaboration
+        for role, config in {"weak": recipe.weak, "strong": recipe.strong}.items():
+            _refuse_budget(config, role)
+        self._metrics = Metrics()
+        weak = WholeText(collaboration.weak, collaboration.weak_sampling, timeout_s=recipe.weak.timeout_s)
+        self._strong = _strong(recipe.strong, collaboration, self._config)
+        self._answering = Answering(collaboration, weak, self._strong, self._config, self._metrics)
+        self._record = _record(recipe)
+        self._in_flight = 0
+        self._created = int(time.time())
+        routes = [
+            Route("/healthz", self._healthz),
+            Route("/metrics", self._show_metrics),
+            Route("/v1/models", self._list_models),
+            Route("/v1/models/{name:path}", self._show_model),
+            Route("/v1/chat/completions", _AsIs(self._chat), methods=["POST"]),
+        ]
+        self.app = Starlette(routes=routes, lifespan=self._life, exception_handlers={HTTPException: _http_error})
+        self.app.add_middleware(Guard, key=key)
+
+    @contextlib.asynccontextmanager
+    async def _life(self, app: Starlette) -> AsyncIterator[None]:
+        await self._strong.open()
+        expiring = asyncio.create_task(self._expire())
+        try:
+            yield
+        finally:
+            expiring.cancel()
+            await asyncio.gather(expiring, return_exceptions=True)
+            await self._collaboration.weak.close()
+            await self._strong.close()
+
+    async def _expire(self) -> None:
+        while self._record is not None:
+            await asyncio.sleep(_EXPIRE_EVERY_S)
+            try:
+                self._record.expire()
+            except OSError as error:
+                _LOG.error("old records could not be deleted: %s", error.strerror)
+
+    async def _healthz(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def _show_metrics(self, request: Request) -> Response:
+        return Response(self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _list_models(self, request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [self._model(name) for name in self._models]})
+
+    async def _show_model(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in self._models:
+            return error_response(
+                APIError(404, f"The model {name!r} is not here.", code="model_not_found", param="model")
+            )
+        return JSONResponse(self._model(name))
+
+    def _model(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": self._created, "owned_by": "cowest"}
+
+    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(send, self._config.slow_client_s)
+        model, outcome = "", "refused"
+        try:
+            if self._in_flight >= self._config.max_concurrency:
+                raise APIError(429, "The server is busy. Try again.", code="overloaded", retry_after_s=_RETRY_AFTER_S)
+            self._in_flight += 1
+            self._metrics.in_flight.set(self._in_flight)
+            try:
+                headers = Request(scope).headers
+                raw = await read_body(headers.get("content-type", ""), receive, self._config)
+                call = parse(raw, self._models, wants_draft=headers.get("x-cowest-draft") == "1")
+                model = call.model
+                outcome = await unless_gone(receive, self._answer(call, exchange))
+            finally:
+                self._in_flight -= 1
+                self._metrics.in_flight.set(self._in_flight)
+        except APIError as error:
+            outcome = "refused" if error.status < 500 else "failed"
+            with contextlib.suppress(ClientGone):
+                await exchange.fail(error)
+        except ClientGone:  # uvicorn closes a connection whose answer ends before its end
+            outcome = "gone"
+        except Exception as error:
+            # Its message may hold what a client wrote; its place in the code does not.
+            outcome = "failed"
+            _LOG.error("%s: %s", exchange.id, _place(error))
+            with contextlib.suppress(ClientGone):
+                await exchange.fail(APIError(500, "The server failed. Its log says where.", code="internal_error"))
+        finally:
+            seconds = time.perf_counter() - exchange.started
+            self._metrics.requests.labels(model, outcome).inc()
+            if outcome in ("ok", "degraded"):
+                self._metrics.answers.observe(seconds)
+            _LOG.info("%s %s %s %s %.3f s", exchange.id, model or "-", outcome, exchange.status, seconds)
+
+    async def _answer(self, call: Call, exchange: Exchange) -> str:
+        reply = await self._answering.answer(call, f"chatcmpl-{exchange.id}")
+        self._metrics.first_tokens.observe(time.perf_counter() - exchange.started)
+        if reply.whole is not None:
+            await exchange.send_whole(reply)
+        else:
+            await exchange.send_stream(reply)
+        if self._record is not None and not exchange.broken:
+            try:
+                self._record.add(call, reply)
+            except OSError as error:
+                self._metrics.record_failures.inc()
+                _LOG.error("%s could not be recorded: %s", exchange.id, error.strerror)
+        if exchange.broken:
+            return "failed"
+        return "degraded" if reply.missing else "ok"
+
+
+class _AsIs:
+    """Lets a route be an ASGI application of its own; Starlette would take a function for one of requests."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+def _strong(config: ModelConfig, collaboration: Collaboration, serve: ServeConfig) -> Upstream:
+    """The strong model as it answers clients: passed through where the endpoint speaks the clients' own language."""
+    if config.redact is None and config.provider in ("openai", "azure"):
+        provider = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, 0)
+        if isinstance(provider, OpenAIModel):
+            return PassThrough(
+                provider,
+                collaboration.strong_sampling,
+                options=config.options,
+                timeout_s=config.timeout_s,
+                stall_s=serve.stall_s,
+            )
+    return WholeText(collaboration.strong, collaboration.strong_sampling, timeout_s=config.timeout_s)
+
+
+def _record(recipe: Recipe) -> TrafficRecord | None:
+    config = recipe.serve.record
+    if config is None:
+        return None
+    return TrafficRecord(Path(config.folder or Path(recipe.run) / "traffic"), config.keep_days)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return error_response(APIError(error.status_code, f"{request.method} {request.url.path}: {error.detail}."))
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    return f"{type(error).__name__}{where}"
+
+
+def _refuse_budget(config: ModelConfig, role: str) -> None:
+    if config.budget_usd is not None:
+        raise InputError(
+            f"{role}.budget_usd caps what a run spends, and serve keeps no count over its restarts. Say that this is "
+            f"wanted: {role}.budget_usd=null, and set a limit at the endpoint."
+        )

@@ -1,0 +1,158 @@
+"""A request as it came in, checked, and the conversations that the two models are sent for it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cowest.serving.wire import APIError, Json
+from cowest.types import Message
+
+Part = Literal["both", "weak", "strong"]
+
+MAX_CHOICES = 128
+
+ROUTING_FIELDS = frozenset(
+    "api_base api_key api_type api_version base_url custom_llm_provider default_headers endpoint extra_body "
+    "extra_headers fallbacks headers litellm_params model_list models organization organization_id route "
+    "user_config".split()
+)
+"""What gateways read as another endpoint, key or model. Those are the recipe's alone."""
+
+_ROLES: dict[str, Literal["system", "user", "assistant"]] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
+
+
+class Conversation:
+    """The messages of a request. Its query is the text of the last user message.
+
+    Args:
+        messages: as the client sent them.
+
+    Raises:
+        APIError: they are no conversation, or no user message with text is among them.
+    """
+
+    def __init__(self, messages: Any) -> None:
+        is_list = isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
+        if not is_list or not all(isinstance(message.get("role"), str) for message in messages):
+            raise APIError(400, "messages must be a list of objects with a role.", param="messages")
+        asked = [index for index, message in enumerate(messages) if message["role"] == "user"]
+        self.messages: list[Json] = messages
+        self.index = asked[-1] if asked else -1
+        self.query = _text(messages[self.index].get("content")) if asked else ""
+        if not self.query.strip():
+            raise APIError(400, "messages need a user message, and the last one needs text.", param="messages")
+
+    @property
+    def earlier(self) -> tuple[Message, ...]:
+        """The texts before the query, as a model that knows neither tools nor images can read them."""
+        turns = (
+            Message(role=_ROLES[message["role"]], content=_text(message.get("content")))
+            for message in self.messages[: self.index]
+            if message["role"] in _ROLES
+        )
+        return tuple(turn for turn in turns if turn.content)
+
+    def for_weak(self, rendered: Sequence[Message]) -> tuple[Message, ...]:
+        """The conversation with a template in place of the query; what came after the query is left out."""
+        return (*self.earlier, *rendered)
+
+    def for_strong(self, rendered: Sequence[Message]) -> list[Json]:
+        """The conversation with a template in place of the query; all else stays as the client sent it."""
+        (wrapped,) = rendered
+        before = self.messages[self.index]
+        content: Any = wrapped.content
+        if isinstance(before["content"], list):
+            others = [part for part in before["content"] if part.get("type") != "text"]
+            content = [{"type": "text", "text": wrapped.content}, *others]
+        message = {"role": "user", "content": content} | {
+            key: value for key, value in before.items() if key not in ("role", "content")
+        }
+        return [*self.messages[: self.index], message, *self.messages[self.index + 1 :]]
+
+
+def _text(content: Any) -> str:
+    """The text of a message; of one in parts, that of its text parts."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
+        raise APIError(400, "A message's content must be a text or a list of parts.", param="messages")
+    texts = [part.get("text") for part in content if part.get("type") == "text"]
+    if not all(isinstance(text, str) for text in texts):
+        raise APIError(400, "A part of type text needs a text.", param="messages")
+    return "\n".join(str(text) for text in texts)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to be answered.
+
+    Attributes:
+        model: the id that was asked for.
+        part: which models answer under that id.
+        fields: of the request, without model, messages and stream; null ones are left out.
+        wants_draft: whether the answer is to hold the draft.
+    """
+
+    model: str
+    part: Part
+    conversation: Conversation
+    fields: Json
+    stream: bool
+    wants_draft: bool
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream is to end with a chunk of usage."""
+        options = self.fields.get("stream_options")
+        return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
+def parse(raw: bytes, models: dict[str, Part], *, wants_draft: bool = False) -> Call:
+    """Reads the body of a request.
+
+    Raises:
+        APIError: it is no JSON object, names a model that is not there, or has a field that is refused.
+    """
+    body = _object(raw)
+    model = body.pop("model", None)
+    if not isinstance(model, str):
+        raise APIError(400, "model must be one of: " + ", ".join(models) + ".", param="model")
+    if model not in models:
+        known = ", ".join(models)
+        raise APIError(404, f"The model {model!r} is not here: {known}.", code="model_not_found", param="model")
+    conversation = Conversation(body.pop("messages", None))
+    stream = body.pop("stream", None) or False
+    if not isinstance(stream, bool):
+        raise APIError(400, "stream must be true or false.", param="stream")
+    fields = {name: value for name, value in body.items() if value is not None}
+    for name in sorted(ROUTING_FIELDS & fields.keys()):
+        raise APIError(400, f"{name} is not taken from requests.", param=name)
+    if "stream_options" in fields and not stream:
+        raise APIError(400, "stream_options goes with stream: true.", param="stream_options")
+    count = fields.get("n", 1)
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_CHOICES:
+        raise APIError(400, f"n must be a whole number from 1 to {MAX_CHOICES}.", param="n")
+    return Call(model, models[model], conversation, fields, stream, wants_draft)
+
+
+def _object(raw: bytes) -> Json:
+    try:
+        body = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        if b"\\ud" in raw.lower():
+            # Half a surrogate pair is legal JSON, but no text: no tokenizer and no endpoint takes it.
+            json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise APIError(400, "The body is not JSON in UTF-8.") from None
+    if not isinstance(body, dict):
+        raise APIError(400, "The body must be a JSON object.")
+    return body
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)

@@ -1,0 +1,59 @@
+"""Who may call: the bearer of the key; without a key, who calls this machine by a loopback name."""
+
+import hmac
+import ipaddress
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cowest.serving.exchange import error_response
+from cowest.serving.wire import APIError
+
+
+class Guard:
+    """Answers for an application to whom it must not; health is anyone's to ask.
+
+    Without a key a web page must still be kept out, whose scripts can reach loopback under a name of their own.
+
+    Args:
+        key: the bearer token; None where this machine alone can call.
+    """
+
+    def __init__(self, app: ASGIApp, key: str | None) -> None:
+        self._app = app
+        self._expected = None if key is None else f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, or refuses it."""
+        if (
+            scope["type"] == "http"
+            and scope["path"] != "/healthz"
+            and (refusal := self._refusal(dict(scope["headers"])))
+        ):
+            await error_response(refusal)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, headers: dict[bytes, bytes]) -> APIError | None:
+        if self._expected is None:
+            host = headers.get(b"host", b"").decode("latin-1")
+            return None if is_loopback(_without_port(host)) else APIError(403, "Only loopback names are served here.")
+        given = headers.get(b"authorization", b"")
+        if hmac.compare_digest(given, self._expected):
+            return None
+        return APIError(401, "Incorrect API key provided.", code="invalid_api_key")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]

@@ -1,0 +1,83 @@
+"""Traffic that a user chose to keep: queries, drafts and answers, a JSONL file a day, deleted by age.
+
+A row is one that the `jsonl` task reads once somebody has written the right answer into its `answer`.
+"""
+
+import datetime
+import errno
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from cowest.errors import InputError
+from cowest.serving.answering import Reply
+from cowest.serving.conversation import Call
+
+_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+class TrafficRecord:
+    """A folder of recorded traffic; its files are its owner's to read.
+
+    Args:
+        folder: made where there is none.
+        keep_days: a day's file is deleted this many days after that day.
+        today: the date (UTC); replaced in tests.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, keep_days: int, today: Callable[[], datetime.date] = _today) -> None:
+        self.folder = folder
+        self._keep_days = keep_days
+        self._today = today
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"serve.record.folder {str(folder)!r} cannot be made: {error.strerror}.") from error
+        if not os.access(folder, os.W_OK):
+            raise InputError(f"serve.record.folder {str(folder)!r} may not be written. Give another.")
+        self.expire()
+
+    def add(self, call: Call, reply: Reply) -> None:
+        """Appends one answered call.
+
+        Raises:
+            OSError: the disk is full, or the folder is gone.
+        """
+        conversation, draft = call.conversation, reply.draft
+        row = {
+            "id": reply.id,
+            "model": call.model,
+            "question": conversation.query,
+            "context": "\n\n".join(f"{turn.role}: {turn.content}" for turn in conversation.earlier),
+            "draft": draft.completion.text if draft and draft.completion else None,
+            "output": reply.text,
+            "missing": reply.missing,
+            "answer": None,
+        }
+        line = (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+        path = self.folder / f"{self._today().isoformat()}.jsonl"
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            size = os.fstat(file).st_size
+            if os.write(file, line) < len(line):
+                os.ftruncate(file, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(file)
+
+    def expire(self) -> None:
+        """Deletes the files that are too old; other files in the folder are left alone."""
+        first_kept = self._today() - datetime.timedelta(days=self._keep_days)
+        for path in self.folder.iterdir():
+            named = _NAME.fullmatch(path.name)
+            if named and named[1] < first_kept.isoformat():
+                path.unlink(missing_ok=True)

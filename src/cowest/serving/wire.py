@@ -1,0 +1,109 @@
+"""OpenAI's wire format: errors, whole replies, the chunks of a stream, and usage."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cowest.errors import CowestError
+from cowest.types import Completion, Usage
+
+Json = dict[str, Any]
+
+DONE = b"data: [DONE]\n\n"
+
+_KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+class APIError(CowestError):
+    """What a client is told when its request fails.
+
+    Attributes:
+        status: of HTTP.
+        code, param: as OpenAI's error objects have them.
+        retry_after_s: seconds that the client is asked to wait.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+    @property
+    def body(self) -> Json:
+        """The error object."""
+        kind = _KINDS.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
+        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+
+class UpstreamError(APIError):
+    """A model did not answer, through no fault of the request."""
+
+
+def encode(data: Json) -> bytes:
+    """JSON in ASCII, since a model may write half a surrogate pair, which UTF-8 cannot hold."""
+    return json.dumps(data, separators=(",", ":")).encode("ascii")
+
+
+def event(data: Json) -> bytes:
+    """One server-sent event."""
+    return b"data: " + encode(data) + b"\n\n"
+
+
+def reply_of(completions: Sequence[Completion]) -> Json:
+    """A whole reply whose choices are these completions; id, model and time are put in where it leaves."""
+    usage = Usage(
+        # Choices of one request share its prompt.
+        prompt_tokens=completions[0].usage.prompt_tokens,
+        completion_tokens=sum(completion.usage.completion_tokens for completion in completions),
+    )
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", "content": completion.text},
+            "logprobs": None,
+            "finish_reason": completion.finish_reason,
+        }
+        for index, completion in enumerate(completions)
+    ]
+    return {"object": "chat.completion", "choices": choices, "usage": usage_json(usage)}
+
+
+def chunks_of(reply: Json) -> Iterator[Json]:
+    """A whole reply as the chunks of a stream: each choice's text in one, then its end; last the usage."""
+    for choice in reply["choices"]:
+        yield _chunk(choice["index"], choice["message"], None)
+        yield _chunk(choice["index"], {}, choice["finish_reason"])
+    yield {"object": "chat.completion.chunk", "choices": [], "usage": reply["usage"]}
+
+
+def _chunk(index: int, delta: Json, finish_reason: str | None) -> Json:
+    choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    return {"object": "chat.completion.chunk", "choices": [choice]}
+
+
+def usage_json(usage: Usage) -> Json:
+    """Tokens as OpenAI counts them."""
+    return {**usage.model_dump(), "total_tokens": usage.prompt_tokens + usage.completion_tokens}
+
+
+def joint_usage(parts: Mapping[str, Json | None]) -> Json:
+    """The usage of several models by role: their sums, with the parts under `cowest`; None where one gave no count.
+
+    Details of the strong model's usage (cached tokens, reasoning tokens) stay as they are.
+    """
+    sums = {
+        name: sum((part or {}).get(name) or 0 for part in parts.values())
+        for name in ("prompt_tokens", "completion_tokens")
+    }
+    total = {"total_tokens": sums["prompt_tokens"] + sums["completion_tokens"]}
+    return {**(parts.get("strong") or {}), **sums, **total, "cowest": dict(parts)}
