@@ -158,7 +158,7 @@ class RunFolder:
     @property
     def sft(self) -> Path:
         """The SFT adapter and its metrics."""
-        return self.path / "sft"
+        return _owned(self.path / "sft")
 
     @property
     def annotator(self) -> Path:
@@ -167,7 +167,7 @@ class RunFolder:
 
     def round(self, number: int) -> Path:
         """The folder of a round, counted from 1."""
-        return self.path / f"round-{number}"
+        return _owned(self.path / f"round-{number}")
 
     def feedback(self, number: int) -> Path:
         """Graded drafts and pairs of a round."""
@@ -214,3 +214,11 @@ class RunFolder:
                     f"Another process is at work in the run folder {str(self.path)!r}. Wait for it, or name another."
                 ) from error
             yield
+
+
+def _owned(path: Path) -> Path:
+    """`path`, or where it leads if it is a link, written as the run that owns it does.
+
+    A model's name is part of the ledger's key: under another name its replies would not be found.
+    """
+    return Path(os.path.normpath(path.parent / path.readlink())) if path.is_symlink() else path

@@ -119,11 +119,11 @@ def _prepare(cell: Cell, folder: runs.RunFolder, run: runs.RunFolder, shared: di
         runs.write_text(folder.path / ".run-id", f"{run.id}\n")
     source = shared.get(_sft_key(cell.recipe))
     if source is not None and (source / DONE_MARKER).is_file():
-        _link(folder.sft, source)
+        _link(folder.path / "sft", source)
     if not cell.trains:
         for number in range(1, cell.recipe.rounds + 1):
             if run.round(number).is_dir():
-                _link(folder.round(number), run.round(number))
+                _link(folder.path / f"round-{number}", run.round(number))
 
 
 def _link(place: Path, target: Path) -> None:
