@@ -209,5 +209,6 @@ async def test_calls_that_never_got_a_place_leave_no_trace_in_the_ledger(tmp_pat
             task.cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert any(isinstance(outcome, BudgetError) for outcome in outcomes)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:  # what is waiting to be written is written at the end
         assert ledger.open_requests("strong") == []
         assert ledger.counts() == {"strong": sum(isinstance(outcome, Completion) for outcome in outcomes)}

@@ -26,10 +26,9 @@ def write_parquet(pairs: Path, target: Path) -> int:
     except ImportError as error:
         raise InputError(f"Parquet needs pyarrow ({error}). Install it: pip install 'cowest[train]'.") from error
     message = pa.struct([("role", pa.string()), ("content", pa.string())])
-    kinds = {str: pa.string(), int: pa.int64()}
+    kinds: dict[Any, Any] = {str: pa.string(), int: pa.int64(), int | None: pa.int64()}
     columns = [
-        (name, kinds.get(field.annotation, pa.list_(message)))  # type: ignore[arg-type]
-        for name, field in PreferencePair.model_fields.items()
+        (name, kinds.get(field.annotation, pa.list_(message))) for name, field in PreferencePair.model_fields.items()
     ]
     schema = pa.schema(columns)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -47,11 +47,14 @@ class Ledgered:
             if known is not None:
                 self.num_hits += 1
                 return known
-            await self.ledger.intend(key, self.role, self.name, request)
+            is_intended = False
             try:
+                await self.ledger.intend(key, self.role, self.name, request)
+                is_intended = True
                 completion = await self.model.complete(request)
             except BaseException as error:
-                if is_unsent(error):
+                # Who is cancelled while the intent is being written has sent nothing, but the intent gets there.
+                if is_unsent(error) or (not is_intended and isinstance(error, asyncio.CancelledError)):
                     await self.ledger.withdraw(key)
                 raise
             return await self.ledger.settle(key, completion)
