@@ -106,3 +106,10 @@ def test_the_endpoints_page_names_every_provider() -> None:
 
 def test_agents_page_is_short() -> None:
     assert len((ROOT / "AGENTS.md").read_text().splitlines()) <= 80
+
+
+def test_the_compose_file_holds_the_two_services() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    assert set(services) == {"weak", "cowest"}
+    overrides = [part for part in services["cowest"]["command"] if part.startswith("weak.")]
+    assert "weak.base_url=http://weak:8000/v1" in overrides
