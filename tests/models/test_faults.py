@@ -215,7 +215,8 @@ class TestFeedback:
         with pytest.raises(EndpointError) as caught:
             self.gather(tmp_path, after_twenty)
         assert caught.value.exit_status == 3
-        assert seen[0] <= 20 + 16
+        # The calls in flight, and what replies to them set off before the failure is heard; the clock decides how many.
+        assert seen[0] <= 20 + 2 * 16
         assert not (tmp_path / "pairs.jsonl").exists()
         # The address of the endpoint is part of a call's key, and the port is another now: only the result is equal.
         self.gather(tmp_path)
