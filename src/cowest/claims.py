@@ -46,7 +46,7 @@ def claim(stage: str, out: Path, inputs: dict[str, Any]) -> bool:
     before = runs.read_json(claimed)
     if not isinstance(before, dict):
         raise InputError(f"{str(claimed)!r} is not what a stage wrote there. Give another folder with run=....")
-    _refuse(stage, out, _differences(before, inputs))
+    _refuse(stage, out, differences(before, inputs))
     return False
 
 
@@ -59,7 +59,7 @@ def check(stage: str, out: Path, inputs: dict[str, Any]) -> None:
     claimed = out / "inputs.json"
     before = runs.read_json(claimed) if claimed.is_file() else None
     if isinstance(before, dict):
-        _refuse(stage, out, _differences({key: before.get(key) for key in inputs}, inputs))
+        _refuse(stage, out, differences({key: before.get(key) for key in inputs}, inputs))
 
 
 @contextlib.contextmanager
@@ -89,13 +89,14 @@ def _refuse(stage: str, out: Path, changed: list[str]) -> None:
         )
 
 
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """How two sets of inputs differ, a phrase for each key."""
     if isinstance(before, dict) and isinstance(now, dict):
         keys = sorted({*before, *now})
         return [
             line
             for key in keys
-            for line in _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
+            for line in differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
         ]
     if before == now:
         return []

@@ -26,6 +26,7 @@ from cowest.stages.align import align
 from cowest.stages.annotator import train_annotator
 from cowest.stages.evaluate import chosen, evaluate
 from cowest.stages.feedback import FeedbackConfig, draw, feedback, hold_back
+from cowest.stages.gate import calibrate
 from cowest.stages.sft import sft
 from cowest.tasks import Task, load_task
 from cowest.training import TrainedModel
@@ -339,6 +340,27 @@ class Pipeline:
             seed=recipe.seed,
             num_in_flight=self._num_in_flight(examples),
         )
+
+    def gate(self) -> dict[str, Any]:
+        """Learns `serve.gate` on the validation split with the pair as it is now; returns what gate.json holds."""
+        self._needs_one_process("gate")
+        recipe, task = self.recipe, self._checked_task
+        if (self.folder.sft / DONE_MARKER).is_file():
+            self._goes_on_from("sft", self.folder.sft, TRAINING_KEYS)
+        result = calibrate(
+            task.validation,
+            chosen(task.test, recipe.evaluate) if recipe.task.test is not None else (),
+            pair=self.collaboration(),
+            task=task,
+            config=recipe.serve.gate,
+            models={"weak": recipe.weak, "strong": recipe.strong},
+            out=self.folder.gate,
+            seed=recipe.seed,
+            num_in_flight=recipe.strong.max_concurrency,
+            say=self.say,
+        )
+        runs.write_text(self.folder.recipe, recipe.to_yaml())
+        return result
 
     def collaboration(self, *, kept: bool = True) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.
