@@ -93,7 +93,7 @@ def _fill(axes: "Axes", result: Mapping[str, Any]) -> None:
             f"always {_NAMES[arm]}",
             place,
             textcoords="offset points",
-            xytext=(0, -17) if is_right else (9, -4),
+            xytext=(0, -17) if arm == "both" else (-9 if is_right else 9, -4),
             ha="right" if is_right else "left",
             color=_GREY,
         )
@@ -147,7 +147,7 @@ def _held_out(found: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     return [
         "Chosen without the examples that they are tried on, policies for this aim come to "
         f"{words.percent(found['accuracy']['value'])} at {_cost(found['cost_per_query'], result)} per 1,000 queries, "
-        "which misses it: expect that, rather than what is fitted, or aim higher."
+        "which misses it: expect that rather than what is fitted, or leave a margin."
     ]
 
 

@@ -12,8 +12,9 @@ from cowest.serving.wire import Json
 from cowest.stages.gate import RESULT, made_for, unmet
 from cowest.types import Completion
 
-_SAMPLING = {"temperature", "top_p", "stream_options"}
 _LIMITS = ("max_completion_tokens", "max_tokens")
+_HARMLESS = WITHOUT_INFLUENCE | {"stop", "stream_options", "temperature", "top_p", *_LIMITS}
+"""Fields that leave a question what it was when the gate was calibrated; a draft must keep to the limits."""
 
 
 class Gate:
@@ -71,9 +72,7 @@ def _is_single_question(call: Call) -> bool:
     content = messages[0].get("content")
     is_text = isinstance(content, str) or all(part.get("type") == "text" for part in content or ())
     return is_text and all(
-        name in {"stop", *_LIMITS} | _SAMPLING | WITHOUT_INFLUENCE
-        or (name in NEUTRAL and value in NEUTRAL[name])
-        or (name == "n" and value == 1)
+        name in _HARMLESS or (name in NEUTRAL and value in NEUTRAL[name]) or (name == "n" and value == 1)
         for name, value in call.fields.items()
     )
 
