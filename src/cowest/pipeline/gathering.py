@@ -8,7 +8,7 @@ from cowest.annotators import RewardModel
 from cowest.collaboration import Collaboration
 from cowest.ledger import Ledger
 from cowest.models import ModelConfig
-from cowest.pipeline.belonging import ALIGN_KEYS, FEEDBACK_KEYS, SFT_KEYS, Belonging
+from cowest.pipeline.belonging import ON_ALIGN, ON_ANNOTATOR, ON_FEEDBACK, ON_SFT, Belonging, on_probe
 from cowest.pipeline.data import Data
 from cowest.pipeline.opening import Opening
 from cowest.pipeline.saying import Say, training_progress
@@ -64,12 +64,12 @@ class Gathering:
         recipe, stage = self._recipe, f"feedback, round {number}"
         weak = self._weak.after_round(number - 1)
         if number > 1:
-            self._belonging.goes_on_from(f"align, round {number - 1}", self._folder.align(number - 1), ALIGN_KEYS)
+            self._belonging.goes_on_from(f"align, round {number - 1}", self._folder.align(number - 1), ON_ALIGN)
         else:
-            self._belonging.goes_on_from("sft", self._folder.sft, SFT_KEYS)
+            self._belonging.goes_on_from("sft", self._folder.sft, ON_SFT)
         examples = draw(self._data.feedback(), recipe.feedback.queries, recipe.seed, number)
         out = self._folder.feedback(number)
-        if self._belonging.is_done(stage, out, FEEDBACK_KEYS, examples, marker="summary.json"):
+        if self._belonging.is_done(stage, out, ON_FEEDBACK, examples, marker="summary.json"):
             return
         self._gather(examples, weak, out, recipe.feedback, self._reward() if recipe.feedback.kind == RLWF else None)
         summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
@@ -84,8 +84,8 @@ class Gathering:
     def probe(self, number: int, examples: Sequence[Example], out: Path) -> list[GradedExample]:
         """Grades drafts of the weak model after round `number` as collaborative feedback does, leaving no call out."""
         weak = self._weak.after_round(number)
-        keys = ALIGN_KEYS if number else FEEDBACK_KEYS
-        if not self._belonging.is_done(f"probe after round {number}", out, keys, examples, marker="summary.json"):
+        stage, rests = f"probe after round {number}", on_probe(number)
+        if not self._belonging.is_done(stage, out, rests, examples, marker="summary.json"):
             whole = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None}
             self._gather(examples, weak, out, self._recipe.feedback.model_copy(update=whole))
         return [GradedExample.model_validate(row) for row in runs.read_jsonl(out / "graded.jsonl")]
@@ -96,7 +96,7 @@ class Gathering:
         self._weak.needs_weights("annotator")
         start = self._weak.after_round(0)
         examples = draw(self._data.sft(), recipe.feedback.queries, recipe.seed, round_number=0)
-        if not self._belonging.is_done("annotator", out, ALIGN_KEYS, examples, marker=DONE_MARKER):
+        if not self._belonging.is_done("annotator", out, ON_ANNOTATOR, examples, marker=DONE_MARKER):
             weak = self._opening.model(start, "weak")
             with claims.given_up_if_refused(out), progress_bar("annotator") as bar:
                 train_annotator(

@@ -10,7 +10,7 @@ from cowest.ledger import Ledger
 from cowest.methods import Setting, make_methods
 from cowest.models import ChatModel, open_model
 from cowest.models.tokens import TokenCounter
-from cowest.pipeline.belonging import EVALUATE_KEYS, TRAINING_KEYS, Belonging
+from cowest.pipeline.belonging import ON_EVALUATION, ON_TRAINING, Belonging
 from cowest.pipeline.data import Data
 from cowest.pipeline.opening import Opening
 from cowest.pipeline.saying import Say
@@ -55,14 +55,13 @@ class Measuring:
         recipe, out = self._recipe, self._folder.evaluate
         # Other data or another strong model may be measured with a trained weak model; another training may not.
         if (self._folder.sft / DONE_MARKER).is_file():
-            self._belonging.goes_on_from("sft", self._folder.sft, TRAINING_KEYS)
+            self._belonging.goes_on_from("sft", self._folder.sft, ON_TRAINING)
         examples = self._data.evaluation()
         results_file = out / "results.json"
-        inputs = self._belonging.inputs(EVALUATE_KEYS, examples) | {"rounds_done": len(self._weak.finished_rounds())}
+        inputs = self._belonging.inputs(ON_EVALUATION, examples) | {"rounds_done": len(self._weak.finished_rounds())}
         if self._retriever is not None:
             inputs["corpus"] = self._retriever.digest
-        inputs_file = out / "inputs.json"
-        if results_file.is_file() and inputs_file.is_file() and runs.read_json(inputs_file) == inputs:
+        if results_file.is_file() and self._belonging.is_made_from(out, ON_EVALUATION, inputs):
             results: dict[str, Any] = runs.read_json(results_file)
             failed = [name for name, row in results["methods"].items() if "failed" in row]
             if not failed:
@@ -75,7 +74,7 @@ class Measuring:
         methods = make_methods(recipe.evaluate.methods, self.setting(weak, strong))
         # Only now: what is wrong with the input must not cost the results that are there.
         results_file.unlink(missing_ok=True)
-        runs.write_json(inputs_file, inputs)
+        runs.write_json(out / "inputs.json", inputs)
         self._belonging.keep_recipe()
         num_in_flight = self._opening.num_in_flight(len(examples))
         return evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight)
