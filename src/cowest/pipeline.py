@@ -72,6 +72,8 @@ class Pipeline:
 
     def __enter__(self) -> Self:
         self.check_names()
+        for warning in self.prompts.unfenced:
+            self.say(warning)
         if distributed.is_main_process():
             self._exit.enter_context(self.folder.lock())
         return self
