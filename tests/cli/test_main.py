@@ -151,6 +151,16 @@ def test_doctor_names_what_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "✗ the run folder" in printed
 
 
+def test_a_judge_template_without_its_mark_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "judge.txt").write_text("From 1 to 10: {{ output }} for {{ reference }}")
+    recipe = write_recipe(tmp_path, prompts=str(tmp_path / "prompts"))
+    assert cli.main(["doctor", recipe]) == 0
+    assert "! the prompt template" in capsys.readouterr().out
+    cli.main(["align", recipe])
+    assert "judge.txt' has no {{ mark }}" in capsys.readouterr().err
+
+
 def test_doctor_names_rows_that_repeat_contradict_and_overlap(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

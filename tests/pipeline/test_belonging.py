@@ -81,7 +81,7 @@ def test_with_the_old_text_an_old_run_goes_on(tmp_path: Path) -> None:
 def test_a_template_that_the_stage_does_not_use_may_change(tmp_path: Path) -> None:
     run(tmp_path / "run")
     run(tmp_path / "run", "evaluate")
-    mine = own_prompts(tmp_path / "mine", "judge", "{{ reference }} {{ output }}")
+    mine = own_prompts(tmp_path / "mine", "judge", "{{ reference }} {{ output }} {{ mark }}")
     assert run(tmp_path / "run", prompts=mine) == ["feedback, round 1: done before"]
     own_prompts(tmp_path / "mine", "solo_direct", "{{ query }}")
     assert run(tmp_path / "run", prompts=mine) == ["feedback, round 1: done before"]
@@ -112,7 +112,7 @@ def test_every_stage_is_claimed_and_gone_on_from_by_its_own_templates(rests: Any
     aged(stage, super_icl_override=None)
     belonging().goes_on_from("stage", stage, rests)
     belonging().goes_on_from("stage", stage, ON_TRAINING)
-    judging = own_prompts(tmp_path / "judging", "judge", "{{ reference }} {{ output }}")
+    judging = own_prompts(tmp_path / "judging", "judge", "{{ reference }} {{ output }} {{ mark }}")
     if rests is ON_SFT:
         belonging(judging).goes_on_from("stage", stage, rests)
     else:

@@ -71,6 +71,8 @@ def _check_names(pipeline: "Pipeline") -> Iterator[Check]:
         yield FINE, "format, feedback, methods and judge are known, and the prompts can be rendered"
     except InputError as error:
         yield FAULT, str(error)
+    for warning in pipeline.prompts.unfenced:
+        yield LOOK, warning
 
 
 def _check_data(pipeline: "Pipeline", num_shown: int | None) -> Iterator[Check]:

@@ -62,6 +62,7 @@ class Gathering:
             InputError: the round before is not finished, or a stage belongs to another recipe.
         """
         recipe, stage = self._recipe, f"feedback, round {number}"
+        self._weak.check_adapter()
         weak = self._weak.after_round(number - 1)
         if number > 1:
             self._belonging.goes_on_from(f"align, round {number - 1}", self._folder.align(number - 1), ON_ALIGN)

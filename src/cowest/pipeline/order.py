@@ -12,7 +12,7 @@ from cowest.errors import InputError
 from cowest.formats import load_format
 from cowest.ledger import Ledger
 from cowest.methods import Setting, find_methods, make_methods
-from cowest.models import ChatModel
+from cowest.models import ChatModel, ModelConfig
 from cowest.pipeline.belonging import Belonging
 from cowest.pipeline.data import Data
 from cowest.pipeline.gathering import Gathering
@@ -66,6 +66,8 @@ class Pipeline:
 
     def __enter__(self) -> Self:
         self.check_names()
+        for warning in self.prompts.unfenced:
+            self.say(warning)
         if distributed.is_main_process():
             self._exit.enter_context(self.folder.lock())
         return self
@@ -107,11 +109,25 @@ class Pipeline:
             InputError: a split is missing or broken, a model cannot be opened, or a method cannot work here.
         """
         _ = self._data.settled.train, self.evaluation_examples()
-        drafting, strong = self._opening.model(self._weak.before_feedback(), "weak"), self._opening.strong()
+        self.check_adapter()
+        drafting, strong = self._opening.model(self.first_weak, "weak"), self._opening.strong()
         self._opening.judge(strong)
         make_methods(
             self.recipe.evaluate.methods, self.setting(dict.fromkeys(self.weak_stage_names(), drafting), strong)
         )
+
+    @property
+    def first_weak(self) -> ModelConfig:
+        """The weak model before anything is trained here: that of `sft.from` where the recipe has it."""
+        return self._weak.before_feedback()
+
+    def check_adapter(self) -> None:
+        """Looks whether alignment can go on with the adapter of `sft.from`; opens nothing.
+
+        Raises:
+            InputError: it has another shape than `lora`, or is not there.
+        """
+        self._weak.check_adapter()
 
     def check_names(self) -> None:
         """Looks for whatever the recipe names besides data and models; opens nothing.

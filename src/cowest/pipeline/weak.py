@@ -7,6 +7,7 @@ from cowest.errors import InputError
 from cowest.models import ModelConfig
 from cowest.recipe import Recipe
 from cowest.training import TrainedModel
+from cowest.training import weights as model_files
 from cowest.training.trained import DONE_MARKER
 
 
@@ -44,8 +45,18 @@ class WeakModel:
 
     def before_feedback(self) -> ModelConfig:
         """The model that is known before any stage: the one that SFT starts from, or stands in for SFT's."""
-        recipe = self._recipe
-        return recipe.weak if recipe.sft.from_ is None else self._with_model(recipe.sft.from_)
+        given = self._recipe.sft.from_
+        return self._recipe.weak if given is None or not self.is_trained_here else self._with_model(given)
+
+    def check_adapter(self) -> None:
+        """Looks whether alignment can go on with the adapter of `sft.from`; opens nothing.
+
+        Raises:
+            InputError: it has another shape than `lora`, or is not there.
+        """
+        given = self._recipe.sft.from_
+        if given is not None and self.is_trained_here:
+            model_files.refuse_other_shape(model_files.find(given), self._recipe.lora)
 
     def after_round(self, number: int) -> ModelConfig:
         """The weak model after round `number`; 0 is after SFT.

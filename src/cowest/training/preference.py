@@ -10,7 +10,7 @@ import torch
 import transformers
 import trl
 
-from cowest.errors import InputError, TrainingError
+from cowest.errors import InputError
 from cowest.training import loading
 from cowest.training import rows as token_rows
 from cowest.training.lora import LoRAConfig
@@ -56,7 +56,7 @@ def train_preference(
 
     Raises:
         InputError: the model or a setting is wrong.
-        TrainingError: no row fits, or training goes wrong.
+        TrainingError: no pair can be trained on, or training goes wrong.
         InterruptedRun: Ctrl-C.
     """
     if start.adapter is not None and lora is not None:
@@ -81,7 +81,7 @@ def train_preference(
                     **_policy(model, start, lora),
                 )
             except ValueError as error:
-                raise TrainingError(
+                raise InputError(
                     f"DPO from {job.facts['reference']!r} cannot start: {error} Check the lora and align sections."
                 ) from error
 
