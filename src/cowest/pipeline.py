@@ -131,12 +131,27 @@ class Pipeline:
             InputError: a split is missing or broken, a model cannot be opened, or a method cannot work here.
         """
         _ = self._checked_task.train, self.evaluation_examples()
-        weak = self.recipe.weak if self.recipe.sft.from_ is None else self._with_model(self.recipe.sft.from_)
-        drafting, strong = self._open(weak, "weak"), self._open(self.recipe.strong, "strong")
+        self.check_adapter()
+        drafting, strong = self._open(self.first_weak, "weak"), self._open(self.recipe.strong, "strong")
         self._judge(strong)
         make_methods(
             self.recipe.evaluate.methods, self.setting(dict.fromkeys(self.weak_stage_names(), drafting), strong)
         )
+
+    @property
+    def first_weak(self) -> ModelConfig:
+        """The weak model before anything is trained here: that of `sft.from` where the recipe has it."""
+        given = self.recipe.sft.from_
+        return self.recipe.weak if given is None or self.recipe.weak.provider != "local" else self._with_model(given)
+
+    def check_adapter(self) -> None:
+        """Looks whether alignment can go on with the adapter of `sft.from`; opens nothing.
+
+        Raises:
+            InputError: it has another shape than `lora`, or is not there.
+        """
+        if self.recipe.sft.from_ is not None and self.recipe.weak.provider == "local":
+            model_files.refuse_other_shape(model_files.find(self.recipe.sft.from_), self.recipe.lora)
 
     def check_names(self) -> None:
         """Looks for whatever the recipe names besides data and models; opens nothing.
@@ -176,6 +191,7 @@ class Pipeline:
         """Gathers the preferences of round `number` (Algorithm 1 lines 6 to 25)."""
         self._needs_one_process("feedback")
         recipe = self.recipe
+        self.check_adapter()
         weak = self._weak_after_round(number - 1)
         if number > 1:
             self._goes_on_from(f"align, round {number - 1}", self.folder.align(number - 1), ALIGN_KEYS)
