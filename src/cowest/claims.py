@@ -15,6 +15,9 @@ TEMPLATES = "prompt files"
 FOLDER_OF_TEMPLATES = "prompts"
 """What older versions kept besides: where the templates lay. What they say is what counts."""
 
+PAIRS = "pairs"
+"""A digest that older versions did not keep; compared where the folder has it."""
+
 
 def inputs_of(
     recipe: dict[str, Any],
@@ -129,9 +132,8 @@ def _changes(
         for name, version in now.get(TEMPLATES, {}).items()
         if known.get(name) != version and not (name in maybe_unused and name not in known)
     }
-    first, second = (
-        {key: each[key] for key in each if key not in (TEMPLATES, FOLDER_OF_TEMPLATES)} for each in (before, now)
-    )
+    ignored = {TEMPLATES, FOLDER_OF_TEMPLATES} | ({PAIRS} if before.get(PAIRS) is None else set())
+    first, second = ({key: each[key] for key in each if key not in ignored} for each in (before, now))
     return _differences(first, second), templates
 
 
@@ -145,6 +147,6 @@ def _differences(before: Any, now: Any, path: str = "") -> list[str]:
         ]
     if before == now:
         return []
-    if path == "examples":
+    if path in ("examples", PAIRS):
         return [f"other {path}"]
     return [f"{path}: {before!r}, now {now!r}"]

@@ -70,13 +70,14 @@ class Belonging:
         """
         self._prompts.versions(of_evaluation(self._recipe).names)
 
-    def inputs(self, rests: Rests, examples: Sequence[Example]) -> dict[str, Any]:
-        """What a stage is made from, as its inputs.json holds it."""
+    def inputs(self, rests: Rests, examples: Sequence[Example], **also: Any) -> dict[str, Any]:
+        """What a stage is made from, as its inputs.json holds it; `also` is what the recipe does not say."""
         recipe = self._recipe.model_dump(mode="json", by_alias=True)
         if isinstance(self._recipe.judge, ModelConfig):  # its limits and its budget may change, as those of strong may
             recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
         used = rests.templates(self._recipe)
-        return claims.inputs_of(recipe, rests.keys, examples, self._prompts, used.names if used.declared else None)
+        templates = used.names if used.declared else None
+        return claims.inputs_of(recipe, rests.keys, examples, self._prompts, templates) | also
 
     def is_made_from(self, out: Path, rests: Rests, inputs: dict[str, Any]) -> bool:
         """Whether a stage's folder was made from `inputs`, but for templates that it does not use."""
@@ -91,14 +92,24 @@ class Belonging:
         inputs = {key: value for key, value in self.inputs(rests, ()).items() if key != "examples"}
         claims.check(stage, out, inputs, self._maybe_unused(rests))
 
-    def is_done(self, stage: str, out: Path, rests: Rests, examples: Sequence[Example], marker: str) -> bool:
+    def is_done(
+        self, stage: str, out: Path, rests: Rests, examples: Sequence[Example], marker: str, **also: Any
+    ) -> bool:
         """Whether the stage is finished; claims its folder for this recipe if it is new.
+
+        Args:
+            stage: what it is called.
+            out: its folder.
+            rests: what it rests on.
+            examples: those that it works on.
+            marker: the file of `out` that is written last.
+            also: what else it is made from.
 
         Raises:
             InputError: the folder belongs to another recipe.
         """
         if distributed.is_main_process():
-            is_new = claims.claim(stage, out, self.inputs(rests, examples), self._maybe_unused(rests))
+            is_new = claims.claim(stage, out, self.inputs(rests, examples, **also), self._maybe_unused(rests))
             if is_new:
                 self.keep_recipe()
         done = (out / marker).is_file()

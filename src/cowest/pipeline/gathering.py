@@ -6,6 +6,7 @@ from pathlib import Path
 from cowest import claims, runs, synchronous
 from cowest.annotators import RewardModel
 from cowest.collaboration import Collaboration
+from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.models import ModelConfig
 from cowest.pipeline.belonging import ON_ALIGN, ON_ANNOTATOR, ON_FEEDBACK, ON_SFT, Belonging, on_probe
@@ -71,14 +72,11 @@ class Gathering:
         examples = draw(self._data.feedback(), recipe.feedback.queries, recipe.seed, number)
         out = self._folder.feedback(number)
         if self._belonging.is_done(stage, out, ON_FEEDBACK, examples, marker="summary.json"):
+            self._tell_failures(number)
             return
+        self._keep_used_pairs(number)
         self._gather(examples, weak, out, recipe.feedback, self._reward() if recipe.feedback.kind == RLWF else None)
-        summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
-        if summary.num_failed:
-            self._say(
-                f"{stage}: {summary.num_failed} of {summary.num_examples} queries failed and are left "
-                f"out; {str(out / 'failures.jsonl')!r} says why"
-            )
+        summary = self._tell_failures(number)
         if summary.null_control is not None:
             self._say(f"{stage}, {null_control_sentence(summary.null_control)}")
 
@@ -90,6 +88,38 @@ class Gathering:
             whole = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None}
             self._gather(examples, weak, out, self._recipe.feedback.model_copy(update=whole))
         return [GradedExample.model_validate(row) for row in runs.read_jsonl(out / "graded.jsonl")]
+
+    def _tell_failures(self, number: int) -> Feedback:
+        """Says which queries were left out and how to try them again; returns the round's summary."""
+        out = self._folder.feedback(number)
+        summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
+        if summary.num_failed:
+            if self._weak.has_learned_from(number):
+                again = f"alignment has learned without them; {self._elsewhere()}"
+            else:
+                again = f"to try only their calls again, delete {str(out / 'summary.json')!r} and run the same command"
+            self._say(
+                f"feedback, round {number}: {summary.num_failed} of {summary.num_examples} queries failed and are left "
+                f"out; {str(out / 'failures.jsonl')!r} says why; {again}"
+            )
+        return summary
+
+    def _keep_used_pairs(self, number: int) -> None:
+        """Refuses to gather anew what alignment has learned from, where the pairs could become others.
+
+        Raises:
+            InputError: some queries failed then, and may not fail now.
+        """
+        failures = self._folder.feedback(number) / "failures.jsonl"
+        if self._weak.has_learned_from(number) and failures.is_file() and failures.stat().st_size:
+            raise InputError(
+                f"Alignment of round {number} has learned from the pairs that are there, and gathering them anew might "
+                f"change them, since {str(failures)!r} names queries that failed. What to do: {self._elsewhere()}."
+            )
+
+    def _elsewhere(self) -> str:
+        ledger = self._ledger().path
+        return f"to try only their calls again, take a new folder over the same ledger: run=NEW ledger={ledger}"
 
     def _reward(self) -> RewardModel:
         """The reward of RLWF's annotator, which is tuned once, before the first round, from the model after SFT."""

@@ -58,7 +58,7 @@ class Measuring:
             self._belonging.goes_on_from("sft", self._folder.sft, ON_TRAINING)
         examples = self._data.evaluation()
         results_file = out / "results.json"
-        inputs = self._belonging.inputs(ON_EVALUATION, examples) | {"rounds_done": len(self._weak.finished_rounds())}
+        inputs = self._belonging.inputs(ON_EVALUATION, examples, rounds_done=len(self._weak.finished_rounds()))
         if self._retriever is not None:
             inputs["corpus"] = self._retriever.digest
         if results_file.is_file() and self._belonging.is_made_from(out, ON_EVALUATION, inputs):
@@ -66,6 +66,7 @@ class Measuring:
             failed = [name for name, row in results["methods"].items() if "failed" in row]
             if not failed:
                 self._say("evaluate: done before")
+                self._tell_failures(results)
                 return results
             self._say(f"evaluate: once more, since every call of {', '.join(failed)} failed")
         self._say("evaluate")
@@ -77,7 +78,9 @@ class Measuring:
         runs.write_json(out / "inputs.json", inputs)
         self._belonging.keep_recipe()
         num_in_flight = self._opening.num_in_flight(len(examples))
-        return evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight)
+        results = evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight)
+        self._tell_failures(results)
+        return results
 
     def setting(self, weak: Mapping[str, ChatModel], strong: ChatModel) -> Setting:
         """What the recipe's methods are made from, with the weak model's stages by name."""
@@ -121,6 +124,16 @@ class Measuring:
             weak_sampling=recipe.evaluate.weak_sampling or recipe.weak.sampling,
             strong_sampling=recipe.evaluate.strong_sampling or recipe.strong.sampling,
         )
+
+    def _tell_failures(self, results: dict[str, Any]) -> None:
+        failed = {name: row["num_failed"] for name, row in results["methods"].items() if row.get("num_failed")}
+        if failed:
+            counts = ", ".join(f"{name} {count}" for name, count in failed.items())
+            self._say(
+                f"evaluate: of {results['num_examples']} queries each, so many failed and count as wrong: {counts}; to "
+                f"try only their calls again, delete {str(self._folder.evaluate / 'results.json')!r} and run the same "
+                "command"
+            )
 
     def _count_tokens(self, text: str) -> int:
         return self._strong_tokens.count(text)

@@ -1,5 +1,6 @@
 """The stages that train the weak model: SFT, and alignment on a round's pairs."""
 
+import hashlib
 from collections.abc import Sequence
 
 from cowest import claims, distributed, runs
@@ -68,7 +69,8 @@ class Training:
         self._belonging.goes_on_from(f"feedback, round {number}", self._folder.feedback(number), ON_FEEDBACK)
         start = self._weak.after_round(number - 1).model
         out, quiet = self._folder.align(number), not distributed.is_main_process()
-        if self._belonging.is_done(stage, out, ON_ALIGN, (), marker=DONE_MARKER):
+        digest = hashlib.sha256(pairs.read_bytes()).hexdigest()
+        if self._belonging.is_done(stage, out, ON_ALIGN, (), marker=DONE_MARKER, pairs=digest):
             return
         with claims.given_up_if_refused(out), progress_bar(stage, quiet=quiet) as bar:
             align(
