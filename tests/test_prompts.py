@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cowest import prompts
 from cowest.errors import InputError
 from cowest.prompts import Prompts
 
@@ -39,10 +40,10 @@ def test_what_a_model_wrote_is_never_rendered() -> None:
 
 def test_a_folder_replaces_templates_by_name(tmp_path: Path) -> None:
     (tmp_path / "refine.txt").write_text("Mine: {{ draft }} / {{ query }}\n")
-    prompts = Prompts(tmp_path)
-    assert prompts.render("refine", query="Q", draft="D")[0].content == "Mine: D / Q"
-    assert prompts.version("refine") != Prompts().version("refine")
-    assert prompts.version("judge") == Prompts().version("judge")
+    mine = Prompts(tmp_path)
+    assert mine.render("refine", query="Q", draft="D")[0].content == "Mine: D / Q"
+    assert mine.version("refine") != Prompts().version("refine")
+    assert mine.version("judge") == Prompts().version("judge")
 
 
 def test_wrong_folders_and_templates_are_refused(tmp_path: Path) -> None:
@@ -76,3 +77,15 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(InputError, match="is no folder"):
         Prompts(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["judge", "rlaif_compare"])
+def test_a_template_for_judged_text_says_where_it_lacks_the_mark(tmp_path: Path, name: str) -> None:
+    built_in = (prompts.BUILT_IN / f"{name}.txt").read_text()
+    (tmp_path / f"{name}.txt").write_text("Shorter. " + built_in)
+    (tmp_path / "refine.txt").write_text("{{ query }} {{ draft }}")  # nothing is judged here
+    assert Prompts(tmp_path).unfenced == ()
+    (tmp_path / f"{name}.txt").write_text(built_in.replace('{{ mark | default("") }}', ""))
+    (warning,) = Prompts(tmp_path).unfenced
+    assert f"{name}.txt' has no {{{{ mark }}}}" in warning
+    assert '<<<OUTPUT{{ mark | default("") }}' in warning

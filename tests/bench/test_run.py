@@ -141,6 +141,7 @@ def test_every_file_is_there(bench: dict[str, Any], place: Path) -> None:
     for row in bench["rows"]:
         assert f"| {row['name']} " in table
     assert "failed: rlaif_collaborate: feedback gave no pair" in table
+    assert "Table 1 on this task" in (place / "run/report.html").read_text()
     latex = (folder / "table.tex").read_text()
     assert r"rlwf\_collaborate & " in latex
     assert latex.count(r"\\") == len(bench["rows"]) + 1

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cowest import pipeline as running
 from cowest.cli import main as cli
 from cowest.errors import InputError
+from cowest.pipeline import Pipeline, opening
 from cowest.planning import BenchPlan, make_bench_plan, make_plan, print_bench_plan
 from cowest.recipe import Recipe, make_recipe
 from tests.bench.test_run import data_of, place, recipe_for
@@ -69,8 +69,9 @@ def test_money_time_and_trainings_add_up(tmp_path: Path, data_of: dict[str, Path
 def test_it_trains_opens_and_writes_nothing(
     tmp_path: Path, data_of: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for stage in ("sft", "align", "train_annotator", "open_model"):
-        monkeypatch.setattr(running, stage, lambda *_, **__: pytest.fail("it went to work"), raising=False)
+    monkeypatch.setattr(opening, "open_model", lambda *_, **__: pytest.fail("it opened a model"))
+    for stage in ("sft", "feedback", "probe", "align", "train", "evaluate"):
+        monkeypatch.setattr(Pipeline, stage, lambda *_, **__: pytest.fail("it went to work"))
     recipe = recipe_with(tmp_path / "run", data_of, bench={"kinds": ["rlwf"]})
     file = tmp_path / "recipe.json"
     file.write_text(json.dumps(recipe.model_dump(mode="json", by_alias=True)))
@@ -100,8 +101,6 @@ def test_what_stands_in_the_way_is_said(
 
 
 def test_a_plan_needs_no_key_and_says_that_the_run_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cowest.pipeline import Pipeline
-
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
     def problems(**strong: Any) -> dict[str, str]:

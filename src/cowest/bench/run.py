@@ -14,6 +14,7 @@ from cowest.bench.table import cases_text, latex_table, markdown_table
 from cowest.errors import BudgetError, CowestError, InputError, InterruptedRun
 from cowest.pipeline import Pipeline, Say
 from cowest.recipe import Recipe
+from cowest.report import write_page
 from cowest.training.trained import DONE_MARKER
 from cowest.types import Example
 
@@ -29,7 +30,7 @@ class Outcome:
 
 
 def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
-    """Runs every cell, writes the files of RUN/bench and returns what bench.json holds.
+    """Runs every cell, writes the files of RUN/bench and the run's page, and returns what bench.json holds.
 
     All cells share the run's ledger and its identity in it, so a call is paid once and a budget is one for all.
 
@@ -70,6 +71,7 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
                 say(f"bench: {cell.name} failed: {outcomes[cell.name].reason}")
         bench = summarise(recipe, cells, outcomes, probe, num_pairs)
         _write(folder, bench, probe, examples)
+        write_page(run.path)
     if all(row["state"] == "failed" for row in bench["rows"]):
         raise CowestError(f"Every row of the bench failed. The first: {bench['rows'][0]['reason']}")
     return bench

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cowest import answers, retrieval
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CompletionError
 from cowest.methods._options import FLAREOptions
 from cowest.methods._probabilities import Token, tokens_of
-from cowest.methods.base import Calls, Method, Setting, predict
+from cowest.methods.base import Method, Setting, predict
 from cowest.retrieval import Passage, Retriever
 from cowest.tasks.base import Task
 from cowest.types import Completion, Example, Prediction

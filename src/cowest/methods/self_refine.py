@@ -4,8 +4,8 @@ import re
 from typing import Literal
 
 from cowest import answers
-from cowest.collaboration import Collaboration
-from cowest.methods.base import Calls, Method, Setting, predict
+from cowest.collaboration import Calls, Collaboration
+from cowest.methods.base import Method, Setting, predict
 from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Prediction
 

@@ -5,10 +5,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 from cowest import answers, retrieval
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError
 from cowest.methods._options import SKROptions
-from cowest.methods.base import Calls, Method, Preparation, Setting, predict, prepare
+from cowest.methods.base import Method, Preparation, Setting, predict, prepare
 from cowest.retrieval import Retriever
 from cowest.tasks.base import Task
 from cowest.types import Completion, Example, Prediction

@@ -5,11 +5,11 @@ from random import Random
 from typing import NamedTuple
 
 from cowest import answers, metrics
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError, InputError
 from cowest.methods._options import SuperICLOptions
 from cowest.methods._probabilities import confidence
-from cowest.methods.base import Calls, Method, Preparation, Setting, predict, prepare
+from cowest.methods.base import Method, Preparation, Setting, predict, prepare
 from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Prediction
 

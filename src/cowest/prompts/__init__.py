@@ -17,12 +17,23 @@ from cowest.types import Message
 
 BUILT_IN = Path(__file__).parent
 
+MARK = "mark"
+_UNFENCED = (
+    "the prompt template {path!r} has no {{{{ mark }}}}, so a text that is judged could end its own fence and give the "
+    'judge orders; write <<<OUTPUT{{{{ mark | default("") }}}} before it and OUTPUT{{{{ mark | default("") }}}}>>> '
+    "after it, as the built-in template does"
+)
+
 
 class Prompts:
     """A set of prompt templates by name.
 
     Args:
         folder: a folder whose `NAME.txt` files replace the built-in ones; a path or `package:folder`.
+
+    Attributes:
+        unfenced: warnings, one for each template of the folder that takes text to be judged without `{{ mark }}`,
+            which keeps such a text from closing the fence around itself.
 
     Raises:
         InputError: the folder is missing, or holds none, or one whose name is unknown or that cannot be rendered.
@@ -33,6 +44,7 @@ class Prompts:
         self._environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
         self._source = functools.cache(self._read)
         self._template = functools.cache(self._compile)
+        self.unfenced: tuple[str, ...] = ()
         if folder is not None:
             self._replace(resolve_path(str(folder)))
 
@@ -55,12 +67,14 @@ class Prompts:
                 )
             self._paths[path.stem] = path
             # A fault must show now, not after the first drafts were paid for.
-            self.render(path.stem, **dict.fromkeys(self._variables(path.stem), "x"))
+            given = self._variables((BUILT_IN / path.name).read_text(encoding="utf-8"))
+            self.render(path.stem, **dict.fromkeys(given, "x"))
+            if MARK in given - self._variables(self._source(path.stem)):
+                self.unfenced += (_UNFENCED.format(path=str(path)),)
 
-    def _variables(self, name: str) -> set[str]:
-        """What the built-in template `name` is given."""
-        text = (BUILT_IN / f"{name}.txt").read_text(encoding="utf-8")
-        return meta.find_undeclared_variables(self._environment.parse(text))
+    def _variables(self, template: str) -> set[str]:
+        """What a template is to be given."""
+        return meta.find_undeclared_variables(self._environment.parse(template))
 
     def _read(self, name: str) -> str:
         try:

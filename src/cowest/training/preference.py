@@ -10,7 +10,7 @@ import torch
 import transformers
 import trl
 
-from cowest.errors import InputError, TrainingError
+from cowest.errors import InputError
 from cowest.training import loading
 from cowest.training import rows as token_rows
 from cowest.training.lora import LoRAConfig
@@ -20,7 +20,7 @@ from cowest.training.rows import ChatRow, TokenRow
 from cowest.training.session import Job, train
 from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
-from cowest.training.weights import Weights
+from cowest.training.weights import Weights, refuse_other_shape
 
 MAX_DRAFT_TOKENS = 1028
 """Paper appendix B.2: tokens of a draft at most."""
@@ -56,11 +56,11 @@ def train_preference(
 
     Raises:
         InputError: the model or a setting is wrong.
-        TrainingError: no row fits, or training goes wrong.
+        TrainingError: no pair can be trained on, or training goes wrong.
         InterruptedRun: Ctrl-C.
     """
-    if start.adapter is not None and lora is not None:
-        _refuse_other_shape(start.adapter, lora)
+    if lora is not None:
+        refuse_other_shape(start, lora)
     with quiet():
         transformers.set_seed(seed)
         arguments = trl.DPOConfig(
@@ -81,7 +81,7 @@ def train_preference(
                     **_policy(model, start, lora),
                 )
             except ValueError as error:
-                raise TrainingError(
+                raise InputError(
                     f"DPO from {job.facts['reference']!r} cannot start: {error} Check the lora and align sections."
                 ) from error
 
@@ -96,16 +96,6 @@ def _policy(model: Any, start: Weights, lora: LoRAConfig | None) -> dict[str, An
     # With neither `ref_model` nor `peft_config` TRL copies the adapter to a frozen one, "ref". Anything else makes the
     # base the reference, without a word.
     return {"model": peft.PeftModel.from_pretrained(model, str(start.adapter), is_trainable=True)}
-
-
-def _refuse_other_shape(adapter: Path, lora: LoRAConfig) -> None:
-    config = peft.PeftConfig.from_pretrained(str(adapter))
-    if (config.r, config.lora_alpha) != (lora.r, lora.alpha):
-        raise InputError(
-            f"Alignment goes on with the adapter {str(adapter)!r}, which has r={config.r} and "
-            f"alpha={config.lora_alpha}, but lora says r={lora.r} and alpha={lora.alpha}. Give the adapter's values, "
-            "or train SFT again with these."
-        )
 
 
 def _job(

@@ -12,7 +12,7 @@ from typing import Any
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from cowest import runs
-from cowest.errors import InterruptedRun, TrainingError
+from cowest.errors import CowestError, InputError, InterruptedRun, TrainingError
 from cowest.training.callbacks import StepRecorder, steps_of
 from cowest.training.checkpoints import Checkpoints
 from cowest.training.progress import Progress
@@ -74,7 +74,8 @@ def train(
         make_trainer: called only if there is something to train.
 
     Raises:
-        TrainingError: the loss is not a number, or memory or disk ran out.
+        InputError: no row of SFT can be trained on.
+        TrainingError: no pair can be trained on, the loss is not a number, or memory or disk ran out.
         InterruptedRun: Ctrl-C; the same call goes on.
     """
     state = arguments.distributed_state
@@ -103,11 +104,13 @@ def train(
     return job.model(metrics)
 
 
-def _no_rows(job: Job, write: bool) -> TrainingError:
+def _no_rows(job: Job, write: bool) -> CowestError:
     if write:
         list_left_out(job)
     given = len(job.overlong) + len(job.untrainable)
-    return TrainingError(
+    # The rows of SFT are the user's; pairs are what the models made of them.
+    kind = InputError if job.stage == "sft" else TrainingError
+    return kind(
         f"There is nothing to train {job.stage} on: of {given} rows {len(job.overlong)} are longer than {job.limit} "
         f"tokens and {len(job.untrainable)} hold no target"
         + (f" (listed in {str(job.out)!r}). " if given else ". ")

@@ -9,7 +9,7 @@ import torch
 import transformers
 import trl
 
-from cowest.errors import TrainingError
+from cowest.errors import InputError
 from cowest.training import loading
 from cowest.training import rows as token_rows
 from cowest.training.lora import LoRAConfig
@@ -39,8 +39,8 @@ def train_supervised(
         untrainable: rows left out before, for the record.
 
     Raises:
-        InputError: the model or a setting is wrong.
-        TrainingError: no row fits, or training goes wrong.
+        InputError: the model or a setting is wrong, or no row can be trained on.
+        TrainingError: training goes wrong.
         InterruptedRun: Ctrl-C.
     """
     with quiet():
@@ -73,7 +73,7 @@ def train_supervised(
                     peft_config=lora.to_peft(weights.path),
                 )
             except ValueError as error:
-                raise TrainingError(
+                raise InputError(
                     f"SFT of {weights.base!r} cannot start: {error} Check lora.target_modules and the sft section."
                 ) from error
 

@@ -1,9 +1,11 @@
 """What the providers behind HTTP share: address, key, one client for each event loop, and the call itself."""
 
 import asyncio
+import functools
 import importlib
 import ipaddress
 import json
+import logging
 import os
 import time
 from abc import ABC, abstractmethod
@@ -185,6 +187,8 @@ class _Connection(Generic[Client]):
 def find_key(config: ModelConfig, default_env: str) -> str:
     """The key from the environment; `NO_KEY` where a server on this machine needs none.
 
+    Where a recipe names a variable that is not set, such a server is called without a key, and a warning says so.
+
     Raises:
         InputError: it is not there.
     """
@@ -199,7 +203,17 @@ def find_key(config: ModelConfig, default_env: str) -> str:
             f"{config.model!r} needs a key, and the environment variable {variable} is not set. "
             f"Set it (export {variable}=...), or name another variable in api_key_env."
         )
+    if not key:
+        _warn_once(
+            f"{config.model!r} at {config.base_url} is called without a key: api_key_env names {variable}, which is "
+            f"not set. Set it (export {variable}=...), or write `api_key_env: null` if this server needs none."
+        )
     return key or NO_KEY
+
+
+@functools.cache  # a run opens its models many times
+def _warn_once(warning: str) -> None:
+    logging.getLogger(__name__).warning(warning)
 
 
 def _is_address(url: str) -> bool:
