@@ -8,6 +8,7 @@ from cowest import runs
 from cowest.pipeline import Pipeline
 from cowest.planning.rehearsal import World
 from cowest.recipe import Recipe
+from cowest.stages.feedback import FeedbackConfig
 from cowest.types import Sampling
 
 LOW, HIGH = "low", "high"
@@ -15,7 +16,6 @@ ASSUMED = {
     LOW: {"solved_alone": 0.5, "helped": 0.5, "sure": 0.5, "draft": 60, "output": 80, "latency_s": 1.0},
     HIGH: {"solved_alone": 0.0, "helped": 0.2, "sure": 0.0, "draft": 250, "output": 350, "latency_s": 8.0},
 }
-"""The high case also saves no call by rule."""
 
 JUDGE_TOKENS = 2
 
@@ -39,6 +39,11 @@ def make_world(case: str, recipe: Recipe, measured: Mapping[str, float], targets
         "judge": JUDGE_TOKENS,
     }
     return World(solved_alone=assumed["solved_alone"], helped=assumed["helped"], sure=assumed["sure"], tokens=tokens)
+
+
+def as_in(case: str, config: FeedbackConfig) -> FeedbackConfig:
+    """Feedback as a case has it: the high one saves no call by rule."""
+    return config if case == LOW else config.model_copy(update={"skip_settled": False})
 
 
 def latency_s(case: str) -> float:

@@ -5,11 +5,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
-from cowest.planning.assumptions import HIGH, LOW, latency_s, make_world, measure
+from cowest.planning.assumptions import HIGH, LOW, as_in, latency_s, make_world, measure
+from cowest.planning.data import Data
+from cowest.planning.endpoints import endpoint_problems
 from cowest.planning.rehearsal import World
 from cowest.planning.spend import Spend, add, total_usd, wall_s
-from cowest.planning.stages import Stages
+from cowest.planning.stages import Stages, configs_of
+from cowest.planning.tally import Tally
 from cowest.stages.feedback import draw
 from cowest.types import Example
 
@@ -46,6 +50,8 @@ class Plan(BaseModel):
         already_paid: replies that the run's ledger holds, by role; they are not paid again.
         budgets_usd: caps by role, where there are any.
         batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
+        endpoint_problems: by role, what stands in the way of its endpoint, such as a key that is not set; planning
+            needs no endpoint, the run does.
     """
 
     run: str
@@ -60,6 +66,7 @@ class Plan(BaseModel):
     already_paid: dict[str, int]
     budgets_usd: dict[str, float]
     batched: list[str]
+    endpoint_problems: dict[str, str]
     low: Case
     high: Case
 
@@ -77,42 +84,43 @@ class _Planner:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self.recipe = pipeline.recipe
-        self.stages = Stages(pipeline)
+        self.stages = Stages(pipeline, {role: TokenCounter(config) for role, config in configs_of(self.recipe).items()})
         self.measured = measure(pipeline)
+        self.data = Data.of(pipeline)
 
     def plan(self) -> Plan:
         recipe, configs = self.recipe, self.stages.configs
-        pool, evaluated = self.pipeline.feedback_examples(), self.pipeline.evaluation_examples()
-        queries = draw(pool, recipe.feedback.queries, recipe.seed)
-        low, high = (self._case(name, queries, evaluated) for name in (LOW, HIGH))
+        queries = draw(self.data.pool, recipe.feedback.queries, recipe.seed)
+        low, high = (self._case(name, queries) for name in (LOW, HIGH))
         return Plan(
             run=recipe.run,
             rounds=recipe.rounds,
             samples=recipe.feedback.samples,
-            num_train=len(self.pipeline.sft_examples()),
+            num_train=len(self.data.labelled),
             num_queries=len(queries),
-            num_evaluated=len(evaluated),
+            num_evaluated=len(self.data.evaluated),
             methods=self.stages.method_names(self._world(LOW)),
             tokens_from={role: counter.how for role, counter in self.stages.counters.items()},
             measured=self.measured,
             already_paid=self.pipeline.paid_calls(),
             budgets_usd={role: config.budget_usd for role, config in configs.items() if config.budget_usd is not None},
             batched=[role for role, config in configs.items() if config.batch],
+            endpoint_problems=endpoint_problems(configs),
             low=low,
             high=high,
         )
 
     def _world(self, case: str) -> World:
-        return make_world(case, self.recipe, self.measured, self.stages.target_tokens())
+        return make_world(case, self.recipe, self.measured, self.stages.target_tokens(self.data.labelled))
 
-    def _case(self, name: str, queries: Sequence[Example], evaluated: Sequence[Example]) -> Case:
-        world = self._world(name)
-        skips = name == LOW and self.recipe.feedback.skip_settled
-        feedback, pairs = self.stages.feedback(world, queries, skip_settled=skips)
+    def _case(self, name: str, queries: Sequence[Example]) -> Case:
+        world, config = self._world(name), as_in(name, self.recipe.feedback)
+        feedback, pairs = self.stages.feedback(world, queries, Tally(), config)
         stages = {f"feedback, round {number}": feedback for number in range(1, self.recipe.rounds + 1)}
         if self.recipe.feedback.kind == RLWF:
-            stages["annotator"] = self.stages.annotator(world)
-        stages["evaluate"] = self.stages.evaluate(world, evaluated)
+            labelled = draw(self.data.labelled, self.recipe.feedback.queries, self.recipe.seed, round_number=0)
+            stages["annotator"] = self.stages.annotator(world, labelled, Tally())
+        stages["evaluate"] = self.stages.evaluate(world, self.data.evaluated, Tally())
         roles = add(stages.values())
         limit = self.recipe.feedback.max_pairs
         return Case(

@@ -1,6 +1,7 @@
 """What is spent: calls, tokens and money of a role, and how long the calls of all roles take at their endpoints."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -31,6 +32,15 @@ def add(spends: Iterable[Mapping[str, Spend]]) -> dict[str, Spend]:
         for role, spend in by_role.items():
             total[role] = _plus(total[role], spend) if role in total else spend
     return total
+
+
+def span(a: Mapping[str, Spend], b: Mapping[str, Spend]) -> tuple[dict[str, Spend], dict[str, Spend]]:
+    """The least and the most of two spends, number by number; a role that one of them lacks is nothing there."""
+    roles = sorted({*a, *b})
+    pairs = [(a.get(role) or _like(b[role]), b.get(role) or _like(a[role])) for role in roles]
+    low = {role: _each(min, *pair) for role, pair in zip(roles, pairs, strict=True)}
+    high = {role: _each(max, *pair) for role, pair in zip(roles, pairs, strict=True)}
+    return low, high
 
 
 def total_usd(spends: Mapping[str, Spend]) -> float | None:
@@ -70,3 +80,19 @@ def _plus(a: Spend, b: Spend) -> Spend:
     unknown = a.cost_usd is None or b.cost_usd is None
     cost = None if unknown else (a.cost_usd or 0.0) + (b.cost_usd or 0.0)
     return Spend(calls=a.calls + b.calls, usage=a.usage + b.usage, cost_usd=cost)
+
+
+def _like(spend: Spend) -> Spend:
+    """Nothing, in the role of another spend: its money is known to be 0 only where a price is known."""
+    return Spend(calls=0, usage=Usage(), cost_usd=None if spend.cost_usd is None else 0.0)
+
+
+def _each(choose: Callable[..., Any], a: Spend, b: Spend) -> Spend:
+    usage = Usage(
+        prompt_tokens=choose(a.usage.prompt_tokens, b.usage.prompt_tokens),
+        completion_tokens=choose(a.usage.completion_tokens, b.usage.completion_tokens),
+    )
+    unknown = a.cost_usd is None or b.cost_usd is None
+    return Spend(
+        calls=choose(a.calls, b.calls), usage=usage, cost_usd=None if unknown else choose(a.cost_usd, b.cost_usd)
+    )
