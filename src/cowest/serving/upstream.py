@@ -95,23 +95,19 @@ class PassThrough:
 
     async def complete(self, messages: Sequence[Json], fields: Json) -> Json:
         """The endpoint's reply as it is, if it is whole."""
-        client = await self._model.batch_client()
+        post = await self._model.chat_post()
         with self._failures():
             async with asyncio.timeout(self._timeout_s):
-                reply = await client.post("/chat/completions", cast_to=object, body=self._body(messages, fields))
+                reply = await post.reply(self._body(messages, fields))
         return self._without_key(_whole(reply))
 
     async def stream(self, messages: Sequence[Json], fields: Json) -> AsyncGenerator[Json]:
         """The endpoint's chunks as they come."""
-        from openai import AsyncStream
-
-        client = await self._model.batch_client()
+        post = await self._model.chat_post()
         body = self._body(messages, fields) | {"stream": True}
         with self._failures():
             async with asyncio.timeout(self._timeout_s):
-                events = await client.post(
-                    "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
-                )
+                events = await post.events(body)
         open_choices, limit_s = set(range(fields.get("n", 1))), self._timeout_s
         async with events:
             while True:
