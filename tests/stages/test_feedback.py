@@ -274,9 +274,18 @@ def test_agreement_of_judge_and_metric(tmp_path: Path) -> None:
     found = summary(tmp_path / "right")["judge_agreement"]
     assert found["metric"] == "accuracy"
     assert (found["num_outputs"], found["concordance"]) == (180, 1.0)
+    by_verdict = found["calibration"]
+    assert [(each["value"], each["ci95"]) for each in by_verdict] == [(0.0, [0.0, 0.0]), (1.0, [1.0, 1.0])]
+    assert sum(each["num_outputs"] for each in by_verdict) == 180
+    assert by_verdict[0]["verdict"] < by_verdict[1]["verdict"]
     wrong = ScoreBy(lambda example, output: 11 - right_or_wrong(example, output))
     feedback(task.train, weak=gambler("weak", 0.4), strong=gambler("strong", 0.5), judge=wrong, out=tmp_path / "wrong")
     assert summary(tmp_path / "wrong")["judge_agreement"]["concordance"] == pytest.approx(0.0, abs=1e-9)
+    blind = ScoreBy(lambda *_: 5)
+    gather(tmp_path / "blind", judge=blind, task=task)
+    (only,) = summary(tmp_path / "blind")["judge_agreement"]["calibration"]
+    assert only["verdict"] == 5
+    assert only["ci95"][0] < only["value"] < only["ci95"][1]
     by_length = ScoreBy(lambda _, output: min(10, len(output) - 30))
     gather(tmp_path / "length", judge=by_length, task=task)
     assert summary(tmp_path / "length")["judge_agreement"]["length_correlation"] == pytest.approx(1.0)

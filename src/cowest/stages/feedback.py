@@ -183,7 +183,7 @@ def feedback(
         summary["null_control"] = null_control(graded, nulls, controlled, config.samples, seed)
     task = task or getattr(examples, "task", None)
     if task is not None:
-        summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task)
+        summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task, seed)
     runs.write_jsonl(out / "graded.jsonl", annotated)
     runs.write_jsonl(out / "failures.jsonl", failures)
     runs.write_jsonl(out / "pairs.jsonl", pairs)
