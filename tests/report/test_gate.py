@@ -57,6 +57,8 @@ def test_the_page_is_silent_on_what_holds() -> None:
     assert "The aim is kept on test." in page
     assert "(as both together are)" in gate_page(gate(target={"min_accuracy": None, "max_cost_usd": None}))
     assert "**not met**" in gate_page(gate(met=False))
+    always = gate()["test"] | {"gate": found(0.9, 0.004, both=1.0)}
+    assert "nothing is won or lost" in gate_page(gate(test=always))
     assert "no test split" in gate_page(gate(test=None))
 
 

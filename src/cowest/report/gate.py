@@ -163,6 +163,8 @@ def _on_test(test: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     low, high = found["ci95"]
     saved = 1 - test["gate"]["cost_per_query"] / dear if dear else 0.0
     counted = "cost" if result["cost_unit"] == "usd" else "strong model's tokens"
+    if test["gate"]["shares"]["both"] == 1:
+        return "On test the policy has both answer everything, so nothing is won or lost."
     aim = ""
     if any(value is not None for value in result["target"].values()):
         aim = f" The aim is {'kept' if _keeps(test['gate'], result) else '**missed**'} on test."
