@@ -134,16 +134,17 @@ def _changes(
     }
     ignored = {TEMPLATES, FOLDER_OF_TEMPLATES} | ({PAIRS} if before.get(PAIRS) is None else set())
     first, second = ({key: each[key] for key in each if key not in ignored} for each in (before, now))
-    return _differences(first, second), templates
+    return differences(first, second), templates
 
 
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """How two sets of inputs differ, a phrase for each key."""
     if isinstance(before, dict) and isinstance(now, dict):
         keys = sorted({*before, *now})
         return [
             line
             for key in keys
-            for line in _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
+            for line in differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
         ]
     if before == now:
         return []

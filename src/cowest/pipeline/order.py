@@ -172,6 +172,11 @@ class Pipeline:
         _needs_one_process("evaluate")
         return self._measuring.evaluate()
 
+    def gate(self) -> dict[str, Any]:
+        """Learns `serve.gate` on the validation split with the pair as it is now; returns what gate.json holds."""
+        _needs_one_process("gate")
+        return self._measuring.gate(self.ledger)
+
     def collaboration(self, *, kept: bool = True) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.
 
