@@ -5,7 +5,7 @@ import pytest
 
 from cowest.viewer import collections
 from cowest.viewer.index import Index, Wanted, words
-from tests.viewer.sample import EVIL, identifier, is_right, prediction, write_lines, write_run
+from tests.viewer.sample import EVIL, graded, identifier, is_right, prediction, write_lines, write_run
 
 NUM = 60
 
@@ -45,6 +45,27 @@ def test_a_filter_leaves_those_it_holds_for(index: Index) -> None:
     ]
     assert ids(index, Wanted(filter="helped")) == expected
     assert index.counts()["helped"] == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "kept"), [((1, None), {1.0}), ((None, -1), {-1.0}), ((0, 0), {0.0}), ((2, 9), set())]
+)
+def test_a_range_of_gains_leaves_those_within(
+    index: Index, bounds: tuple[float | None, float | None], kept: set[float]
+) -> None:
+    rows, total = index.page(Wanted(gain_from=bounds[0], gain_to=bounds[1]), 0, 200)
+    assert {row["gain"] for row in rows} == kept
+    assert total == len(rows)
+
+
+def test_half_a_last_line_of_a_file_that_grows_is_waited_for(tmp_path: Path) -> None:
+    feedback = tmp_path / "run" / "round-1" / "feedback"
+    write_lines(feedback / "graded-so-far.jsonl", [graded(1), graded(2)])
+    with (feedback / "graded-so-far.jsonl").open("a") as file:
+        file.write('{"example_id": "half')
+    index = make(tmp_path / "run", "round-1")
+    assert len(ids(index, Wanted())) == 2
+    assert index.num_broken() == {}
 
 
 def test_pages_follow_one_another(index: Index) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sqlite3
+import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -65,12 +66,15 @@ class Wanted:
         facets: field names with the value each must have.
         words: every word must occur; the last one may be unfinished.
         sort: one of SORTS.
+        gain_from, gain_to: bounds of the gain, both within; an example without a gain fits none.
     """
 
     filter: str = ""
     facets: tuple[tuple[str, str], ...] = ()
     words: str = ""
     sort: str = "order"
+    gain_from: float | None = None
+    gain_to: float | None = None
 
 
 class Index:
@@ -87,6 +91,7 @@ class Index:
         self.version = collection.version
         self.is_complete = False
         self.share_done = 0.0
+        self.made_at = self.took_s = 0.0
         self.about: dict[str, Any] | None = None
         self.problem: str | None = None
         with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -98,6 +103,7 @@ class Index:
         Args:
             is_wanted: asked now and then; the work ends where the answer is no.
         """
+        started = time.monotonic()
         primary, *others = self.collection.sources
         total = sum(size for _, size, _ in self.version) or 1
         read = 0
@@ -123,6 +129,8 @@ class Index:
                             return
                         connection.execute("BEGIN")
                 connection.execute("COMMIT")
+        self.made_at = time.monotonic()
+        self.took_s = self.made_at - started
         self.share_done, self.is_complete = 1.0, True
 
     def page(
@@ -206,6 +214,8 @@ class Index:
         with file:
             for number, line in enumerate(file, 1):
                 row = _json_object(line)
+                if row is None and self.collection.growing and not line.endswith(b"\n"):
+                    return  # the rest of this line is being written
                 if row is None or row.get(self.collection.id_field) is None:
                     connection.execute("INSERT INTO broken VALUES (?, ?)", (source, number))
                 else:
@@ -249,10 +259,14 @@ def _clean(text: str | None) -> str | None:
     return None if text is None else text.encode("utf-8", "replace").decode()
 
 
-def _where(wanted: Wanted, other: Path | None) -> tuple[str, tuple[str, ...]]:
+def _where(wanted: Wanted, other: Path | None) -> tuple[str, tuple[str | float, ...]]:
     joined = " LEFT JOIN there.items AS other ON other.id = items.id" if other else ""
     conditions: list[str] = []
-    values: list[str] = []
+    values: list[str | float] = []
+    for bound, sign in ((wanted.gain_from, ">="), (wanted.gain_to, "<=")):
+        if bound is not None:
+            conditions.append(f"items.gain {sign} ?")
+            values.append(bound)
     if wanted.filter in FLAGS:
         conditions.append(f"items.{wanted.filter}")
     elif wanted.filter in COMPARED and other:
