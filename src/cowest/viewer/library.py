@@ -16,8 +16,9 @@ from cowest.report.headline import headline, verdict
 from cowest.report.records import Results, label
 from cowest.viewer import collections
 from cowest.viewer.collections import Rows, as_texts
-from cowest.viewer.index import Index, Wanted
+from cowest.viewer.index import Index
 from cowest.viewer.live import Live
+from cowest.viewer.query import Wanted
 
 LOOK_EVERY_S = 2.0
 REST = 4.0
@@ -104,8 +105,15 @@ class Library:
         """
         index = self._runs[run].indexes[collection]
         there = self._runs[other].indexes.get(collection) if other is not None else None
-        rows, total = index.page(wanted, max(0, offset), min(max(1, limit), MAX_PAGE), there.path if there else None)
-        return {"total": total, "offset": offset, "items": rows, "compared": there is not None}
+        page = index.page(wanted, max(0, offset), min(max(1, limit), MAX_PAGE), there.path if there else None)
+        return {
+            "total": page.total,
+            "more": page.is_more,
+            "whole_word": page.is_whole_word,
+            "offset": offset,
+            "items": page.items,
+            "compared": there is not None,
+        }
 
     def item(self, run: str, collection: str, identifier: str) -> dict[str, Any] | None:
         """Everything about one example; None where the run has no such example.

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from cowest.errors import InputError
 from cowest.viewer.collections import FLAGS
-from cowest.viewer.index import COMPARED, SORTS, Wanted
 from cowest.viewer.library import Library
+from cowest.viewer.query import COMPARED, SORTS, Wanted
 
 _STATIC = Path(__file__).parent / "static"
 _FILES = {

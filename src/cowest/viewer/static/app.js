@@ -37,6 +37,7 @@ const byId = (id) => document.getElementById(id);
 let runs = [];
 let rows = [];
 let total = 0;
+let found = null;
 let listAsked = 0;
 let itemAsked = 0;
 let shown = null;
@@ -192,11 +193,12 @@ async function loadList({ scroll = true } = {}) {
     return;
   }
   const facets = Object.entries(state.facets).map(([name, value]) => ["facet", `${name}=${value}`]);
-  const found = await ask("/api/items", [
+  const answer = await ask("/api/items", [
     ["run", state.run], ["set", state.set], ["with", state.with], ["q", state.q], ["filter", state.filter],
     ["from", state.from], ["to", state.to], ["sort", state.sort], ["offset", (state.page - 1) * PAGE], ["limit", PAGE], ...facets,
   ]);
   if (asked !== listAsked) return;
+  found = answer;
   rows = found.items;
   total = found.total;
   drawList(scroll);
@@ -211,14 +213,15 @@ function drawList(scroll) {
   el("span", { class: "meta" }, el("code", {}, row.id), gainBadge(row.gain), compared(row), trouble(row.flags)))));
   mark(scroll);
   const pages = Math.max(1, Math.ceil(total / PAGE));
-  byId("page").textContent = `${count(state.page)} / ${count(pages)}`;
+  byId("page").textContent = `${count(state.page)} / ${count(pages)}${found.more ? "+" : ""}`;
   byId("previous").disabled = state.page <= 1;
   byId("next").disabled = state.page >= pages;
   const set = currentSet();
   const reading = set.complete ? "" : ` · reading the files, ${Math.floor(100 * set.share_done)}%`;
   const growing = set.growing ? " so far; pairs are made when the stage ends" : "";
+  const wholeWord = found.whole_word ? ` with the whole word “${state.q.trim().split(/\s+/).at(-1)}”, since too many begin so` : "";
   const broken = Object.entries(set.broken).map(([name, number]) => ` · ${count(number)} broken in ${name}.jsonl`).join("");
-  byId("count").textContent = `${count(total)} example${total === 1 ? "" : "s"}${growing}${reading}${broken}${set.problem ? ` · the rest cannot be indexed: ${set.problem}` : ""}`;
+  byId("count").textContent = `${found.more ? "more than " : ""}${count(total)} example${total === 1 ? "" : "s"}${wholeWord}${growing}${reading}${broken}${set.problem ? ` · the rest cannot be indexed: ${set.problem}` : ""}`;
 }
 
 const gainBadge = (gain) =>
