@@ -18,7 +18,8 @@ from cowest.pipeline.weak import WeakModel
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
 from cowest.retrieval import Retriever
-from cowest.stages.evaluate import evaluate
+from cowest.stages.evaluate import chosen, evaluate
+from cowest.stages.gate import calibrate
 from cowest.training.trained import DONE_MARKER
 
 
@@ -81,6 +82,30 @@ class Measuring:
         results = evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight)
         self._tell_failures(results)
         return results
+
+    def gate(self, ledger: Ledger) -> dict[str, Any]:
+        """Learns `serve.gate` on the validation split with the pair as it is now; returns what gate.json holds.
+
+        Raises:
+            InputError: SFT belongs to another recipe, or the gate cannot be learned here.
+        """
+        recipe, task = self._recipe, self._data.settled
+        if (self._folder.sft / DONE_MARKER).is_file():
+            self._belonging.goes_on_from("sft", self._folder.sft, ON_TRAINING)
+        result = calibrate(
+            task.validation,
+            chosen(task.test, recipe.evaluate) if recipe.task.test is not None else (),
+            pair=self.collaboration(ledger),
+            task=task,
+            config=recipe.serve.gate,
+            models={"weak": recipe.weak, "strong": recipe.strong},
+            out=self._folder.gate,
+            seed=recipe.seed,
+            num_in_flight=recipe.strong.max_concurrency,
+            say=self._say,
+        )
+        self._belonging.keep_recipe()
+        return result
 
     def setting(self, weak: Mapping[str, ChatModel], strong: ChatModel) -> Setting:
         """What the recipe's methods are made from, with the weak model's stages by name."""

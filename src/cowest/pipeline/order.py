@@ -15,7 +15,6 @@ from cowest.methods import Setting, find_methods, make_methods
 from cowest.models import ChatModel, ModelConfig
 from cowest.pipeline.belonging import Belonging
 from cowest.pipeline.data import Data
-from cowest.pipeline.gate import learn_gate
 from cowest.pipeline.gathering import Gathering
 from cowest.pipeline.measuring import Measuring
 from cowest.pipeline.opening import Opening, open_ledger
@@ -176,14 +175,7 @@ class Pipeline:
     def gate(self) -> dict[str, Any]:
         """Learns `serve.gate` on the validation split with the pair as it is now; returns what gate.json holds."""
         _needs_one_process("gate")
-        return learn_gate(
-            self.recipe,
-            self.folder,
-            self.collaboration(),
-            data=self._data,
-            belonging=self._belonging,
-            say=self.say,
-        )
+        return self._measuring.gate(self.ledger)
 
     def collaboration(self, *, kept: bool = True) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.
