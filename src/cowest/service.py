@@ -33,6 +33,7 @@ class ServeConfig(Record):
         drain_s: seconds that requests in work get to end after SIGTERM.
         on_strong_failure: what a client gets when the strong model fails before it wrote anything.
         record: keeps queries, drafts and answers; None keeps nothing.
+        trace: sends traces, without any text, to the collector that the OTEL_* environment variables name.
     """
 
     max_concurrency: int = Field(default=256, ge=1)
@@ -43,3 +44,4 @@ class ServeConfig(Record):
     drain_s: float = Field(default=30, gt=0)
     on_strong_failure: Literal["error", "draft"] = "error"
     record: RecordConfig | None = None
+    trace: bool = False
