@@ -1,16 +1,16 @@
 # The server without training packages: the weak model is a server of its own (compose.yaml), the strong one an endpoint.
-# With a weak model in process, build with --build-arg EXTRAS=serve,train.
+# With a weak model in process, build with --build-arg EXTRAS=serve,train; with serve.trace, EXTRAS=serve,otel.
 FROM python:3.12-slim
 
 ARG EXTRAS=serve
 ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
 
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE requirements/test.txt ./
 COPY src src
-RUN pip install ".[${EXTRAS}]" && useradd --create-home --uid 10001 cowest
+RUN pip install --constraint test.txt ".[${EXTRAS}]" && useradd --create-home --uid 10001 cowest
 
-USER cowest
+USER 10001
 WORKDIR /work
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \

@@ -113,3 +113,13 @@ def test_the_compose_file_holds_the_two_services() -> None:
     assert set(services) == {"weak", "cowest"}
     overrides = [part for part in services["cowest"]["command"] if part.startswith("weak.")]
     assert "weak.base_url=http://weak:8000/v1" in overrides
+
+
+def test_the_image_gets_the_files_that_it_copies() -> None:
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert copied
+    for name in copied:
+        assert (ROOT / name).exists()
+        assert name.partition("/")[0] in let_through

@@ -68,6 +68,7 @@ class ServeConfig(Record):
         on_strong_failure: what a client gets when the strong model fails before it wrote anything.
         gate: which model answers a request.
         record: keeps queries, drafts and answers; None keeps nothing.
+        trace: sends traces, without any text, to the collector that the OTEL_* environment variables name.
     """
 
     max_concurrency: int = Field(default=256, ge=1)
@@ -79,3 +80,4 @@ class ServeConfig(Record):
     on_strong_failure: Literal["error", "draft"] = "error"
     gate: GateConfig = GateConfig()
     record: RecordConfig | None = None
+    trace: bool = False

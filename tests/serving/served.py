@@ -16,6 +16,7 @@ from cowest.models.providers.scripted import Reply, ScriptedModel
 from cowest.recipe import make_recipe
 from cowest.serving import make_app
 from cowest.serving.running import _Server, listen
+from cowest.serving.tracing import Tracing
 from cowest.types import ChatRequest
 from tests.endpoint import serving
 from tests.serving.upstream import StrongEndpoint
@@ -88,7 +89,14 @@ def running(app: Any, **settings: Any) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def served(run: str, *, key: str | None = None, strong: dict[str, Any] | None = None, **serve: Any) -> Iterator[World]:
+def served(
+    run: str,
+    *,
+    key: str | None = None,
+    strong: dict[str, Any] | None = None,
+    tracing: Tracing | None = None,
+    **serve: Any,
+) -> Iterator[World]:
     """A run whose weak model is scripted and whose strong model is a scripted endpoint."""
     endpoint = StrongEndpoint()
     draft: list[Callable[[ChatRequest], Reply]] = [lambda request: DRAFT]
@@ -103,7 +111,7 @@ def served(run: str, *, key: str | None = None, strong: dict[str, Any] | None = 
         pair = Collaboration(
             weak, recipe.strong, weak_sampling=recipe.weak.sampling, strong_sampling=recipe.strong.sampling
         )
-        with running(make_app(recipe, pair, key=key), timeout_graceful_shutdown=5) as url:
+        with running(make_app(recipe, pair, key=key, tracing=tracing), timeout_graceful_shutdown=5) as url:
             yield World(url, endpoint, weak, draft)
 
 

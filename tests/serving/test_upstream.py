@@ -190,9 +190,14 @@ def test_mixed_load_with_random_faults_leaves_nothing_behind(tmp_path: Path, sec
         world.say(change)
         deadline = time.monotonic() + seconds
 
+        def is_over() -> bool:
+            # A busy machine needs longer to see all that may happen.
+            has_seen_all = len(outcomes) == 3 and outcomes.total() > 60
+            return time.monotonic() > (deadline if has_seen_all else deadline + 20)
+
         def client(seed: int) -> None:
             own = random.Random(seed)
-            while time.monotonic() < deadline:
+            while not is_over():
                 stream = own.random() < 0.5
                 response = world.post(question(stream=stream))
                 raw = events(response.text)
@@ -208,7 +213,7 @@ def test_mixed_load_with_random_faults_leaves_nothing_behind(tmp_path: Path, sec
         before = num_open_files()
         with ThreadPoolExecutor(8) as pool:
             for done in [pool.submit(client, seed) for seed in range(8)]:
-                done.result(seconds + 30)
+                done.result(seconds + 50)
         assert world.comes_to("cowest_in_flight", 0)
         assert num_open_files() - before < 40, "some connections are kept, but not one a request"
     assert set(outcomes) == {"whole", "broken", "error"}

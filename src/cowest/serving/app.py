@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ from cowest.serving.gate import load_gate
 from cowest.serving.guard import Guard
 from cowest.serving.metrics import Metrics
 from cowest.serving.record import TrafficRecord
+from cowest.serving.tracing import Tracing, open_tracing
 from cowest.serving.upstream import PassThrough, Upstream, WholeText
 from cowest.serving.wire import APIError
 
@@ -38,31 +40,37 @@ _RETRY_AFTER_S = 1
 """What a client is told to wait when there is no room: a slot is free when any answer ends."""
 
 
-def make_app(recipe: Recipe, collaboration: Collaboration, *, key: str | None = None) -> Starlette:
+def make_app(
+    recipe: Recipe, collaboration: Collaboration, *, key: str | None = None, tracing: Tracing | None = None
+) -> Starlette:
     """The endpoint of a run.
 
     Args:
         recipe: names the run, the models' limits and `serve`.
         collaboration: the pair; the models in it keep no ledger.
         key: the bearer token that is asked for; None asks for none, and answers requests to loopback names only.
+        tracing: where spans go; None does as `serve.trace` says.
 
     Raises:
         InputError: a model cannot be served as the recipe says, or its gate is not calibrated.
     """
-    return _Endpoint(recipe, collaboration, key).app
+    return _Endpoint(recipe, collaboration, key, tracing or open_tracing(recipe.serve.trace)).app
 
 
 class _Endpoint:
-    def __init__(self, recipe: Recipe, collaboration: Collaboration, key: str | None) -> None:
+    def __init__(self, recipe: Recipe, collaboration: Collaboration, key: str | None, tracing: Tracing) -> None:
         name = Path(recipe.run).absolute().name
         self._models: dict[str, Part] = {name: "both", f"{name}:weak": "weak", f"{name}:strong": "strong"}
         self._config = recipe.serve
-        self._collaboration = collaboration
+        self._tracing = tracing
+        self._collaboration = collaboration = copy.copy(collaboration)
+        collaboration.weak = tracing.model(collaboration.weak, recipe.weak, "weak")
         for role, config in {"weak": recipe.weak, "strong": recipe.strong}.items():
             _refuse_budget(config, role)
         self._metrics = Metrics()
         weak = WholeText(collaboration.weak, collaboration.weak_sampling, timeout_s=recipe.weak.timeout_s)
-        self._strong = _strong(recipe.strong, collaboration, self._config)
+        strong = _strong(recipe.strong, collaboration, self._config)
+        self._strong = tracing.upstream(strong, recipe.strong, "strong")
         gate = load_gate(recipe, collaboration)
         if gate is not None and gate.note is not None:
             _LOG.warning(gate.note)
@@ -75,7 +83,7 @@ class _Endpoint:
             Route("/metrics", self._show_metrics),
             Route("/v1/models", self._list_models),
             Route("/v1/models/{name:path}", self._show_model),
-            Route("/v1/chat/completions", _AsIs(self._chat), methods=["POST"]),
+            Route("/v1/chat/completions", _AsIs(self._traced_chat), methods=["POST"]),
         ]
         self.app = Starlette(routes=routes, lifespan=self._life, exception_handlers={HTTPException: _http_error})
         self.app.add_middleware(Guard, key=key)
@@ -91,6 +99,7 @@ class _Endpoint:
             await asyncio.gather(expiring, return_exceptions=True)
             await self._collaboration.weak.close()
             await self._strong.close()
+            await self._tracing.close()
 
     async def _expire(self) -> None:
         while self._record is not None:
@@ -119,6 +128,10 @@ class _Endpoint:
 
     def _model(self, name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self._created, "owned_by": "cowest"}
+
+    async def _traced_chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._tracing.request(scope):
+            await self._chat(scope, receive, send)
 
     async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(send, self._config.slow_client_s)
@@ -154,6 +167,7 @@ class _Endpoint:
             self._metrics.requests.labels(model, outcome).inc()
             if outcome in ("ok", "degraded"):
                 self._metrics.answers.observe(seconds)
+            self._tracing.note(exchange.id, model, outcome, exchange.status)
             _LOG.info("%s %s %s %s %.3f s", exchange.id, model or "-", outcome, exchange.status, seconds)
 
     async def _answer(self, call: Call, exchange: Exchange) -> str:
