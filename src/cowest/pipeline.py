@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import ValidationError
+
 from cowest import claims, distributed, plugins, runs, synchronous
 from cowest.annotators import RewardModel
 from cowest.collaboration import Collaboration
@@ -20,7 +22,7 @@ from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.recipe import ProgramJudge, Recipe
 from cowest.report.harvest import null_control_sentence
-from cowest.report.records import Feedback
+from cowest.report.records import Feedback, Results
 from cowest.retrieval import Retriever
 from cowest.stages.align import align
 from cowest.stages.annotator import train_annotator
@@ -337,7 +339,7 @@ class Pipeline:
             inputs["corpus"] = self._retriever.digest
         inputs_file = self.folder.evaluate / "inputs.json"
         if results_file.is_file() and inputs_file.is_file() and runs.read_json(inputs_file) == inputs:
-            results: dict[str, Any] = runs.read_json(results_file)
+            results = _results_in(results_file)
             failed = [name for name, row in results["methods"].items() if "failed" in row]
             if not failed:
                 self.say("evaluate: done before")
@@ -578,6 +580,18 @@ class Pipeline:
                 f"{stage} was started in {distributed.num_processes()} processes, but one process owns the ledger and "
                 "the limits of a key. Launch only `cowest sft` and `cowest align` with accelerate."
             )
+
+
+def _results_in(file: Path) -> dict[str, Any]:
+    results: dict[str, Any] = runs.read_json(file)
+    try:
+        Results.model_validate(results)
+    except ValidationError as error:
+        raise InputError(
+            f"{str(file)!r} does not hold results ({error.error_count()} faults). Delete it to have it made again; "
+            "what was paid for is kept."
+        ) from error
+    return results
 
 
 def _as_asked(question: str) -> str:
