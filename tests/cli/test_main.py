@@ -1,6 +1,7 @@
 """The command line: quick help, exit statuses, one clear paragraph."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -244,3 +245,36 @@ def test_doctor_asks_endpoints_what_costs_nothing(
         assert "✗ strong: large at " in said()
         assert endpoint.counts.calls == 0
     assert "cannot be reached" in said()
+
+
+def test_a_folder_that_is_no_runs_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    for verb in ("show", "view"):
+        status, said = failing(capsys, verb, str(tmp_path / "file"))
+        assert (status, "is a file" in said) == (2, True)
+        status, said = failing(capsys, verb, str(tmp_path / "folder"))
+        assert (status, "is no run's folder" in said) == (2, True)
+        status, said = failing(capsys, verb, str(tmp_path / "foldr"))
+        assert (status, "Did you mean 'folder'?" in said) == (2, True)
+
+
+def test_results_of_another_shape_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path)
+    assert cli.main(["evaluate", recipe]) == 0
+    (tmp_path / "run/evaluate/results.json").write_text("[1]")
+    status, said = failing(capsys, "evaluate", recipe)
+    assert (status, "does not hold results (1 faults). Delete it" in said) == (2, True)
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize(("redirected", "status"), [("| true", 1), (">&-", 0), ("| cat", 0)])
+def test_output_that_cannot_be_written_is_no_traceback(
+    tmp_path: Path, redirected: str, status: int, buffered: bool
+) -> None:
+    command = f"{sys.executable} -m cowest doctor {write_recipe(tmp_path)} {redirected}; exit ${{PIPESTATUS[0]}}"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUNBUFFERED": "" if buffered else "1"}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (status, "")
+    if "cat" in redirected:
+        assert "? the recipe is valid" in done.stdout

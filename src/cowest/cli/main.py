@@ -5,9 +5,12 @@ Nothing heavy is imported before a verb runs, so that `--help` is quick.
 
 import argparse
 import importlib
+import io
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 VERBS = {
     "quickstart": "the whole loop on the embedded lab, in about two minutes",
@@ -52,6 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
+    _mend_streams()
     parser = make_parser()
     options = _parse(parser, arguments)
     if options.version:
@@ -65,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = importlib.import_module(f"cowest.cli.{options.verb}")
     try:
         verb.run(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         if options.debug:
             raise
@@ -74,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if options.debug:
             raise
+        if isinstance(error, BrokenPipeError):  # whoever read the output, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(CowestError.exit_status) from None
         if isinstance(error, OSError):
             return _complain(
                 f"a file or folder cannot be used: {error}. Check its path, its permissions and the disk's space, "
@@ -84,6 +92,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _complain(str(error), error.exit_status)
     return 0
+
+
+def _mend_streams() -> None:
+    """Output goes on where a stream is closed, or knows fewer letters than we print."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we run
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from cowest import runs
 from cowest.collaboration import Collaboration
+from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.methods import Setting, make_methods
 from cowest.models import ChatModel, open_model
@@ -17,6 +21,7 @@ from cowest.pipeline.saying import Say
 from cowest.pipeline.weak import WeakModel
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
+from cowest.report.records import Results
 from cowest.retrieval import Retriever
 from cowest.stages.evaluate import chosen, evaluate
 from cowest.stages.gate import calibrate
@@ -63,7 +68,7 @@ class Measuring:
         if self._retriever is not None:
             inputs["corpus"] = self._retriever.digest
         if results_file.is_file() and self._belonging.is_made_from(out, ON_EVALUATION, inputs):
-            results: dict[str, Any] = runs.read_json(results_file)
+            results = _results_in(results_file)
             failed = [name for name, row in results["methods"].items() if "failed" in row]
             if not failed:
                 self._say("evaluate: done before")
@@ -171,3 +176,15 @@ class Measuring:
     def _retriever(self) -> Retriever | None:
         config = self._recipe.retrieval
         return None if config.corpus is None else Retriever(config.corpus, config.top_k, self._folder.retrieval)
+
+
+def _results_in(file: Path) -> dict[str, Any]:
+    results: dict[str, Any] = runs.read_json(file)
+    try:
+        Results.model_validate(results)
+    except ValidationError as error:
+        raise InputError(
+            f"{str(file)!r} does not hold results ({error.error_count()} faults). Delete it to have it made again; "
+            "what was paid for is kept."
+        ) from error
+    return results

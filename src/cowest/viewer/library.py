@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cowest import runs
-from cowest.errors import CowestError, InputError
-from cowest.plugins import nearest
+from cowest.errors import CowestError
 from cowest.report.headline import headline, verdict
 from cowest.report.records import Results, label
 from cowest.viewer import collections
@@ -51,7 +50,7 @@ class Library:
     def __init__(self, folders: list[Path]) -> None:
         self._runs: dict[str, _Run] = {}
         for folder in folders:
-            path = _checked(folder)
+            path = runs.begun(folder).path.resolve()
             base, number = path.name or "run", 2
             name = base
             while name in self._runs:
@@ -185,20 +184,6 @@ class Library:
     def _new_file(self) -> Path:
         self._number += 1
         return Path(self._scratch.name).resolve() / f"{self._number}.sqlite"
-
-
-def _checked(folder: Path) -> Path:
-    path = folder.expanduser().resolve()
-    if not path.is_dir():
-        siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError(
-            f"There is no run folder {str(folder)!r}.{nearest(path.name, siblings)} "
-            "Name the folder that a recipe calls `run`."
-        )
-    signs = ("recipe.yaml", "ledger.sqlite", "sft", "round-1", "evaluate", "feedback")
-    if not any((path / sign).exists() for sign in signs):
-        raise InputError(f"{str(folder)!r} is no run's folder: it has none of {', '.join(signs)}. Name a run's folder.")
-    return path
 
 
 def _results(folder: Path) -> Results | None:
