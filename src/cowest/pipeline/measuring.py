@@ -78,7 +78,9 @@ class Measuring:
         runs.write_json(inputs_file, inputs)
         self._belonging.keep_recipe()
         num_in_flight = self._opening.num_in_flight(len(examples))
-        return evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight)
+        summaries = {number: self._folder.feedback(number) / "summary.json" for number in self._weak.finished_rounds()}
+        harvests = {number: runs.read_json(file) for number, file in summaries.items() if file.is_file()}
+        return evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight, harvests=harvests)
 
     def setting(self, weak: Mapping[str, ChatModel], strong: ChatModel) -> Setting:
         """What the recipe's methods are made from, with the weak model's stages by name."""

@@ -54,8 +54,18 @@ class Latency(Lenient):
     p95: float | None = None
 
 
+class Preparation(Lenient):
+    """What a row took once, before its first query; `cost_usd` is None where a price is unknown."""
+
+    calls: dict[str, int] = Field(default_factory=dict)
+    cost_usd: float | None = None
+
+
 class MethodRow(Lenient):
-    """One method of results.json; `cost_usd` is of all its examples, None where a price is unknown."""
+    """One method of results.json; `cost_usd` is of all its examples, None where a price is unknown.
+
+    `preparation` is None where it took none or nobody knows.
+    """
 
     round: int | None = None
     metrics: dict[str, Metric] = Field(default_factory=dict)
@@ -65,6 +75,7 @@ class MethodRow(Lenient):
     latency_s: Latency = Latency()
     num_failed: int = 0
     num_unparsed: int = 0
+    preparation: Preparation | None = None
     help_rate: float | None = None
     harm_rate: float | None = None
 
