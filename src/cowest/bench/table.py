@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cowest.report import words
 from cowest.report.cases import MAX_CASES
-from cowest.report.records import LAB_NOTE, LAB_TASK
+from cowest.report.records import LAB_NOTE, LAB_TASK, Preparation
 from cowest.report.table import console_for, text_table
 from cowest.types import GradedDraft, GradedExample, Verdict
 
@@ -154,7 +154,7 @@ def _row(row: Mapping[str, Any], metrics: Sequence[str], num_examples: int) -> t
         *(_metric(row, metric) for metric in metrics),
         words.count(sum(row["calls"].values())),
         words.money(None if cost is None else cost / num_examples),
-        words.preparation(sum(once["calls"].values()) if once else None, once["cost_usd"] if once else None),
+        Preparation.model_validate(once).in_words if once else "–",
         words.count(row["num_failed"]),
     )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cowest.report import words
 from cowest.types import Usage
 
 LAB_TASK = "formulary"
@@ -59,6 +60,11 @@ class Preparation(Lenient):
 
     calls: dict[str, int] = Field(default_factory=dict)
     cost_usd: float | None = None
+
+    @property
+    def in_words(self) -> str:
+        """Money and calls: "$3.14 (5,963 calls)"."""
+        return f"{words.money(self.cost_usd)} ({words.count(sum(self.calls.values()))} calls)"
 
 
 class MethodRow(Lenient):

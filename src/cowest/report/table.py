@@ -150,17 +150,12 @@ def _method_cells(results: Results, name: str, row: MethodRow) -> list[str]:
         words.duration(row.latency_s.p50),
         words.duration(row.latency_s.p95),
         words.count(row.num_failed),
-        *([_preparation(row)] if _tells_preparation(results) else []),
+        *([row.preparation.in_words if row.preparation else "–"] if _tells_preparation(results) else []),
     ]
 
 
 def _tells_preparation(results: Results) -> bool:
     return any(row.preparation is not None for row in results.methods.values())
-
-
-def _preparation(row: MethodRow) -> str:
-    once = row.preparation
-    return words.preparation(None, None) if once is None else words.preparation(sum(once.calls.values()), once.cost_usd)
 
 
 def _share(value: float | None) -> str:

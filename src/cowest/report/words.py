@@ -34,11 +34,6 @@ def money(value: float | None) -> str:
     return f"${value:,.2f}" if value >= 1 else f"${value:.4f}" if value >= 0.0001 else f"${value:.2g}"
 
 
-def preparation(num_calls: int | None, cost_usd: float | None) -> str:
-    """What was done once, before the first query: "$3.14 (5,963 calls)"; a dash where nothing is known of any."""
-    return "–" if num_calls is None else f"{money(cost_usd)} ({count(num_calls)} calls)"
-
-
 def duration(seconds: float | None) -> str:
     """Seconds as people say them: "0.42 s", "58 s", "3 min 20 s", "2 h 05 min"."""
     if seconds is None:
