@@ -7,6 +7,7 @@ import pytest
 from cowest import prompts
 from cowest.errors import InputError
 from cowest.prompts import Prompts
+from cowest.prompts.declared import templates_of, uses
 
 
 def text(name: str, **values: str) -> str:
@@ -77,6 +78,25 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(InputError, match="is no folder"):
         Prompts(tmp_path / "x")
+
+
+def test_versions_of_some_templates() -> None:
+    assert Prompts().versions(["refine", "judge"]) == {name: Prompts().version(name) for name in ("judge", "refine")}
+    with pytest.raises(InputError, match=r"no prompt template 'refin'.*Did you mean 'refine'"):
+        Prompts().versions(["refin"])
+
+
+def test_a_declaration_is_of_the_thing_itself() -> None:
+    @uses("refine")
+    class Parent:
+        pass
+
+    class Child(Parent):
+        pass
+
+    assert templates_of(Parent) == {"refine"}
+    assert templates_of(Child) is templates_of(len) is templates_of(3) is None
+    assert templates_of(uses()(lambda: 1)) == set()
 
 
 @pytest.mark.parametrize("name", ["judge", "rlaif_compare"])

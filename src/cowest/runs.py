@@ -13,6 +13,9 @@ from pydantic import BaseModel
 
 from cowest.errors import CowestError, InputError
 
+GRADED_SO_FAR = "graded-so-far.jsonl"
+"""Beside graded.jsonl's place while feedback goes on: what is graded, for the viewer; nothing goes on from it."""
+
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file so that a kill leaves the old one or the new one, never half of it.
@@ -181,6 +184,11 @@ class RunFolder:
     def evaluate(self) -> Path:
         """Predictions and results."""
         return self.path / "evaluate"
+
+    @property
+    def gate(self) -> Path:
+        """Who answers what while serving, and how well that does."""
+        return self.path / "gate"
 
     @property
     def retrieval(self) -> Path:

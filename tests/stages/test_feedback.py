@@ -15,6 +15,7 @@ from cowest import preferences, progress
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.judge import ModelJudge
 from cowest.models.providers.scripted import ScriptedModel
+from cowest.runs import GRADED_SO_FAR
 from cowest.stages._harvest import NullSample, concordance, null_control
 from cowest.stages.feedback import HOPELESS, FeedbackConfig, draw, feedback, hold_back
 from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
@@ -82,6 +83,21 @@ def test_the_number_in_flight_changes_nothing(tmp_path: Path) -> None:
         gather(tmp_path / str(number), num_in_flight=number)
     for name in ("pairs.jsonl", "graded.jsonl"):
         assert len({(tmp_path / str(number) / name).read_bytes() for number in (1, 7, 64)}) == 1
+
+
+def test_what_is_graded_can_be_seen_while_the_stage_goes_on(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def reply(request: ChatRequest) -> str:
+        so_far = tmp_path / GRADED_SO_FAR
+        seen.append(len(rows(so_far)) if so_far.exists() else 0)
+        return "Answer: 3"
+
+    (tmp_path / GRADED_SO_FAR).write_text('{"left by": "an earlier call"}\n' * 99)
+    gather(tmp_path, strong=ScriptedModel(reply), num_in_flight=1)
+    assert list(dict.fromkeys(seen)) == [99, *range(1, 30)]
+    assert not (tmp_path / GRADED_SO_FAR).exists()
+    assert len(rows(tmp_path / "graded.jsonl")) == 30
 
 
 @pytest.mark.parametrize("stop_after", [1, 40, 120, 179])

@@ -1,5 +1,6 @@
 """The viewer and the report in a real browser. PICTURES=folder keeps the pictures that are looked at."""
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -13,11 +14,11 @@ from cowest.report import write_page
 from cowest.viewer import Library, make_server
 from tests.report.sample import write_run as write_reported_run
 from tests.viewer import browser as browsers
-from tests.viewer.sample import EVIL, write_run
+from tests.viewer.sample import EVIL, graded, pair, write_lines, write_run
 
 pytestmark = pytest.mark.skipif(browsers.why_not() is not None, reason=f"no browser: {browsers.why_not()}")
 
-PHONE = {"width": 380, "height": 740}
+PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
 
 CONTRASTS = """() => {
@@ -134,6 +135,71 @@ def test_open_filter_navigate_and_share(open_page: Open) -> None:
     counts(again, "10 examples")
 
 
+@pytest.mark.parametrize(
+    ("collection", "left"),
+    [
+        ("evaluation", {"helped": 29, "harmed": 30, "all_negative": 31, "unscored": 1, "failed": 1}),
+        (
+            "round-1",
+            {
+                "helped": 60,
+                "harmed": 60,
+                "all_negative": 60,
+                "unscored": 30,
+                "failed": 1,
+                "paired": 30,
+                "controlled": 12,
+            },
+        ),
+    ],
+)
+def test_every_filter_leaves_what_it_says(open_page: Open, collection: str, left: dict[str, int]) -> None:
+    page = open_page(f"/?run=first&set={collection}")
+    for name, number in left.items():
+        page.click(f"[data-filter={name}]")
+        counts(page, f"{number} example")
+        assert page.inner_text(f"[data-filter={name}] small").strip() == str(number)
+        assert question(page)["filter"] == name
+    names = [page.keyboard.press("f") or question(page).get("filter", "") for _ in range(len(left) + 1)]
+    assert set(names) == {"", *left}
+
+
+def test_label_subject_and_gain_narrow_the_list_and_are_in_the_link(open_page: Open) -> None:
+    page = open_page("/?run=first")
+    page.select_option("[data-facet=label]", "yes")
+    counts(page, "60 examples")
+    page.select_option("[data-facet=subject]", "rivers")
+    counts(page, "20 examples")
+    page.fill("#from", "0")
+    page.keyboard.press("Enter")
+    counts(page, "10 examples")
+    page.fill("#to", "0.5")
+    page.keyboard.press("Tab")
+    page.wait_for_function("() => new URLSearchParams(location.search).get('to') === '0.5'")
+    again = open_page(page.evaluate("location.pathname + location.search"))
+    counts(again, "10 examples")
+    assert (again.input_value("#from"), again.input_value("#to")) == ("0", "0.5")
+    assert again.locator("#items .badge").all_inner_texts() == ["0"] * 10
+    again.click("#collections button:has-text('Feedback')")
+    counts(again, "121 examples")
+    again.fill("#from", "3")
+    again.keyboard.press("Enter")
+    counts(again, "30 examples")
+    assert set(again.locator("#items .badge").all_inner_texts()) == {"+3"}
+
+
+def test_the_null_control_stands_beside_the_first_sample(open_page: Open) -> None:
+    page = open_page("/?run=first&set=round-1&id=q10")
+    shows(page, "q10")
+    panel = page.locator(".panel", has_text="Its second sample, the null control")
+    assert "guess10" in panel.inner_text()
+    assert "judged 4 of 10" in panel.inner_text()
+    assert "−1" in panel.inner_text()
+    page.keyboard.press("j")
+    shows(page, "q11")
+    assert page.get_by_text("null control", exact=False).locator("visible=true").count() == 1  # the filter's button
+
+
 def test_pages_and_sort_by_keyboard_alone(open_page: Open) -> None:
     page = open_page()
     page.keyboard.press("ArrowRight")
@@ -229,6 +295,37 @@ def test_a_run_that_goes_on_is_seen_to_grow(chromium: Any, tmp_path: Path, monke
         write_run(run, 9)
         counts(page, "9 examples")
         shows(page, "script")
+        page.close()
+        server.shutdown()
+        thread.join()
+
+
+def test_examples_appear_as_they_are_graded(chromium: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cowest.viewer.library.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("cowest.viewer.library.REST", 0.0)
+    run = tmp_path / "growing"
+    feedback = run / "round-1" / "feedback"
+    write_lines(feedback / "graded-so-far.jsonl", [graded(10)])
+    (feedback / "inputs.json").write_text("{}")
+    with Library([run]) as library, make_server(library) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        assert library.wait_until_indexed(60)
+        page = chromium.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        counts(page, "1 example so far")
+        shows(page, "q10")
+        assert "pairs are made when the stage ends" in page.inner_text("#detail")
+        page.focus("[data-filter=helped]")
+        with (feedback / "graded-so-far.jsonl").open("a") as file:
+            file.write(json.dumps(graded(12)) + "\n" + '{"example_id": "half')
+        counts(page, "2 examples so far")
+        assert page.evaluate("document.activeElement.dataset.filter") == "helped"
+        write_lines(feedback / "graded.jsonl", [graded(10), graded(12)])
+        write_lines(feedback / "pairs.jsonl", [pair(10)])
+        page.wait_for_function("() => document.querySelector('#detail').textContent.includes('chosen in pair 1')")
+        counts(page, "2 examples")
+        assert "so far" not in page.inner_text("#count")
         page.close()
         server.shutdown()
         thread.join()

@@ -20,6 +20,7 @@ VERBS = {
     "doctor": "checks recipe, data, models, keys and machine before anything is spent",
     "plan": "calls, tokens, money and time of a recipe before anything is spent",
     "ask": "one question to the pair",
+    "gate": "learns which requests the draft alone, the strong model alone or both should answer",
     "serve": "the pair as an OpenAI-compatible endpoint",
     "show": "state, pairs, spend, failures and results of a run",
     "view": "every example of one or more runs on a local page",

@@ -6,9 +6,10 @@ from pathlib import Path
 from cowest import claims, runs, synchronous
 from cowest.annotators import RewardModel
 from cowest.collaboration import Collaboration
+from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.models import ModelConfig
-from cowest.pipeline.belonging import ALIGN_KEYS, FEEDBACK_KEYS, SFT_KEYS, Belonging
+from cowest.pipeline.belonging import ON_ALIGN, ON_ANNOTATOR, ON_FEEDBACK, ON_SFT, Belonging, on_probe
 from cowest.pipeline.data import Data
 from cowest.pipeline.opening import Opening
 from cowest.pipeline.saying import Say, training_progress
@@ -65,31 +66,60 @@ class Gathering:
         self._weak.check_adapter()
         weak = self._weak.after_round(number - 1)
         if number > 1:
-            self._belonging.goes_on_from(f"align, round {number - 1}", self._folder.align(number - 1), ALIGN_KEYS)
+            self._belonging.goes_on_from(f"align, round {number - 1}", self._folder.align(number - 1), ON_ALIGN)
         else:
-            self._belonging.goes_on_from("sft", self._folder.sft, SFT_KEYS)
+            self._belonging.goes_on_from("sft", self._folder.sft, ON_SFT)
         examples = draw(self._data.feedback(), recipe.feedback.queries, recipe.seed, number)
         out = self._folder.feedback(number)
-        if self._belonging.is_done(stage, out, FEEDBACK_KEYS, examples, marker="summary.json"):
+        if self._belonging.is_done(stage, out, ON_FEEDBACK, examples, marker="summary.json"):
+            self._tell_failures(number)
             return
+        self._keep_used_pairs(number)
         self._gather(examples, weak, out, recipe.feedback, self._reward() if recipe.feedback.kind == RLWF else None)
-        summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
-        if summary.num_failed:
-            self._say(
-                f"{stage}: {summary.num_failed} of {summary.num_examples} queries failed and are left "
-                f"out; {str(out / 'failures.jsonl')!r} says why"
-            )
+        summary = self._tell_failures(number)
         if summary.null_control is not None:
             self._say(f"{stage}, {null_control_sentence(summary.null_control)}")
 
     def probe(self, number: int, examples: Sequence[Example], out: Path) -> list[GradedExample]:
         """Grades drafts of the weak model after round `number` as collaborative feedback does, leaving no call out."""
         weak = self._weak.after_round(number)
-        keys = ALIGN_KEYS if number else FEEDBACK_KEYS
-        if not self._belonging.is_done(f"probe after round {number}", out, keys, examples, marker="summary.json"):
+        stage, rests = f"probe after round {number}", on_probe(number)
+        if not self._belonging.is_done(stage, out, rests, examples, marker="summary.json"):
             whole = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None}
             self._gather(examples, weak, out, self._recipe.feedback.model_copy(update=whole))
         return [GradedExample.model_validate(row) for row in runs.read_jsonl(out / "graded.jsonl")]
+
+    def _tell_failures(self, number: int) -> Feedback:
+        """Says which queries were left out and how to try them again; returns the round's summary."""
+        out = self._folder.feedback(number)
+        summary = Feedback.model_validate(runs.read_json(out / "summary.json"))
+        if summary.num_failed:
+            if self._weak.has_learned_from(number):
+                again = f"alignment has learned without them; {self._elsewhere()}"
+            else:
+                again = f"to try only their calls again, delete {str(out / 'summary.json')!r} and run the same command"
+            self._say(
+                f"feedback, round {number}: {summary.num_failed} of {summary.num_examples} queries failed and are left "
+                f"out; {str(out / 'failures.jsonl')!r} says why; {again}"
+            )
+        return summary
+
+    def _keep_used_pairs(self, number: int) -> None:
+        """Refuses to gather anew what alignment has learned from, where the pairs could become others.
+
+        Raises:
+            InputError: some queries failed then, and may not fail now.
+        """
+        failures = self._folder.feedback(number) / "failures.jsonl"
+        if self._weak.has_learned_from(number) and failures.is_file() and failures.stat().st_size:
+            raise InputError(
+                f"Alignment of round {number} has learned from the pairs that are there, and gathering them anew might "
+                f"change them, since {str(failures)!r} names queries that failed. What to do: {self._elsewhere()}."
+            )
+
+    def _elsewhere(self) -> str:
+        ledger = self._ledger().path
+        return f"to try only their calls again, take a new folder over the same ledger: run=NEW ledger={ledger}"
 
     def _reward(self) -> RewardModel:
         """The reward of RLWF's annotator, which is tuned once, before the first round, from the model after SFT."""
@@ -97,7 +127,7 @@ class Gathering:
         self._weak.needs_weights("annotator")
         start = self._weak.after_round(0)
         examples = draw(self._data.sft(), recipe.feedback.queries, recipe.seed, round_number=0)
-        if not self._belonging.is_done("annotator", out, ALIGN_KEYS, examples, marker=DONE_MARKER):
+        if not self._belonging.is_done("annotator", out, ON_ANNOTATOR, examples, marker=DONE_MARKER):
             weak = self._opening.model(start, "weak")
             with claims.given_up_if_refused(out), progress_bar("annotator") as bar:
                 train_annotator(

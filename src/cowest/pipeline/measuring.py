@@ -10,7 +10,7 @@ from cowest.ledger import Ledger
 from cowest.methods import Setting, make_methods
 from cowest.models import ChatModel, open_model
 from cowest.models.tokens import TokenCounter
-from cowest.pipeline.belonging import EVALUATE_KEYS, TRAINING_KEYS, Belonging
+from cowest.pipeline.belonging import ON_EVALUATION, ON_TRAINING, Belonging
 from cowest.pipeline.data import Data
 from cowest.pipeline.opening import Opening
 from cowest.pipeline.saying import Say
@@ -18,7 +18,8 @@ from cowest.pipeline.weak import WeakModel
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
 from cowest.retrieval import Retriever
-from cowest.stages.evaluate import evaluate
+from cowest.stages.evaluate import chosen, evaluate
+from cowest.stages.gate import calibrate
 from cowest.training.trained import DONE_MARKER
 
 
@@ -55,18 +56,18 @@ class Measuring:
         recipe, out = self._recipe, self._folder.evaluate
         # Other data or another strong model may be measured with a trained weak model; another training may not.
         if (self._folder.sft / DONE_MARKER).is_file():
-            self._belonging.goes_on_from("sft", self._folder.sft, TRAINING_KEYS)
+            self._belonging.goes_on_from("sft", self._folder.sft, ON_TRAINING)
         examples = self._data.evaluation()
         results_file = out / "results.json"
-        inputs = self._belonging.inputs(EVALUATE_KEYS, examples) | {"rounds_done": len(self._weak.finished_rounds())}
+        inputs = self._belonging.inputs(ON_EVALUATION, examples, rounds_done=len(self._weak.finished_rounds()))
         if self._retriever is not None:
             inputs["corpus"] = self._retriever.digest
-        inputs_file = out / "inputs.json"
-        if results_file.is_file() and inputs_file.is_file() and runs.read_json(inputs_file) == inputs:
+        if results_file.is_file() and self._belonging.is_made_from(out, ON_EVALUATION, inputs):
             results: dict[str, Any] = runs.read_json(results_file)
             failed = [name for name, row in results["methods"].items() if "failed" in row]
             if not failed:
                 self._say("evaluate: done before")
+                self._tell_failures(results)
                 return results
             self._say(f"evaluate: once more, since every call of {', '.join(failed)} failed")
         self._say("evaluate")
@@ -75,12 +76,38 @@ class Measuring:
         methods = make_methods(recipe.evaluate.methods, self.setting(weak, strong))
         # Only now: what is wrong with the input must not cost the results that are there.
         results_file.unlink(missing_ok=True)
-        runs.write_json(inputs_file, inputs)
+        runs.write_json(out / "inputs.json", inputs)
         self._belonging.keep_recipe()
         num_in_flight = self._opening.num_in_flight(len(examples))
         summaries = {number: self._folder.feedback(number) / "summary.json" for number in self._weak.finished_rounds()}
         harvests = {number: runs.read_json(file) for number, file in summaries.items() if file.is_file()}
-        return evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight, harvests=harvests)
+        results = evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight, harvests=harvests)
+        self._tell_failures(results)
+        return results
+
+    def gate(self, ledger: Ledger) -> dict[str, Any]:
+        """Learns `serve.gate` on the validation split with the pair as it is now; returns what gate.json holds.
+
+        Raises:
+            InputError: SFT belongs to another recipe, or the gate cannot be learned here.
+        """
+        recipe, task = self._recipe, self._data.settled
+        if (self._folder.sft / DONE_MARKER).is_file():
+            self._belonging.goes_on_from("sft", self._folder.sft, ON_TRAINING)
+        result = calibrate(
+            task.validation,
+            chosen(task.test, recipe.evaluate) if recipe.task.test is not None else (),
+            pair=self.collaboration(ledger),
+            task=task,
+            config=recipe.serve.gate,
+            models={"weak": recipe.weak, "strong": recipe.strong},
+            out=self._folder.gate,
+            seed=recipe.seed,
+            num_in_flight=recipe.strong.max_concurrency,
+            say=self._say,
+        )
+        self._belonging.keep_recipe()
+        return result
 
     def setting(self, weak: Mapping[str, ChatModel], strong: ChatModel) -> Setting:
         """What the recipe's methods are made from, with the weak model's stages by name."""
@@ -124,6 +151,16 @@ class Measuring:
             weak_sampling=recipe.evaluate.weak_sampling or recipe.weak.sampling,
             strong_sampling=recipe.evaluate.strong_sampling or recipe.strong.sampling,
         )
+
+    def _tell_failures(self, results: dict[str, Any]) -> None:
+        failed = {name: row["num_failed"] for name, row in results["methods"].items() if row.get("num_failed")}
+        if failed:
+            counts = ", ".join(f"{name} {count}" for name, count in failed.items())
+            self._say(
+                f"evaluate: of {results['num_examples']} queries each, so many failed and count as wrong: {counts}; to "
+                f"try only their calls again, delete {str(self._folder.evaluate / 'results.json')!r} and run the same "
+                "command"
+            )
 
     def _count_tokens(self, text: str) -> int:
         return self._strong_tokens.count(text)

@@ -46,7 +46,7 @@ class Pipeline:
         self._exit = contextlib.ExitStack()
         self._data = data = Data(recipe, say)
         self._weak = weak = WeakModel(recipe, folder)
-        belonging = Belonging(recipe, folder, prompts, say)
+        self._belonging = belonging = Belonging(recipe, folder, prompts, say)
         self._opening = Opening(recipe, prompts, task=lambda: data.task, ledger=lambda: self.ledger)
         self._training = Training(recipe, folder, prompts, weak, belonging)
         self._gathering = Gathering(
@@ -133,12 +133,14 @@ class Pipeline:
         """Looks for whatever the recipe names besides data and models; opens nothing.
 
         Raises:
-            InputError: a format, a kind of feedback, a method or a judge is unknown, or no method is named.
+            InputError: a format, a kind of feedback, a method or a judge is unknown, or a template that one of them
+                uses, or no method is named.
         """
         load_format(self.recipe.format)
         plugins.load(self.recipe.feedback.kind, "cowest.annotators", "kind of feedback")
         find_methods(self.recipe.evaluate.methods)
         self._opening.check_judge()
+        self._belonging.check_templates()
 
     def sft(self) -> None:
         """Supervised fine-tuning of the weak model (section 3.2)."""
@@ -169,6 +171,11 @@ class Pipeline:
         """Measures the recipe's methods with whatever rounds are finished; returns what results.json holds."""
         _needs_one_process("evaluate")
         return self._measuring.evaluate()
+
+    def gate(self) -> dict[str, Any]:
+        """Learns `serve.gate` on the validation split with the pair as it is now; returns what gate.json holds."""
+        _needs_one_process("gate")
+        return self._measuring.gate(self.ledger)
 
     def collaboration(self, *, kept: bool = True) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.

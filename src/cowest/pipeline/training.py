@@ -1,10 +1,11 @@
 """The stages that train the weak model: SFT, and alignment on a round's pairs."""
 
+import hashlib
 from collections.abc import Sequence
 
 from cowest import claims, distributed, runs
 from cowest.errors import InputError
-from cowest.pipeline.belonging import ALIGN_KEYS, FEEDBACK_KEYS, SFT_KEYS, Belonging
+from cowest.pipeline.belonging import ON_ALIGN, ON_FEEDBACK, ON_SFT, Belonging
 from cowest.pipeline.saying import training_progress
 from cowest.pipeline.weak import WeakModel
 from cowest.progress import progress_bar
@@ -31,7 +32,7 @@ class Training:
     def sft(self, examples: Sequence[Example]) -> None:
         """Supervised fine-tuning of the weak model (section 3.2)."""
         recipe, out = self._recipe, self._folder.sft
-        if self._belonging.is_done("sft", out, SFT_KEYS, examples, marker=DONE_MARKER):
+        if self._belonging.is_done("sft", out, ON_SFT, examples, marker=DONE_MARKER):
             return
         quiet = not distributed.is_main_process()
         with claims.given_up_if_refused(out), progress_bar("sft", quiet=quiet) as bar:
@@ -65,10 +66,11 @@ class Training:
                 "worse than the strong model alone, so there is nothing to align. `cowest show` tells the counts; "
                 "more feedback.queries or feedback.samples, in another run folder, may give some."
             )
-        self._belonging.goes_on_from(f"feedback, round {number}", self._folder.feedback(number), FEEDBACK_KEYS)
+        self._belonging.goes_on_from(f"feedback, round {number}", self._folder.feedback(number), ON_FEEDBACK)
         start = self._weak.after_round(number - 1).model
         out, quiet = self._folder.align(number), not distributed.is_main_process()
-        if self._belonging.is_done(stage, out, ALIGN_KEYS, (), marker=DONE_MARKER):
+        digest = hashlib.sha256(pairs.read_bytes()).hexdigest()
+        if self._belonging.is_done(stage, out, ON_ALIGN, (), marker=DONE_MARKER, pairs=digest):
             return
         with claims.given_up_if_refused(out), progress_bar(stage, quiet=quiet) as bar:
             align(

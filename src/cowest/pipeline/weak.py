@@ -115,6 +115,11 @@ class WeakModel:
         """Whether the alignment of this round is finished."""
         return (self._folder.align(number) / DONE_MARKER).is_file()
 
+    def has_learned_from(self, number: int) -> bool:
+        """Whether the alignment of this round has begun, so that its pairs may not change any more."""
+        folder = self._folder.align(number)
+        return (folder / "inputs.json").is_file() or self.is_aligned(number)
+
     def pairs(self, number: int) -> Path:
         """The preference pairs of this round, there or not."""
         return self._folder.feedback(number) / "pairs.jsonl"

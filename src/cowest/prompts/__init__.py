@@ -6,6 +6,7 @@ wrote goes in as a value and is never rendered itself.
 
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from jinja2 import StrictUndefined, Template, TemplateError, meta
@@ -77,6 +78,11 @@ class Prompts:
         return meta.find_undeclared_variables(self._environment.parse(template))
 
     def _read(self, name: str) -> str:
+        if name not in self._paths:
+            known = sorted(self._paths)
+            raise InputError(
+                f"There is no prompt template {name!r}.{nearest(name, known)} Templates: {', '.join(known)}."
+            )
         try:
             return self._paths[name].read_text(encoding="utf-8").strip("\n")
         except (OSError, ValueError) as error:
@@ -106,6 +112,10 @@ class Prompts:
         """A short content hash of the template `name`, part of every ledger key."""
         return hashlib.sha256(self._source(name).encode()).hexdigest()[:12]
 
-    def versions(self) -> dict[str, str]:
-        """The content hash of every template, for the report."""
-        return {name: self.version(name) for name in sorted(self._paths)}
+    def versions(self, names: Iterable[str] | None = None) -> dict[str, str]:
+        """The content hash of each of these templates; None takes all.
+
+        Raises:
+            InputError: there is no template of one of the names.
+        """
+        return {name: self.version(name) for name in sorted(self._paths if names is None else names)}

@@ -23,6 +23,7 @@ from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.stages._harvest import NullSample, draw_null_control, judge_agreement, null_control, null_sample
 from cowest.stages._shown import short_fields
+from cowest.stages._so_far import SoFar
 from cowest.tasks import Task
 from cowest.types import ComparedExample, Example, GradedExample, PreferencePair, Record, Sampling
 
@@ -161,7 +162,8 @@ def feedback(
         num_judged_before = getattr(judge, "num_calls_saved", 0)
         controlled = draw_null_control(examples, config.null_control, seed)
         with progress_bar(f"feedback ({config.kind})", total=len(examples)) as bar:
-            work = _Work(annotator, collaboration, judge, controlled, roles, bar)
+            so_far = SoFar(out)
+            work = _Work(annotator, collaboration, judge, controlled, roles, bar, so_far)
             outcomes = synchronous.run(map_in_flight(work, examples, num_in_flight))
     annotated = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
     graded = [outcome for outcome in annotated if isinstance(outcome, GradedExample)]
@@ -189,6 +191,7 @@ def feedback(
     runs.write_jsonl(out / "pairs.jsonl", pairs)
     if config.null_control:
         runs.write_jsonl(out / "null_control.jsonl", nulls)
+    so_far.remove()
     runs.write_json(out / "summary.json", summary | {"wall_s": round(time.monotonic() - started, 3)})
     return pairs
 
@@ -268,6 +271,7 @@ class _Work:
         controlled: set[str],
         roles: dict[str, Metered],
         bar: ProgressBar,
+        so_far: SoFar,
     ) -> None:
         self.annotator = annotator
         self.collaboration = collaboration
@@ -275,6 +279,7 @@ class _Work:
         self.controlled = controlled
         self.roles = roles
         self.bar = bar
+        self.so_far = so_far
         self.nulls: dict[str, NullSample] = {}
         self.failures: list[Failure] = []
         self.num_graded = 0
@@ -285,6 +290,8 @@ class _Work:
             null = await null_sample(example, outcome, self.collaboration, self.judge)
             if null is not None:
                 self.nulls[example.id] = null
+        if not isinstance(outcome, Failure):
+            self.so_far.add(outcome)
         self._show(outcome)
         self._stop_if_hopeless(outcome)
         return outcome

@@ -12,7 +12,6 @@ import trl
 
 from cowest.errors import InputError
 from cowest.training import loading
-from cowest.training import rows as token_rows
 from cowest.training.lora import LoRAConfig
 from cowest.training.progress import Progress
 from cowest.training.quiet import quiet
@@ -67,8 +66,19 @@ def train_preference(
             **trainer_arguments(settings, out / "checkpoints", seed), beta=beta, loss_type=["sigmoid"]
         )
         tokenizer = loading.load_tokenizer(start)
-        job = _job(
-            start, rows, tokenizer, out=out, settings=settings, beta=beta, lora=lora, seed=seed, untrainable=untrainable
+        new_adapter = (lora or LoRAConfig()).model_dump(mode="json") if start.adapter is None else None
+        job = Job.of(
+            "align",
+            start,
+            rows,
+            tokenizer,
+            longest=_limit,
+            out=out,
+            settings=settings,
+            seed=seed,
+            untrainable=untrainable,
+            identity={"start": start.identity(), "beta": beta, "new_adapter": new_adapter},
+            facts={"reference": start.base if start.adapter is None else str(start.adapter), "beta": beta},
         )
 
         def make_trainer() -> trl.DPOTrainer:
@@ -96,37 +106,6 @@ def _policy(model: Any, start: Weights, lora: LoRAConfig | None) -> dict[str, An
     # With neither `ref_model` nor `peft_config` TRL copies the adapter to a frozen one, "ref". Anything else makes the
     # base the reference, without a word.
     return {"model": peft.PeftModel.from_pretrained(model, str(start.adapter), is_trainable=True)}
-
-
-def _job(
-    start: Weights,
-    rows: Sequence[ChatRow],
-    tokenizer: Any,
-    *,
-    out: Path,
-    settings: TrainingSettings,
-    beta: float,
-    lora: LoRAConfig | None,
-    seed: int,
-    untrainable: list[dict[str, str]],
-) -> Job:
-    tokenized = token_rows.tokenize(rows, tokenizer, loading.end_ids(start, tokenizer))
-    limit = settings.max_length or _limit(tokenized, loading.context_length(loading.load_config(start), tokenizer))
-    fitting, overlong = token_rows.split_by_length(tokenized, limit)
-    new_adapter = (lora or LoRAConfig()).model_dump(mode="json") if start.adapter is None else None
-    return Job(
-        stage="align",
-        out=out,
-        base=start.base,
-        settings=settings,
-        seed=seed,
-        rows=fitting,
-        overlong=overlong,
-        untrainable=untrainable,
-        limit=limit,
-        identity={"start": start.identity(), "beta": beta, "new_adapter": new_adapter},
-        facts={"reference": start.base if start.adapter is None else str(start.adapter), "beta": beta},
-    )
 
 
 def _limit(rows: Sequence[TokenRow], context: int | None) -> int | None:

@@ -126,6 +126,23 @@ class RemoteModel(ABC, Generic[Client]):
     def _where(self) -> str:
         return f"{self._config.model_name} at {self._base_url}"
 
+    def _finished(self, text: str, reason: str | None, reasons: Mapping[str, str], **numbers: Any) -> Completion:
+        """A completion of what the endpoint wrote, if it can be used.
+
+        Args:
+            reason: why the endpoint says that it stopped.
+            reasons: those of a usable reply, with our names for them.
+            numbers: usage, latency and cost.
+        """
+        if reason is None:
+            raise BrokenReplyError(f"{self._where} sent a reply without a finish reason: it may be cut off.")
+        if reason not in reasons:
+            raise CompletionError(f"{self._where} gave no reply to use (finish reason {reason}).")
+        if not text.strip():
+            advice = "; a model that thinks needs a higher sampling.max_tokens" if reasons[reason] == "length" else ""
+            raise CompletionError(f"{self._where} sent an empty reply (finish reason {reason}){advice}.")
+        return Completion(text=text, finish_reason=reasons[reason], **numbers)
+
     @abstractmethod
     def _open(self) -> AsyncGenerator[Client]:
         """Yields a client and closes it: a loop that ends closes the generators begun in it."""
