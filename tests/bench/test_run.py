@@ -118,6 +118,18 @@ def test_rows_under_distinct_names_with_the_numbers_of_their_runs(bench: dict[st
     assert rows["rlwf_weak_only"]["metrics"] == results["methods"]["weak_aligned"]["metrics"]
 
 
+def test_aligned_rows_say_what_their_feedback_took(bench: dict[str, Any], place: Path) -> None:
+    rows = {row["name"]: row for row in bench["rows"] if row["state"] == "done"}
+    told = {name: row["preparation"] for name, row in rows.items() if "preparation" in row}
+    assert set(told) == {"collaborate", "collaborative_weak_only", "rlwf_weak_only", "rlwf_collaborate"}
+    for name, folder in (("collaborate", place / "run"), ("rlwf_collaborate", place / "run/bench/kind-rlwf")):
+        summary = runs.read_json(folder / "round-1/feedback/summary.json")
+        assert told[name]["calls"] == summary["calls"]
+        assert told[name]["cost_usd"] == summary["cost_usd"]
+    line = next(line for line in (place / "run/bench/table.md").read_text().splitlines() if "| collaborate " in line)
+    assert f"({sum(told['collaborate']['calls'].values())} calls)" in line
+
+
 def test_a_row_that_fails_says_why_and_the_rest_go_on(bench: dict[str, Any]) -> None:
     reasons = {row["name"]: row["reason"] for row in bench["rows"] if row["state"] == "failed"}
     assert set(reasons) == {

@@ -99,6 +99,22 @@ def test_a_bench_is_on_the_page(run_folder: Path) -> None:
     assert "<script" not in source
 
 
+def test_the_page_says_what_was_spent_once_and_holms_p_value(run_folder: Path) -> None:
+    once = {"preparation": {"calls": {"strong": 2121, "judge": 9}, "cost_usd": 3.1415}}
+    made = results()
+    assert "once $" not in " ".join(_read(run_folder).text.split())
+    made["methods"]["collaborate"] |= once
+    write_json(run_folder / "evaluate" / "results.json", made)
+    measured = bench()
+    measured["claims"][1]["p_holm"] = 0.0203
+    measured["rows"][0] |= {"preparation": {"calls": {"strong": 5}, "cost_usd": None}}
+    write_json(run_folder / "bench" / "bench.json", measured)
+    text = " ".join(_read(run_folder).text.split())
+    assert "once $3.14 (2,130 calls)" in text
+    assert "once unknown (5 calls)" in text
+    assert text.count("Holm 0.020") == 1
+
+
 def test_a_run_with_a_bench_alone_has_its_headline(run_folder: Path) -> None:
     shutil.rmtree(run_folder / "evaluate")
     write_json(run_folder / "bench" / "bench.json", bench() | {"task": "formulary"})

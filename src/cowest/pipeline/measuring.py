@@ -84,7 +84,9 @@ class Measuring:
         runs.write_json(out / "inputs.json", inputs)
         self._belonging.keep_recipe()
         num_in_flight = self._opening.num_in_flight(len(examples))
-        results = evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight)
+        summaries = {number: self._folder.feedback(number) / "summary.json" for number in self._weak.finished_rounds()}
+        harvests = {number: runs.read_json(file) for number, file in summaries.items() if file.is_file()}
+        results = evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight, harvests=harvests)
         self._tell_failures(results)
         return results
 

@@ -87,7 +87,7 @@ def make_bench_plan(recipe: Recipe) -> BenchPlan:
     cells = make_cells(recipe)
     for cell in (None, *cells):
         Pipeline(cell.recipe if cell else recipe).check_names()
-    with open_ledger(runs.RunFolder(recipe.run).locate_ledger(recipe.ledger)) as ledger:
+    with open_ledger(recipe) as ledger:
         return _Planner(recipe, cells, KeptReplies(ledger, recipe.seed)).plan()
 
 

@@ -61,6 +61,7 @@ class Rehearsal:
         self._trained = trained
         self._kept = kept
         self._counters: dict[str, TokenCounter] = {}
+        self._targets: dict[str, list[int]] = {}
 
     def spends(self, part: Part, case: str, tally: Tally) -> Iterator[dict[str, Spend]]:
         """What each stage of a cell takes beyond what `tally` knows."""
@@ -120,7 +121,10 @@ class Rehearsal:
 
     def _world(self, case: str, stages: Stages) -> World:
         measured = self.measured | measure(stages.pipeline)
-        world = make_world(case, stages.recipe, measured, stages.target_tokens(self.data.labelled))
+        key = f"{stages.recipe.format} {stages.recipe.weak.model}"
+        if key not in self._targets:  # it looks at every labelled row
+            self._targets[key] = stages.target_tokens(self.data.labelled)
+        world = make_world(case, stages.recipe, measured, self._targets[key])
         return replace(world, alike=ALIKE) if case == LOW else world
 
 

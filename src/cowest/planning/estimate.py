@@ -87,6 +87,7 @@ class _Planner:
         self.stages = Stages(pipeline, {role: TokenCounter(config) for role, config in configs_of(self.recipe).items()})
         self.measured = measure(pipeline)
         self.data = Data.of(pipeline)
+        self.targets = self.stages.target_tokens(self.data.labelled)
 
     def plan(self) -> Plan:
         recipe, configs = self.recipe, self.stages.configs
@@ -111,7 +112,7 @@ class _Planner:
         )
 
     def _world(self, case: str) -> World:
-        return make_world(case, self.recipe, self.measured, self.stages.target_tokens(self.data.labelled))
+        return make_world(case, self.recipe, self.measured, self.targets)
 
     def _case(self, name: str, queries: Sequence[Example]) -> Case:
         world, config = self._world(name), as_in(name, self.recipe.feedback)

@@ -3,11 +3,13 @@
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
+from cowest import runs
 from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.models import ModelConfig, load_model
 from cowest.planning.rehearsal import Kept
 from cowest.plugins import resolve_path
+from cowest.recipe import Recipe
 from cowest.types import ChatRequest, Completion
 
 
@@ -51,6 +53,10 @@ class KeptReplies:
         return self._identities[key]
 
 
-def open_ledger(path: Path) -> AbstractContextManager[Ledger | None]:
-    """The ledger at `path` for looking; None where there is none yet."""
-    return closing(Ledger(path)) if path.is_file() else nullcontext()
+def open_ledger(recipe: Recipe) -> AbstractContextManager[Ledger | None]:
+    """The ledger of a recipe's run, for looking; None where there is none yet."""
+    folder = runs.RunFolder(recipe.run)
+    path = folder.ledger if folder.ledger.is_file() else Path(recipe.ledger or folder.ledger).expanduser()
+    if not path.is_file():
+        return nullcontext()
+    return closing(Ledger(path, folder.id if folder.path.is_dir() else ""))

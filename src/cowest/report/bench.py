@@ -47,6 +47,7 @@ class Claim(Lenient):
     statement: str = ""
     verdict: str
     p_value: float | None = None
+    p_holm: float | None = None
     contrasts: list[Comparison] = Field(default_factory=list)
     note: str = ""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cowest.report import words
 from cowest.types import Usage
 
 LAB_TASK = "formulary"
@@ -54,8 +55,23 @@ class Latency(Lenient):
     p95: float | None = None
 
 
+class Preparation(Lenient):
+    """What a row took once, before its first query; `cost_usd` is None where a price is unknown."""
+
+    calls: dict[str, int] = Field(default_factory=dict)
+    cost_usd: float | None = None
+
+    @property
+    def in_words(self) -> str:
+        """Money and calls: "$3.14 (5,963 calls)"."""
+        return f"{words.money(self.cost_usd)} ({words.count(sum(self.calls.values()))} calls)"
+
+
 class MethodRow(Lenient):
-    """One method of results.json; `cost_usd` is of all its examples, None where a price is unknown."""
+    """One method of results.json; `cost_usd` is of all its examples, None where a price is unknown.
+
+    `preparation` is None where it took none or nobody knows.
+    """
 
     round: int | None = None
     metrics: dict[str, Metric] = Field(default_factory=dict)
@@ -65,6 +81,7 @@ class MethodRow(Lenient):
     latency_s: Latency = Latency()
     num_failed: int = 0
     num_unparsed: int = 0
+    preparation: Preparation | None = None
     help_rate: float | None = None
     harm_rate: float | None = None
 
