@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cowest import claims, distributed, plugins, runs, synchronous
-from cowest.annotators import RewardModel
+from cowest.annotators import RLAIF, RewardModel
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
@@ -45,6 +45,7 @@ FEEDBACK_KEYS = (
     *("strong.model", "strong.base_url", "strong.sampling", "strong.redact", "judge", "feedback"),
 )
 JUDGE_KEYS = ("model", "base_url", "sampling", "repeats")
+LABELLER_KEYS = ("model", "base_url", "sampling", "redact")
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 RLWF = "rlwf"
 """The kind of feedback that needs a trained annotator."""
@@ -132,6 +133,7 @@ class Pipeline:
         weak = self.recipe.weak if self.recipe.sft.from_ is None else self._with_model(self.recipe.sft.from_)
         drafting, strong = self._open(weak, "weak"), self._open(self.recipe.strong, "strong")
         self._judge(strong)
+        self._labeller()
         make_methods(
             self.recipe.evaluate.methods, self.setting(dict.fromkeys(self.weak_stage_names(), drafting), strong)
         )
@@ -252,6 +254,7 @@ class Pipeline:
         recipe = self.recipe
         with claims.given_up_if_refused(out, lambda: self._nothing_sent_or_kept):
             strong, drafting = self._open(recipe.strong, "strong"), self._open(weak, "weak")
+            labeller = self._labeller()
             feedback(
                 examples,
                 weak=drafting,
@@ -266,11 +269,12 @@ class Pipeline:
                 ledger=self.ledger,
                 task=self.task,
                 reward=reward,
+                labeller=labeller,
                 seed=recipe.seed,
                 num_in_flight=self._num_in_flight(examples),
             )
         # Training comes next and wants the memory.
-        for model in (drafting, strong):
+        for model in (drafting, strong, *([] if labeller is None else [labeller])):
             synchronous.run(model.close())
 
     def align(self, number: int) -> None:
@@ -518,10 +522,16 @@ class Pipeline:
             return ModelJudge(open_model(strong, role="judge"), self.prompts)
         return ModelJudge(self._open(judge, "judge"), self.prompts, judge.sampling, judge.repeats)
 
+    def _labeller(self) -> ChatModel | None:
+        """Who compares drafts, where the kind of feedback compares and the recipe names a model of its own for it."""
+        config = self.recipe.feedback.labeller
+        return None if config is None or self.recipe.feedback.kind != RLAIF else self._open(config, "labeller")
+
     def _num_in_flight(self, examples: Sequence[Example]) -> int:
         """Examples worked on at once: all where a model is called in batches, so that each round is one batch."""
         recipe = self.recipe
-        models = [each for each in (recipe.weak, recipe.strong, recipe.judge) if isinstance(each, ModelConfig)]
+        called = (recipe.weak, recipe.strong, recipe.judge, recipe.feedback.labeller)
+        models = [each for each in called if isinstance(each, ModelConfig)]
         return len(examples) if any(model.batch for model in models) else recipe.strong.max_concurrency
 
     def _program_judge(self, judge: ProgramJudge) -> Judge:
@@ -532,6 +542,11 @@ class Pipeline:
         recipe = self.recipe.model_dump(mode="json", by_alias=True)
         if isinstance(self.recipe.judge, ModelConfig):  # its limits and its budget may change, as those of strong may
             recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
+        feedback = recipe["feedback"]
+        if self.recipe.feedback.kind != RLAIF:
+            del feedback["labeller"]  # no result depends on it
+        elif self.recipe.feedback.labeller is not None:
+            feedback["labeller"] = {key: feedback["labeller"][key] for key in LABELLER_KEYS}
         return claims.inputs_of(recipe, keys, examples, self.prompts)
 
     def _goes_on_from(self, stage: str, out: Path, keys: Sequence[str]) -> None:

@@ -146,6 +146,8 @@ def _check_models(recipe: "Recipe") -> Iterator[Check]:
     configs = {"weak": recipe.weak, "strong": recipe.strong}
     if isinstance(recipe.judge, ModelConfig):
         configs["judge"] = recipe.judge
+    if recipe.feedback.labeller is not None:
+        configs["labeller"] = recipe.feedback.labeller
     for role, config in configs.items():
         try:
             model = load_model(config, role=role)

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from cowest import preferences, runs, synchronous
-from cowest.annotators import load_annotator
+from cowest.annotators import RLAIF, load_annotator
 from cowest.collaboration import Collaboration
 from cowest.formats import load_format
 from cowest.in_flight import map_in_flight
@@ -42,7 +42,7 @@ ASSUMED = {
 }
 """Where nothing was measured: shares, tokens a reply, and seconds a call. The high case also saves no call by rule."""
 
-JUDGE_TOKENS = 2
+JUDGE_TOKENS = VOTE_TOKENS = 2
 IN_PROCESS = ("local", "scripted")
 
 
@@ -122,6 +122,8 @@ class _Planner:
             self.configs["judge"] = recipe.judge
         elif recipe.judge == "strong":
             self.configs["judge"] = recipe.strong
+        if recipe.feedback.kind == RLAIF and recipe.feedback.labeller is not None:
+            self.configs["labeller"] = recipe.feedback.labeller
         self.counters = {role: TokenCounter(config) for role, config in self.configs.items()}
         self.measured = _measured(pipeline)
 
@@ -162,6 +164,8 @@ class _Planner:
             "strong": _within(assumed["output"], self.recipe.strong.sampling),
             "judge": JUDGE_TOKENS,
         }
+        if "labeller" in self.configs:
+            tokens["labeller"] = VOTE_TOKENS
         return World(
             solved_alone=assumed["solved_alone"], helped=assumed["helped"], sure=assumed["sure"], tokens=tokens
         )
@@ -227,6 +231,8 @@ class _Planner:
             samples=recipe.feedback.samples,
             skip_settled=skip_settled,
             reward=rehearsed_reward if recipe.feedback.kind == RLWF else None,
+            labeller=self._model("labeller", "labeller", world, counts) if "labeller" in self.configs else None,
+            labeller_sampling=None if recipe.feedback.labeller is None else recipe.feedback.labeller.sampling,
         )
         graded = synchronous.run(map_in_flight(annotator.annotate, rehearsed, len(rehearsed)))
         scale = len(queries) / len(rehearsed)
