@@ -147,6 +147,8 @@ def _check_models(pipeline: "Pipeline") -> Iterator[Check]:
     configs = {"weak": pipeline.first_weak, "strong": pipeline.recipe.strong}
     if isinstance(pipeline.recipe.judge, ModelConfig):
         configs["judge"] = pipeline.recipe.judge
+    if pipeline.recipe.feedback.labeller is not None:
+        configs["labeller"] = pipeline.recipe.feedback.labeller
     try:
         pipeline.check_adapter()
     except InputError as error:

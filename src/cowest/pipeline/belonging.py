@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cowest import claims, distributed, runs
+from cowest.annotators import RLAIF
 from cowest.models import ModelConfig
 from cowest.pipeline.saying import Say
 from cowest.pipeline.templates import Used, of_drafts, of_evaluation, of_feedback, of_probe
@@ -22,6 +23,7 @@ FEEDBACK_KEYS = (
     *("strong.model", "strong.base_url", "strong.sampling", "strong.redact", "judge", "feedback"),
 )
 JUDGE_KEYS = ("model", "base_url", "sampling", "repeats")
+LABELLER_KEYS = ("model", "base_url", "sampling", "redact")
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
 
@@ -75,6 +77,11 @@ class Belonging:
         recipe = self._recipe.model_dump(mode="json", by_alias=True)
         if isinstance(self._recipe.judge, ModelConfig):  # its limits and its budget may change, as those of strong may
             recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
+        feedback = recipe["feedback"]
+        if self._recipe.feedback.kind != RLAIF:
+            del feedback["labeller"]  # no result depends on it
+        elif self._recipe.feedback.labeller is not None:
+            feedback["labeller"] = {key: feedback["labeller"][key] for key in LABELLER_KEYS}
         used = rests.templates(self._recipe)
         templates = used.names if used.declared else None
         return claims.inputs_of(recipe, rests.keys, examples, self._prompts, templates) | also

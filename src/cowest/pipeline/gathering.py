@@ -165,6 +165,7 @@ class Gathering:
         recipe = self._recipe
         with claims.given_up_if_refused(out, self._nothing_sent_or_kept):
             strong, drafting = self._opening.strong(), self._opening.model(weak, "weak")
+            labeller = self._opening.labeller()
             feedback(
                 examples,
                 weak=drafting,
@@ -179,11 +180,12 @@ class Gathering:
                 ledger=self._ledger(),
                 task=self._data.task,
                 reward=reward,
+                labeller=labeller,
                 seed=recipe.seed,
                 num_in_flight=self._opening.num_in_flight(len(examples)),
             )
         # Training comes next and wants the memory.
-        for model in (drafting, strong):
+        for model in (drafting, strong, *([] if labeller is None else [labeller])):
             synchronous.run(model.close())
 
     def _nothing_sent_or_kept(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from cowest import runs
+from cowest.annotators import RLAIF
 from cowest.judge import Judge, ModelJudge, load_judge
 from cowest.ledger import Ledger, network_file_system
 from cowest.models import ChatModel, ModelConfig, open_model
@@ -75,6 +76,15 @@ class Opening:
             return ModelJudge(open_model(strong, role="judge"), self._prompts)
         return ModelJudge(self.model(judge, "judge"), self._prompts, judge.sampling, judge.repeats)
 
+    def labeller(self) -> ChatModel | None:
+        """Who compares drafts, where the kind of feedback compares and the recipe names a model of its own for it.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        config = self._recipe.feedback.labeller
+        return None if config is None or self._recipe.feedback.kind != RLAIF else self.model(config, "labeller")
+
     def check_judge(self) -> None:
         """Looks for a judge without a model; opens none.
 
@@ -87,7 +97,8 @@ class Opening:
     def num_in_flight(self, num_examples: int) -> int:
         """Examples worked on at once: all where a model is called in batches, so that each round is one batch."""
         recipe = self._recipe
-        models = [each for each in (recipe.weak, recipe.strong, recipe.judge) if isinstance(each, ModelConfig)]
+        called = (recipe.weak, recipe.strong, recipe.judge, recipe.feedback.labeller)
+        models = [each for each in called if isinstance(each, ModelConfig)]
         return num_examples if any(model.batch for model in models) else recipe.strong.max_concurrency
 
     def _program_judge(self, judge: ProgramJudge) -> Judge:

@@ -112,6 +112,7 @@ class Pipeline:
         self.check_adapter()
         drafting, strong = self._opening.model(self.first_weak, "weak"), self._opening.strong()
         self._opening.judge(strong)
+        self._opening.labeller()
         make_methods(
             self.recipe.evaluate.methods, self.setting(dict.fromkeys(self.weak_stage_names(), drafting), strong)
         )

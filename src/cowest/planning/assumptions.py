@@ -17,7 +17,7 @@ ASSUMED = {
     HIGH: {"solved_alone": 0.0, "helped": 0.2, "sure": 0.0, "draft": 250, "output": 350, "latency_s": 8.0},
 }
 
-JUDGE_TOKENS = 2
+JUDGE_TOKENS = VOTE_TOKENS = 2
 
 
 def make_world(case: str, recipe: Recipe, measured: Mapping[str, float], targets: Sequence[int]) -> World:
@@ -37,6 +37,7 @@ def make_world(case: str, recipe: Recipe, measured: Mapping[str, float], targets
         "weak": _within(assumed["draft"], recipe.weak.sampling),
         "strong": _within(assumed["output"], recipe.strong.sampling),
         "judge": JUDGE_TOKENS,
+        "labeller": VOTE_TOKENS,
     }
     return World(solved_alone=assumed["solved_alone"], helped=assumed["helped"], sure=assumed["sure"], tokens=tokens)
 

@@ -108,7 +108,7 @@ class Rehearsed:
             return str(_score(request.messages[0].content, self.world))
         if ENOUGH in prompt and self._is_sure(request):
             return ENOUGH
-        if _COMPARES.search(prompt):
+        if self.role == "labeller" or _COMPARES.search(prompt):
             return "1" if _share(prompt) < 0.5 else "2"
         # Unlike any other reply, as a sampled one would be, and as long as is assumed.
         mark, name = "", self.name

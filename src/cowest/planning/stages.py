@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from cowest import preferences, synchronous
-from cowest.annotators import load_annotator
+from cowest.annotators import RLAIF, load_annotator
 from cowest.collaboration import Collaboration
 from cowest.formats import load_format
 from cowest.in_flight import map_in_flight
@@ -34,6 +34,8 @@ def configs_of(recipe: Recipe) -> dict[str, ModelConfig]:
         configs["judge"] = recipe.judge
     elif recipe.judge == "strong":
         configs["judge"] = recipe.strong
+    if recipe.feedback.kind == RLAIF and recipe.feedback.labeller is not None:
+        configs["labeller"] = recipe.feedback.labeller
     return configs
 
 
@@ -108,6 +110,8 @@ class Stages:
             samples=config.samples,
             skip_settled=config.skip_settled,
             reward=rehearsed_reward if config.kind == RLWF else None,
+            labeller=self._model("labeller", world, tally) if "labeller" in self.configs else None,
+            labeller_sampling=None if config.labeller is None else config.labeller.sampling,
         )
         tally.weight = len(queries) / len(rehearsed)
         annotated = synchronous.run(map_in_flight(annotator.annotate, rehearsed, len(rehearsed)))
