@@ -244,7 +244,8 @@ function mark(scroll = true) {
   if (index < 0) list.removeAttribute("aria-activedescendant");
   else {
     list.setAttribute("aria-activedescendant", `item-${index}`);
-    if (scroll) list.children[index].scrollIntoView({ block: "nearest" });
+    // On a phone the list does not scroll by itself, so the whole page would.
+    if (scroll && !isPhone()) list.children[index].scrollIntoView({ block: "nearest" });
   }
 }
 
@@ -456,14 +457,17 @@ async function turn(step) {
   return true;
 }
 
+const isPhone = () => matchMedia("(max-width: 760px)").matches;
+
 function read() {
   document.body.dataset.view = "detail";
-  if (matchMedia("(max-width: 760px)").matches) window.scrollTo(0, 0);
+  if (isPhone()) window.scrollTo(0, 0);
 }
 
 function leave() {
   document.body.dataset.view = "list";
   mark();
+  document.querySelector("#items [aria-selected=true]")?.scrollIntoView({ block: "nearest" });
 }
 
 async function copyLink() {
@@ -588,6 +592,7 @@ async function guard(work) {
 async function start() {
   runs = await ask("/api/runs", []);
   if (state.id !== null) read();
+  byId("narrow").open = !isPhone() || Boolean(state.from || state.to || Object.keys(state.facets).length);
   await refresh();
   document.body.dataset.ready = "";
   setTimeout(poll, 300);
