@@ -1,4 +1,4 @@
-"""Each colour of text has the contrast of AA on each ground it stands on, in light and in dark, in report and viewer."""
+"""Each colour of text has the contrast of AA on each ground it stands on, light and dark, in report and viewer."""
 
 import importlib.resources
 import itertools
