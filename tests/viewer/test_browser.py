@@ -341,8 +341,15 @@ def test_examples_appear_as_they_are_graded(chromium: Any, tmp_path: Path, monke
 
 
 def test_on_a_phone_the_list_and_the_example_take_turns(open_page: Open) -> None:
-    page = open_page("/?run=first", PHONE)
+    page = open_page("/?run=first&with=second", PHONE)
     assert page.is_hidden("#detail")
+    assert page.is_hidden("#from")
+    page.click("#narrow summary")
+    page.select_option("[data-facet=subject]", "towns")
+    counts(page, "40 examples")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.select_option("[data-facet=subject]", "")
+    counts(page, "120 examples")
     page.click("#item-2")
     assert page.is_hidden("#list")
     shows(page, "markdown")

@@ -218,7 +218,7 @@ function drawList(scroll) {
   byId("next").disabled = state.page >= pages;
   const set = currentSet();
   const reading = set.complete ? "" : ` · reading the files, ${Math.floor(100 * set.share_done)}%`;
-  const growing = set.growing ? " so far; pairs are made when the stage ends" : "";
+  const growing = set.growing ? " so far" : "";
   const wholeWord = found.whole_word ? ` with the whole word “${state.q.trim().split(/\s+/).at(-1)}”, since too many begin so` : "";
   const broken = Object.entries(set.broken).map(([name, number]) => ` · ${count(number)} broken in ${name}.jsonl`).join("");
   byId("count").textContent = `${found.more ? "more than " : ""}${count(total)} example${total === 1 ? "" : "s"}${wholeWord}${growing}${reading}${broken}${set.problem ? ` · the rest cannot be indexed: ${set.problem}` : ""}`;
