@@ -402,9 +402,10 @@ def test_the_report_opens_from_disk(
 
 
 def test_the_report_prints_whole(chromium: Any, tmp_path: Path) -> None:
-    page = chromium.new_page()
+    page = chromium.new_page(viewport={"width": 718, "height": 1047})  # A4 less margins of a centimetre
     page.goto(write_page(write_whole_run(tmp_path / "run")).as_uri())
     page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.locator("table.stack thead").first.is_visible()
     assert len(page.pdf()) > 20_000
     page.close()
