@@ -186,6 +186,11 @@ class RunFolder:
         return self.path / "evaluate"
 
     @property
+    def gate(self) -> Path:
+        """Who answers what while serving, and how well that does."""
+        return self.path / "gate"
+
+    @property
     def retrieval(self) -> Path:
         """The index of the corpus."""
         return self.path / "retrieval"

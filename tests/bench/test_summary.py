@@ -168,6 +168,11 @@ def test_claims(bench: dict[str, Any]) -> None:
     (better,) = claims["more_capable_strong_model_gains_more"]["contrasts"]
     assert (better["a"], better["b"]) == ("collaborate (own, other)", "collaborate (own, own)")
     assert claims["more_pairs_help"]["note"] == "best with 8 pairs"
+    ordered = sorted(claims.values(), key=lambda claim: claim["p_value"])
+    assert [claim["p_holm"] for claim in ordered[:2]] == pytest.approx(
+        [8 * ordered[0]["p_value"], max(8 * ordered[0]["p_value"], 7 * ordered[1]["p_value"])]
+    )
+    assert all(claim["p_value"] <= claim["p_holm"] <= 1 for claim in ordered)
     assert claims["more_pairs_help"]["p_value"] == pytest.approx(2 * 2 / 2**11)
 
 

@@ -24,6 +24,7 @@ BENCH: dict[str, Any] = {
             "name": "some_claim",
             "verdict": "inconclusive",
             "p_value": 0.2,
+            "p_holm": 0.4,
             "note": "",
             "contrasts": [{"difference": -0.1, "ci95": [-0.3, 0.1]}],
         }
@@ -42,7 +43,7 @@ def test_markdown() -> None:
     assert cells(text, "lost")[1:] == ["failed", "–", "–", "all"]
     assert cells(text, "4 pairs")[1:] == ["60.0% [50.0, 70.0]"]
     assert cells(text, "before")[1:] == ["80.0% [70.0, 90.0]"]
-    assert cells(text, "some_claim")[1:] == ["−10.0 [−30.0, 10.0]", "0.200", "–", "inconclusive"]
+    assert cells(text, "some_claim")[1:] == ["−10.0 [−30.0, 10.0]", "0.200", "0.400", "–", "inconclusive"]
     assert "failed: lost: no log-probs" in text
 
 

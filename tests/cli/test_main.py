@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import yaml
 from cowest.cli import main as cli
 from tests.endpoint import Behaviour, serving
 from tests.test_pipeline import recipe_of
+from tests.training import tiny
 
 
 def write_recipe(tmp_path: Path, **changes: Any) -> str:
@@ -149,6 +151,53 @@ def test_doctor_names_what_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixt
     printed = capsys.readouterr().out
     assert "✗ There is no kind of feedback named 'nope'" in printed
     assert "✗ the run folder" in printed
+
+
+@pytest.mark.parametrize(("size", "mark"), [(16_060_000_000, "!"), (10**18, "✗")])
+def test_doctor_says_what_would_be_downloaded_and_fetches_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, size: int, mark: str
+) -> None:
+    def snapshot_download(name: str, *, dry_run: bool = False, **options: Any) -> Any:
+        assert (name, dry_run) == ("some-org/some-8b", True)
+        return [SimpleNamespace(file_size=size, will_download=True)]
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100e9))
+    assert cli.main(["doctor", write_recipe(tmp_path, weak__model="local/some-org/some-8b")]) == (2 * (mark == "✗"))
+    printed = capsys.readouterr().out
+    said = f"{mark} weak: local/some-org/some-8b is not on this machine; the stage that opens it first downloads "
+    assert f"{said}{size / 1e9:.1f} GB (nothing was fetched now)" in printed
+    assert ("and '" in printed and "has 100.0 GB free" in printed) == (mark == "✗")
+
+
+def test_an_adapter_of_another_shape_is_refused_before_feedback_is_paid_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, adapter = tiny.build(tmp_path / "base"), tmp_path / "adapter"
+    adapter.mkdir()
+    settings = {"base_model_name_or_path": str(base), "r": 8, "lora_alpha": 16}
+    (adapter / "adapter_config.json").write_text(json.dumps(settings))
+    (adapter / "adapter_model.safetensors").write_bytes(b"")
+    recipe = write_recipe(tmp_path, weak={"model": f"local/{base}"}, sft={"from": str(adapter)})
+    assert cli.main(["doctor", recipe]) == 2
+    assert "✗ sft.from: Alignment goes on with the adapter" in capsys.readouterr().out
+    for verb in ("run", "feedback"):
+        status, said = failing(capsys, verb, recipe)
+        assert status == 2
+        assert "which has r=8 and alpha=16, but lora says r=16 and alpha=16" in said
+    assert not (tmp_path / "run/ledger.sqlite").exists()
+    cli.main(["doctor", recipe, "lora.r=8"])
+    assert "sft.from" not in capsys.readouterr().out
+
+
+def test_a_judge_template_without_its_mark_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "judge.txt").write_text("From 1 to 10: {{ output }} for {{ reference }}")
+    recipe = write_recipe(tmp_path, prompts=str(tmp_path / "prompts"))
+    assert cli.main(["doctor", recipe]) == 0
+    assert "! the prompt template" in capsys.readouterr().out
+    cli.main(["align", recipe])
+    assert "judge.txt' has no {{ mark }}" in capsys.readouterr().err
 
 
 def test_doctor_names_rows_that_repeat_contradict_and_overlap(

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from cowest import pipeline
 from cowest.errors import InputError, TransientEndpointError
 from cowest.judge import ModelJudge
 from cowest.ledger import Ledger
@@ -16,6 +15,7 @@ from cowest.models import ModelConfig, load_model, open_model
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.redacted import Redacted
 from cowest.models.retrying import Retrying
+from cowest.pipeline import belonging
 from cowest.prompts import Prompts
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Completion, Example, Message
@@ -159,7 +159,7 @@ class TestSettings:
             make_recipe(data)
 
     def test_a_stage_belongs_to_its_redaction(self) -> None:
-        assert {"weak.redact", "strong.redact"} <= set(pipeline.FEEDBACK_KEYS)
+        assert {"weak.redact", "strong.redact"} <= set(belonging.FEEDBACK_KEYS)
 
 
 def test_completion_keeps_everything_but_the_text() -> None:

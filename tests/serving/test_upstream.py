@@ -138,6 +138,16 @@ def test_a_key_that_the_endpoint_sends_back_stays_here(keyed: World, stream: boo
     assert KEY not in text
 
 
+def test_a_key_that_is_spread_over_chunks_stays_here(keyed: World) -> None:
+    keyed.strong.reset()
+    pieces = ["You sent ", KEY[:1], KEY[1:9], KEY[9:] + ". Yours", " is s"]
+    keyed.strong.stream = [*(chunk(piece) for piece in pieces), chunk(finish_reason="stop")]
+    *chunks, done = events(keyed.post(question(stream=True)).text)
+    deltas = [json.loads(data)["choices"][0]["delta"] for data in chunks]
+    assert "".join(delta.get("content") or "" for delta in deltas) == "You sent [key]. Yours is s"
+    assert done == "[DONE]"
+
+
 @pytest.mark.parametrize("role", ["weak", "strong"])
 def test_a_budget_is_not_silently_ignored(tmp_path: Path, role: str) -> None:
     recipe = recipe_of(str(tmp_path), {"model": "scripted/tests.worlds:strong_reply"})

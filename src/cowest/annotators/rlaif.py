@@ -4,11 +4,13 @@ from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge, fence_mark
+from cowest.prompts.declared import uses
 from cowest.types import ChatRequest, ComparedExample, Comparison, Draft, Example
 
 TEMPLATE = "rlaif_compare"
 
 
+@uses(TEMPLATE)
 class Rlaif:
     """Compares the first draft with the second, the third with the fourth, and so on, each in both orders.
 

@@ -9,7 +9,17 @@ from typing import Any, Protocol
 from cowest import statistics
 from cowest.bench.cells import MAIN, OWN, PAPERS_KIND, Cell
 from cowest.bench.measured import Measured, measured
-from cowest.bench.verdicts import INCONCLUSIVE, REPRODUCED, Claim, Contrast, Verdict, contrast, judge_all, judge_any
+from cowest.bench.verdicts import (
+    INCONCLUSIVE,
+    REPRODUCED,
+    Claim,
+    Contrast,
+    Verdict,
+    contrast,
+    judge_all,
+    judge_any,
+    with_holm,
+)
 from cowest.recipe import Recipe
 from cowest.types import GradedExample
 
@@ -84,7 +94,7 @@ class _Bench:
             "rows": [row.as_dict() for row in rows.values()],
             "sweeps": {name: [labels | point.as_dict() for labels, point in points] for name, points in sweeps.items()},
             "unhelpful_share": self.shares(),
-            "claims": [claim.model_dump(mode="json") for claim in self.claims(rows)],
+            "claims": [claim.model_dump(mode="json") for claim in with_holm(self.claims(rows))],
             "cells": {
                 name: {"run": str(ran.folder), "reason": ran.reason, "wall_s": round(ran.wall_s, 1)}
                 for name, ran in self.outcomes.items()

@@ -130,10 +130,18 @@ def _tables(bench: Mapping[str, Any]) -> list[TableParts]:
         ]
         found.append(("drafts that do not beat the strong model alone", ["alignment", "share"], rows))
     claims = [
-        (claim["name"], _differences(claim), words.p_value(claim["p_value"]), claim["note"] or "–", claim["verdict"])
+        (
+            claim["name"],
+            _differences(claim),
+            words.p_value(claim["p_value"]),
+            words.p_value(claim.get("p_holm")),
+            claim["note"] or "–",
+            claim["verdict"],
+        )
         for claim in bench["claims"]
     ]
-    found.append(("the paper's claims on this task", ["claim", "points", "p", "note", "verdict"], claims))
+    columns = ["claim", "points", "p", "p (Holm)", "note", "verdict"]
+    found.append(("the paper's claims on this task", columns, claims))
     return found
 
 

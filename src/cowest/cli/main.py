@@ -20,6 +20,7 @@ VERBS = {
     "doctor": "checks recipe, data, models, keys and machine before anything is spent",
     "plan": "calls, tokens, money and time of a recipe before anything is spent",
     "ask": "one question to the pair",
+    "gate": "learns which requests the draft alone, the strong model alone or both should answer",
     "serve": "the pair as an OpenAI-compatible endpoint",
     "show": "state, pairs, spend, failures and results of a run",
     "view": "every example of one or more runs on a local page",
@@ -36,7 +37,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog="cowest",
         description="Makes a small specialised language model and a large general one work together.",
         epilog="Exit status: 0 done; 2 the input is wrong; 3 an endpoint failed for good; 4 the budget was reached; "
-        "130 interrupted. After 3, 4 and 130 the same command goes on where it stopped.",
+        "130 interrupted; 1 anything else, such as a training that failed or a full disk. "
+        "After 3, 4 and 130 the same command goes on where it stopped.",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="store_true", help="print the version and stop")

@@ -5,11 +5,12 @@ from random import Random
 from typing import NamedTuple
 
 from cowest import answers, metrics
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError, InputError
 from cowest.methods._options import SuperICLOptions
 from cowest.methods._probabilities import confidence
-from cowest.methods.base import Calls, Method, Preparation, Setting, predict, prepare
+from cowest.methods.base import Method, Preparation, Setting, predict, prepare
+from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Prediction
 
@@ -121,6 +122,7 @@ class SuperICL:
         return " ".join(self.task.identity(example).casefold().split())
 
 
+@uses("super_icl", "super_icl_demonstration", "super_icl_override")
 def variants(setting: Setting) -> list[Method]:
     """`super_icl`."""
     options = setting.options.super_icl

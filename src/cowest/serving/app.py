@@ -25,6 +25,7 @@ from cowest.service import ServeConfig
 from cowest.serving.answering import Answering
 from cowest.serving.conversation import Call, Part, parse
 from cowest.serving.exchange import ClientGone, Exchange, error_response, read_body, unless_gone
+from cowest.serving.gate import load_gate
 from cowest.serving.guard import Guard
 from cowest.serving.metrics import Metrics
 from cowest.serving.record import TrafficRecord
@@ -46,7 +47,7 @@ def make_app(recipe: Recipe, collaboration: Collaboration, *, key: str | None = 
         key: the bearer token that is asked for; None asks for none, and answers requests to loopback names only.
 
     Raises:
-        InputError: a model cannot be served as the recipe says.
+        InputError: a model cannot be served as the recipe says, or its gate is not calibrated.
     """
     return _Endpoint(recipe, collaboration, key).app
 
@@ -62,7 +63,10 @@ class _Endpoint:
         self._metrics = Metrics()
         weak = WholeText(collaboration.weak, collaboration.weak_sampling, timeout_s=recipe.weak.timeout_s)
         self._strong = _strong(recipe.strong, collaboration, self._config)
-        self._answering = Answering(collaboration, weak, self._strong, self._config, self._metrics)
+        gate = load_gate(recipe, collaboration)
+        if gate is not None and gate.note is not None:
+            _LOG.warning(gate.note)
+        self._answering = Answering(collaboration, weak, self._strong, self._config, self._metrics, gate)
         self._record = _record(recipe)
         self._in_flight = 0
         self._created = int(time.time())

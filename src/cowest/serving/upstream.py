@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from cowest.errors import CompletionError, CowestError, TransientEndpointError
 from cowest.in_flight import map_in_flight
 from cowest.models import ChatModel
 from cowest.models.providers.openai import OpenAIModel
+from cowest.serving.secrecy import Secret
 from cowest.serving.wire import APIError, Json, UpstreamError, chunks_of, reply_of
 from cowest.types import ChatRequest, Message, Sampling
 
@@ -78,6 +78,8 @@ class PassThrough:
         self._options = options
         self._timeout_s = timeout_s
         self._stall_s = stall_s
+        # A server that sends back what it was sent must not make the key public.
+        self._secret = Secret(model.account[1] if model.has_key else None)
 
     async def open(self) -> None:
         """Makes the client, which takes a second; connects to nothing yet."""
@@ -95,23 +97,20 @@ class PassThrough:
 
     async def complete(self, messages: Sequence[Json], fields: Json) -> Json:
         """The endpoint's reply as it is, if it is whole."""
-        client = await self._model.batch_client()
+        post = await self._model.chat_post()
         with self._failures():
             async with asyncio.timeout(self._timeout_s):
-                reply = await client.post("/chat/completions", cast_to=object, body=self._body(messages, fields))
-        return self._without_key(_whole(reply))
+                reply = await post.reply(self._body(messages, fields))
+        return self._secret.hide(_whole(reply))
 
     async def stream(self, messages: Sequence[Json], fields: Json) -> AsyncGenerator[Json]:
         """The endpoint's chunks as they come."""
-        from openai import AsyncStream
-
-        client = await self._model.batch_client()
+        post = await self._model.chat_post()
         body = self._body(messages, fields) | {"stream": True}
         with self._failures():
             async with asyncio.timeout(self._timeout_s):
-                events = await client.post(
-                    "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
-                )
+                events = await post.events(body)
+        mask = self._secret.stream()
         open_choices, limit_s = set(range(fields.get("n", 1))), self._timeout_s
         async with events:
             while True:
@@ -124,7 +123,7 @@ class PassThrough:
                 chunk = _chunk(data)
                 open_choices -= {choice.get("index") for choice in chunk["choices"] if choice.get("finish_reason")}
                 limit_s = self._stall_s
-                yield self._without_key(chunk)
+                yield mask.hide(chunk)
         if open_choices:
             raise UpstreamError(502, "The strong model's answer was cut off.", code="upstream_cut_off")
 
@@ -133,14 +132,6 @@ class PassThrough:
         if any(name in fields for name in _LIMITS):
             base = {name: value for name, value in base.items() if name not in _LIMITS}
         return base | fields | {"messages": list(messages)}
-
-    def _without_key(self, reply: Json) -> Json:
-        """The reply as it may leave: a server that sends back what it was sent must not make the key public."""
-        if not self._model.has_key:
-            return reply
-        text = json.dumps(reply)
-        cleaned = self._model.without_key(text)
-        return reply if cleaned is text else dict(json.loads(cleaned))
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
@@ -211,7 +202,7 @@ class WholeText:
         """Refuses what such a model cannot keep to; what has no influence on the text may be there."""
         self._sampling_of(fields)
         for name, value in fields.items():
-            if name not in _READ | _WITHOUT_INFLUENCE and (name not in _NEUTRAL or value not in _NEUTRAL[name]):
+            if name not in _READ | WITHOUT_INFLUENCE and (name not in NEUTRAL or value not in NEUTRAL[name]):
                 raise APIError(400, f"The model behind this server does not take {name}.", param=name)
 
     async def complete(self, messages: Sequence[Json], fields: Json) -> Json:
@@ -251,9 +242,9 @@ class WholeText:
 
 
 _READ = {"temperature", "top_p", "stop", "n", "stream_options", *_LIMITS}
-_WITHOUT_INFLUENCE = {"user", "seed", "metadata", "store", "safety_identifier", "prompt_cache_key", "service_tier"}
+WITHOUT_INFLUENCE = {"user", "seed", "metadata", "store", "safety_identifier", "prompt_cache_key", "service_tier"}
 """A reply is a function of the request already, so a seed adds nothing."""
-_NEUTRAL: dict[str, list[Any]] = {
+NEUTRAL: dict[str, list[Any]] = {
     "frequency_penalty": [0],
     "presence_penalty": [0],
     "logit_bias": [{}],

@@ -12,11 +12,11 @@ import numpy as np
 from pydantic import Field
 
 from cowest import classification, runs, statistics, synchronous
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration, counting
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.methods import Method, MethodOptions, Prepared
-from cowest.methods.base import Preparation
+from cowest.methods.base import Preparation, spend
 from cowest.methods.collaborate import Collaborate
 from cowest.methods.strong_only import StrongOnly
 from cowest.models import Openable, open_model
@@ -182,10 +182,11 @@ def _predict_all(
     with progress_bar(f"evaluate {method.name}", total=len(examples)) as bar:
 
         async def work(example: Example) -> Prediction:
-            try:
-                row = await method.predict(example)
-            except CompletionError as error:
-                row = _failed(method, example, task, error)
+            with counting() as calls:
+                try:
+                    row = await method.predict(example)
+                except CompletionError as error:
+                    row = _failed(method, example, task, error, calls)
             row = row.model_copy(update={"fields": short_fields(example)})
             bar.advance(1, correct=row.correct)
             return row
@@ -198,13 +199,20 @@ def _predict_all(
         return synchronous.run(all_rows()), preparation
 
 
-def _failed(method: Method, example: Example, task: Task, error: CompletionError) -> Prediction:
+def _failed(
+    method: Method, example: Example, task: Task, error: CompletionError, calls: Calls | None = None
+) -> Prediction:
+    """The row of an example without an answer; `calls` are those that came before the one that failed."""
+    num_calls, usage, cost_usd = spend(calls or [])
     return Prediction(
         id=example.id,
         method=method.name,
         query=example.query,
         reference=example.references,
         gold_label=task.gold_label(example),
+        calls=num_calls,
+        usage=usage,
+        cost_usd=cost_usd,
         error=str(error),
     )
 

@@ -1,0 +1,112 @@
+"""Finished bodies posted to chat completions over the `openai` package's own client, without its work for each call."""
+
+import contextlib
+import json
+import ssl
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import APIStatusError, AsyncOpenAI, AsyncStream
+
+_PATH = "/chat/completions"
+
+
+class ChatPost:
+    """Posts bodies with the address, headers and connections of a client of the `openai` package.
+
+    The package's own `post` makes options, headers and address anew for each call and walks through the reply with
+    its types, which takes longer than the HTTP itself. What it raises is raised here too.
+
+    Args:
+        client: whose address and headers are used; it makes no retries.
+        http: the HTTP client in it, which follows no redirect.
+    """
+
+    def __init__(self, client: "AsyncOpenAI", http: "httpx2.AsyncClient") -> None:
+        from openai import AsyncOpenAI
+
+        self._client = client
+        self._http = http
+        # A subclass has an address of its own for each body (Azure's deployments).
+        self._is_plain = type(client) is AsyncOpenAI
+        headers = {**client.default_headers, **client.auth_headers}
+        self._headers = {name: value for name, value in headers.items() if isinstance(value, str)}
+        self._url = client.base_url.join(_PATH.removeprefix("/"))
+
+    async def reply(self, body: dict[str, Any]) -> Any:
+        """The reply's JSON, whose fields are attributes too (absent ones are None); its text where it is no JSON.
+
+        Raises:
+            openai.OpenAIError: as `client.post` does.
+            ValueError: it says that it is JSON, and is not.
+        """
+        response = await self._send(body)
+        try:
+            return json.loads(response.content, object_hook=_Object)
+        except ValueError:
+            if response.headers.get("content-type", "").partition(";")[0].endswith("json"):
+                raise
+            return response.text
+
+    async def events(self, body: dict[str, Any]) -> "AsyncStream[object]":
+        """The events of a streamed reply; to be closed by whoever takes them.
+
+        Raises:
+            openai.OpenAIError: as `client.post` does, also half way.
+        """
+        from openai import AsyncStream
+
+        response = await self._send(body, stream=True)
+        return AsyncStream(cast_to=object, response=response, client=self._client)
+
+    async def _send(self, body: dict[str, Any], *, stream: bool = False) -> "httpx2.Response":
+        import httpx2
+        import openai
+
+        if not self._is_plain:
+            return await self._send_with_the_package(body, stream)
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        request = self._http.build_request("POST", self._url, content=content, headers=self._headers)
+        try:
+            response = await self._http.send(request, stream=stream)
+            if not response.is_success:
+                await response.aread()
+        except httpx2.TimeoutException as error:
+            raise openai.APITimeoutError(request=request) from error
+        except (httpx2.RequestError, ssl.SSLError) as error:
+            raise openai.APIConnectionError(request=request) from error
+        if response.is_success:
+            return response
+        raise _status_error(response)
+
+    async def _send_with_the_package(self, body: dict[str, Any], stream: bool) -> "httpx2.Response":
+        import httpx2
+        from openai import AsyncStream
+
+        if stream:
+            events = await self._client.post(
+                _PATH, cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
+            )
+            return events.response
+        return await self._client.post(_PATH, cast_to=httpx2.Response, body=body)
+
+
+class _Object(dict[str, Any]):
+    """A JSON object whose fields are attributes too."""
+
+    __getattr__ = dict.get
+
+
+def _status_error(response: "httpx2.Response") -> "APIStatusError":
+    import openai
+
+    body: Any = response.text.strip()
+    with contextlib.suppress(ValueError):
+        body = json.loads(body)
+    words = f"Error code: {response.status_code}"
+    if isinstance(body, dict):
+        body = body.get("error", body)
+        said = body.get("message") if isinstance(body, dict) else None
+        words += f" - {said}" if isinstance(said, str) and said else ""
+    return openai.APIStatusError(words, response=response, body=body)

@@ -1,0 +1,169 @@
+"""Keeps a key out of what clients get: of whole replies, and of streams where it may be spread over chunks."""
+
+import itertools
+from typing import Any
+
+from cowest.serving.wire import Json, UpstreamError
+
+MASK = "[key]"
+
+_NO_TEXT = {"role", "id", "type", "name"}
+"""Fields of a chunk that clients do not put together piece by piece."""
+
+Path = tuple[str | int, ...]
+
+
+class Secret:
+    """A key that is sent to a server, which may send it back.
+
+    Args:
+        key: None where there is none.
+    """
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+
+    def hide(self, reply: Json) -> Json:
+        """A whole reply without the key."""
+        hidden: Json = reply if self._key is None else _hide(reply, self._key)
+        return hidden
+
+    def stream(self) -> "StreamMask":
+        """For the chunks of one stream."""
+        return StreamMask(self._key)
+
+
+class PieceMask:
+    """One text that comes in pieces. Of each piece only an end that may be the beginning of the key is held back.
+
+    Attributes:
+        held: what is held back; a proper prefix of the key.
+        num_hidden: how often the key was there.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.held = ""
+        self.num_hidden = 0
+        self._key = key
+        self._ended_within = False
+
+    def add(self, piece: str) -> str:
+        """The text that may be passed on now.
+
+        Raises:
+            UpstreamError: the text had ended, with what may have been the beginning of the key.
+        """
+        if self._ended_within and piece:
+            raise UpstreamError(502, "The strong model's answer is malformed.", code="upstream_malformed")
+        *before, last = (self.held + piece).split(self._key)
+        longest = min(len(last), len(self._key) - 1)
+        size = next(size for size in range(longest, -1, -1) if last.endswith(self._key[:size]))
+        self.held = last[len(last) - size :]
+        self.num_hidden += len(before)
+        return MASK.join([*before, last[: len(last) - size]])
+
+    def end(self) -> str:
+        """What is held back, once nothing comes any more."""
+        held, self.held = self.held, ""
+        self._ended_within = bool(held)
+        return held
+
+
+class StreamMask:
+    """The chunks of one stream without the key, also where it is spread over several."""
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+        self._choices: dict[Any, _Choice] = {}
+
+    def hide(self, chunk: Json) -> Json:
+        """The chunk as it may be passed on, with what was held back before it."""
+        if self._key is None:
+            return chunk
+        choices = []
+        for choice in chunk["choices"]:
+            state = self._choices.setdefault(choice.get("index"), _Choice(self._key))
+            choices.append(state.hide(choice))
+        hidden: Json = _hide(chunk | {"choices": choices}, self._key)
+        return hidden
+
+
+class _Choice:
+    """One choice of a stream: its texts by their place in the delta, and the log probabilities of held back tokens."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._texts: dict[Path, PieceMask] = {}
+        self._tokens: list[Any] = []
+
+    def hide(self, choice: Json) -> Json:
+        delta, num_before = choice.get("delta"), self._num_hidden
+        delta = self._pieces(delta, ()) if isinstance(delta, dict) else {}
+        if choice.get("finish_reason"):
+            for path, text in self._texts.items():
+                if held := text.end():
+                    _append(delta, path, held)
+        return choice | {"delta": delta} | self._logprobs(choice, self._num_hidden > num_before)
+
+    @property
+    def _num_hidden(self) -> int:
+        return sum(text.num_hidden for text in self._texts.values())
+
+    def _pieces(self, data: Any, path: Path) -> Any:
+        if isinstance(data, str):
+            return self._texts.setdefault(path, PieceMask(self._key)).add(data)
+        if isinstance(data, dict):
+            return {
+                name: value if name in _NO_TEXT else self._pieces(value, (*path, name)) for name, value in data.items()
+            }
+        if isinstance(data, list):
+            return [
+                self._pieces(each, (*path, _number(each, index))) if isinstance(each, dict) else each
+                for index, each in enumerate(data)
+            ]
+        return data
+
+    def _logprobs(self, choice: Json, is_masked: bool) -> Json:
+        """Tokens spell the text once more: they wait with it, and those of the key are left out."""
+        given = choice.get("logprobs")
+        tokens = given.get("content") if isinstance(given, dict) else None
+        if not isinstance(tokens, list) and not self._tokens:
+            return {}
+        tokens, self._tokens = [*self._tokens, *(tokens or [])], []
+        if is_masked:
+            tokens = []
+        elif any(text.held for text in self._texts.values()):
+            tokens, self._tokens = [], tokens
+        return {"logprobs": {**(given or {}), "content": tokens}}
+
+
+def _number(value: Any, position: int) -> int:
+    """Which element of a list a piece belongs to: pieces of tool calls say so themselves."""
+    number = value.get("index") if isinstance(value, dict) else None
+    return number if isinstance(number, int) else position
+
+
+def _append(delta: Json, path: Path, text: str) -> None:
+    """Puts text at the end of a delta's text at a place, which is made where it is not there."""
+    here: Any = delta
+    for step, following in itertools.pairwise(path):
+        made: Any = [] if isinstance(following, int) else {}
+        if isinstance(step, int):
+            found = [each for at, each in enumerate(here) if isinstance(each, dict) and _number(each, at) == step]
+            if not found:
+                found = [{"index": step}]
+                here.append(found[0])
+            here = found[0]
+        else:
+            if not isinstance(here.get(step), type(made)):
+                here[step] = made
+            here = here[step]
+    here[path[-1]] = (here.get(path[-1]) or "") + text
+
+
+def _hide(data: Any, key: str) -> Any:
+    if isinstance(data, str):
+        return data.replace(key, MASK)
+    if isinstance(data, dict):
+        return {name.replace(key, MASK): _hide(value, key) for name, value in data.items()}
+    return [_hide(value, key) for value in data] if isinstance(data, list) else data

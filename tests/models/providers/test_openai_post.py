@@ -1,0 +1,114 @@
+"""What is posted and raised equals what the `openai` package itself posts and raises."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from openai import APIConnectionError, APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+
+from cowest.models.providers._openai_post import ChatPost
+from tests.models.providers.endpoint import Endpoint
+
+BODY = {"model": "m", "messages": [{"role": "user", "content": "Grüße, \u2028 and a tab\t."}], "temperature": 0.5}
+OF_ITS_RETRIES = {"x-stainless-retry-count", "x-stainless-read-timeout"}
+Use = Callable[[AsyncOpenAI, ChatPost], Awaitable[Any]]
+
+
+def using(url: str, use: Use) -> Any:
+    async def run() -> Any:
+        http = DefaultAioHttpClient(follow_redirects=False, timeout=5, trust_env=False)
+        client = AsyncOpenAI(api_key="sk-key", base_url=url, organization="org", max_retries=0, http_client=http)
+        async with client:
+            return await use(client, ChatPost(client, http))
+
+    return asyncio.run(run())
+
+
+def test_the_request_is_the_packages_own(endpoint: Endpoint) -> None:
+    async def use(client: AsyncOpenAI, post: ChatPost) -> None:
+        await client.post("/chat/completions", cast_to=object, body=BODY)
+        await post.reply(BODY)
+
+    using(endpoint.url, use)
+    theirs, ours = endpoint.heard
+    assert {name: text for name, text in theirs.items() if name not in OF_ITS_RETRIES} == ours
+    assert ours["authorization"] == "Bearer sk-key"
+    assert endpoint.asked == [BODY, BODY]
+    assert len(set(endpoint.paths)) == 1
+    assert len(endpoint.connections) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"error": {"message": "no", "type": "t", "code": "c", "param": "p"}}),
+        (401, {"error": {"message": ""}}),
+        (404, {"detail": "not here"}),
+        (302, b""),
+        (429, ["odd"]),
+        (500, b"<html>"),
+        (503, {"error": "busy"}),
+    ],
+)
+def test_errors_are_the_packages_own(endpoint: Endpoint, status: int, body: Any, stream: bool) -> None:
+    endpoint.status, endpoint.body, endpoint.headers = status, body, {"Retry-After": "7"}
+
+    async def use(client: AsyncOpenAI, post: ChatPost) -> list[APIStatusError]:
+        with pytest.raises(APIStatusError) as theirs:
+            await client.post("/chat/completions", cast_to=object, body=BODY)
+        with pytest.raises(APIStatusError) as ours:
+            await (post.events(BODY) if stream else post.reply(BODY))
+        return [theirs.value, ours.value]
+
+    theirs, ours = using(endpoint.url, use)
+    for name in ("status_code", "message", "code", "type", "param", "body"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.response.headers["retry-after"] == "7"
+
+
+def test_a_connection_that_cannot_be_made() -> None:
+    async def use(client: AsyncOpenAI, post: ChatPost) -> None:
+        with pytest.raises(APIConnectionError):
+            await post.reply(BODY)
+
+    using("http://127.0.0.1:1/v1", use)
+
+
+def test_fields_of_a_reply_are_attributes_and_absent_ones_none(endpoint: Endpoint) -> None:
+    endpoint.body = {"choices": [{"message": {"content": "hello"}}]}
+
+    async def use(client: AsyncOpenAI, post: ChatPost) -> Any:
+        return await post.reply(BODY)
+
+    reply = using(endpoint.url, use)
+    assert reply == endpoint.body
+    assert (reply.choices[0].message.content, reply.usage) == ("hello", None)
+
+
+def test_events_of_a_stream(endpoint: Endpoint) -> None:
+    endpoint.headers = {"Content-Type": "text/event-stream"}
+    endpoint.body = b'data: {"a": 1}\n\ndata: {"a": 2}\n\ndata: [DONE]\n\n'
+
+    async def use(client: AsyncOpenAI, post: ChatPost) -> list[object]:
+        async with await post.events(BODY | {"stream": True}) as events:
+            assert isinstance(events, AsyncStream)
+            return [event async for event in events]
+
+    assert using(endpoint.url, use) == [{"a": 1}, {"a": 2}]
+
+
+def test_a_client_with_addresses_of_its_own_keeps_them(endpoint: Endpoint) -> None:
+    endpoint.body = b'data: {"a": 1}\n\ndata: [DONE]\n\n'
+
+    async def run() -> Any:
+        http = DefaultAioHttpClient(follow_redirects=False, timeout=5, trust_env=False)
+        client = AsyncAzureOpenAI(
+            api_key="k", azure_endpoint=endpoint.root, api_version="2024-10-21", max_retries=0, http_client=http
+        )
+        async with client, await ChatPost(client, http).events(BODY | {"stream": True}) as events:
+            return [event async for event in events]
+
+    assert asyncio.run(run()) == [{"a": 1}]
+    assert endpoint.paths == ["/openai/deployments/m/chat/completions?api-version=2024-10-21"]
