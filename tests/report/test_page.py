@@ -198,7 +198,7 @@ def test_what_models_and_data_wrote_is_escaped(run_folder: Path) -> None:
 def test_dark_phone_and_print_are_seen_to(run_folder: Path) -> None:
     reader = _read(run_folder)
     source = (run_folder / "report.html").read_text()
-    for words in ("prefers-color-scheme: dark", "@media print", "max-width: 640px"):
+    for words in ("prefers-color-scheme: dark", "@media print", "(max-width: 640px)"):
         assert words in source
     assert any(a.get("name") == "viewport" for _, a in reader.tags)
 

@@ -195,8 +195,10 @@ def feedback(
     task = task or getattr(examples, "task", None)
     if task is not None:
         summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task, seed)
-    rows = {"graded": annotated, "failures": failures, "pairs": pairs}
-    for name, written in (rows | ({"null_control": nulls} if config.null_control else {})).items():
+    rows: dict[str, Sequence[BaseModel]] = {"graded": annotated, "failures": failures, "pairs": pairs}
+    if config.null_control:
+        rows["null_control"] = nulls
+    for name, written in rows.items():
         runs.write_jsonl(out / f"{name}.jsonl", written)
     so_far.remove()
     runs.write_json(out / "summary.json", summary | {"wall_s": round(time.monotonic() - started, 3)})

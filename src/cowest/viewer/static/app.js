@@ -218,7 +218,7 @@ function drawList(scroll) {
   byId("next").disabled = state.page >= pages;
   const set = currentSet();
   const reading = set.complete ? "" : ` · reading the files, ${Math.floor(100 * set.share_done)}%`;
-  const growing = set.growing ? " so far; pairs are made when the stage ends" : "";
+  const growing = set.growing ? " so far" : "";
   const wholeWord = found.whole_word ? ` with the whole word “${state.q.trim().split(/\s+/).at(-1)}”, since too many begin so` : "";
   const broken = Object.entries(set.broken).map(([name, number]) => ` · ${count(number)} broken in ${name}.jsonl`).join("");
   byId("count").textContent = `${found.more ? "more than " : ""}${count(total)} example${total === 1 ? "" : "s"}${wholeWord}${growing}${reading}${broken}${set.problem ? ` · the rest cannot be indexed: ${set.problem}` : ""}`;
@@ -244,7 +244,8 @@ function mark(scroll = true) {
   if (index < 0) list.removeAttribute("aria-activedescendant");
   else {
     list.setAttribute("aria-activedescendant", `item-${index}`);
-    if (scroll) list.children[index].scrollIntoView({ block: "nearest" });
+    // On a phone the list does not scroll by itself, so the whole page would.
+    if (scroll && !isPhone()) list.children[index].scrollIntoView({ block: "nearest" });
   }
 }
 
@@ -456,14 +457,17 @@ async function turn(step) {
   return true;
 }
 
+const isPhone = () => matchMedia("(max-width: 760px)").matches;
+
 function read() {
   document.body.dataset.view = "detail";
-  if (matchMedia("(max-width: 760px)").matches) window.scrollTo(0, 0);
+  if (isPhone()) window.scrollTo(0, 0);
 }
 
 function leave() {
   document.body.dataset.view = "list";
   mark();
+  document.querySelector("#items [aria-selected=true]")?.scrollIntoView({ block: "nearest" });
 }
 
 async function copyLink() {
@@ -588,6 +592,7 @@ async function guard(work) {
 async function start() {
   runs = await ask("/api/runs", []);
   if (state.id !== null) read();
+  byId("narrow").open = !isPhone() || Boolean(state.from || state.to || Object.keys(state.facets).length);
   await refresh();
   document.body.dataset.ready = "";
   setTimeout(poll, 300);
