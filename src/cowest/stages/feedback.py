@@ -195,14 +195,24 @@ def feedback(
     task = task or getattr(examples, "task", None)
     if task is not None:
         summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task, seed)
-    rows: dict[str, Sequence[BaseModel]] = {"graded": annotated, "failures": failures, "pairs": pairs}
-    if config.null_control:
-        rows["null_control"] = nulls
-    for name, written in rows.items():
-        runs.write_jsonl(out / f"{name}.jsonl", written)
+    _write(out, annotated, failures, pairs, nulls if config.null_control else None)
     so_far.remove()
     runs.write_json(out / "summary.json", summary | {"wall_s": round(time.monotonic() - started, 3)})
     return pairs
+
+
+def _write(
+    out: Path,
+    annotated: Sequence[GradedExample | ComparedExample],
+    failures: Sequence[Failure],
+    pairs: Sequence[PreferencePair],
+    nulls: Sequence[NullSample] | None,
+) -> None:
+    runs.write_jsonl(out / "graded.jsonl", annotated)
+    runs.write_jsonl(out / "failures.jsonl", failures)
+    runs.write_jsonl(out / "pairs.jsonl", pairs)
+    if nulls is not None:
+        runs.write_jsonl(out / "null_control.jsonl", nulls)
 
 
 def summarise(
