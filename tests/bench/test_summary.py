@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cowest.bench.cells import make_cells, make_pairs_cells
-from cowest.bench.summary import Probe, summarise, unhelpful_shares
+from cowest.bench.points import Probe, unhelpful_shares
+from cowest.bench.summary import summarise
 from cowest.recipe import Recipe, make_recipe
 from cowest.types import Draft, GradedDraft, GradedExample, Verdict
 from tests.test_pipeline import recipe_of

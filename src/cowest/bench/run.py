@@ -9,7 +9,8 @@ from typing import Any
 from cowest import runs
 from cowest.bench.cells import MAIN, Cell, make_cells, make_pairs_cells, sft_key
 from cowest.bench.figures import draw_figures, require_matplotlib
-from cowest.bench.summary import Probe, summarise
+from cowest.bench.points import Probe
+from cowest.bench.summary import summarise
 from cowest.bench.table import cases_text, latex_table, markdown_table
 from cowest.errors import BudgetError, CowestError, InputError, InterruptedRun
 from cowest.pipeline import Pipeline, Say
