@@ -15,6 +15,7 @@ from cowest.collaboration import Collaboration
 from cowest.models.providers.scripted import Reply, ScriptedModel
 from cowest.recipe import make_recipe
 from cowest.serving import make_app
+from cowest.serving.protocol import HTTPProtocol
 from cowest.serving.running import _Server, listen
 from cowest.serving.tracing import Tracing
 from cowest.types import ChatRequest
@@ -75,7 +76,7 @@ def running(app: Any, **settings: Any) -> Iterator[str]:
     """Runs an application; yields its address."""
     started = threading.Event()
     with listen("127.0.0.1", 0) as listener:
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", **settings)
+        config = uvicorn.Config(app, http=HTTPProtocol, log_config=None, access_log=False, lifespan="on", **settings)
         server = _Server(config, started.set)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
         thread.start()

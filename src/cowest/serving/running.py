@@ -15,6 +15,7 @@ from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.recipe import Recipe
 from cowest.serving.guard import is_loopback
+from cowest.serving.protocol import HTTPProtocol
 
 KEY_VARIABLE = "COWEST_API_KEY"
 
@@ -66,6 +67,7 @@ def serve(
         server = _Server(
             uvicorn.Config(
                 app,
+                http=HTTPProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,
