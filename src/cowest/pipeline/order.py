@@ -208,6 +208,10 @@ class Pipeline:
         """The examples that are measured."""
         return self._data.evaluation()
 
+    def gate_examples(self) -> tuple[Sequence[Example], Sequence[Example]]:
+        """The validation examples that the gate is learned from, and the test examples that it is then tried on."""
+        return self._data.gate()
+
     def unseen_examples(self) -> Sequence[Example]:
         """Examples that the weak model was not trained on and that are not measured: predictions on them are honest."""
         return self._data.unseen()
