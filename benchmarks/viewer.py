@@ -21,10 +21,13 @@ from cowest.viewer.index import Index
 
 WORDS = [f"word{number}" for number in range(5000)]
 REPEATS = 9
+REPEATS_ALONE = 51
 SERVER_ALONE = {
     "overview": "/api/runs",
     "filter: helped": "/api/items?run={run}&set=evaluation&filter=helped",
-    "search: one word": "/api/items?run={run}&set=evaluation&q=word77",
+    "filter: one label of seven": "/api/items?run={run}&set=evaluation&facet=label%3Dlabel3",
+    "search: the beginning of 11 words": "/api/items?run={run}&set=evaluation&q=word77",
+    "search: one letter, which all words have": "/api/items?run={run}&set=evaluation&q=w",
     "one example": "/api/item?run={run}&set=evaluation&id=q900",
 }
 METHODS = ("weak_only", "strong_only", "collaborate")
@@ -141,13 +144,13 @@ def measure(browser: Any, folder: Path, count: int) -> dict[str, float]:
             "rising": "sort: most harm first",
             "falling": "sort: most gain first",
             "page": "next page",
-            "one word": "search: one word (and 120 ms of waiting for more typing)",
+            "one word": "search (and 120 ms of waiting for more typing)",
         }.items():
             found[title] = statistics.median(times[act])
         page.close()
         for title, path in SERVER_ALONE.items():
             found[f"server alone: {title}"] = statistics.median(
-                answer(server.server_port, path.format(run=run.name)) for _ in range(REPEATS)
+                answer(server.server_port, path.format(run=run.name)) for _ in range(REPEATS_ALONE)
             )
         server.shutdown()
     collection = next(collections.find(run))

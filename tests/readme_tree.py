@@ -8,7 +8,7 @@ PACKAGE = ROOT / "src" / "cowest"
 START, END = "<!-- tree -->", "<!-- end of tree -->"
 FLOORS = (
     "cli",
-    "pipeline.py",
+    "pipeline",
     "recipe.py",
     "stages",
     "methods",

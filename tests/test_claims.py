@@ -30,7 +30,9 @@ def test_every_difference_is_named(tmp_path: Path) -> None:
         claims.claim("feedback", tmp_path, inputs(count=4))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/judge.txt").write_text("{{ reference }} {{ output }}")
-    with pytest.raises(InputError, match=r"other prompt files\.judge"):
+    with pytest.raises(
+        InputError, match=r"another text of the prompt template 'judge' .*`prompts` names, in judge\.txt"
+    ):
         claims.claim("feedback", tmp_path, inputs(prompts=Prompts(tmp_path / "mine")))
 
 
@@ -88,3 +90,19 @@ def test_a_folder_that_cannot_be_claimed_or_read_is_the_users_input(tmp_path: Pa
     (tmp_path / "inputs.json").write_text("3")
     with pytest.raises(InputError, match="is not what a stage wrote"):
         claims.claim("feedback", tmp_path, inputs())
+
+
+def test_only_the_templates_that_are_used_count(tmp_path: Path) -> None:
+    used = claims.inputs_of(RECIPE, ["seed"], (), Prompts(), ["refine"])
+    assert list(used["prompt files"]) == ["refine"]
+    of_before = used | {"prompts": "mine", "prompt files": used["prompt files"] | {"gone": "1"}}
+    claims.claim("feedback", tmp_path, of_before)
+    assert not claims.claim("feedback", tmp_path, used)
+    assert claims.is_made_from(tmp_path, used)
+    more = claims.inputs_of(RECIPE, ["seed"], (), Prompts(), ["refine", "judge"])
+    assert not claims.is_made_from(tmp_path, more)
+    with pytest.raises(InputError, match=r"the prompt template 'judge' \(none, now"):
+        claims.claim("feedback", tmp_path, more)
+    assert not claims.claim("feedback", tmp_path, more, maybe_unused=["judge"])
+    claims.check("feedback", tmp_path, more, maybe_unused=["judge"])
+    assert not claims.is_made_from(tmp_path / "none", used)

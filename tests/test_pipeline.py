@@ -94,6 +94,40 @@ def test_the_limits_of_a_judge_may_change_too(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "round-1/feedback/summary.json").read_text())["calls"]["judge"] % 2 == 0
 
 
+LABELLER = {"model": "scripted/tests.worlds:vote_reply", "sampling": {"max_tokens": 5}}
+
+
+def test_a_labeller_compares_and_is_claimed_where_drafts_are_compared(tmp_path: Path) -> None:
+    rlaif = {"kind": "rlaif", "queries": 10}
+    assert run(tmp_path, feedback=rlaif | {"labeller": LABELLER}) == ["feedback, round 1"]
+    summary = json.loads((tmp_path / "round-1/feedback/summary.json").read_text())
+    assert summary["calls"]["labeller"] > 0 == summary["calls"]["strong"]
+    assert summary["num_pairs"] > 0 == summary["num_unscored"]
+    limits = {"max_concurrency": 3, "budget_usd": 2.0}
+    assert run(tmp_path, feedback=rlaif | {"labeller": LABELLER | limits}) == ["feedback, round 1: done before"]
+    with pytest.raises(InputError, match=r"feedback\.labeller\.sampling\.max_tokens: 5, now 6"):
+        run(tmp_path, feedback=rlaif | {"labeller": LABELLER | {"sampling": {"max_tokens": 6}}})
+    with pytest.raises(InputError, match=r"feedback\.labeller: .*, now None"):
+        run(tmp_path, feedback=rlaif)
+
+
+def test_a_labeller_is_nothing_to_the_other_kinds(tmp_path: Path) -> None:
+    run(tmp_path)
+    with_one = {"queries": 10, "labeller": LABELLER}
+    assert run(tmp_path, feedback=with_one) == ["feedback, round 1: done before"]
+    run(tmp_path / "fresh", feedback=with_one)
+    assert "labeller" not in json.loads((tmp_path / "fresh/round-1/feedback/summary.json").read_text())["calls"]
+
+
+def test_a_labeller_that_is_not_there_is_named_before_any_work(tmp_path: Path) -> None:
+    nobody = {"kind": "rlaif", "queries": 10, "labeller": {"model": "scripted/tests.worlds:nobody"}}
+    with (
+        Pipeline(make_recipe(recipe_of(tmp_path, feedback=nobody))) as pipeline,
+        pytest.raises(InputError, match="nobody"),
+    ):
+        pipeline.check()
+
+
 def paid(folder: Path) -> int:
     return sum((collect(folder)["calls"] or {}).values())
 
@@ -143,7 +177,7 @@ def test_a_shared_ledger_that_was_moved_is_found_by_the_recipe(tmp_path: Path) -
 
 
 def test_a_ledger_on_a_network_file_system_is_spoken_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cowest.pipeline.network_file_system", lambda path: "nfs4")
+    monkeypatch.setattr("cowest.pipeline.opening.network_file_system", lambda path: "nfs4")
     said = run(tmp_path)
     assert any("network file system (nfs4)" in line and "ledger=PATH" in line for line in said)
 

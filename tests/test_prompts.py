@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from cowest import prompts
 from cowest.errors import InputError
 from cowest.prompts import Prompts
+from cowest.prompts.declared import templates_of, uses
 
 
 def text(name: str, **values: str) -> str:
@@ -39,10 +41,10 @@ def test_what_a_model_wrote_is_never_rendered() -> None:
 
 def test_a_folder_replaces_templates_by_name(tmp_path: Path) -> None:
     (tmp_path / "refine.txt").write_text("Mine: {{ draft }} / {{ query }}\n")
-    prompts = Prompts(tmp_path)
-    assert prompts.render("refine", query="Q", draft="D")[0].content == "Mine: D / Q"
-    assert prompts.version("refine") != Prompts().version("refine")
-    assert prompts.version("judge") == Prompts().version("judge")
+    mine = Prompts(tmp_path)
+    assert mine.render("refine", query="Q", draft="D")[0].content == "Mine: D / Q"
+    assert mine.version("refine") != Prompts().version("refine")
+    assert mine.version("judge") == Prompts().version("judge")
 
 
 def test_wrong_folders_and_templates_are_refused(tmp_path: Path) -> None:
@@ -76,3 +78,34 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(InputError, match="is no folder"):
         Prompts(tmp_path / "x")
+
+
+def test_versions_of_some_templates() -> None:
+    assert Prompts().versions(["refine", "judge"]) == {name: Prompts().version(name) for name in ("judge", "refine")}
+    with pytest.raises(InputError, match=r"no prompt template 'refin'.*Did you mean 'refine'"):
+        Prompts().versions(["refin"])
+
+
+def test_a_declaration_is_of_the_thing_itself() -> None:
+    @uses("refine")
+    class Parent:
+        pass
+
+    class Child(Parent):
+        pass
+
+    assert templates_of(Parent) == {"refine"}
+    assert templates_of(Child) is templates_of(len) is templates_of(3) is None
+    assert templates_of(uses()(lambda: 1)) == set()
+
+
+@pytest.mark.parametrize("name", ["judge", "rlaif_compare"])
+def test_a_template_for_judged_text_says_where_it_lacks_the_mark(tmp_path: Path, name: str) -> None:
+    built_in = (prompts.BUILT_IN / f"{name}.txt").read_text()
+    (tmp_path / f"{name}.txt").write_text("Shorter. " + built_in)
+    (tmp_path / "refine.txt").write_text("{{ query }} {{ draft }}")  # nothing is judged here
+    assert Prompts(tmp_path).unfenced == ()
+    (tmp_path / f"{name}.txt").write_text(built_in.replace('{{ mark | default("") }}', ""))
+    (warning,) = Prompts(tmp_path).unfenced
+    assert f"{name}.txt' has no {{{{ mark }}}}" in warning
+    assert '<<<OUTPUT{{ mark | default("") }}' in warning

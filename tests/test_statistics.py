@@ -34,10 +34,52 @@ def test_same_seed_same_interval_and_other_seed_another() -> None:
     assert statistics.mean_interval(values, seed=4) != statistics.mean_interval(values, seed=5)
 
 
-@pytest.mark.parametrize("values", [[0.5], [1, 1, 1]])
-def test_interval_without_spread_is_a_point(values: list[float]) -> None:
-    interval = statistics.mean_interval(values)
-    assert interval.low == interval.value == interval.high
+@pytest.mark.parametrize("count", [1, 6, 700])
+def test_all_wrong_and_all_right_have_wilsons_interval(count: int) -> None:
+    for score in (0, 1):
+        reference = scipy.stats.binomtest(score * count, count).proportion_ci(method="wilson")
+        interval = statistics.mean_interval([score] * count)
+        assert interval.value == score
+        assert (interval.low, interval.high) == pytest.approx((reference.low, reference.high), abs=1e-12)
+        assert interval.high - interval.low > 0.005
+
+
+def test_equal_scores_between_0_and_1_leave_room_on_both_sides() -> None:
+    unseen = scipy.stats.binomtest(0, 20).proportion_ci(method="wilson").high
+    interval = statistics.mean_interval([0.25] * 20)
+    assert interval.value == 0.25
+    assert interval.low == pytest.approx(0.25 * (1 - unseen))
+    assert interval.high == pytest.approx(0.25 * (1 - unseen) + unseen)
+
+
+def test_the_interval_of_an_all_wrong_method_covers_what_it_should() -> None:
+    # A method that is right 10% of the time gets none of 20 right in 12% of test sets; its interval must hold 10%.
+    interval = statistics.mean_interval([0] * 20)
+    assert interval.low == 0.0
+    assert 0.1 < interval.high < 0.2
+    # A wrong answer among many right ones leaves it to the bootstrap.
+    assert statistics.mean_interval([1] * 19 + [0]).high == 1.0
+
+
+def test_values_that_are_no_scores_and_never_vary_are_a_point() -> None:
+    interval = statistics.mean_interval([3.0, 3.0])
+    assert (interval.low, interval.value, interval.high) == (3.0, 3.0, 3.0)
+
+
+def test_differences_that_never_vary_are_not_certain() -> None:
+    unseen = scipy.stats.binomtest(0, 20).proportion_ci(method="wilson").high
+    for scores in ([0] * 20, [1] * 20, [0, 1] * 10, [0.25, 0.5] * 10):
+        same = statistics.paired_difference(scores, scores)
+        assert (same.difference, same.p_value) == (0.0, 1.0)
+        assert (same.low, same.high) == pytest.approx((-unseen, unseen))
+    better = statistics.paired_difference([1] * 20, [0] * 20)
+    assert better.difference == 1.0
+    # All that was not seen might be the other way round.
+    assert (better.low, better.high) == pytest.approx((1 - 2 * unseen, 1.0))
+    worse = statistics.paired_difference([0] * 20, [1] * 20)
+    assert (worse.low, worse.high) == pytest.approx((-1.0, 2 * unseen - 1))
+    few = statistics.paired_difference([1, 1, 1], [0, 0, 0])
+    assert few.low < 0 < few.p_value
 
 
 @pytest.mark.parametrize("values", [[], [0.0, math.nan], [1.0, math.inf], [[1.0]]])
@@ -160,6 +202,9 @@ def test_interaction_by_hand() -> None:
     assert interval.low <= interval.value <= interval.high
     by_seed = statistics.interaction_2x2([aa, aa], [ab, ab], [ba, ba], [bb, bb])
     assert by_seed.value == pytest.approx(interval.value)
+    nothing = statistics.interaction_2x2(aa, aa, ba, ba)
+    assert nothing.value == 0.0
+    assert nothing.low == -nothing.high < 0
     with pytest.raises(InputError, match="2x2"):
         statistics.interaction_2x2(aa, ab, ba, [1, 0])
 

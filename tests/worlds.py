@@ -53,6 +53,13 @@ def gambler(name: str, odds: float) -> ScriptedModel:
     return ScriptedModel(lambda request: gamble(name, odds, request), name=f"scripted/{name}", identity=name)
 
 
+def vote_reply(request: ChatRequest) -> str:
+    """A labeller that votes for the draft whose text is later in the alphabet; for the first where it cannot read."""
+    _, _, rest = request.messages[-1].content.partition("<<<FIRST")
+    first, _, second = rest.partition("<<<SECOND")
+    return "2" if second.partition("\nSECOND")[0] > first.partition("\nFIRST")[0] else "1"
+
+
 class ScoreBy:
     """A judge that scores by a function of example and output; None is unscored."""
 

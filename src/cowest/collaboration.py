@@ -4,7 +4,9 @@ Feedback, evaluation and serving all go through `Collaboration`, so what is trai
 served.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +30,23 @@ class Exchange:
     draft: Completion
     output: Completion
     answer: Answer
+
+
+Calls = list[tuple[str, Completion]]
+"""Completions in order, each with the role of the model that gave it."""
+
+_counted: ContextVar[Calls | None] = ContextVar("calls that are counted", default=None)
+
+
+@contextlib.contextmanager
+def counting() -> Iterator[Calls]:
+    """Collects the completions that collaborations get inside, so that they are known where a later call fails."""
+    calls: Calls = []
+    token = _counted.set(calls)
+    try:
+        yield calls
+    finally:
+        _counted.reset(token)
 
 
 class Collaboration:
@@ -60,15 +79,15 @@ class Collaboration:
 
     async def draft(self, query: str, sample_index: int = 0) -> Completion:
         """y ~ pi_w(y | x), Algorithm 1 line 12."""
-        return await self.weak.complete(self.draft_request(query, sample_index))
+        return await self._call("weak", self.draft_request(query, sample_index))
 
     async def solo(self, query: str, sample_index: int = 0, template: str = "solo_chain_of_thought") -> Completion:
         """z ~ pi_s(z | x): the strong model alone, by default with chain of thought (Algorithm 1 line 9)."""
-        return await self.strong.complete(self.solo_request(query, sample_index, template))
+        return await self._call("strong", self.solo_request(query, sample_index, template))
 
     async def refine(self, query: str, draft: str, sample_index: int = 0) -> Completion:
         """y* ~ pi_s(y* | x, y): the strong model given the draft (Algorithm 1 line 13)."""
-        return await self.strong.complete(self.refine_request(query, draft, sample_index))
+        return await self._call("strong", self.refine_request(query, draft, sample_index))
 
     def draft_request(self, query: str, sample_index: int = 0) -> ChatRequest:
         """What the weak model is sent for a draft."""
@@ -111,10 +130,16 @@ class Collaboration:
             sample_index: tells samples of the same prompt apart.
             max_tokens: a cap below the one that the model has anyway.
         """
-        model, sampling = (self.weak, self.weak_sampling) if role == "weak" else (self.strong, self.strong_sampling)
+        sampling = self.weak_sampling if role == "weak" else self.strong_sampling
         if max_tokens is not None:
             sampling = sampling.model_copy(update={"max_tokens": min(max_tokens, sampling.max_tokens or max_tokens)})
-        return await model.complete(self._request(sampling, template, sample_index, **values))
+        return await self._call(role, self._request(sampling, template, sample_index, **values))
+
+    async def _call(self, role: Literal["weak", "strong"], request: ChatRequest) -> Completion:
+        completion = await (self.weak if role == "weak" else self.strong).complete(request)
+        if (calls := _counted.get()) is not None:
+            calls.append((role, completion))
+        return completion
 
     def _request(self, sampling: Sampling, template: str, sample_index: int, **values: str) -> ChatRequest:
         return ChatRequest(

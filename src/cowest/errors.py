@@ -64,7 +64,7 @@ class BudgetError(CowestError):
 
 
 class TrainingError(CowestError):
-    """Training could not start or went wrong (no weights, no rows that fit, a loss that is not a number)."""
+    """Training came to nothing or went wrong (no pair that fits, a loss that is not a number, no memory)."""
 
 
 class InterruptedRun(CowestError):

@@ -14,6 +14,7 @@ from cowest.models.base import ChatModel
 from cowest.models.config import ModelConfig
 from cowest.plugins import load, nearest, refuse_unknown
 from cowest.prompts import Prompts
+from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import ChatRequest, Example, Message, Sampling, Verdict
 
@@ -57,6 +58,7 @@ class Judge(Protocol):
         ...
 
 
+@uses("judge", "judge_again")
 class ModelJudge:
     """A model with the rubric of Figure 7. Takes an integer from 1 to 10 and nothing else, and asks once more.
 
@@ -150,6 +152,7 @@ class ModelJudge:
         return (await self.model.complete(request)).text
 
 
+@uses()
 class AnswerMatchJudge:
     """A judge without a model: 10 where the task's headline metric is full, else 1."""
 
@@ -166,22 +169,31 @@ class AnswerMatchJudge:
         return Verdict(score=10 if full else 1)
 
 
-def load_judge(name: str, task: Task, **options: Any) -> Judge:
-    """A judge without a model: "answer_match", or `package.module:Class`, which is given `task` and the options.
+def find_judge(name: str) -> Any:
+    """The class of a judge without a model: "answer_match", or `package.module:Class`.
 
     Raises:
         InputError: there is no such judge.
     """
     if name == AnswerMatchJudge.name:
-        if options:
-            raise InputError(f"The judge {name!r} takes no options, but was given {sorted(options)}. Leave them out.")
-        return AnswerMatchJudge(task)
+        return AnswerMatchJudge
     if ":" not in name:
         raise InputError(
             f"There is no judge named {name!r}.{nearest(name, [AnswerMatchJudge.name])} "
             f"Choices: {AnswerMatchJudge.name}; or package.module:Class for your own."
         )
-    judge_class = load(name, "cowest.judge", "judge")
+    return load(name, "cowest.judge", "judge")
+
+
+def load_judge(name: str, task: Task, **options: Any) -> Judge:
+    """A judge without a model by name, which is given `task` and the options.
+
+    Raises:
+        InputError: there is no such judge, or not with these options.
+    """
+    judge_class = find_judge(name)
+    if judge_class is AnswerMatchJudge and options:
+        raise InputError(f"The judge {name!r} takes no options, but was given {sorted(options)}. Leave them out.")
     try:
         refuse_unknown("judge", judge_class, options, given=["task"])
         judge: Judge = judge_class(task=task, **options)

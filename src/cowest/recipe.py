@@ -142,7 +142,8 @@ class Recipe(Record):
     @model_validator(mode="after")
     def _redacts_everywhere(self) -> Self:
         """Who redacts what the strong model sees must say so for every other endpoint that sees it."""
-        for role, other in {"weak": self.weak, "judge": self.judge}.items():
+        others = {"weak": self.weak, "judge": self.judge, "feedback.labeller": self.feedback.labeller}
+        for role, other in others.items():
             if self.strong.redact is None or not isinstance(other, ModelConfig) or other.provider in _IN_PROCESS:
                 continue
             if "redact" not in other.model_fields_set:

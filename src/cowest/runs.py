@@ -12,6 +12,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from cowest.errors import CowestError, InputError
+from cowest.plugins import nearest
+
+GRADED_SO_FAR = "graded-so-far.jsonl"
+"""Beside graded.jsonl's place while feedback goes on: what is graded, for the viewer; nothing goes on from it."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -183,6 +187,11 @@ class RunFolder:
         return self.path / "evaluate"
 
     @property
+    def gate(self) -> Path:
+        """Who answers what while serving, and how well that does."""
+        return self.path / "gate"
+
+    @property
     def retrieval(self) -> Path:
         """The index of the corpus."""
         return self.path / "retrieval"
@@ -214,6 +223,37 @@ class RunFolder:
                     f"Another process is at work in the run folder {str(self.path)!r}. Wait for it, or name another."
                 ) from error
             yield
+
+
+def existing(folder: str | Path) -> RunFolder:
+    """A run's folder that is there.
+
+    Raises:
+        InputError: it is not; the message names the nearest one beside it.
+    """
+    path = Path(folder).expanduser()
+    if path.is_dir():
+        return RunFolder(path)
+    if path.exists():
+        raise InputError(f"{str(folder)!r} is a file. Name the folder that a recipe calls `run`.")
+    siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    raise InputError(
+        f"There is no run folder {str(folder)!r}.{nearest(path.name, siblings)} "
+        "Name the folder that a recipe calls `run`."
+    )
+
+
+def begun(folder: str | Path) -> RunFolder:
+    """A folder in which a run was begun.
+
+    Raises:
+        InputError: it is not there, or holds nothing of a run.
+    """
+    run = existing(folder)
+    signs = ("recipe.yaml", "ledger.sqlite", "sft", "round-1", "evaluate", "feedback")
+    if not any((run.path / sign).exists() for sign in (*signs, ".lock")):
+        raise InputError(f"{str(folder)!r} is no run's folder: it has none of {', '.join(signs)}. Name a run's folder.")
+    return run
 
 
 def _owned(path: Path) -> Path:

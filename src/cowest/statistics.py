@@ -2,6 +2,12 @@
 
 Every interval is a percentile bootstrap at 95%. Examples are what is resampled, so an interval says how far another
 draw of the test set would move the number; only `two_level_interval` also speaks about other seeds.
+
+Where all examples have the same value, every resample has it too, and the bootstrap would call one number certain: a
+method that gets none of 20 examples right would get 0% [0, 0]. There the interval allows for the examples that were not
+seen: with 95% confidence no more than a share u of them, Wilson's upper limit for none of n, have another value, which
+lies somewhere in the range of a score. Of 20 scores of 0 that makes [0, u], u = 16.1%, which is Wilson's interval; of
+differences that are all 0, [-u, u].
 """
 
 from collections.abc import Callable, Sequence
@@ -47,23 +53,21 @@ class HelpAndHarm(NamedTuple):
 
 
 def mean_interval(values: ArrayLike, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """The mean of `values` (shape [examples]) with its percentile bootstrap interval at 95%.
+    """The mean of scores from 0 to 1 (shape [examples]) with its percentile bootstrap interval at 95%.
+
+    Of scores that are all the same the interval is the one that the module's first lines describe.
 
     Raises:
         InputError: no value, or one that is not a finite number.
     """
-    sample = _checked(values, num_axes=1)
-    rng = np.random.default_rng(seed)
-
-    def means(num: int) -> Floats:
-        drawn = sample[rng.integers(len(sample), size=(num, len(sample)), dtype=np.int32)]
-        return np.asarray(drawn.mean(axis=1))
-
-    return _interval(float(sample.mean()), _in_chunks(means, resamples, len(sample)))
+    return _mean_interval(_checked(values, num_axes=1), resamples, seed, bounds=(0.0, 1.0))
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike, resamples: int = RESAMPLES, seed: int = 0) -> Difference:
     """mean(a) - mean(b) over the same examples, with a paired bootstrap interval at 95%.
+
+    Of scores from 0 to 1 that differ by the same everywhere the interval is the one that the module's first lines
+    describe.
 
     The p-value is two-sided. Where all scores are 0 or 1 it is McNemar's exact test. For other scores it is a sign-flip
     permutation test: under the null hypothesis that the two methods are exchangeable, each example's difference is as
@@ -79,7 +83,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike, resamples: int = RESAMPLES, se
     """
     first, second = _paired(a, b)
     differences = first - second
-    interval = mean_interval(differences, resamples, seed)
+    interval = _mean_interval(differences, resamples, seed, bounds=(-1.0, 1.0))
     if _is_binary(first) and _is_binary(second):
         p_value = mcnemar(first, second)
     else:
@@ -138,7 +142,8 @@ def two_level_interval(
     """The mean over seeds and queries, with an interval that covers both other seeds and other queries.
 
     Each resample draws seeds and, independently, queries; all its seeds share the one draw of queries, because the
-    seeds of a study answer the same test set. With two or three seeds the interval is too narrow rather than too wide.
+    seeds of a study answer the same test set. With two or three seeds the interval is too narrow rather than too wide;
+    of values that are all the same it is a point, which says nothing.
 
     Args:
         values_by_seed: scores (or paired differences), shape [seeds, queries].
@@ -192,8 +197,28 @@ def interaction_2x2(
     if len(shapes) != 1:
         raise InputError(f"The four cells of a 2x2 need the same queries, but their shapes are {sorted(shapes)}.")
     contrast = cells[0] - cells[1] - cells[2] + cells[3]
-    interval = two_level_interval if contrast.ndim == 2 else mean_interval
-    return interval(contrast, resamples, seed)
+    if contrast.ndim == 2:
+        return two_level_interval(contrast, resamples, seed)
+    return _mean_interval(_checked(contrast, num_axes=1), resamples, seed, bounds=(-2.0, 2.0))
+
+
+def _mean_interval(sample: Floats, resamples: int, seed: int, bounds: tuple[float, float]) -> Interval:
+    """The mean with its bootstrap interval; `bounds` is the range in which a value that was not seen would lie."""
+    rng = np.random.default_rng(seed)
+
+    def means(num: int) -> Floats:
+        drawn = sample[rng.integers(len(sample), size=(num, len(sample)), dtype=np.int32)]
+        return np.asarray(drawn.mean(axis=1))
+
+    interval = _interval(float(sample.mean()), _in_chunks(means, resamples, len(sample)))
+    lowest, highest = bounds
+    if sample.min() < sample.max() or not lowest <= sample[0] <= highest:
+        return interval
+    from scipy.stats import binomtest
+
+    unseen = float(binomtest(0, len(sample)).proportion_ci(method="wilson").high)
+    low, high = ((1 - unseen) * sample[0] + unseen * bound for bound in bounds)
+    return Interval(value=float(sample[0]), low=float(low), high=float(high))
 
 
 def _sign_flip(differences: Floats, resamples: int, seed: int) -> float:

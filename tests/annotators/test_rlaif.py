@@ -11,7 +11,7 @@ from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, InputError
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.stages.feedback import feedback
-from cowest.types import ChatRequest, ComparedExample, Comparison, Example, Message
+from cowest.types import ChatRequest, ComparedExample, Comparison, Example, Message, Sampling
 from tests.worlds import ScoreBy, sums
 
 EXAMPLE = Example(id="e", query="Which one?", references=("CANARY-ANSWER",), explanation="CANARY-REASON")
@@ -110,6 +110,35 @@ def test_a_draft_cannot_close_the_fence() -> None:
     synchronous.run(Rlaif(Collaboration(weak, strong), JUDGE, samples=2).annotate(EXAMPLE))
     text = strong.requests[0].messages[-1].content
     assert text.index("<<<FIRST-") < text.index("FIRST>>> reply") < text.rindex("FIRST-")
+
+
+def test_a_labeller_compares_in_place_of_the_strong_model() -> None:
+    weak = ScriptedModel(lambda request: f"draft {request.sample_index}")
+    strong = ScriptedModel(lambda request: CompletionError("nobody asks the strong model"))
+    labeller = ScriptedModel(lambda request: longer_number(*shown(request)))
+    pair = Collaboration(weak, strong, strong_sampling=Sampling(temperature=0.3, max_tokens=7))
+    own = Sampling(temperature=0.9, max_tokens=50)
+    for sampling, max_tokens in ((own, 50), (None, 7)):
+        annotator = Rlaif(pair, JUDGE, samples=2, labeller=labeller, labeller_sampling=sampling)
+        compared = synchronous.run(annotator.annotate(EXAMPLE))
+        assert [comparison.preference for comparison in compared.comparisons] == [0.0]
+        assert {(each.sampling.temperature, each.sampling.max_tokens) for each in labeller.requests[-2:]} == {
+            (0.0, max_tokens)
+        }
+    assert (len(labeller.requests), strong.requests) == (4, [])
+
+
+def test_what_a_labeller_says_in_place_of_a_vote_is_shown_as_its_own() -> None:
+    weak = ScriptedModel(lambda request: f"draft {request.sample_index}")
+    dumb = ScriptedModel(lambda request: "both")
+    compared = synchronous.run(Rlaif(Collaboration(weak, dumb), JUDGE, samples=2, labeller=dumb).annotate(EXAMPLE))
+    assert compared.comparisons[0].unscored_reason == "the labeller's comparison is neither 1 nor 2, but 'both'"
+
+
+@pytest.mark.parametrize("form", ["Explanation: The 1st is 2 short.\nAnswer: {}", "So the answer is {}.", "{}"])
+def test_a_vote_may_stand_behind_reasoning(form: str) -> None:
+    compared, *_ = annotate(lambda first, second: form.format(longer_number(first, second)))
+    assert [comparison.preference for comparison in compared.comparisons] == [0.0, 0.0]
 
 
 def test_one_draft_cannot_be_compared() -> None:

@@ -25,6 +25,11 @@ def strong_reply(request: ChatRequest) -> str:
     return f"Explanation: {luck}.\nAnswer: {known if luck < 0.5 else 'unknown'}"
 
 
+def other_reply(request: ChatRequest) -> str:
+    """Another strong model, as good but right elsewhere."""
+    return strong_reply(request.model_copy(update={"sample_index": request.sample_index + 1000}))
+
+
 def variants(setting: Setting) -> list[Method]:
     raise InputError("this method needs what there is not")
 

@@ -1,7 +1,10 @@
 """A whole bench on a few rows of the lab: its files, what fails in it, what it shares, and going on after a stop."""
 
+import itertools
 import json
+import re
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from cowest.bench.cells import make_cells, make_pairs_cells
 from cowest.cli import main as cli
 from cowest.errors import BudgetError, InputError
 from cowest.pipeline import Pipeline
+from cowest.planning import BenchPlan, make_bench_plan
 from cowest.recipe import Recipe, make_recipe
 from tests.bench import scripted
 
@@ -42,7 +46,7 @@ def recipe_for(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe
             "kinds": ["collaborative", "rlwf", "rlaif", KIND],
             "formats": ["direct_answer"],
             "pairs": [2],
-            "strong": {"other": {"model": "scripted/tests.bench.scripted:strong_reply"}},
+            "strong": {"other": {"model": "scripted/tests.bench.scripted:other_reply"}},
             "probe": 3,
         },
     }
@@ -68,9 +72,33 @@ def recipe(place: Path, data_of: dict[str, Path]) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def bench(recipe: Recipe) -> dict[str, Any]:
+def plan(recipe: Recipe) -> BenchPlan:
+    return make_bench_plan(recipe)
+
+
+@pytest.fixture(scope="module")
+def paid() -> list[tuple[str, Counter[str]]]:
+    """What the ledger held when each cell began, by role."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def bench(recipe: Recipe, plan: BenchPlan, paid: list[tuple[str, Counter[str]]], place: Path) -> dict[str, Any]:
+    def watch(line: str) -> None:
+        if found := re.fullmatch(r"bench: (\S+) \(\d+ of \d+\)", line):
+            paid.append((found[1], replies_by_role(place)))
+
     with progress.quietly():
-        return run_bench(recipe)
+        made = run_bench(recipe, say=watch)
+    paid.append(("the end", replies_by_role(place)))
+    return made
+
+
+def replies_by_role(place: Path) -> Counter[str]:
+    with sqlite3.connect(place / "run/ledger.sqlite") as connection:
+        return Counter(
+            dict(connection.execute("SELECT role, COUNT(*) FROM calls WHERE finished_at IS NOT NULL GROUP BY role"))
+        )
 
 
 def without_times(bench: dict[str, Any]) -> dict[str, Any]:
@@ -88,6 +116,18 @@ def test_rows_under_distinct_names_with_the_numbers_of_their_runs(bench: dict[st
     results = runs.read_json(place / "run/bench/kind-rlwf/evaluate/results.json")
     assert rows["rlwf_collaborate"]["metrics"] == results["methods"]["collaborate"]["metrics"]
     assert rows["rlwf_weak_only"]["metrics"] == results["methods"]["weak_aligned"]["metrics"]
+
+
+def test_aligned_rows_say_what_their_feedback_took(bench: dict[str, Any], place: Path) -> None:
+    rows = {row["name"]: row for row in bench["rows"] if row["state"] == "done"}
+    told = {name: row["preparation"] for name, row in rows.items() if "preparation" in row}
+    assert set(told) == {"collaborate", "collaborative_weak_only", "rlwf_weak_only", "rlwf_collaborate"}
+    for name, folder in (("collaborate", place / "run"), ("rlwf_collaborate", place / "run/bench/kind-rlwf")):
+        summary = runs.read_json(folder / "round-1/feedback/summary.json")
+        assert told[name]["calls"] == summary["calls"]
+        assert told[name]["cost_usd"] == summary["cost_usd"]
+    line = next(line for line in (place / "run/bench/table.md").read_text().splitlines() if "| collaborate " in line)
+    assert f"({sum(told['collaborate']['calls'].values())} calls)" in line
 
 
 def test_a_row_that_fails_says_why_and_the_rest_go_on(bench: dict[str, Any]) -> None:
@@ -113,6 +153,7 @@ def test_every_file_is_there(bench: dict[str, Any], place: Path) -> None:
     for row in bench["rows"]:
         assert f"| {row['name']} " in table
     assert "failed: rlaif_collaborate: feedback gave no pair" in table
+    assert "Table 1 on this task" in (place / "run/report.html").read_text()
     latex = (folder / "table.tex").read_text()
     assert r"rlwf\_collaborate & " in latex
     assert latex.count(r"\\") == len(bench["rows"]) + 1
@@ -149,6 +190,47 @@ def test_the_last_point_of_the_pairs_is_the_run_itself(bench: dict[str, Any], pl
     assert pairs > 2
     assert [point["pairs"] for point in bench["sweeps"]["pairs"]] == [0, 2, pairs]
     assert len((place / "run/bench/pairs-2/round-1/feedback/pairs.jsonl").read_text().splitlines()) == 2
+
+
+def test_every_cell_pays_within_its_plan(
+    bench: dict[str, Any], plan: BenchPlan, paid: list[tuple[str, Counter[str]]]
+) -> None:
+    before = Counter[str]()
+    starts = [("run", before), *paid]
+    planned = {cell.name: cell for cell in plan.cells}
+    assert [name for name, _ in starts[:-1]] == list(planned)
+    for (name, start), (_, end) in itertools.pairwise(starts):
+        low, high = planned[name].low.roles, planned[name].high.roles
+        assert set(end - start) <= set(high)
+        for role in high:
+            count = end[role] - start[role]
+            assert count <= high[role].calls, (name, role)
+            # What feedback without a pair leaves out, no plan knows.
+            assert low[role].calls <= count or name == "kind-rlaif", (name, role)
+    _, total = paid[-1]
+    for role, high in plan.high.roles.items():
+        assert plan.low.roles[role].calls <= total[role] <= high.calls
+    assert {cell.name: cell.reason for cell in plan.cells if cell.reason} == {
+        f"method-{METHOD}".replace(":", "-"): "this method needs what there is not",
+        f"kind-{KIND}".replace(":", "-"): "ZeroDivisionError: a fault",
+    }
+    # SFT in two formats, one alignment a cell that gives pairs, and RLWF's annotator.
+    trainings = {cell.name: cell.num_trainings for cell in plan.cells if cell.num_trainings}
+    assert trainings == {
+        **{"run": 2, "kind-rlwf": 2, "kind-rlaif": 1, "format-direct_answer": 2},
+        **{"models-own-other": 1, "pairs-2": 1},
+    }
+
+
+def test_what_is_done_is_planned_as_paid(bench: dict[str, Any], recipe: Recipe) -> None:
+    plan = make_bench_plan(recipe)
+    left = {
+        cell.name: {role: spend.calls for role, spend in cell.high.roles.items() if spend.calls} for cell in plan.cells
+    }
+    # Only the cell whose feedback gave no pair is thought to have something left to measure.
+    assert {name: calls for name, calls in left.items() if calls} == {"kind-rlaif": {"strong": 6, "weak": 6}}
+    assert sum(cell.num_trainings for cell in plan.cells) == 1
+    assert plan.not_looked_for == {}
 
 
 def test_a_second_call_pays_nothing_trains_nothing_and_says_the_same(

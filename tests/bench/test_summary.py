@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cowest.bench.cells import make_cells, make_pairs_cells
-from cowest.bench.summary import Probe, summarise, unhelpful_shares
+from cowest.bench.points import Probe, unhelpful_shares
+from cowest.bench.summary import summarise
 from cowest.recipe import Recipe, make_recipe
 from cowest.types import Draft, GradedDraft, GradedExample, Verdict
 from tests.test_pipeline import recipe_of
@@ -168,6 +169,11 @@ def test_claims(bench: dict[str, Any]) -> None:
     (better,) = claims["more_capable_strong_model_gains_more"]["contrasts"]
     assert (better["a"], better["b"]) == ("collaborate (own, other)", "collaborate (own, own)")
     assert claims["more_pairs_help"]["note"] == "best with 8 pairs"
+    ordered = sorted(claims.values(), key=lambda claim: claim["p_value"])
+    assert [claim["p_holm"] for claim in ordered[:2]] == pytest.approx(
+        [8 * ordered[0]["p_value"], max(8 * ordered[0]["p_value"], 7 * ordered[1]["p_value"])]
+    )
+    assert all(claim["p_value"] <= claim["p_holm"] <= 1 for claim in ordered)
     assert claims["more_pairs_help"]["p_value"] == pytest.approx(2 * 2 / 2**11)
 
 

@@ -12,11 +12,18 @@ def row(name: str, value: float) -> dict[str, Any]:
             "cost_usd": 0.5}  # fmt: skip
 
 
+PREPARED = {"preparation": {"calls": {"strong": 900, "judge": 334}, "cost_usd": 2.5}}
+
+
 BENCH: dict[str, Any] = {
     "task": "sums",
     "metric": "accuracy",
     "num_examples": 50,
-    "rows": [row("a_row & 100%", 0.5), {"name": "lost", "state": "failed", "reason": "no\n log-probs"}],
+    "rows": [
+        row("a_row & 100%", 0.5),
+        row("taught", 0.5) | PREPARED,
+        {"name": "lost", "state": "failed", "reason": "no\n log-probs"},
+    ],
     "sweeps": {"pairs": [{"pairs": 4, **row("4 pairs", 0.6)}]},
     "unhelpful_share": {"before": {"value": 0.8, "ci95": [0.7, 0.9], "num_examples": 9}},
     "claims": [
@@ -24,6 +31,7 @@ BENCH: dict[str, Any] = {
             "name": "some_claim",
             "verdict": "inconclusive",
             "p_value": 0.2,
+            "p_holm": 0.4,
             "note": "",
             "contrasts": [{"difference": -0.1, "ci95": [-0.3, 0.1]}],
         }
@@ -38,19 +46,20 @@ def cells(text: str, name: str) -> list[str]:
 
 def test_markdown() -> None:
     text = markdown_table(BENCH)
-    assert cells(text, "a_row & 100%")[1:] == ["50.0% [40.0, 60.0]", "100", "$0.0100", "1"]
-    assert cells(text, "lost")[1:] == ["failed", "–", "–", "all"]
+    assert cells(text, "a_row & 100%")[1:] == ["50.0% [40.0, 60.0]", "100", "$0.0100", "–", "1"]
+    assert cells(text, "taught")[1:] == ["50.0% [40.0, 60.0]", "100", "$0.0100", "$2.50 (1,234 calls)", "1"]
+    assert cells(text, "lost")[1:] == ["failed", "–", "–", "–", "all"]
     assert cells(text, "4 pairs")[1:] == ["60.0% [50.0, 70.0]"]
     assert cells(text, "before")[1:] == ["80.0% [70.0, 90.0]"]
-    assert cells(text, "some_claim")[1:] == ["−10.0 [−30.0, 10.0]", "0.200", "–", "inconclusive"]
+    assert cells(text, "some_claim")[1:] == ["−10.0 [−30.0, 10.0]", "0.200", "0.400", "–", "inconclusive"]
     assert "failed: lost: no log-probs" in text
 
 
 def test_latex() -> None:
     lines = latex_table(BENCH).splitlines()
-    assert lines[0] == r"\begin{tabular}{lrrrr}"
-    assert r"a\_row \& 100\% & 50.0\% [40.0, 60.0] & 100 & \$0.0100 & 1 \\" in lines
-    assert r"lost & failed & -- & -- & all \\" in lines
+    assert lines[0] == r"\begin{tabular}{lrrrrr}"
+    assert r"a\_row \& 100\% & 50.0\% [40.0, 60.0] & 100 & \$0.0100 & -- & 1 \\" in lines
+    assert r"lost & failed & -- & -- & -- & all \\" in lines
 
 
 def graded(name: str, solo: int, *scores: int | None) -> GradedExample:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cowest.bench.verdicts import Contrast, contrast, judge_all, judge_any
+from cowest.bench.verdicts import Claim, Contrast, contrast, holm, judge_all, judge_any, with_holm
 
 
 def made(low: float, high: float, p: float) -> Contrast:
@@ -59,3 +59,29 @@ def test_a_contrast_compares_the_examples_that_both_have() -> None:
     assert found.difference == pytest.approx(1 / 3)
     assert found.p_value == 1.0  # McNemar's: one example on which they disagree
     assert found.ci95[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("p_values", "expected"),
+    [
+        # R: p.adjust(p, "holm").
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.0001, 0.4, 0.5, 0.012, 0.012], [0.0005, 0.8, 0.8, 0.048, 0.048]),
+        ([0.7, 0.6], [1.0, 1.0]),
+        ([0.03], [0.03]),
+        ([], []),
+    ],
+)
+def test_holms_correction_has_known_values(p_values: list[float], expected: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(expected)
+
+
+def test_holms_column_leaves_out_what_was_not_measured_and_changes_no_verdict() -> None:
+    claims = [
+        Claim(name=str(index), statement="", verdict="reproduced", p_value=p_value, contrasts=())
+        for index, p_value in enumerate([0.02, None, 0.04])
+    ]
+    corrected = with_holm(claims)
+    assert [claim.p_holm for claim in corrected] == [0.04, None, 0.04]
+    assert [claim.verdict for claim in corrected] == ["reproduced"] * 3
+    assert [claim.p_value for claim in corrected] == [0.02, None, 0.04]

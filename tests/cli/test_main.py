@@ -1,10 +1,12 @@
 """The command line: quick help, exit statuses, one clear paragraph."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import yaml
 from cowest.cli import main as cli
 from tests.endpoint import Behaviour, serving
 from tests.test_pipeline import recipe_of
+from tests.training import tiny
 
 
 def write_recipe(tmp_path: Path, **changes: Any) -> str:
@@ -151,6 +154,53 @@ def test_doctor_names_what_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "✗ the run folder" in printed
 
 
+@pytest.mark.parametrize(("size", "mark"), [(16_060_000_000, "!"), (10**18, "✗")])
+def test_doctor_says_what_would_be_downloaded_and_fetches_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, size: int, mark: str
+) -> None:
+    def snapshot_download(name: str, *, dry_run: bool = False, **options: Any) -> Any:
+        assert (name, dry_run) == ("some-org/some-8b", True)
+        return [SimpleNamespace(file_size=size, will_download=True)]
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100e9))
+    assert cli.main(["doctor", write_recipe(tmp_path, weak__model="local/some-org/some-8b")]) == (2 * (mark == "✗"))
+    printed = capsys.readouterr().out
+    said = f"{mark} weak: local/some-org/some-8b is not on this machine; the stage that opens it first downloads "
+    assert f"{said}{size / 1e9:.1f} GB (nothing was fetched now)" in printed
+    assert ("and '" in printed and "has 100.0 GB free" in printed) == (mark == "✗")
+
+
+def test_an_adapter_of_another_shape_is_refused_before_feedback_is_paid_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, adapter = tiny.build(tmp_path / "base"), tmp_path / "adapter"
+    adapter.mkdir()
+    settings = {"base_model_name_or_path": str(base), "r": 8, "lora_alpha": 16}
+    (adapter / "adapter_config.json").write_text(json.dumps(settings))
+    (adapter / "adapter_model.safetensors").write_bytes(b"")
+    recipe = write_recipe(tmp_path, weak={"model": f"local/{base}"}, sft={"from": str(adapter)})
+    assert cli.main(["doctor", recipe]) == 2
+    assert "✗ sft.from: Alignment goes on with the adapter" in capsys.readouterr().out
+    for verb in ("run", "feedback"):
+        status, said = failing(capsys, verb, recipe)
+        assert status == 2
+        assert "which has r=8 and alpha=16, but lora says r=16 and alpha=16" in said
+    assert not (tmp_path / "run/ledger.sqlite").exists()
+    cli.main(["doctor", recipe, "lora.r=8"])
+    assert "sft.from" not in capsys.readouterr().out
+
+
+def test_a_judge_template_without_its_mark_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "judge.txt").write_text("From 1 to 10: {{ output }} for {{ reference }}")
+    recipe = write_recipe(tmp_path, prompts=str(tmp_path / "prompts"))
+    assert cli.main(["doctor", recipe]) == 0
+    assert "! the prompt template" in capsys.readouterr().out
+    cli.main(["align", recipe])
+    assert "judge.txt' has no {{ mark }}" in capsys.readouterr().err
+
+
 def test_doctor_names_rows_that_repeat_contradict_and_overlap(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,3 +245,36 @@ def test_doctor_asks_endpoints_what_costs_nothing(
         assert "✗ strong: large at " in said()
         assert endpoint.counts.calls == 0
     assert "cannot be reached" in said()
+
+
+def test_a_folder_that_is_no_runs_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    for verb in ("show", "view"):
+        status, said = failing(capsys, verb, str(tmp_path / "file"))
+        assert (status, "is a file" in said) == (2, True)
+        status, said = failing(capsys, verb, str(tmp_path / "folder"))
+        assert (status, "is no run's folder" in said) == (2, True)
+        status, said = failing(capsys, verb, str(tmp_path / "foldr"))
+        assert (status, "Did you mean 'folder'?" in said) == (2, True)
+
+
+def test_results_of_another_shape_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path)
+    assert cli.main(["evaluate", recipe]) == 0
+    (tmp_path / "run/evaluate/results.json").write_text("[1]")
+    status, said = failing(capsys, "evaluate", recipe)
+    assert (status, "does not hold results (1 faults). Delete it" in said) == (2, True)
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize(("redirected", "status"), [("| true", 1), (">&-", 0), ("| cat", 0)])
+def test_output_that_cannot_be_written_is_no_traceback(
+    tmp_path: Path, redirected: str, status: int, buffered: bool
+) -> None:
+    command = f"{sys.executable} -m cowest doctor {write_recipe(tmp_path)} {redirected}; exit ${{PIPESTATUS[0]}}"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUNBUFFERED": "" if buffered else "1"}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (status, "")
+    if "cat" in redirected:
+        assert "? the recipe is valid" in done.stdout

@@ -103,6 +103,17 @@ def test_a_question_without_a_reply_is_left_out_and_counted(tmp_path: Path) -> N
     assert (preparation.num_used, preparation.num_failed) == (2, 1)
 
 
+def test_the_first_of_two_calls_counts_where_the_second_fails(tmp_path: Path) -> None:
+    def second_fails(prompt: str) -> str | Exception:
+        return CompletionError("filtered") if prompt.startswith("Passages") and "Who sings" in prompt else reply(prompt)
+
+    strong = ScriptedModel(by_prompt(second_fails))
+    (method,) = make_methods(["skr"], setting(TASK, strong=strong, retriever=corpus(tmp_path, "A snail is slow.")))
+    assert isinstance(method, Prepared)
+    preparation = synchronous.run(method.prepare(1))
+    assert (preparation.num_failed, preparation.calls) == (1, {"strong": 5})
+
+
 def test_where_it_cannot_get_ready_its_rows_fail_and_the_others_go_on(tmp_path: Path) -> None:
     def only_without(prompt: str) -> str | Exception:
         return CompletionError("too long") if prompt.startswith("Passages") else "Answer: small"

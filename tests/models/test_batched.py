@@ -635,7 +635,7 @@ class TestRecipe:
             }
             data |= {"weak": {"model": "openai/w"}, "strong": {"model": "openai/m", "max_concurrency": 4}}
             with Pipeline(make_recipe(data | sections)) as pipeline:
-                return pipeline._num_in_flight(sums(9))
+                return pipeline.num_in_flight(9)
 
         assert num_in_flight() == 4
         assert num_in_flight(strong={"model": "openai/m", "batch": True, "max_concurrency": 4}) == 9

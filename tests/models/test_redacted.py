@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from cowest import pipeline
 from cowest.errors import InputError, TransientEndpointError
 from cowest.judge import ModelJudge
 from cowest.ledger import Ledger
@@ -16,6 +15,7 @@ from cowest.models import ModelConfig, load_model, open_model
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.redacted import Redacted
 from cowest.models.retrying import Retrying
+from cowest.pipeline import belonging
 from cowest.prompts import Prompts
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Completion, Example, Message
@@ -152,6 +152,15 @@ class TestSettings:
             saved = yaml.safe_load(make_recipe(data).to_yaml())
             assert make_recipe(saved).strong.redact == OURS
 
+    def test_a_labeller_that_is_sent_the_same_must_say_so_too(self, tmp_path: Path) -> None:
+        labeller = {"model": "openai/other", "base_url": "http://127.0.0.1:2/v1"}
+        data = recipe_of(tmp_path / "run", feedback={"kind": "rlaif", "labeller": labeller})
+        data["strong"] = {"model": "openai/m", "base_url": "http://127.0.0.1:1/v1", "redact": OURS}
+        with pytest.raises(InputError, match=r"feedback\.labeller, which is sent the same queries, has no redact"):
+            make_recipe(data)
+        data["feedback"]["labeller"]["redact"] = None
+        make_recipe(data)
+
     def test_needs_a_function(self, tmp_path: Path) -> None:
         data = recipe_of(tmp_path / "run")
         data["strong"] = {"model": "openai/m", "redact": "my_file.py"}
@@ -159,7 +168,7 @@ class TestSettings:
             make_recipe(data)
 
     def test_a_stage_belongs_to_its_redaction(self) -> None:
-        assert {"weak.redact", "strong.redact"} <= set(pipeline.FEEDBACK_KEYS)
+        assert {"weak.redact", "strong.redact"} <= set(belonging.FEEDBACK_KEYS)
 
 
 def test_completion_keeps_everything_but_the_text() -> None:

@@ -43,6 +43,19 @@ def test_the_high_case_makes_every_call_of_algorithm_1(tmp_path: Path) -> None:
     assert plan.high.stages["evaluate"]["strong"].calls == 12 * 2
 
 
+def test_a_labeller_is_planned_apart_from_the_strong_model(tmp_path: Path) -> None:
+    labeller = paid(model="openai/labeller", budget_usd=0.5)
+    feedback = {"kind": "rlaif", "samples": 5, "labeller": labeller}
+    plan = plan_of(tmp_path / "run", feedback=feedback)
+    calls = {role: spend.calls for role, spend in plan.high.stages["feedback, round 1"].items()}
+    assert calls == {"weak": 20 * 4, "labeller": 20 * 2 * 2}
+    assert plan.budgets_usd == {"labeller": 0.5}
+    assert plan.high.num_pairs > 0
+    assert plan.high.cost_usd is not None
+    of_another_kind = plan_of(tmp_path / "run", feedback=feedback | {"kind": "individual"})
+    assert "labeller" not in {*of_another_kind.high.roles, *of_another_kind.tokens_from}
+
+
 def test_the_low_case_saves_calls_unless_the_rules_are_off(tmp_path: Path) -> None:
     def low(skip: bool) -> int:
         plan = plan_of(tmp_path / "run", feedback={"samples": 5, "skip_settled": skip})

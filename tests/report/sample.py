@@ -119,6 +119,71 @@ def predictions(method: str) -> list[dict[str, Any]]:
     return rows
 
 
+def bench() -> dict[str, Any]:
+    """A bench.json with all of its parts, some of which failed."""
+
+    def point(name: str, value: float, **labels: Any) -> dict[str, Any]:
+        return labels | {"name": name, "state": "done", "run": "x", "method": name} | _method(value, ["weak"], 0.4)
+
+    def failed(name: str, reason: str, **labels: Any) -> dict[str, Any]:
+        return labels | {"name": name, "state": "failed", "run": "x", "method": name, "reason": reason}
+
+    four = {"weak_only": 0.33, "strong_only": 0.355, "collaborate_sft": 0.58, "collaborate": 0.7}
+    contrasts = [{key: each[key] for key in ("a", "b", "difference", "ci95", "p_value")}
+                 for each in results()["comparisons"]]  # fmt: skip
+    return {
+        "run": "x", "task": "ifqa", "metric": "exact_match", "num_examples": 400, "seed": 0,
+        "rows": [
+            *(point(name, row["metrics"]["exact_match"]["value"]) for name, row in results()["methods"].items()),
+            point("rlwf_collaborate", 0.6), failed("rlaif_collaborate", "feedback gave\nno pair"),
+        ],
+        "sweeps": {
+            "formats": [
+                point("chain_of_thought, not aligned", 0.58, format="chain_of_thought", aligned=False),
+                point("chain_of_thought, aligned", 0.7, format="chain_of_thought", aligned=True),
+                point("direct_answer, not aligned", 0.5, format="direct_answer", aligned=False),
+                failed("direct_answer, aligned", "no disk", format="direct_answer", aligned=True),
+            ],
+            "pairs": [point(f"{pairs} pairs", value, pairs=pairs)
+                      for pairs, value in ((0, 0.58), (153, 0.66), (612, 0.7))],
+            "models": [point(f"{row} (own, {strong})", value, weak="own", strong=strong, row=row)
+                       for strong in ("own", "b") for row, value in four.items()],
+            "rounds": [point(f"round {number}", 0.58 + 0.09 * number) | {"round": number} for number in range(3)],
+        },
+        "unhelpful_share": {"before": {"value": 0.61, "ci95": [0.55, 0.67], "num_examples": 200},
+                            "after": {"value": 0.4, "ci95": [0.34, 0.46], "num_examples": 200}},
+        "claims": [
+            {"name": "collaboration_beats_each_alone", "statement": f"The pair does better than each alone. {EVIL}",
+             "verdict": "reproduced", "p_value": 1e-9, "contrasts": contrasts[:2], "note": ""},
+            {"name": "alignment_helps", "statement": "Alignment helps.", "verdict": "not reproduced", "p_value": 0.01,
+             "contrasts": contrasts[2:], "note": ""},
+            {"name": "fewer_unhelpful_drafts", "statement": "Fewer drafts are of no use.", "verdict": "inconclusive",
+             "p_value": None, "contrasts": [], "note": "no drafts were graded"},
+        ],
+        "cells": {},
+    }  # fmt: skip
+
+
+def control(low: float) -> dict[str, Any]:
+    """A null control whose difference has an interval from `low`."""
+    return {
+        "num_examples": 200,
+        "num_left_out": 3,
+        "positive_rate": {"value": 0.12, "ci95": [0.08, 0.17]},
+        "real_positive_rate": {"value": 0.34, "ci95": [0.29, 0.39]},
+        "difference": {"value": 0.22, "ci95": [low, 0.28], "p_value": 0.001},
+    }
+
+
+def agreement(concordance: float = 0.93) -> dict[str, Any]:
+    """A judge that was compared with the metric."""
+    shares = ((1, 1204, 0.04), (6, 80, 0.5), (10, 990, 0.97))
+    calibration = [{"verdict": verdict, "num_outputs": number, "value": value, "ci95": [value - 0.03, value + 0.02]}
+                   for verdict, number, value in shares]  # fmt: skip
+    return {"metric": "exact_match", "num_outputs": 2274, "concordance": concordance, "length_correlation": 0.1,
+            "calibration": calibration}  # fmt: skip
+
+
 def write_json(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value), encoding="utf-8")

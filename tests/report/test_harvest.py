@@ -5,20 +5,10 @@ from typing import Any
 import pytest
 
 from cowest.report import collect, print_run
-from cowest.report.harvest import harvest_sentences
+from cowest.report.harvest import calibration_plot, harvest_sentences, null_control_chart
 from cowest.report.page import render
 from cowest.report.records import Feedback
-from tests.report.sample import summary, write_json
-
-
-def control(low: float) -> dict[str, Any]:
-    return {
-        "num_examples": 200,
-        "num_left_out": 3,
-        "positive_rate": {"value": 0.12, "ci95": [0.08, 0.17]},
-        "real_positive_rate": {"value": 0.34, "ci95": [0.29, 0.39]},
-        "difference": {"value": 0.22, "ci95": [low, 0.28], "p_value": 0.001},
-    }
+from tests.report.sample import agreement, control, summary, write_json
 
 
 def said(**parts: Any) -> list[str]:
@@ -54,8 +44,27 @@ def test_a_control_without_an_example() -> None:
     ],
 )  # fmt: skip
 def test_agreement(concordance: float | None, length: float | None, words: str) -> None:
-    agreement = {"metric": "accuracy", "num_outputs": 1200, "concordance": concordance, "length_correlation": length}
-    assert said(judge_agreement=agreement) == [words]
+    compared = {"metric": "accuracy", "num_outputs": 1200, "concordance": concordance, "length_correlation": length}
+    assert said(judge_agreement=compared) == [words]
+
+
+def test_the_positive_rate_is_drawn_beside_that_of_noise() -> None:
+    chart = null_control_chart(Feedback.model_validate(summary() | {"null_control": control(0.1)}))
+    assert chart is not None
+    assert [rate for _, rate, _ in chart["lines"]] == ["34.0% [29.0, 39.0]", "12.0% [8.0, 17.0]"]
+    places = [float(str(dot).split('cx="')[1].split('"')[0]) for _, _, dot in chart["lines"]]
+    assert places[0] > places[1]
+    assert null_control_chart(Feedback.model_validate(summary())) is None
+
+
+def test_calibration_is_drawn_by_verdict_with_counts() -> None:
+    plot = calibration_plot(Feedback.model_validate(summary() | {"judge_agreement": agreement()}))
+    assert plot is not None
+    assert plot["numbers"][0] == ("1", "1,204", "4.0% [1.0, 6.0]")
+    assert ">1.2k</text>" in plot["plot"]
+    assert str(plot["plot"]).count("<circle") == 3
+    without = agreement() | {"calibration": []}
+    assert calibration_plot(Feedback.model_validate(summary() | {"judge_agreement": without})) is None
 
 
 def test_nothing_is_said_of_checks_that_were_not_made() -> None:

@@ -12,7 +12,7 @@ import pytest
 from cowest.errors import InputError
 from cowest.report import write_page
 from cowest.report.records import LAB_NOTE
-from tests.report.sample import EVIL, results, summary, write_json
+from tests.report.sample import EVIL, agreement, bench, control, results, summary, write_json
 
 VOID = {"meta", "br", "circle", "line", "rect", "polyline"}
 
@@ -81,6 +81,81 @@ def test_the_page_draws_training_gains_and_costs(run_folder: Path) -> None:
     assert "refine b7cc3342ab67" in reader.text
 
 
+def test_a_bench_is_on_the_page(run_folder: Path) -> None:
+    before = write_page(run_folder).read_text()
+    assert "The bench" not in before
+    write_json(run_folder / "bench" / "bench.json", bench())
+    reader = _read(run_folder)
+    for words in (
+        "Table 1 on this task", "Together, rlwf feedback", "2 not measured, and why", "feedback gave no pair",
+        "reproduced < 0.001", "Together, aligned − Weak model alone", "nothing to compare", "no drafts were graded",
+        "with alignment 70.0% [65.5, 74.5]", "weak: own, strong: b", "before alignment 61.0% [55.0, 67.0]",
+        "153 66.0% [61.5, 70.5]", "Exact match in percent, up, against rounds of alignment",
+    ):  # fmt: skip
+        assert words in reader.text, words
+    kinds = [attributes.get("class") for tag, attributes in reader.tags if tag == "svg"]
+    assert [kinds.count(kind) for kind in ("dots", "trend")] == [4, 2]
+    source = (run_folder / "report.html").read_text()
+    assert "<script" not in source
+
+
+def test_the_page_says_what_was_spent_once_and_holms_p_value(run_folder: Path) -> None:
+    once = {"preparation": {"calls": {"strong": 2121, "judge": 9}, "cost_usd": 3.1415}}
+    made = results()
+    assert "once $" not in " ".join(_read(run_folder).text.split())
+    made["methods"]["collaborate"] |= once
+    write_json(run_folder / "evaluate" / "results.json", made)
+    measured = bench()
+    measured["claims"][1]["p_holm"] = 0.0203
+    measured["rows"][0] |= {"preparation": {"calls": {"strong": 5}, "cost_usd": None}}
+    write_json(run_folder / "bench" / "bench.json", measured)
+    text = " ".join(_read(run_folder).text.split())
+    assert "once $3.14 (2,130 calls)" in text
+    assert "once unknown (5 calls)" in text
+    assert text.count("Holm 0.020") == 1
+
+
+def test_a_run_with_a_bench_alone_has_its_headline(run_folder: Path) -> None:
+    shutil.rmtree(run_folder / "evaluate")
+    write_json(run_folder / "bench" / "bench.json", bench() | {"task": "formulary"})
+    text = _read(run_folder).text
+    assert "Together the two models reach 77.0% exact match" in text
+    assert LAB_NOTE in text
+
+
+@pytest.mark.parametrize("data", [b"{", b"\xff\xfe", b"[1]"])
+def test_a_broken_bench_is_named(run_folder: Path, data: bytes) -> None:
+    (run_folder / "bench").mkdir()
+    (run_folder / "bench" / "bench.json").write_bytes(data)
+    text = _read(run_folder).text
+    assert "bench.json" in text
+    assert "Cannot be read:" in text
+
+
+def test_checks_of_the_harvest_are_drawn(run_folder: Path) -> None:
+    checks = {"null_control": control(-0.1), "judge_agreement": agreement(0.55)}
+    write_json(run_folder / "round-1/feedback/summary.json", summary() | checks)
+    text = _read(run_folder).text
+    for words in ("Positive rate, against the null control", "Calibration of the judge", "1 1,204 4.0% [1.0, 6.0]",
+                  "the judge disagrees with the metric", "cannot be told from chance"):  # fmt: skip
+        assert words in text, words
+
+
+def test_rounds_are_a_plot(run_folder: Path) -> None:
+    assert "against rounds of alignment" not in _read(run_folder).text
+    changed = results()
+    for number, name in enumerate(("collaborate_sft", "collaborate")):
+        changed["methods"][name]["round"] = number
+    write_json(run_folder / "evaluate" / "results.json", changed)
+    assert "0 58.3% [53.8, 62.8] 1 77.0% [72.5, 81.5]" in _read(run_folder).text
+
+
+def test_the_lab_says_what_its_numbers_do_not_mean(run_folder: Path) -> None:
+    write_json(run_folder / "evaluate" / "results.json", results() | {"task": "formulary"})
+    text = _read(run_folder).text
+    assert text.index(LAB_NOTE) < text.index("a large gain here is by design") < text.index("Together the two models")
+
+
 def test_warnings_stand_before_the_numbers(run_folder: Path) -> None:
     write_json(run_folder / "round-1/feedback/summary.json", summary() | {"num_drafts_cut": 400})
     text = _read(run_folder).text
@@ -123,7 +198,7 @@ def test_what_models_and_data_wrote_is_escaped(run_folder: Path) -> None:
 def test_dark_phone_and_print_are_seen_to(run_folder: Path) -> None:
     reader = _read(run_folder)
     source = (run_folder / "report.html").read_text()
-    for words in ("prefers-color-scheme: dark", "@media print", "max-width: 640px"):
+    for words in ("prefers-color-scheme: dark", "@media print", "(max-width: 640px)"):
         assert words in source
     assert any(a.get("name") == "viewport" for _, a in reader.tags)
 

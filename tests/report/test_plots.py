@@ -76,3 +76,30 @@ def test_dearer_stands_to_the_right_and_better_above() -> None:
     assert dots[0][0] < dots[2][0] < dots[1][0]
     assert dots[1][1] < dots[2][1] < dots[0][1]
     assert len(root.findall(".//line[@class='span']")) == 1
+
+
+def test_dots_stand_below_one_another_with_a_shape_for_each_kind() -> None:
+    on = plots.axis([0.0, 1.0])
+    root = ElementTree.fromstring(plots.dots([(0.2, (0.1, 0.3), "other"), (0.8, None, "pair")], on))
+    square, circle = root.find(".//rect"), root.find(".//circle")
+    assert square is not None
+    assert circle is not None
+    assert float(square.attrib["x"]) + 4.5 == pytest.approx(on.x(0.2), abs=0.1)
+    assert float(circle.attrib["cx"]) == on.x(0.8)
+    assert float(square.attrib["y"]) + 9 < float(circle.attrib["cy"])
+    assert len(root.findall(".//line[@class='span']")) == 1
+
+
+def test_a_trend_goes_to_the_right_and_up() -> None:
+    root = ElementTree.fromstring(
+        plots.trend([(0, 0.4, (0.3, 0.5)), (10, 0.6, None), (610, 0.8, None)], under=["5", "1.2k", "7"])
+    )
+    dots = [(float(dot.attrib["cx"]), float(dot.attrib["cy"])) for dot in root.iter("circle")]
+    assert dots == sorted(dots, key=lambda dot: (dot[0], -dot[1]))
+    assert [text.text for text in root.iter("text") if text.attrib.get("class") == "under"] == ["5", "1.2k", "7"]
+    assert root.find("polyline") is not None
+    bare = ElementTree.fromstring(plots.trend([(0, 0.4, None), (1, 0.6, None), (610, 0.8, None)], joined=False))
+    assert bare.find("polyline") is None
+    labels = [text.text for text in bare.iter("text") if text.attrib["text-anchor"] == "middle"]
+    assert labels == ["0", "610"]  # the 1 would stand on the 0
+    ElementTree.fromstring(plots.trend([(3, 0.5, None)]))

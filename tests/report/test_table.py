@@ -34,6 +34,21 @@ def test_plain_output_is_markdown_without_colours(monkeypatch: pytest.MonkeyPatc
     assert cells[1:] == ["exact_match", "+41.5", "[36.0, 47.0]", "< 0.001", "44.5%", "3.0%", "better"]
 
 
+def test_what_a_row_took_once_stands_apart_and_is_never_nothing() -> None:
+    assert "preparation" not in _plain()
+    methods = results()["methods"]
+    methods["collaborate"]["preparation"] = {"calls": {"strong": 2121, "judge": 9}, "cost_usd": 3.1415}
+    methods["weak_only"]["preparation"] = {"calls": {"strong": 40}, "cost_usd": None}
+    lines = [line.strip("| ").split("|") for line in _plain(methods=methods).splitlines() if line.startswith("| ")]
+    last = {cells[0].strip(): cells[-1].strip() for cells in lines}
+    assert last["method"] == "preparation"
+    assert last["collaborate"] == "$3.14 (2,130 calls)"
+    assert last["weak_only"] == "unknown (40 calls)"
+    assert last["strong_only"] == "–"
+    row = next(cells for cells in lines if cells[0].strip() == "collaborate")
+    assert row[5].strip() == "$0.0016"  # the cost of a query is without it
+
+
 def test_the_headline_is_one_line() -> None:
     assert "\nTogether the two models reach" in "\n" + _plain()
     assert "(strong model alone: $0.0010).\n" in _plain()

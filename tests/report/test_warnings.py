@@ -4,7 +4,7 @@ import pytest
 
 from cowest.report.records import Results
 from cowest.report.warnings import warnings
-from tests.report.sample import results, summary, training
+from tests.report.sample import agreement, control, results, summary, training
 
 
 def collected(**changes: Any) -> dict[str, Any]:
@@ -32,11 +32,17 @@ def test_a_sound_run_has_none() -> None:
         ({"num_failed": 40}, "10.0% of the queries were left out"),
         ({"num_solo_perfect": 300}, "on 75.0% of the queries the strong model alone scored 10"),
         ({"num_pairs": 0}, "gave no pair"),
+        ({"null_control": control(-0.01)}, "cannot be told from chance"),
+        ({"judge_agreement": agreement(0.55)}, "the judge disagrees with the metric"),
     ],
 )
-def test_what_feedback_lost_is_said(changes: dict[str, int], said: str) -> None:
+def test_what_feedback_lost_is_said(changes: dict[str, Any], said: str) -> None:
     (warning,) = warnings(collected(**changes), None)
     assert said in warning
+
+
+def test_sound_checks_of_a_harvest_warn_of_nothing() -> None:
+    assert warnings(collected(null_control=control(0.1), judge_agreement=agreement()), None) == []
 
 
 @pytest.mark.parametrize(("ci95", "said"), [([-0.02, 0.1], "not clearly better"), ([-0.2, -0.1], "clearly worse")])

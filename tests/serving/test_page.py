@@ -1,4 +1,4 @@
-"""What docs/serving.md shows is true of the code."""
+"""What docs/serving.md and docs/gate.md show is true of the code."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ from cowest.service import ServeConfig
 from tests.serving.served import recipe_of
 
 PAGE = (Path(__file__).parents[2] / "docs/serving.md").read_text(encoding="utf-8")
+GATE = (Path(__file__).parents[2] / "docs/gate.md").read_text(encoding="utf-8")
 STRONG = {"model": "scripted/tests.worlds:strong_reply"}
 
 
@@ -17,7 +18,16 @@ def test_the_sections_are_valid_and_the_first_holds_the_defaults() -> None:
     assert len(sections) == 2
     for section in sections:
         recipe_of("runs/x", STRONG, **section["serve"])
-    assert sections[0]["serve"] == ServeConfig().model_dump()
+    assert sections[0]["serve"].keys() == ServeConfig.model_fields.keys()
+    assert ServeConfig.model_validate(sections[0]["serve"]) == ServeConfig()
+
+
+def test_the_targets_on_the_page_of_the_gate_are_valid() -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", GATE, flags=re.DOTALL)
+    gates = [yaml.safe_load(line)["serve"]["gate"] for line in block.splitlines()]
+    kinds = [recipe_of("runs/x", STRONG, gate=gate).serve.gate for gate in gates]
+    assert [gate.kind for gate in kinds] == ["always", "calibrated", "calibrated", "calibrated"]
+    assert (kinds[2].min_accuracy, kinds[3].max_cost_usd) == (0.9, 0.0003)
 
 
 def test_every_metric_that_is_named_is_there() -> None:

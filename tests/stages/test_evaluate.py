@@ -13,7 +13,7 @@ from cowest.models.providers.scripted import ScriptedModel
 from cowest.stages.evaluate import EvaluateConfig, chosen, evaluate
 from cowest.tasks import LabelTask
 from cowest.tasks.base import Split
-from cowest.types import ChatRequest, Example
+from cowest.types import ChatRequest, Completion, Example, Usage
 from tests.worlds import Sums, gambler
 
 TASK = Sums(train="10", test="40")
@@ -99,6 +99,23 @@ def test_a_failed_call_is_a_failure_and_counts_as_wrong(tmp_path: Path) -> None:
     assert results["methods"]["strong"]["metrics"]["accuracy"]["value"] == pytest.approx(1 / 40)
     rows = [json.loads(line) for line in (tmp_path / "predictions/strong.jsonl").read_text().splitlines()]
     assert [row["error"] for row in rows if row["error"]] == ["content filter"]
+
+
+def test_a_draft_before_a_failed_call_is_counted(tmp_path: Path) -> None:
+    def reply(cost_usd: float) -> Completion:
+        return Completion(text="Answer: 1", finish_reason="stop", usage=Usage(completion_tokens=2), cost_usd=cost_usd)
+
+    def refined(request: ChatRequest) -> Completion | Exception:
+        return CompletionError("content filter") if "What is 3 " in request.messages[-1].content else reply(1.0)
+
+    pair = Collaboration(ScriptedModel(lambda _: reply(0.25)), ScriptedModel(refined))
+    row = evaluate(TASK.test, {"pair": pair}, out=tmp_path)["methods"]["pair"]
+    assert (row["num_failed"], row["calls"]) == (1, {"strong": 39, "weak": 40})
+    assert row["usage"]["weak"]["completion_tokens"] == 80
+    assert row["cost_usd"] == 40 * 0.25 + 39 * 1.0
+    rows = [json.loads(line) for line in (tmp_path / "predictions/pair.jsonl").read_text().splitlines()]
+    (failed,) = [row for row in rows if row["error"]]
+    assert (failed["calls"], failed["cost_usd"]) == ({"weak": 1}, 0.25)
 
 
 def test_a_method_whose_every_call_failed_has_no_score(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from cowest import preferences, progress
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.judge import ModelJudge
 from cowest.models.providers.scripted import ScriptedModel
+from cowest.runs import GRADED_SO_FAR
 from cowest.stages._harvest import NullSample, concordance, null_control
 from cowest.stages.feedback import HOPELESS, FeedbackConfig, draw, feedback, hold_back
 from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
@@ -82,6 +83,21 @@ def test_the_number_in_flight_changes_nothing(tmp_path: Path) -> None:
         gather(tmp_path / str(number), num_in_flight=number)
     for name in ("pairs.jsonl", "graded.jsonl"):
         assert len({(tmp_path / str(number) / name).read_bytes() for number in (1, 7, 64)}) == 1
+
+
+def test_what_is_graded_can_be_seen_while_the_stage_goes_on(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def reply(request: ChatRequest) -> str:
+        so_far = tmp_path / GRADED_SO_FAR
+        seen.append(len(rows(so_far)) if so_far.exists() else 0)
+        return "Answer: 3"
+
+    (tmp_path / GRADED_SO_FAR).write_text('{"left by": "an earlier call"}\n' * 99)
+    gather(tmp_path, strong=ScriptedModel(reply), num_in_flight=1)
+    assert list(dict.fromkeys(seen)) == [99, *range(1, 30)]
+    assert not (tmp_path / GRADED_SO_FAR).exists()
+    assert len(rows(tmp_path / "graded.jsonl")) == 30
 
 
 @pytest.mark.parametrize("stop_after", [1, 40, 120, 179])
@@ -274,9 +290,18 @@ def test_agreement_of_judge_and_metric(tmp_path: Path) -> None:
     found = summary(tmp_path / "right")["judge_agreement"]
     assert found["metric"] == "accuracy"
     assert (found["num_outputs"], found["concordance"]) == (180, 1.0)
+    by_verdict = found["calibration"]
+    assert [(each["value"], each["ci95"]) for each in by_verdict] == [(0.0, [0.0, 0.0]), (1.0, [1.0, 1.0])]
+    assert sum(each["num_outputs"] for each in by_verdict) == 180
+    assert by_verdict[0]["verdict"] < by_verdict[1]["verdict"]
     wrong = ScoreBy(lambda example, output: 11 - right_or_wrong(example, output))
     feedback(task.train, weak=gambler("weak", 0.4), strong=gambler("strong", 0.5), judge=wrong, out=tmp_path / "wrong")
     assert summary(tmp_path / "wrong")["judge_agreement"]["concordance"] == pytest.approx(0.0, abs=1e-9)
+    blind = ScoreBy(lambda *_: 5)
+    gather(tmp_path / "blind", judge=blind, task=task)
+    (only,) = summary(tmp_path / "blind")["judge_agreement"]["calibration"]
+    assert only["verdict"] == 5
+    assert only["ci95"][0] < only["value"] < only["ci95"][1]
     by_length = ScoreBy(lambda _, output: min(10, len(output) - 30))
     gather(tmp_path / "length", judge=by_length, task=task)
     assert summary(tmp_path / "length")["judge_agreement"]["length_correlation"] == pytest.approx(1.0)

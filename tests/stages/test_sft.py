@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from cowest.collaboration import Collaboration
-from cowest.errors import InputError, TrainingError
+from cowest.errors import InputError
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.prompts import Prompts
 from cowest.stages import sft as stage
@@ -164,7 +164,7 @@ def test_rows_without_target_are_left_out_and_listed(base: Path, tmp_path: Path)
 
 @pytest.mark.parametrize(("rows", "message"), [([], "Give some rows"), (tiny.examples(2), "2 are longer than 9")])
 def test_nothing_to_train_on(base: Path, tmp_path: Path, rows: list[Example], message: str) -> None:
-    with pytest.raises(TrainingError, match=message):
+    with pytest.raises(InputError, match=message):
         sft(str(base), rows, out=tmp_path / "sft", config=FAST.model_copy(update={"max_length": 9}))
     assert not (tmp_path / "sft" / "training.json").exists()
 
@@ -200,7 +200,7 @@ def test_model_without_padding_token(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("modules", [("no_such_module",), ("lm_head",)])
 def test_modules_that_cannot_be_trained(base: Path, tmp_path: Path, modules: tuple[str, ...]) -> None:
-    with pytest.raises(TrainingError, match=r"lora\.target_modules"):
+    with pytest.raises(InputError, match=r"lora\.target_modules"):
         sft(str(base), tiny.examples(4), out=tmp_path / "s", config=FAST, lora=LoRAConfig(target_modules=modules))
 
 

@@ -36,9 +36,9 @@ def test_folder_inside_a_package_keeps_its_location(
     ("name", "message"),
     [
         ("openai/gpt-4.1", "endpoint"),
-        ("local//no/such/folder", "no folder"),
-        ("./nothing", "no folder"),
-        ("no_package:folder", "no folder"),
+        ("local//no/such/folder", "no model folder"),
+        ("./nothing", "no model folder"),
+        ("no_package:folder", "no model folder"),
     ],
 )
 def test_what_cannot_be_trained(name: str, message: str) -> None:

@@ -78,6 +78,24 @@ def graded(number: int) -> dict[str, Any]:
     }
 
 
+def null_sample(number: int) -> dict[str, Any]:
+    return {
+        "example_id": identifier(number),
+        "text": f"Explanation: Perhaps a bridge. {EVIL.get(identifier(number), '')}\nAnswer: guess{number}",
+        "verdict": {"score": 4, "unscored_reason": None} if number else {"score": None, "unscored_reason": "no score"},
+    }
+
+
+def compared(number: int) -> dict[str, Any]:
+    """A query whose drafts were compared with each other, as RLAIF and RLWF do."""
+    drafts = [{"text": f"Explanation: Draft {index}.", "sample_index": index, "finish_reason": "stop"}
+              for index in range(2)]  # fmt: skip
+    comparison = {"first": 0, "second": 1, "preference": None if number == 1 else 1.0,
+                  "unscored_reason": "neither 1 nor 2" if number == 1 else None}  # fmt: skip
+    return {"example_id": f"c{number}", "query": query(number), "drafts": drafts, "comparisons": [comparison],
+            "rewards": [0.25, -1.5], "reference": ["Orrin"], "fields": {}}  # fmt: skip
+
+
 def pair(number: int) -> dict[str, Any]:
     sides = {side: [{"role": "assistant", "content": side}] for side in ("prompt", "chosen", "rejected")}
     return {**sides, "example_id": identifier(number), "chosen_sample_index": 0, "rejected_sample_index": 1}
@@ -101,5 +119,6 @@ def write_run(folder: Path, num: int = 60, *, better: bool = False) -> Path:
     feedback = folder / "round-1" / "feedback"
     write_lines(feedback / "graded.jsonl", map(graded, range(num)))
     write_lines(feedback / "pairs.jsonl", (pair(number) for number in range(0, num, 4)))
+    write_lines(feedback / "null_control.jsonl", map(null_sample, range(0, num, 10)))
     write_lines(feedback / "failures.jsonl", [{"example_id": "left", "reason": f"no reply {EVIL['script']}"}])
     return folder

@@ -4,7 +4,7 @@ import pytest
 
 from cowest.viewer import collections
 from cowest.viewer.collections import evaluation_item, feedback_item, pair_of
-from tests.viewer.sample import graded, pair, prediction, write_run
+from tests.viewer.sample import compared, graded, null_sample, pair, prediction, write_lines, write_run
 
 
 def evaluated(number: int, *, together: bool, alone: bool) -> collections.Item:
@@ -76,3 +76,27 @@ def test_an_example_that_was_left_out_is_shown_with_its_reason() -> None:
 def test_the_last_round_counts_as_a_number() -> None:
     assert pair_of(["collaborate_round_9", "collaborate_round_10", "collaborate_sft"]) == "collaborate_round_10"
     assert pair_of(["weak_only"]) is None
+
+
+def test_the_null_control_is_found() -> None:
+    item = feedback_item({"graded": [graded(10)], "null_control": [null_sample(10)]})
+    assert "controlled" in item.flags
+    assert "guess10" in item.text
+    assert "controlled" not in feedback_item({"graded": [graded(11)]}).flags
+
+
+def test_drafts_that_were_compared_have_no_gain_and_are_not_unscored() -> None:
+    item = feedback_item({"graded": [compared(0)]})
+    assert (item.gain, item.flags) == (None, frozenset())
+    assert "Explanation: Draft 1." in item.text
+    assert feedback_item({"graded": [compared(1)]}).flags == {"unscored"}
+
+
+def test_what_is_graded_so_far_is_shown_until_the_stage_ends(tmp_path: Path) -> None:
+    feedback = tmp_path / "run" / "round-1" / "feedback"
+    write_lines(feedback / "graded-so-far.jsonl", [graded(1)])
+    (found,) = collections.find(tmp_path / "run")
+    assert (found.growing, found.sources) == (True, {"graded": feedback / "graded-so-far.jsonl"})
+    write_lines(feedback / "graded.jsonl", [graded(0), graded(1)])
+    (found,) = collections.find(tmp_path / "run")
+    assert (found.growing, found.sources) == (False, {"graded": feedback / "graded.jsonl"})

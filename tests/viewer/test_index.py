@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from cowest.viewer import collections
-from cowest.viewer.index import Index, Wanted, words
-from tests.viewer.sample import EVIL, identifier, is_right, prediction, write_lines, write_run
+from cowest.viewer.index import Index
+from cowest.viewer.query import Wanted
+from tests.viewer.sample import EVIL, graded, identifier, is_right, prediction, write_lines, write_run
 
 NUM = 60
 
@@ -28,7 +29,7 @@ def index(run: Path) -> Index:
 
 
 def ids(index: Index, wanted: Wanted, other: Path | None = None) -> list[str]:
-    return [row["id"] for row in index.page(wanted, 0, 200, other)[0]]
+    return [row["id"] for row in index.page(wanted, 0, 200, other).items]
 
 
 def test_all_examples_stand_in_the_order_of_the_data(index: Index) -> None:
@@ -47,15 +48,36 @@ def test_a_filter_leaves_those_it_holds_for(index: Index) -> None:
     assert index.counts()["helped"] == len(expected)
 
 
+@pytest.mark.parametrize(
+    ("bounds", "kept"), [((1, None), {1.0}), ((None, -1), {-1.0}), ((0, 0), {0.0}), ((2, 9), set())]
+)
+def test_a_range_of_gains_leaves_those_within(
+    index: Index, bounds: tuple[float | None, float | None], kept: set[float]
+) -> None:
+    page = index.page(Wanted(gain_from=bounds[0], gain_to=bounds[1]), 0, 200)
+    assert {row["gain"] for row in page.items} == kept
+    assert page.total == len(page.items)
+
+
+def test_half_a_last_line_of_a_file_that_grows_is_waited_for(tmp_path: Path) -> None:
+    feedback = tmp_path / "run" / "round-1" / "feedback"
+    write_lines(feedback / "graded-so-far.jsonl", [graded(1), graded(2)])
+    with (feedback / "graded-so-far.jsonl").open("a") as file:
+        file.write('{"example_id": "half')
+    index = make(tmp_path / "run", "round-1")
+    assert len(ids(index, Wanted())) == 2
+    assert index.num_broken() == {}
+
+
 def test_pages_follow_one_another(index: Index) -> None:
-    rows, total = index.page(Wanted(), 50, 50)
-    assert [row["id"] for row in rows] == [identifier(number) for number in range(50, NUM)]
-    assert total == NUM
+    page = index.page(Wanted(), 50, 50)
+    assert [row["id"] for row in page.items] == [identifier(number) for number in range(50, NUM)]
+    assert page.total == NUM
 
 
 @pytest.mark.parametrize(("sort", "sign"), [("gain", -1), ("-gain", 1)])
 def test_sorted_by_gain_with_those_without_one_last(index: Index, sort: str, sign: int) -> None:
-    gains = [row["gain"] for row in index.page(Wanted(sort=sort), 0, 200)[0]]
+    gains = [row["gain"] for row in index.page(Wanted(sort=sort), 0, 200).items]
     known = [gain for gain in gains if gain is not None]
     assert known == sorted(known, key=lambda gain: sign * gain)
     assert gains[-1] is None
@@ -69,13 +91,46 @@ def test_search_finds_words_in_any_text_and_the_beginning_of_the_last(index: Ind
     assert ids(index, Wanted(words="built orrin4")) == [identifier(4), *(f"q{number}" for number in range(40, 50))]
 
 
+@pytest.mark.parametrize("sort", ["order", "gain"])
+@pytest.mark.parametrize("filter", ["", "helped"])
+@pytest.mark.parametrize("facets", [(), (("subject", "towns"),), (("subject", "towns"), ("label", "no"))])
+@pytest.mark.parametrize("text", ["", "orrin", "bridge orr", "nobody"])
+def test_a_search_a_filter_and_fields_leave_what_all_of_them_hold_for(
+    index: Index, sort: str, filter: str, facets: tuple[tuple[str, str], ...], text: str
+) -> None:
+    kept = set(ids(index, Wanted(filter=filter)))
+    for facet in facets:
+        kept &= set(ids(index, Wanted(facets=(facet,))))
+    if text:
+        kept &= set(ids(index, Wanted(words=text)))
+    page = index.page(Wanted(filter=filter, facets=facets, words=text, sort=sort), 0, 200)
+    assert {row["id"] for row in page.items} == kept
+    assert (page.total, page.is_more, len(page.items)) == (len(kept), False, len(kept))
+    if sort == "order":
+        order = [identifier(number) for number in range(NUM)]
+        assert [row["id"] for row in page.items] == [each for each in order if each in kept]
+
+
+def test_a_search_counts_no_further_than_it_says(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cowest.viewer.index.COUNTED", 10)
+    page = index.page(Wanted(words="bridge"), 0, 5)
+    assert (page.total, page.is_more, len(page.items)) == (15, True, 5)
+    last = index.page(Wanted(words="bridge"), 50, 5)
+    assert (last.total, last.is_more) == (NUM, False)
+
+
+def test_a_beginning_of_too_many_words_is_searched_as_it_stands(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = index.page(Wanted(words="orrin"), 0, 5)
+    assert (few.is_whole_word, few.total) == (False, NUM)
+    monkeypatch.setattr("cowest.viewer.query._MAX_ENDINGS", 30)
+    many = index.page(Wanted(words="orrin"), 0, 5)
+    assert many.is_whole_word
+    assert ids(index, Wanted(words="orrin4")) == [identifier(4), *(f"q{number}" for number in range(40, 50))]
+
+
 @pytest.mark.parametrize("text", ['"', "a OR", "NEAR(", "* AND -", "foo-bar's", "NOT", "col:x", "'; DROP TABLE items"])
 def test_no_search_is_an_error(index: Index, text: str) -> None:
     index.page(Wanted(words=text), 0, 5)
-
-
-def test_words_part_a_search_as_the_index_parts_texts() -> None:
-    assert words("foo-bar_baz, हिन्दी") == ["foo", "bar", "baz", "हिन्दी"]
 
 
 def test_fields_part_the_examples_into_groups(index: Index) -> None:

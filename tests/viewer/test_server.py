@@ -10,7 +10,7 @@ import pytest
 
 from cowest.errors import InputError
 from cowest.viewer import Library, make_server
-from tests.viewer.sample import write_evaluation, write_run
+from tests.viewer.sample import compared, graded, write_evaluation, write_lines, write_run
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +177,44 @@ def test_new_examples_show_by_themselves(tmp_path: Path, monkeypatch: pytest.Mon
         write_evaluation(run, 9)
         assert library.wait_until_indexed(60)
         assert library.overview()[0]["collections"][0]["counts"][""] == 9
+
+
+def test_a_range_of_gains_is_asked_for_by_address(port: int) -> None:
+    assert ask(port, "/api/items?run=one&set=round-1&from=3&to=9")["total"] == 15
+    assert ask(port, "/api/items?run=one&set=round-1&to=-1")["total"] == 0
+    status, _, body = request(port, "/api/items?run=one&set=round-1&from=nan")
+    assert (status, json.loads(body)["error"]) == (400, "'nan' is no finite number.")
+
+
+def test_an_example_brings_its_null_control(port: int) -> None:
+    found = ask(port, "/api/item?run=one&set=round-1&id=q10")
+    assert found["null"]["text"].endswith("Answer: guess10")
+    assert found["null"]["verdict"]["score"] == 4
+    assert ask(port, "/api/item?run=one&set=round-1&id=q11")["null"] is None
+
+
+def test_drafts_that_were_compared_are_shown_with_rewards(tmp_path: Path) -> None:
+    write_lines(tmp_path / "run" / "round-1" / "feedback" / "graded.jsonl", [compared(0)])
+    with Library([tmp_path / "run"]) as library:
+        assert library.wait_until_indexed(60)
+        found = library.item("run", "round-1", "c0")
+    assert found is not None
+    assert [(draft["text"], draft["reward"]) for draft in found["drafts"]] == [
+        ("Explanation: Draft 0.", 0.25),
+        ("Explanation: Draft 1.", -1.5),
+    ]
+    assert found["comparisons"][0]["preference"] == 1.0
+
+
+def test_a_file_that_grows_is_indexed_again_without_piling_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cowest.viewer.library.LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr("cowest.viewer.library.REST", 0.0)
+    file = tmp_path / "run" / "round-1" / "feedback" / "graded-so-far.jsonl"
+    file.parent.mkdir(parents=True)
+    with Library([tmp_path / "run"]) as library:
+        for count in range(1, 7):
+            write_lines(file, map(graded, range(count)))
+            assert library.wait_until_indexed(60)
+            (about,) = library.overview()[0]["collections"]
+            assert (about["counts"][""], about["growing"]) == (count, True)
+        assert len(list(Path(library._scratch.name).glob("*.sqlite"))) <= 2

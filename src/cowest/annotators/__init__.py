@@ -1,11 +1,18 @@
 """Who says which draft is better; each file is one kind of feedback."""
 
+from typing import Any
+
 from cowest.annotators.base import Annotator, RewardModel
 from cowest.collaboration import Collaboration
 from cowest.judge import Judge
+from cowest.models import ChatModel
 from cowest.plugins import load
+from cowest.types import Sampling
 
-__all__ = ["Annotator", "RewardModel", "load_annotator"]
+RLAIF = "rlaif"
+"""The kind of feedback that may have a labeller of its own."""
+
+__all__ = ["RLAIF", "Annotator", "RewardModel", "load_annotator"]
 
 
 def load_annotator(
@@ -16,16 +23,21 @@ def load_annotator(
     samples: int,
     skip_settled: bool,
     reward: RewardModel | None = None,
+    labeller: ChatModel | None = None,
+    labeller_sampling: Sampling | None = None,
 ) -> Annotator:
     """The annotator `kind`: a file of this folder or `package.module:Class`.
 
     Args:
         reward: for kinds that rank drafts by one.
+        labeller, labeller_sampling: who compares for "rlaif", and how; other kinds are not given them.
 
     Raises:
         InputError: there is no such kind.
     """
-    options = {} if reward is None else {"reward": reward}
+    options: dict[str, Any] = {} if reward is None else {"reward": reward}
+    if kind == RLAIF and labeller is not None:
+        options |= {"labeller": labeller, "labeller_sampling": labeller_sampling}
     annotator: Annotator = load(kind, "cowest.annotators", "kind of feedback")(
         collaboration, judge, samples=samples, skip_settled=skip_settled, **options
     )

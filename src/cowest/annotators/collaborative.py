@@ -1,9 +1,11 @@
 """Collaborative feedback (paper section 3.3.1): a draft is worth what the strong model makes of it."""
 
 from cowest.annotators.base import AgainstSolo
+from cowest.prompts.declared import uses
 from cowest.types import Draft, Example
 
 
+@uses("solo_chain_of_thought", "refine")
 class Collaborative(AgainstSolo):
     """Grades y* = strong(x, y): Algorithm 1 lines 13 and 14."""
 

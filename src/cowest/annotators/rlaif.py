@@ -1,23 +1,30 @@
-"""RLAIF (Lee et al. 2024): the strong model says which of two drafts is better; it never works with either."""
+"""RLAIF (Lee et al. 2024): the strong model, or a labeller, says which of two drafts is better, and uses neither."""
 
+from cowest import answers
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge, fence_mark
-from cowest.types import ChatRequest, ComparedExample, Comparison, Draft, Example
+from cowest.models import ChatModel
+from cowest.prompts.declared import uses
+from cowest.types import ChatRequest, ComparedExample, Comparison, Draft, Example, Sampling
 
 TEMPLATE = "rlaif_compare"
+VOTES = ("1", "2")
 
 
+@uses(TEMPLATE)
 class Rlaif:
     """Compares the first draft with the second, the third with the fourth, and so on, each in both orders.
 
-    The two votes are averaged, so a preference for a position is a tie and gives no pair. The strong model votes at
+    The two votes are averaged, so a preference for a position is a tie and gives no pair. The labeller votes at
     temperature 0 and sees no reference; the judge is not asked. Equal drafts are a tie without a call, since the two
     orders would be one request.
 
     Args:
         collaboration: the two models.
+        labeller: who compares; None is the strong model, as in the paper.
+        labeller_sampling: of its replies, but for the temperature; None is the strong model's.
         samples: K; 2 * floor(K / 2) drafts are made, for floor(K / 2) pairs at most, as in Algorithm 1.
         judge, skip_settled: taken like those of every annotator, and of no use here.
 
@@ -28,13 +35,22 @@ class Rlaif:
     name = "rlaif"
 
     def __init__(
-        self, collaboration: Collaboration, judge: Judge, *, samples: int = 5, skip_settled: bool = True
+        self,
+        collaboration: Collaboration,
+        judge: Judge,
+        *,
+        samples: int = 5,
+        skip_settled: bool = True,
+        labeller: ChatModel | None = None,
+        labeller_sampling: Sampling | None = None,
     ) -> None:
         if samples < 2:
             raise InputError("rlaif compares two drafts, so feedback.samples must be 2 or more. Raise it.")
         self.collaboration = collaboration
         self.num_comparisons = samples // 2
-        self._sampling = collaboration.strong_sampling.model_copy(update={"temperature": 0.0})
+        self._labeller = labeller or collaboration.strong
+        self._who = "strong model" if labeller is None else "labeller"
+        self._sampling = (labeller_sampling or collaboration.strong_sampling).model_copy(update={"temperature": 0.0})
 
     async def annotate(self, example: Example) -> ComparedExample:
         """Compares the drafts of `example`.
@@ -81,8 +97,8 @@ class Rlaif:
         except CompletionError as error:
             return outcome(None, str(error))
         for vote in (straight, swapped):
-            if vote not in ("1", "2"):
-                return outcome(None, f"the strong model's comparison is neither 1 nor 2, but {vote[:80]!r}")
+            if vote not in VOTES:
+                return outcome(None, f"the {self._who}'s comparison is neither 1 nor 2, but {vote[:80]!r}")
         return outcome(((straight == "1") + (swapped == "2")) / 2)
 
     async def _vote(self, query: str, first: str, second: str) -> str:
@@ -92,7 +108,9 @@ class Rlaif:
             sampling=self._sampling,
             prompt_version=prompts.version(TEMPLATE),
         )
-        return (await self.collaboration.strong.complete(request)).text.strip()
+        text = (await self._labeller.complete(request)).text.strip()
+        # A labeller may reason first, as some of the paper's do; then its vote is the final answer.
+        return text if text in VOTES else (answers.parse(text).final or text)
 
 
 PLUGIN = Rlaif

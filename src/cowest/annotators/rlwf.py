@@ -8,9 +8,11 @@ from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge
+from cowest.prompts.declared import uses
 from cowest.types import ComparedExample, Comparison, Draft, Example
 
 
+@uses()
 class Rlwf:
     """Sets the draft with the highest reward against the one with the lowest; the strong model is never asked.
 

@@ -1,13 +1,16 @@
 """The cells of a bench: each is an ordinary run, with a recipe made from the given one."""
 
 import itertools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cowest import plugins
+from cowest import claims, plugins
 from cowest.errors import InputError
 from cowest.models import ModelConfig
+from cowest.pipeline import SFT_KEYS
+from cowest.prompts import Prompts
 from cowest.recipe import Recipe, make_recipe
 
 MAIN = "run"
@@ -75,6 +78,13 @@ def method_names(recipe: Recipe) -> tuple[str, ...]:
     if wanted is None:
         wanted = (*recipe.evaluate.methods, *plugins.choices("cowest.methods"))
     return tuple(dict.fromkeys(("weak_only", "strong_only", "collaborate", "weak_aligned", *wanted)))
+
+
+def sft_key(recipe: Recipe) -> str:
+    """Equal for recipes whose SFT gives the same model."""
+    data = recipe.model_dump(mode="json", by_alias=True)
+    keys = (*SFT_KEYS, "feedback.queries_from", "feedback.held_back_share")
+    return json.dumps(claims.inputs_of(data, keys, (), Prompts(recipe.prompts)), sort_keys=True)
 
 
 def _methods(recipe: Recipe) -> list[Cell]:

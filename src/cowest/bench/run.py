@@ -1,21 +1,21 @@
 """Runs a bench: the recipe itself, then every cell, skipping what is done; a cell that fails does not stop the rest."""
 
-import json
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cowest import claims, runs
-from cowest.bench.cells import MAIN, Cell, make_cells, make_pairs_cells
+from cowest import runs
+from cowest.bench.cells import MAIN, Cell, make_cells, make_pairs_cells, sft_key
 from cowest.bench.figures import draw_figures, require_matplotlib
-from cowest.bench.summary import Probe, summarise
+from cowest.bench.points import Probe
+from cowest.bench.summary import summarise
 from cowest.bench.table import cases_text, latex_table, markdown_table
 from cowest.errors import BudgetError, CowestError, InputError, InterruptedRun
-from cowest.pipeline import SFT_KEYS, Pipeline, Say
-from cowest.prompts import Prompts
+from cowest.pipeline import Pipeline, Say
 from cowest.recipe import Recipe
+from cowest.report import write_page
 from cowest.training.trained import DONE_MARKER
 from cowest.types import Example
 
@@ -31,7 +31,7 @@ class Outcome:
 
 
 def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
-    """Runs every cell, writes the files of RUN/bench and returns what bench.json holds.
+    """Runs every cell, writes the files of RUN/bench and the run's page, and returns what bench.json holds.
 
     All cells share the run's ledger and its identity in it, so a call is paid once and a budget is one for all.
 
@@ -64,7 +64,7 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
         outcomes = {MAIN: own}
         num_pairs = _num_rows(run.feedback(1) / "pairs.jsonl")
         cells += make_pairs_cells(recipe, num_pairs)
-        shared = {_sft_key(recipe): run.sft}
+        shared = {sft_key(recipe): run.sft}
         for number, cell in enumerate(cells, 1):
             say(f"bench: {cell.name} ({number} of {len(cells)})")
             outcomes[cell.name] = _run_cell(cell, run, shared, say)
@@ -72,6 +72,7 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
                 say(f"bench: {cell.name} failed: {outcomes[cell.name].reason}")
         bench = summarise(recipe, cells, outcomes, probe, num_pairs)
         _write(folder, bench, probe, examples)
+        write_page(run.path)
     if all(row["state"] == "failed" for row in bench["rows"]):
         raise CowestError(f"Every row of the bench failed. The first: {bench['rows'][0]['reason']}")
     return bench
@@ -101,7 +102,7 @@ def _run_cell(cell: Cell, run: runs.RunFolder, shared: dict[str, Path], say: Say
         if cell.trains and not (folder.align(1) / DONE_MARKER).is_file():
             outcome.reason = f"feedback gave no pair, so there is no aligned model. {_why_no_pair(folder)}"
         if (folder.sft / DONE_MARKER).is_file():
-            shared.setdefault(_sft_key(cell.recipe), folder.sft)
+            shared.setdefault(sft_key(cell.recipe), folder.sft)
     except (BudgetError, InterruptedRun):
         raise
     except CowestError as error:
@@ -117,7 +118,7 @@ def _prepare(cell: Cell, folder: runs.RunFolder, run: runs.RunFolder, shared: di
     folder.path.mkdir(parents=True, exist_ok=True)
     if not (folder.path / ".run-id").exists():
         runs.write_text(folder.path / ".run-id", f"{run.id}\n")
-    source = shared.get(_sft_key(cell.recipe))
+    source = shared.get(sft_key(cell.recipe))
     if source is not None and (source / DONE_MARKER).is_file():
         _link(folder.path / "sft", source)
     if not cell.trains:
@@ -131,13 +132,6 @@ def _link(place: Path, target: Path) -> None:
         place.unlink()
     if not place.exists():
         place.symlink_to(os.path.relpath(target.absolute(), place.parent.absolute()))
-
-
-def _sft_key(recipe: Recipe) -> str:
-    """Equal for recipes whose SFT gives the same model."""
-    data = recipe.model_dump(mode="json", by_alias=True)
-    keys = (*SFT_KEYS, "feedback.queries_from", "feedback.held_back_share")
-    return json.dumps(claims.inputs_of(data, keys, (), Prompts(recipe.prompts)), sort_keys=True)
 
 
 def _why_no_pair(folder: runs.RunFolder) -> str:

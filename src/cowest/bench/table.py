@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cowest.report import words
 from cowest.report.cases import MAX_CASES
-from cowest.report.records import LAB_NOTE, LAB_TASK
+from cowest.report.records import LAB_NOTE, LAB_TASK, Preparation
 from cowest.report.table import console_for, text_table
 from cowest.types import GradedDraft, GradedExample, Verdict
 
@@ -117,7 +117,7 @@ def _tables(bench: Mapping[str, Any]) -> list[TableParts]:
     found: list[TableParts] = [
         (
             f"{bench['task']}, {bench['num_examples']:,} examples, 95% intervals" if bench["num_examples"] else "rows",
-            ["row", *metrics, "calls", "cost/query", "failed"],
+            ["row", *metrics, "calls", "cost/query", "preparation", "failed"],
             [_row(row, metrics, bench["num_examples"]) for row in bench["rows"]],
         )
     ]
@@ -130,22 +130,31 @@ def _tables(bench: Mapping[str, Any]) -> list[TableParts]:
         ]
         found.append(("drafts that do not beat the strong model alone", ["alignment", "share"], rows))
     claims = [
-        (claim["name"], _differences(claim), words.p_value(claim["p_value"]), claim["note"] or "–", claim["verdict"])
+        (
+            claim["name"],
+            _differences(claim),
+            words.p_value(claim["p_value"]),
+            words.p_value(claim.get("p_holm")),
+            claim["note"] or "–",
+            claim["verdict"],
+        )
         for claim in bench["claims"]
     ]
-    found.append(("the paper's claims on this task", ["claim", "points", "p", "note", "verdict"], claims))
+    columns = ["claim", "points", "p", "p (Holm)", "note", "verdict"]
+    found.append(("the paper's claims on this task", columns, claims))
     return found
 
 
 def _row(row: Mapping[str, Any], metrics: Sequence[str], num_examples: int) -> tuple[str, ...]:
     if row["state"] == "failed":
-        return (row["name"], *["failed"] * len(metrics), "–", "–", "all")
-    cost = row.get("cost_usd")
+        return (row["name"], *["failed"] * len(metrics), "–", "–", "–", "all")
+    cost, once = row.get("cost_usd"), row.get("preparation")
     return (
         row["name"],
         *(_metric(row, metric) for metric in metrics),
         words.count(sum(row["calls"].values())),
         words.money(None if cost is None else cost / num_examples),
+        Preparation.model_validate(once).in_words if once else "–",
         words.count(row["num_failed"]),
     )
 

@@ -29,6 +29,7 @@ class Claim(Record):
 
     Attributes:
         p_value: what the verdict rests on; None where nothing could be measured.
+        p_holm: the same, corrected by Holm's method for the number of claims that were measured; it decides nothing.
         note: what could not be measured and why, or what the reader should know beside the verdict.
     """
 
@@ -38,6 +39,7 @@ class Claim(Record):
     p_value: float | None
     contrasts: tuple[Contrast, ...]
     note: str = ""
+    p_holm: float | None = None
 
 
 def contrast(a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float], seed: int) -> Contrast:
@@ -82,6 +84,27 @@ def judge_any(contrasts: Sequence[Contrast]) -> tuple[Verdict, float | None]:
     if all(each.ci95[1] < 0 for each in contrasts) and largest < ALPHA:
         return NOT_REPRODUCED, largest
     return INCONCLUSIVE, min(_corrected(each, contrasts) for each in contrasts)
+
+
+def with_holm(claims: Sequence[Claim]) -> list[Claim]:
+    """The claims with `p_holm`; those without a p-value are not counted among them."""
+    measured = [claim.p_value for claim in claims if claim.p_value is not None]
+    corrected = iter(holm(measured))
+    return [
+        claim if claim.p_value is None else claim.model_copy(update={"p_holm": next(corrected)}) for claim in claims
+    ]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values of a family of tests, corrected for their number (Holm 1979), in the same order.
+
+    Rejecting those below 0.05 rejects any true hypothesis of the family with a chance of at most 5%.
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        largest = max(largest, p_values[index] * (len(p_values) - rank))
+        corrected[index] = min(1.0, largest)
+    return corrected
 
 
 def _corrected(one: Contrast, contrasts: Sequence[Contrast]) -> float:

@@ -14,4 +14,4 @@ def run(options: argparse.Namespace) -> None:
 
     recipe = load_recipe(options.recipe, options.overrides)
     print_bench(run_bench(recipe, say=say))
-    print(f"\nTables, figures and cases: {recipe.run}/bench")
+    print(f"\nTables, figures and cases: {recipe.run}/bench\nThe page of this run: {recipe.run}/report.html")

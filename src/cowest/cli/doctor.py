@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cowest.cli._recipe import add_recipe_arguments, open_pipeline
@@ -9,7 +10,6 @@ from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 if TYPE_CHECKING:
     from cowest.models import ChatModel, ModelConfig
     from cowest.pipeline import Pipeline
-    from cowest.recipe import Recipe
     from cowest.tasks import Problem
 
 NUM_PROBLEMS_SHOWN = 3
@@ -55,11 +55,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _checks(pipeline: "Pipeline", num_shown: int | None) -> Iterator[Check]:
-    recipe = pipeline.recipe
     yield FINE, "the recipe is valid"
     yield from _check_names(pipeline)
     yield from _check_data(pipeline, num_shown)
-    yield from _check_models(recipe)
+    yield from _check_models(pipeline)
     yield from _check_machine(pipeline)
 
 
@@ -71,6 +70,8 @@ def _check_names(pipeline: "Pipeline") -> Iterator[Check]:
         yield FINE, "format, feedback, methods and judge are known, and the prompts can be rendered"
     except InputError as error:
         yield FAULT, str(error)
+    for warning in pipeline.prompts.unfenced:
+        yield LOOK, warning
 
 
 def _check_data(pipeline: "Pipeline", num_shown: int | None) -> Iterator[Check]:
@@ -139,21 +140,48 @@ def _listed(mark: str, line: str, rows: "Sequence[Problem]", num_shown: int | No
         yield " ", f"    and {len(rows) - num_shown:,} more; --all names them"
 
 
-def _check_models(recipe: "Recipe") -> Iterator[Check]:
+def _check_models(pipeline: "Pipeline") -> Iterator[Check]:
     from cowest.errors import InputError
     from cowest.models import ModelConfig, load_model
 
-    configs = {"weak": recipe.weak, "strong": recipe.strong}
-    if isinstance(recipe.judge, ModelConfig):
-        configs["judge"] = recipe.judge
+    configs = {"weak": pipeline.first_weak, "strong": pipeline.recipe.strong}
+    if isinstance(pipeline.recipe.judge, ModelConfig):
+        configs["judge"] = pipeline.recipe.judge
+    if pipeline.recipe.feedback.labeller is not None:
+        configs["labeller"] = pipeline.recipe.feedback.labeller
+    try:
+        pipeline.check_adapter()
+    except InputError as error:
+        yield FAULT, f"sft.from: {error}"
     for role, config in configs.items():
         try:
+            if config.provider == "local" and (download := _download(config.model_name)):
+                yield download[0], f"{role}: {config.model} {download[1]}"
+                continue
             model = load_model(config, role=role)
             where = f" at {config.base_url}" if config.base_url else ""
             yield FINE, f"{role}: {config.model}{where} can be opened (nothing was sent)"
             yield from _check_endpoint(role, config, model)
         except InputError as error:
             yield FAULT, f"{role}: {error}"
+
+
+def _download(location: str) -> Check | None:
+    """What opening a model would fetch from the hub, which doctor does not; None where it is on this machine."""
+    import shutil
+
+    from cowest import model_folders
+
+    num_bytes = model_folders.bytes_to_download(location)
+    if not num_bytes:
+        return None
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    free_gb, size_gb = shutil.disk_usage(_existing(Path(HF_HUB_CACHE))).free / 1e9, num_bytes / 1e9
+    line = f"is not on this machine; the stage that opens it first downloads {size_gb:.1f} GB (nothing was fetched now)"
+    if free_gb > size_gb:
+        return LOOK, line
+    return FAULT, f"{line}, and {HF_HUB_CACHE!r} has {free_gb:.1f} GB free. Make room, or set HF_HOME to another disk"
 
 
 def _check_endpoint(role: str, config: "ModelConfig", model: "ChatModel") -> Iterator[Check]:
@@ -193,9 +221,7 @@ def _check_machine(pipeline: "Pipeline") -> Iterator[Check]:
     import os
     import shutil
 
-    folder = pipeline.folder.path.absolute()
-    while not folder.exists():
-        folder = folder.parent
+    folder = _existing(pipeline.folder.path)
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         yield (
             FAULT,
@@ -214,3 +240,11 @@ def _check_machine(pipeline: "Pipeline") -> Iterator[Check]:
 
             device = torch.cuda.get_device_name() if torch.cuda.is_available() else "none; training will use the CPU"
             yield FINE, f"GPU: {device}"
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that there is."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder

@@ -5,9 +5,12 @@ Nothing heavy is imported before a verb runs, so that `--help` is quick.
 
 import argparse
 import importlib
+import io
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 VERBS = {
     "quickstart": "the whole loop on the embedded lab, in about two minutes",
@@ -20,6 +23,7 @@ VERBS = {
     "doctor": "checks recipe, data, models, keys and machine before anything is spent",
     "plan": "calls, tokens, money and time of a recipe before anything is spent",
     "ask": "one question to the pair",
+    "gate": "learns which requests the draft alone, the strong model alone or both should answer",
     "serve": "the pair as an OpenAI-compatible endpoint",
     "show": "state, pairs, spend, failures and results of a run",
     "view": "every example of one or more runs on a local page",
@@ -36,7 +40,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog="cowest",
         description="Makes a small specialised language model and a large general one work together.",
         epilog="Exit status: 0 done; 2 the input is wrong; 3 an endpoint failed for good; 4 the budget was reached; "
-        "130 interrupted. After 3, 4 and 130 the same command goes on where it stopped.",
+        "130 interrupted; 1 anything else, such as a training that failed or a full disk. "
+        "After 3, 4 and 130 the same command goes on where it stopped.",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="store_true", help="print the version and stop")
@@ -50,6 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
+    _mend_streams()
     parser = make_parser()
     options = _parse(parser, arguments)
     if options.version:
@@ -63,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = importlib.import_module(f"cowest.cli.{options.verb}")
     try:
         verb.run(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         if options.debug:
             raise
@@ -72,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if options.debug:
             raise
+        if isinstance(error, BrokenPipeError):  # whoever read the output, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(CowestError.exit_status) from None
         if isinstance(error, OSError):
             return _complain(
                 f"a file or folder cannot be used: {error}. Check its path, its permissions and the disk's space, "
@@ -82,6 +92,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _complain(str(error), error.exit_status)
     return 0
+
+
+def _mend_streams() -> None:
+    """Output goes on where a stream is closed, or knows fewer letters than we print."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we run
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:

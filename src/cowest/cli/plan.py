@@ -1,4 +1,4 @@
-"""`cowest plan RECIPE [--json] [key=value ...]`."""
+"""`cowest plan RECIPE [--bench] [--json] [key=value ...]`."""
 
 import argparse
 
@@ -6,17 +6,25 @@ from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the recipe and the form of the output."""
+    """Adds the recipe, what is planned, and the form of the output."""
     add_recipe_arguments(parser)
+    parser.add_argument("--bench", action="store_true", help="plan `cowest bench RECIPE`, cell by cell")
     parser.add_argument("--json", action="store_true", help="for machines")
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints the estimate; opens no model and sends nothing."""
-    from cowest.planning import make_plan, print_plan
+    from cowest.planning import make_bench_plan, make_plan, print_bench_plan, print_plan
 
     pipeline = open_pipeline(options)
     pipeline.check_names()
+    if options.bench:
+        bench = make_bench_plan(pipeline.recipe)
+        if options.json:
+            print(bench.model_dump_json(indent=2))
+        else:
+            print_bench_plan(bench)
+        return
     plan = make_plan(pipeline)
     if options.json:
         print(plan.model_dump_json(indent=2))

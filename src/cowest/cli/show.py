@@ -13,9 +13,10 @@ def run(options: argparse.Namespace) -> None:
     """Prints state, pairs, spend, failures and results; reads files only."""
     import json
 
+    from cowest import runs
     from cowest.report import collect, print_run
 
-    run_data = collect(options.folder)
+    run_data = collect(runs.begun(options.folder).path)
     if options.json:
         print(json.dumps(run_data, ensure_ascii=False, indent=2))
     else:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cowest.errors import InputError
 from cowest.export.finished import Finished
-from cowest.training.weights import ADAPTER_CONFIG, ADAPTER_WEIGHTS, require_extras
+from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from cowest.training.weights import require_extras
 
 
 def write_adapter(run: Finished, target: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from cowest import answers
 from cowest.lab.facts import names_drug, stated_facts
+from cowest.prompts.declared import uses
 from cowest.tasks import Task
 from cowest.types import Example, Verdict
 
 
+@uses()
 class RubricJudge:
     """Scores an output by its answer and by the facts that its explanation states, in either notation.
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration, counting
 from cowest.errors import CompletionError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.methods._options import MethodOptions
@@ -12,11 +12,9 @@ from cowest.models.base import ChatModel
 from cowest.progress import progress_bar
 from cowest.retrieval import Retriever
 from cowest.tasks.base import Task
-from cowest.types import Answer, Completion, Example, Prediction, Record, Usage
+from cowest.types import Answer, Example, Prediction, Record, Usage
 
 Result = TypeVar("Result")
-Calls = list[tuple[str, Completion]]
-"""Completions in order, each with the role of the model that gave it."""
 
 
 @runtime_checkable
@@ -153,7 +151,7 @@ def predict(
 ) -> Prediction:
     """Makes the prediction record of one example from the completions it took; `output` is the last one's text."""
     scores = task.score(example, answer)
-    num_calls, usage, cost_usd = _spend(calls)
+    num_calls, usage, cost_usd = spend(calls)
     return Prediction(
         id=example.id,
         method=method,
@@ -185,20 +183,21 @@ async def prepare(
     with progress_bar(f"prepare {method}", total=len(examples)) as bar:
 
         async def attempt(example: Example) -> tuple[Result | None, Calls]:
-            try:
-                return await work(example)
-            except CompletionError as error:
-                failures.append(error)
-                return None, []
-            finally:
-                bar.advance(1)
+            with counting() as calls:
+                try:
+                    return await work(example)
+                except CompletionError as error:
+                    failures.append(error)
+                    return None, calls
+                finally:
+                    bar.advance(1)
 
         outcomes = await map_in_flight(attempt, examples, num_in_flight)
     if failures and len(failures) == len(examples):
         raise CompletionError(
             f"{method} could not get ready: all of its {len(examples)} examples failed, first with: {failures[0]}"
         )
-    calls, usage, cost_usd = _spend([call for _, its_calls in outcomes for call in its_calls])
+    calls, usage, cost_usd = spend([call for _, its_calls in outcomes for call in its_calls])
     results = [result for result, _ in outcomes if result is not None]
     return results, Preparation(
         num_examples=len(examples),
@@ -210,7 +209,8 @@ async def prepare(
     )
 
 
-def _spend(calls: Calls) -> tuple[dict[str, int], dict[str, Usage], float | None]:
+def spend(calls: Calls) -> tuple[dict[str, int], dict[str, Usage], float | None]:
+    """Number of calls and tokens by role, and their money; None where a price is unknown."""
     num_calls: dict[str, int] = {}
     usage: dict[str, Usage] = {}
     for role, completion in calls:

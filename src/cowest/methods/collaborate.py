@@ -2,6 +2,7 @@
 
 from cowest.collaboration import Collaboration
 from cowest.methods.base import Method, Setting, predict
+from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Example, Prediction
 
@@ -26,6 +27,7 @@ class Collaborate:
         await self.collaboration.weak.close()
 
 
+@uses("refine")
 def variants(setting: Setting) -> list[Method]:
     """`collaborate_sft` unaligned, `collaborate_round_N` after each round where there are several, `collaborate`."""
     rows: list[Method] = [Collaborate("collaborate_sft", setting.with_weak("sft"), setting.task, 0)]

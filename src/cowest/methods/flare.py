@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cowest import answers, retrieval
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CompletionError
 from cowest.methods._options import FLAREOptions
 from cowest.methods._probabilities import Token, tokens_of
-from cowest.methods.base import Calls, Method, Setting, predict
+from cowest.methods.base import Method, Setting, predict
+from cowest.prompts.declared import uses
 from cowest.retrieval import Passage, Retriever
 from cowest.tasks.base import Task
 from cowest.types import Completion, Example, Prediction
@@ -115,6 +116,7 @@ def _joined(written: str, sentence: str) -> str:
     return f"{written} {sentence}" if needs_space else written + sentence
 
 
+@uses("flare")
 def variants(setting: Setting) -> list[Method]:
     """`flare`."""
     options = setting.options.flare

@@ -4,6 +4,7 @@ from cowest import answers
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError
 from cowest.methods.base import Method, Setting, predict
+from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Example, Prediction
 
@@ -34,6 +35,7 @@ class Oracle:
         """Keeps the strong model, which the other methods need too."""
 
 
+@uses("refine")
 def variants(setting: Setting) -> list[Method]:
     """`oracle`."""
     return [Oracle(setting.without_weak(), setting.task)]

@@ -4,8 +4,9 @@ import re
 from typing import Literal
 
 from cowest import answers
-from cowest.collaboration import Collaboration
-from cowest.methods.base import Calls, Method, Setting, predict
+from cowest.collaboration import Calls, Collaboration
+from cowest.methods.base import Method, Setting, predict
+from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Prediction
 
@@ -64,6 +65,7 @@ def says_enough(critique: str) -> bool:
     return re.sub(r"[\W_]+", " ", critique).strip().upper() == ENOUGH
 
 
+@uses("solo_chain_of_thought", "self_refine_critique", "self_refine_rewrite")
 def variants(setting: Setting) -> list[Method]:
     """`self_refine_weak`, with the model as it is before SFT where there is one, and `self_refine_strong`."""
     rounds = setting.options.self_refine.rounds

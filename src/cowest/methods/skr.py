@@ -5,10 +5,11 @@ from random import Random
 from typing import Any, NamedTuple
 
 from cowest import answers, retrieval
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError
 from cowest.methods._options import SKROptions
-from cowest.methods.base import Calls, Method, Preparation, Setting, predict, prepare
+from cowest.methods.base import Method, Preparation, Setting, predict, prepare
+from cowest.prompts.declared import uses
 from cowest.retrieval import Retriever
 from cowest.tasks.base import Task
 from cowest.types import Completion, Example, Prediction
@@ -117,6 +118,7 @@ def _same(question: str) -> str:
     return " ".join(question.casefold().split())
 
 
+@uses("solo_chain_of_thought", "solo_with_passages")
 def variants(setting: Setting) -> list[Method]:
     """`skr`."""
     options = setting.options.skr

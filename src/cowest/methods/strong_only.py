@@ -3,6 +3,7 @@
 from cowest import answers
 from cowest.collaboration import Collaboration
 from cowest.methods.base import Method, Setting, predict
+from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Example, Prediction
 
@@ -29,6 +30,7 @@ class StrongOnly:
         """Keeps the strong model, which the other methods need too."""
 
 
+@uses("solo_chain_of_thought", "solo_direct")
 def variants(setting: Setting) -> list[Method]:
     """`strong_only` with chain of thought (the z of Algorithm 1), and `strong_only_direct`."""
     pair = setting.without_weak()

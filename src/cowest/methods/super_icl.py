@@ -1,15 +1,17 @@
 """SuperICL (Xu et al. 2024): the strong model sees the weak one's predictions and confidences as demonstrations."""
 
+import bisect
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import NamedTuple
 
 from cowest import answers, metrics
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError, InputError
 from cowest.methods._options import SuperICLOptions
 from cowest.methods._probabilities import confidence
-from cowest.methods.base import Calls, Method, Preparation, Setting, predict, prepare
+from cowest.methods.base import Method, Preparation, Setting, predict, prepare
+from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Prediction
 
@@ -101,9 +103,13 @@ class SuperICL:
             raise CowestError("SuperICL predicts with demonstrations. Call prepare() first.")
         own = self._identity(example)
         texts = [each.text for each in self._demonstrations if each.identity != own]
-        while texts and self._num_tokens("\n\n".join(texts), values) > self.options.max_prompt_tokens:
-            texts.pop()
-        return "\n\n".join(texts)
+
+        def is_too_long(count: int) -> bool:
+            return self._num_tokens("\n\n".join(texts[:count]), values) > self.options.max_prompt_tokens
+
+        # Counting tokens takes longer than the call on a small model, and one more never makes a prompt shorter.
+        fitting = bisect.bisect_left(range(1, len(texts) + 1), True, key=is_too_long)
+        return "\n\n".join(texts[:fitting])
 
     def _num_tokens(self, demonstrations: str, values: dict[str, str]) -> int:
         messages = self.collaboration.prompts.render("super_icl", demonstrations=demonstrations, **values)
@@ -121,6 +127,7 @@ class SuperICL:
         return " ".join(self.task.identity(example).casefold().split())
 
 
+@uses("super_icl", "super_icl_demonstration", "super_icl_override")
 def variants(setting: Setting) -> list[Method]:
     """`super_icl`."""
     options = setting.options.super_icl

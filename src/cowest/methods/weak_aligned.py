@@ -2,8 +2,10 @@
 
 from cowest.methods.base import Method, Setting
 from cowest.methods.weak_only import WeakOnly
+from cowest.prompts.declared import uses
 
 
+@uses()
 def variants(setting: Setting) -> list[Method]:
     """`weak_aligned`, after the last round; no row where there is none."""
     number = setting.num_rounds

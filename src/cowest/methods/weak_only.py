@@ -2,6 +2,7 @@
 
 from cowest.collaboration import Collaboration
 from cowest.methods.base import Method, Setting, predict
+from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Example, Prediction
 
@@ -27,6 +28,7 @@ class WeakOnly:
         await self.collaboration.weak.close()
 
 
+@uses()
 def variants(setting: Setting) -> list[Method]:
     """`weak_only` after SFT, and `weak_only_base` before it."""
     rows: list[Method] = [WeakOnly("weak_only", setting.with_weak("sft"), setting.task)]

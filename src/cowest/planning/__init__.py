@@ -1,6 +1,8 @@
-"""What a recipe will cost before anything is spent: calls, tokens, money and time, in a low and a high case."""
+"""What a recipe, or a bench of it, will cost before anything is spent: calls, tokens, money and time, low and high."""
 
+from cowest.planning.bench import BenchPlan, make_bench_plan
+from cowest.planning.bench_table import print_bench_plan
 from cowest.planning.estimate import Plan, make_plan
 from cowest.planning.table import print_plan
 
-__all__ = ["Plan", "make_plan", "print_plan"]
+__all__ = ["BenchPlan", "Plan", "make_bench_plan", "make_plan", "print_bench_plan", "print_plan"]

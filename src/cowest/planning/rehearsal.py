@@ -7,12 +7,13 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from cowest.methods.self_refine import ENOUGH
 from cowest.models.tokens import TokenCounter
+from cowest.planning.tally import Tally
 from cowest.retrieval import Passage, Retriever
 from cowest.types import ChatRequest, Completion, Example, Message, Usage, Verdict
 
@@ -26,6 +27,8 @@ _ANSWER = "Answer: none"
 _UNSURE = math.log(0.6)
 SOLVED_SCORE = 10
 
+Kept = Callable[[ChatRequest], Completion | None]
+
 
 @dataclass(frozen=True)
 class World:
@@ -37,50 +40,47 @@ class World:
         sure: share of replies that their own model is sure of: whose tokens are all probable, in which it finds nothing
             to change, and, of the strong model, which agree with the weak one.
         tokens: length of a reply by role.
+        alike: share of drafts on which two stages of the weak model agree word for word.
     """
 
     solved_alone: float
     helped: float
     sure: float
     tokens: dict[str, int]
-
-
-@dataclass
-class Count:
-    """Calls and tokens of one role."""
-
-    calls: int = 0
-    usage: Usage = field(default_factory=Usage)
+    alike: float = 0.0
 
 
 class Rehearsed:
-    """Counts requests and answers with filler of the assumed length.
+    """Counts requests and answers with filler of the assumed length, or as the ledger answers.
 
     A reply of the strong model begins with a mark that tells the rehearsed judge what to score.
+
+    Args:
+        name: what tells the model from others of its role.
+        kept: finds what the run's ledger holds of this model.
     """
 
-    def __init__(self, role: str, name: str, world: World, counter: TokenCounter, counts: dict[str, Count]) -> None:
+    def __init__(
+        self, role: str, name: str, world: World, counter: TokenCounter, tally: Tally, kept: Kept | None = None
+    ) -> None:
         self.role = role
         self.name = self.identity = name
         self.world = world
         self._counter = counter
-        self._counts = counts
-        self._known: set[str] = set()
+        self._tally = tally
+        self._kept = kept
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """Counts one call, unless the ledger would know it."""
+        """Counts one call, unless the ledger knows it or would know it by then."""
+        if self._kept is not None and (reply := self._kept(request)) is not None:
+            return reply
         left = self._left(request)
         limit = min(left, request.sampling.max_tokens or left)
         usage = Usage(
             prompt_tokens=self._counter.count_messages([message.content for message in request.messages]),
             completion_tokens=limit,
         )
-        digest = _digest(request.model_dump_json())
-        if digest not in self._known:
-            self._known.add(digest)
-            count = self._counts.setdefault(self.role, Count())
-            count.calls += 1
-            count.usage += usage
+        self._tally.add(self.role, _digest(self.role, self.name, request.model_dump_json()), usage)
         tokens = _TOKEN.findall(self._reply(request, left))[: limit if limit < left else None]
         is_sure = self._is_sure(request)
         return Completion(
@@ -108,20 +108,22 @@ class Rehearsed:
             return str(_score(request.messages[0].content, self.world))
         if ENOUGH in prompt and self._is_sure(request):
             return ENOUGH
-        if _COMPARES.search(prompt):
+        if self.role == "labeller" or _COMPARES.search(prompt):
             return "1" if _share(prompt) < 0.5 else "2"
         # Unlike any other reply, as a sampled one would be, and as long as is assumed.
-        mark = ""
+        mark, name = "", self.name
         if self.role == "strong":
             drafted = "⟦draft⟧" in prompt
             lucky = _share(prompt, request.sample_index) < self.world.helped
             mark = (HELPED if lucky else UNHELPED) if drafted else SOLO
         else:
             mark = "⟦draft⟧"
+            if _share("alike", prompt, request.sample_index) < self.world.alike:
+                name = "any stage"
         filler = " ".join(_FILLER + "." * (number % _SENTENCE == 0) for number in range(1, length + 1))
         answer = _ANSWER if self.role == "weak" or self._is_sure(request) else f"{_ANSWER} other"
         return (
-            f"Explanation: {mark} {_digest(self.name, prompt, request.sample_index)[:8]} {filler}\n{answer}"
+            f"Explanation: {mark} {_digest(name, prompt, request.sample_index)[:8]} {filler}\n{answer}"
             if length
             else answer
         )

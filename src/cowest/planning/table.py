@@ -1,12 +1,13 @@
 """The estimate on the terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO, TypeVar
 
 from rich.table import Table
 from rich.text import Text
 
-from cowest.planning.estimate import Case, Plan, Spend
+from cowest.planning.estimate import Case, Plan
+from cowest.planning.spend import Spend
 from cowest.report import words
 from cowest.report.table import console_for, text_table
 
@@ -27,7 +28,7 @@ def _headline(plan: Plan) -> str:
     cost = _range(plan, lambda case: words.money(case.cost_usd))
     wall = _range(plan, lambda case: words.duration(case.wall_s))
     fewer, more = sorted((plan.low.num_pairs, plan.high.num_pairs))
-    pairs = _between(fewer, more, words.count)
+    pairs = between(fewer, more, words.count)
     return f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} pairs expected. Nothing was spent."
 
 
@@ -45,10 +46,10 @@ def _spends(plan: Plan) -> Table:
 
 def _cells(low: Spend, high: Spend) -> tuple[str, ...]:
     return (
-        _between(low.calls, high.calls, words.count),
-        _between(low.usage.prompt_tokens, high.usage.prompt_tokens, words.count),
-        _between(low.usage.completion_tokens, high.usage.completion_tokens, words.count),
-        _between(low.cost_usd, high.cost_usd, words.money),
+        between(low.calls, high.calls, words.count),
+        between(low.usage.prompt_tokens, high.usage.prompt_tokens, words.count),
+        between(low.usage.completion_tokens, high.usage.completion_tokens, words.count),
+        between(low.cost_usd, high.cost_usd, words.money),
     )
 
 
@@ -73,25 +74,38 @@ def _notes(plan: Plan) -> Iterator[str]:
     if plan.already_paid:
         known = ", ".join(f"{words.count(count)} {role}" for role, count in plan.already_paid.items())
         yield f"The run's ledger holds replies that are not paid again: {known}."
-    if plan.batched:
+    yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)
+
+
+def warnings(
+    high: Mapping[str, Spend],
+    batched: Sequence[str],
+    budgets_usd: Mapping[str, float],
+    endpoint_problems: Mapping[str, str],
+) -> Iterator[str]:
+    """What should be known before the run begins: batches, prices, budgets, and endpoints that will not do."""
+    if batched:
         yield (
-            f"Through the batch interface: {', '.join(plan.batched)}. Its time is not in the estimate: each dependent "
+            f"Through the batch interface: {', '.join(batched)}. Its time is not in the estimate: each dependent "
             "round of feedback, and each method of evaluation, may take up to a day (docs/batches.md)."
         )
-    for role, spend in plan.high.roles.items():
+    for role, spend in high.items():
         if spend.cost_usd is None:
             yield f"The price of {role} is not known. Give it: price: {{input: .., output: ..}}, USD per million."
-        budget = plan.budgets_usd.get(role)
+        budget = budgets_usd.get(role)
         if budget is not None and spend.cost_usd is not None and spend.cost_usd > budget:
             cost = words.money(spend.cost_usd)
             yield f"The high case of {role}, {cost}, is above its budget of {words.money(budget)}."
+    for role, problem in endpoint_problems.items():
+        yield f"Before the run: {role}: {problem}"
+
+
+def between(low: Value, high: Value, say: Callable[[Value], str]) -> str:
+    """A range in words, or the one word for both ends."""
+    first, second = say(low), say(high)
+    return first if first == second else f"{first} – {second}"
 
 
 def _range(plan: Plan, say: Callable[[Case], str]) -> str:
     low, high = say(plan.low), say(plan.high)
     return low if low == high else f"{low} to {high}"
-
-
-def _between(low: Value, high: Value, say: Callable[[Value], str]) -> str:
-    first, second = say(low), say(high)
-    return first if first == second else f"{first} – {second}"

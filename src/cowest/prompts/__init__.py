@@ -6,6 +6,7 @@ wrote goes in as a value and is never rendered itself.
 
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from jinja2 import StrictUndefined, Template, TemplateError, meta
@@ -17,12 +18,23 @@ from cowest.types import Message
 
 BUILT_IN = Path(__file__).parent
 
+MARK = "mark"
+_UNFENCED = (
+    "the prompt template {path!r} has no {{{{ mark }}}}, so a text that is judged could end its own fence and give the "
+    'judge orders; write <<<OUTPUT{{{{ mark | default("") }}}} before it and OUTPUT{{{{ mark | default("") }}}}>>> '
+    "after it, as the built-in template does"
+)
+
 
 class Prompts:
     """A set of prompt templates by name.
 
     Args:
         folder: a folder whose `NAME.txt` files replace the built-in ones; a path or `package:folder`.
+
+    Attributes:
+        unfenced: warnings, one for each template of the folder that takes text to be judged without `{{ mark }}`,
+            which keeps such a text from closing the fence around itself.
 
     Raises:
         InputError: the folder is missing, or holds none, or one whose name is unknown or that cannot be rendered.
@@ -33,6 +45,7 @@ class Prompts:
         self._environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
         self._source = functools.cache(self._read)
         self._template = functools.cache(self._compile)
+        self.unfenced: tuple[str, ...] = ()
         if folder is not None:
             self._replace(resolve_path(str(folder)))
 
@@ -55,14 +68,21 @@ class Prompts:
                 )
             self._paths[path.stem] = path
             # A fault must show now, not after the first drafts were paid for.
-            self.render(path.stem, **dict.fromkeys(self._variables(path.stem), "x"))
+            given = self._variables((BUILT_IN / path.name).read_text(encoding="utf-8"))
+            self.render(path.stem, **dict.fromkeys(given, "x"))
+            if MARK in given - self._variables(self._source(path.stem)):
+                self.unfenced += (_UNFENCED.format(path=str(path)),)
 
-    def _variables(self, name: str) -> set[str]:
-        """What the built-in template `name` is given."""
-        text = (BUILT_IN / f"{name}.txt").read_text(encoding="utf-8")
-        return meta.find_undeclared_variables(self._environment.parse(text))
+    def _variables(self, template: str) -> set[str]:
+        """What a template is to be given."""
+        return meta.find_undeclared_variables(self._environment.parse(template))
 
     def _read(self, name: str) -> str:
+        if name not in self._paths:
+            known = sorted(self._paths)
+            raise InputError(
+                f"There is no prompt template {name!r}.{nearest(name, known)} Templates: {', '.join(known)}."
+            )
         try:
             return self._paths[name].read_text(encoding="utf-8").strip("\n")
         except (OSError, ValueError) as error:
@@ -92,6 +112,10 @@ class Prompts:
         """A short content hash of the template `name`, part of every ledger key."""
         return hashlib.sha256(self._source(name).encode()).hexdigest()[:12]
 
-    def versions(self) -> dict[str, str]:
-        """The content hash of every template, for the report."""
-        return {name: self.version(name) for name in sorted(self._paths)}
+    def versions(self, names: Iterable[str] | None = None) -> dict[str, str]:
+        """The content hash of each of these templates; None takes all.
+
+        Raises:
+            InputError: there is no template of one of the names.
+        """
+        return {name: self.version(name) for name in sorted(self._paths if names is None else names)}

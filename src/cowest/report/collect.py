@@ -10,9 +10,8 @@ import yaml
 from pydantic import BaseModel
 
 from cowest import runs
-from cowest.errors import CowestError, InputError
+from cowest.errors import CowestError
 from cowest.ledger import Ledger
-from cowest.plugins import nearest
 from cowest.report.records import Feedback, Results, Training
 
 Value = TypeVar("Value")
@@ -34,11 +33,7 @@ def collect(folder: str | Path) -> dict[str, Any]:
     Raises:
         InputError: there is no such folder.
     """
-    run = runs.RunFolder(folder)
-    if not run.path.is_dir():
-        siblings = [each.name for each in run.path.parent.iterdir()] if run.path.parent.is_dir() else []
-        hint = nearest(run.path.name, siblings)
-        raise InputError(f"There is no run folder {str(run.path)!r}.{hint} Name the folder that a recipe calls `run`.")
+    run = runs.existing(folder)
     unreadable: list[str] = []
     recipe = run.recipe.read_text(encoding="utf-8", errors="replace") if run.recipe.is_file() else None
     rounds = [_round(run, number, unreadable) for number in range(1, _num_rounds(run, recipe) + 1)]

@@ -1,9 +1,13 @@
-"""What a harvest's own checks say, in sentences: the null-draft control, and how far to trust the judge."""
+"""What a harvest's own checks say, in sentences and dots: the null-draft control, and how far to trust the judge."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from cowest.report import words
+from cowest.report import plots, words
 from cowest.report.records import Feedback, JudgeAgreement, NullControl
+
+DISAGREES = 0.6
+"""A judge that orders fewer pairs of outputs as the metric does is little better than a coin, which has 0.5."""
 
 
 def harvest_sentences(feedback: Feedback) -> Iterator[str]:
@@ -25,9 +29,62 @@ def null_control_sentence(control: NullControl) -> str:
         f"{words.plural(control.num_examples, 'query')}; difference {words.points(difference.value)} points "
         f"{words.interval(difference.ci95)}"
     )
-    if difference.ci95[0] > 0:
+    if not is_within_noise(control):
         return rates
     return f"{rates}. The positive rate does not exceed that of noise: these pairs cannot be told from chance"
+
+
+def is_within_noise(control: NullControl | None) -> bool:
+    """Whether a control was made and drafts do not measurably beat a second sample of the strong model."""
+    difference = control.difference if control else None
+    return difference is not None and difference.ci95 is not None and difference.ci95[0] <= 0
+
+
+def null_control_chart(feedback: Feedback) -> dict[str, Any] | None:
+    """The positive rate of drafts beside that of a second sample, as dots on one axis; None without a control.
+
+    Returns:
+        `scale`, and `lines`: what, the rate in words, and its dot.
+    """
+    control = feedback.null_control
+    if control is None or control.real_positive_rate is None or control.positive_rate is None:
+        return None
+    rates = (
+        ("drafts of the weak model", control.real_positive_rate, "pair"),
+        ("a second sample of the strong model", control.positive_rate, "plain"),
+    )
+    on = plots.axis([bound for _, rate, _ in rates for bound in (rate.value, *(rate.ci95 or ()))])
+    lines = [
+        (what, f"{words.percent(rate.value)} {words.interval(rate.ci95)}",
+         plots.interval(rate.value, rate.ci95, on, kind=kind))
+        for what, rate, kind in rates
+    ]  # fmt: skip
+    return {"scale": plots.scale(on), "lines": lines}
+
+
+def calibration_plot(feedback: Feedback) -> dict[str, Any] | None:
+    """The mean metric of the outputs by the verdict they were given; None where that was not measured.
+
+    Returns:
+        `metric`, `plot`, and `numbers`: verdict, number of outputs, mean with its interval.
+    """
+    agreement = feedback.judge_agreement
+    if agreement is None or not agreement.calibration:
+        return None
+    found = sorted(agreement.calibration, key=lambda each: each.verdict)
+    points = [(float(each.verdict), each.value, each.ci95) for each in found]
+    return {
+        "metric": agreement.metric.replace("_", " "),
+        "plot": plots.trend(points, under=[words.short_count(each.num_outputs) for each in found], joined=False),
+        "numbers": [
+            (
+                str(each.verdict),
+                words.count(each.num_outputs),
+                f"{words.percent(each.value)} {words.interval(each.ci95)}",
+            )
+            for each in found
+        ],
+    }
 
 
 def _agreement(agreement: JudgeAgreement) -> str:

@@ -14,17 +14,18 @@ from markupsafe import Markup
 
 from cowest import runs
 from cowest.errors import CowestError
+from cowest.report import bench as benches
 from cowest.report import plots, series, words
 from cowest.report.cases import Case, find_cases
 from cowest.report.collect import collect
-from cowest.report.harvest import harvest_sentences
+from cowest.report.harvest import calibration_plot, harvest_sentences, null_control_chart
 from cowest.report.headline import headline, verdict
-from cowest.report.records import Feedback, Results, Training, label
+from cowest.report.records import LAB_LIMITS, LAB_TASK, Feedback, Results, label
+from cowest.report.steps import step
 from cowest.report.warnings import warnings
 from cowest.types import Usage
 
 _FOLDER = Path(__file__).parent
-_NAMES = {"sft": "SFT", "feedback": "Feedback", "align": "Alignment", "evaluate": "Evaluation"}
 
 
 def write_page(run_folder: str | Path) -> Path:
@@ -51,6 +52,9 @@ def render(run_folder: str | Path) -> str:
     run = runs.RunFolder(run_folder)
     results = None if collected["results"] is None else Results.model_validate(collected["results"])
     unreadable = list(collected["unreadable"])
+    bench = _bench(run, unreadable)
+    # A bench measures the recipe's own methods in cells of their own, so a run may have a bench and no evaluation.
+    measured = results or (bench.as_results() if bench else None)
     tradeoff = _tradeoff(results) if results else []
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     loader = FileSystemLoader(_FOLDER)
@@ -61,20 +65,27 @@ def render(run_folder: str | Path) -> str:
         title=Path(collected["run"]).resolve().name,
         style=Markup(style),
         style_hash=_hash(style),
-        banner=results.banner if results else None,
-        headline=headline(results) if results else _so_far(collected),
-        verdict=verdict(results) if results else "unclear",
+        banner=measured.banner if measured else None,
+        limits=LAB_LIMITS if measured and measured.task == LAB_TASK else (),
+        headline=headline(measured) if measured and measured.methods else _so_far(collected),
+        verdict=verdict(measured) if measured else "unclear",
+        measured=measured if measured and measured.methods else None,
         results=results,
+        by_round=_by_round(results) if results else None,
+        bench=bench,
+        charts=benches.view(bench) if bench else None,
         intervals=_intervals(results) if results else {},
         differences=_differences(results) if results else {},
-        steps=[_step(stage, collected) for stage in collected["stages"]],
+        steps=[step(stage, collected) for stage in collected["stages"]],
         rounds=_rounds(collected),
         harvest_sentences=harvest_sentences,
+        null_control_chart=null_control_chart,
+        calibration_plot=calibration_plot,
         roles=_roles(collected, results),
         spend=collected["spend_usd"],
         money_by_stage=_money_by_stage(collected, results),
         cases=_cases(run, results, unreadable),
-        warnings=warnings(collected, results),
+        warnings=warnings(collected, measured),
         gains=_series(run, collected, unreadable, "gains"),
         curves=_series(run, collected, unreadable, "curves"),
         tradeoff=tradeoff,
@@ -103,6 +114,29 @@ def _so_far(collected: dict[str, Any]) -> str:
     return f"Not evaluated yet. Feedback of round {done[-1]['round']} made {pairs} from {queries}."
 
 
+def _bench(run: runs.RunFolder, unreadable: list[str]) -> benches.Bench | None:
+    path = run.path / "bench" / "bench.json"
+    try:
+        return benches.read(path)
+    except (OSError, ValueError) as error:
+        unreadable.append(f"{path}: {str(error).splitlines()[0]}")
+        return None
+
+
+def _by_round(results: Results) -> dict[str, Any] | None:
+    """The pair's headline metric before alignment and after each round; None where there is nothing to join."""
+    metric = results.headline_metric
+    scored = {row.round: row.metrics[metric] for name, row in results.methods.items()
+              if name.startswith("collaborate") and row.round is not None and metric in row.metrics}  # fmt: skip
+    if len(scored) < 2:
+        return None
+    found = sorted(scored.items())
+    numbers = [
+        (words.count(number), f"{words.percent(each.value)} {words.interval(each.ci95)}") for number, each in found
+    ]
+    return {"plot": plots.trend([(number, each.value, each.ci95) for number, each in found]), "numbers": numbers}
+
+
 def _intervals(results: Results) -> dict[str, Any]:
     """The methods' dots on one axis, by name, and the axis under "": both for the headline metric."""
     metric = results.headline_metric
@@ -122,34 +156,6 @@ def _differences(results: Results) -> dict[str, Any]:
         for index, each in enumerate(results.comparisons)
     }
     return {"": plots.scale(on), **dots}
-
-
-def _step(stage: dict[str, Any], collected: dict[str, Any]) -> dict[str, Any]:
-    name, number = stage["stage"], stage["round"]
-    title = _NAMES[name] + (f" · round {number}" if number is not None and len(collected["rounds"]) > 1 else "")
-    unfinished = {"missing": ["not yet"], "started": ["started, not finished"]}
-    facts = unfinished.get(stage["state"]) or _facts(stage, collected)
-    return {"title": title, "state": stage["state"], "facts": facts}
-
-
-def _facts(stage: dict[str, Any], collected: dict[str, Any]) -> list[str]:
-    name, number = stage["stage"], stage["round"]
-    time = [words.duration(stage["wall_s"])] if stage["wall_s"] is not None else []
-    if name == "evaluate":
-        results = Results.model_validate(collected["results"])
-        return [words.plural(len(results.methods), "method"), words.plural(results.num_examples, "example"), *time]
-    if name == "feedback":
-        feedback = Feedback.model_validate(collected["rounds"][number - 1]["feedback"])
-        made = [words.plural(feedback.num_examples, "query"), words.plural(feedback.num_drafts, "draft")]
-        return [*made, words.plural(feedback.num_pairs, "pair"), *time]
-    source = collected["sft"] if name == "sft" else collected["rounds"][number - 1]["align"]
-    training = Training.model_validate(source)
-    rows = [] if training.num_rows is None else [words.plural(training.num_rows, "row")]
-    left_out = training.num_overlong + training.num_untrainable
-    facts = [*rows, *([f"{left_out:,} left out"] if left_out else [])]
-    if training.first_loss is not None and training.final_loss is not None:
-        facts.append(f"loss {training.first_loss:.3g} → {training.final_loss:.3g}")
-    return [*facts, *time]
 
 
 def _rounds(collected: dict[str, Any]) -> list[dict[str, Any]]:
@@ -182,7 +188,7 @@ def _roles(collected: dict[str, Any], results: Results | None) -> dict[str, list
 def _money_by_stage(collected: dict[str, Any], results: Results | None) -> dict[str, float | None]:
     money = {f"Feedback, round {each['number']}": each["feedback"].cost_usd for each in _rounds(collected)}
     for name, row in (results.methods if results else {}).items():
-        money[f"Evaluation, {name}"] = row.cost_usd
+        money[f"Evaluation: {label(name)}"] = row.cost_usd
     return money
 
 

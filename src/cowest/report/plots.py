@@ -1,4 +1,4 @@
-"""Inline SVG: dots with intervals on a shared axis, and a bar of shares. Numbers only, no text from data."""
+"""Inline SVG: dots with intervals on a shared axis, curves, bars. Numbers only, no text from data."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +9,14 @@ from markupsafe import Markup
 from cowest.report import words
 
 WIDTH, HEIGHT, MARGIN = 210, 30, 14
+
+Bounds = tuple[float, float] | None
+
+_APART = 17
+"""Pixels between the dots of one line."""
+
+_LABEL, _MANY = 28, 12
+"""Pixels that a label takes, and how many points with a line below may stand closer."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,27 @@ def interval(value: float, bounds: tuple[float, float] | None, on: Axis, *, kind
         left, right = on.x(bounds[0]), on.x(bounds[1])
         span = f'<line class="span" x1="{left}" x2="{right}" y1="{middle}" y2="{middle}"/>'
     return _svg(f'{grid}{span}<circle class="dot" cx="{on.x(value)}" cy="{middle}" r="5"/>', HEIGHT, f"interval {kind}")
+
+
+def dots(series: Sequence[tuple[float, Bounds, str]], on: Axis) -> Markup:
+    """Dots with their intervals below one another in one line of a chart.
+
+    Args:
+        series: value, interval and a class name of ours each: "plain", "other", "before" or "pair".
+    """
+    height = _APART * max(len(series), 1) + 6
+    drawn = [f'<line class="grid" x1="{on.x(tick)}" x2="{on.x(tick)}" y1="0" y2="{height}"/>' for tick in on.ticks]
+    for number, (value, bounds, kind) in enumerate(series):
+        y, x = 3 + _APART * (number + 0.5), on.x(value)
+        span = ""
+        if bounds is not None:
+            span = f'<line class="span" x1="{on.x(bounds[0])}" x2="{on.x(bounds[1])}" y1="{y}" y2="{y}"/>'
+        # Another shape as well as another colour, for those who cannot tell the colours apart.
+        dot = f'<circle class="dot" cx="{x}" cy="{y}" r="5"/>'
+        if kind == "other":
+            dot = f'<rect class="dot" x="{x - 4.5:.1f}" y="{y - 4.5}" width="9" height="9"/>'
+        drawn.append(f'<g class="interval {kind}">{span}{dot}</g>')
+    return _svg("".join(drawn), height, "dots")
 
 
 def shares(parts: Sequence[tuple[str, int]]) -> Markup:
@@ -151,6 +180,51 @@ def tradeoff(points: Sequence[tuple[float, float, tuple[float, float] | None, st
     return Markup(
         f'<svg class="tradeoff" viewBox="0 0 {wide} {top + tall + 26}" aria-hidden="true">{"".join(drawn)}</svg>'
     )
+
+
+def trend(points: Sequence[tuple[float, float, Bounds]], *, under: Sequence[str] = (), joined: bool = True) -> Markup:
+    """Shares with their intervals, in percent up, against a number to the right.
+
+    Args:
+        points: (x, share, its interval), from left to right.
+        under: a second line below each x, such as a count; ours, not from data.
+        joined: whether a line goes through the dots.
+    """
+    wide, tall, left, top = 340, 150, 40, 10
+    on = axis([bound for _, share, bounds in points for bound in (share, *(bounds or ()))])
+    first, last = points[0][0], points[-1][0]
+
+    def x(value: float) -> float:
+        share = (value - first) / (last - first) if last > first else 0.5
+        return round(left + 16 + share * (wide - left - 34), 1)
+
+    def y(share: float) -> float:
+        return round(top + tall * (on.high - min(max(share, on.low), on.high)) / (on.high - on.low), 1)
+
+    drawn = [
+        f'<line class="grid" x1="{left}" x2="{wide}" y1="{y(tick)}" y2="{y(tick)}"/>'
+        f'<text x="{left - 6}" y="{y(tick) + 4}" text-anchor="end">{100 * tick:g}</text>'
+        for tick in on.ticks
+    ]
+    if joined:
+        path = " ".join(f"{x(place)},{y(share)}" for place, share, _ in points)
+        drawn.append(f'<polyline class="line" points="{path}"/>')
+    labelled = -math.inf
+    for number, (place, share, bounds) in enumerate(points):
+        at = x(place)
+        span = ""
+        if bounds is not None:
+            span = f'<line class="span" x1="{at}" x2="{at}" y1="{y(bounds[0])}" y2="{y(bounds[1])}"/>'
+        drawn.append(f'<g class="interval pair">{span}<circle class="dot" cx="{at}" cy="{y(share)}" r="4.5"/></g>')
+        if at - labelled >= _LABEL or (under and len(points) < _MANY):
+            labelled = at
+            drawn.append(f'<text x="{at}" y="{top + tall + 17}" text-anchor="middle">{place:,.0f}</text>')
+            if under:
+                drawn.append(
+                    f'<text class="under" x="{at}" y="{top + tall + 31}" text-anchor="middle">{under[number]}</text>'
+                )
+    height = top + tall + (38 if under else 24)
+    return Markup(f'<svg class="trend" viewBox="0 0 {wide} {height}" aria-hidden="true">{"".join(drawn)}</svg>')
 
 
 def _svg(content: str, height: int, kind: str) -> Markup:

@@ -4,16 +4,26 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cowest.report import words
 from cowest.types import Usage
 
 LAB_TASK = "formulary"
 LAB_NOTE = "Lab: two tiny made-up models; these numbers say nothing about large models."
+LAB_LIMITS = (
+    "The weak model was made to know what the strong one lacks, and the task was invented for them: a large gain here "
+    "is by design, and not one to expect elsewhere.",
+    "The lab's own judge is a program that knows the right answers; a model that judges makes mistakes.",
+    "Calls cost nothing and take the time of this machine, so costs and times say nothing about an endpoint's.",
+    "What the numbers do show: that every stage works, and what each adds under these conditions.",
+)
+"""What the numbers of the lab do not mean."""
 
 PAIR = ("collaborate", "collaborate_sft")
 """Names of the pair, the one that counts first."""
 
 _LABELS = {
     "weak_only": "Weak model alone",
+    "weak_aligned": "Weak model alone, aligned",
     "weak_only_base": "Weak model before training",
     "strong_only": "Strong model alone",
     "strong_only_direct": "Strong model alone, answer only",
@@ -21,30 +31,47 @@ _LABELS = {
     "collaborate_sft": "Together, before alignment",
     "oracle": "Strong model with a perfect draft (ceiling)",
 }
+_ENDINGS = {"_collaborate": "Together, {} feedback", "_weak_only": "Weak model alone, {} feedback"}
+"""Of a bench's rows, which are named by the kind of feedback."""
 
 
-class _Lenient(BaseModel):
+class Lenient(BaseModel):
     """Takes fields it does not know, so that a page can be made of a later version's run."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Metric(_Lenient):
+class Metric(Lenient):
     """A metric with its 95% interval."""
 
     value: float
     ci95: tuple[float, float] | None = None
 
 
-class Latency(_Lenient):
+class Latency(Lenient):
     """Seconds a query takes: the median and the 95th percentile."""
 
     p50: float | None = None
     p95: float | None = None
 
 
-class MethodRow(_Lenient):
-    """One method of results.json; `cost_usd` is of all its examples, None where a price is unknown."""
+class Preparation(Lenient):
+    """What a row took once, before its first query; `cost_usd` is None where a price is unknown."""
+
+    calls: dict[str, int] = Field(default_factory=dict)
+    cost_usd: float | None = None
+
+    @property
+    def in_words(self) -> str:
+        """Money and calls: "$3.14 (5,963 calls)"."""
+        return f"{words.money(self.cost_usd)} ({words.count(sum(self.calls.values()))} calls)"
+
+
+class MethodRow(Lenient):
+    """One method of results.json; `cost_usd` is of all its examples, None where a price is unknown.
+
+    `preparation` is None where it took none or nobody knows.
+    """
 
     round: int | None = None
     metrics: dict[str, Metric] = Field(default_factory=dict)
@@ -54,11 +81,12 @@ class MethodRow(_Lenient):
     latency_s: Latency = Latency()
     num_failed: int = 0
     num_unparsed: int = 0
+    preparation: Preparation | None = None
     help_rate: float | None = None
     harm_rate: float | None = None
 
 
-class Comparison(_Lenient):
+class Comparison(Lenient):
     """How much better `a` is than `b` on the same examples."""
 
     a: str
@@ -90,7 +118,7 @@ class Comparison(_Lenient):
         )
 
 
-class Results(_Lenient):
+class Results(Lenient):
     """results.json."""
 
     task: str = ""
@@ -144,7 +172,7 @@ class Results(_Lenient):
         return row.cost_usd / self.num_examples
 
 
-class NullControl(_Lenient):
+class NullControl(Lenient):
     """How often a second sample of the strong model alone beats the first, beside how often a draft helps to."""
 
     num_examples: int = 0
@@ -153,16 +181,26 @@ class NullControl(_Lenient):
     difference: Metric | None = None
 
 
-class JudgeAgreement(_Lenient):
+class Calibrated(Lenient):
+    """The outputs that one verdict was given to: how many, and their mean metric."""
+
+    verdict: int
+    num_outputs: int
+    value: float
+    ci95: tuple[float, float] | None = None
+
+
+class JudgeAgreement(Lenient):
     """How the judge's scores order outputs, compared with the task's metric and with their lengths."""
 
     metric: str
     num_outputs: int
     concordance: float | None = None
     length_correlation: float | None = None
+    calibration: list[Calibrated] = Field(default_factory=list)
 
 
-class Feedback(_Lenient):
+class Feedback(Lenient):
     """feedback/summary.json."""
 
     kind: str | None = None
@@ -189,7 +227,7 @@ class Feedback(_Lenient):
         return {rule: _saved(value) for rule, value in self.calls_saved.items()}
 
 
-class Training(_Lenient):
+class Training(Lenient):
     """sft/training.json and align/training.json."""
 
     num_rows: int | None = None
@@ -205,7 +243,12 @@ class Training(_Lenient):
 def label(method: str) -> str:
     """What a method is called for people; its own name where it has no other."""
     _, separator, number = method.partition("collaborate_round_")
-    return f"Together, round {number}" if separator else _LABELS.get(method, method)
+    if separator:
+        return f"Together, round {number}"
+    for ending, text in _ENDINGS.items():
+        if method.endswith(ending) and method not in _LABELS:
+            return text.format(method.removesuffix(ending))
+    return _LABELS.get(method, method)
 
 
 def _saved(value: int | dict[str, int]) -> str:

@@ -69,8 +69,12 @@ def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
 
 
 def methods_table(results: Results) -> Table:
-    """One row a method: every metric with its interval, calls, tokens, money, time and failures."""
+    """One row a method: every metric with its interval, calls, tokens, money, time and failures.
+
+    Where any row was prepared, each says what that took once; calls, tokens and cost a query are without it.
+    """
     headings = [*results.metric_names, "calls", "tokens", "cost/query", "p50", "p95", "failed"]
+    headings += ["preparation"] if _tells_preparation(results) else []
     rows = [
         (name, *_method_cells(results, name, row), style)
         for name, row in results.methods.items()
@@ -146,7 +150,12 @@ def _method_cells(results: Results, name: str, row: MethodRow) -> list[str]:
         words.duration(row.latency_s.p50),
         words.duration(row.latency_s.p95),
         words.count(row.num_failed),
+        *([row.preparation.in_words if row.preparation else "–"] if _tells_preparation(results) else []),
     ]
+
+
+def _tells_preparation(results: Results) -> bool:
+    return any(row.preparation is not None for row in results.methods.values())
 
 
 def _share(value: float | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from cowest.report import words
+from cowest.report.harvest import DISAGREES, is_within_noise
 from cowest.report.records import Feedback, Results, Training, label
 
 _NOTABLE = 0.01
@@ -52,6 +53,18 @@ def _of_feedback(number: int, feedback: Feedback) -> Iterator[str]:
     drafts, queries = feedback.num_drafts, feedback.num_examples
     if feedback.num_pairs == 0 and queries:
         yield f"Round {number} gave no pair, so there was nothing to align."
+    if is_within_noise(feedback.null_control):
+        yield (
+            f"Round {number}: drafts do not beat the strong model alone more often than its own second sample does, "
+            "so these pairs cannot be told from chance."
+        )
+    agreement = feedback.judge_agreement
+    if agreement is not None and agreement.concordance is not None and agreement.concordance < DISAGREES:
+        share = words.percent(agreement.concordance)
+        yield (
+            f"Round {number}: the judge disagrees with the metric: of two outputs that {agreement.metric} tells apart, "
+            f"it scores the better one higher in {share}; a coin would in 50%."
+        )
     if drafts and feedback.num_drafts_cut / drafts > _NOTABLE:
         share = words.percent(feedback.num_drafts_cut / drafts)
         yield f"Round {number}: {share} of the drafts were cut at weak.sampling.max_tokens, often before the answer."

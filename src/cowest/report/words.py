@@ -52,6 +52,13 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def short_count(value: int) -> str:
+    """A count where there is little room: "950", "1.2k", "45k"."""
+    if value < 1000:
+        return str(value)
+    return f"{value / 1000:.1f}k" if value < 9_950 else f"{value / 1000:.0f}k"
+
+
 def plural(number: int, thing: str) -> str:
     """ "1 pair", "1,204 pairs", "0 queries"."""
     many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"

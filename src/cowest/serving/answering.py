@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from cowest.collaboration import Collaboration
 from cowest.errors import CowestError
+from cowest.gating import Arm
 from cowest.service import ServeConfig
 from cowest.serving.conversation import Call, Conversation
+from cowest.serving.gate import Gate
 from cowest.serving.metrics import Metrics
 from cowest.serving.upstream import Upstream
 from cowest.serving.wire import Json, UpstreamError, chunks_of, joint_usage, reply_of, usage_json
@@ -36,6 +38,7 @@ class Reply:
         whole: the answer's JSON; None for a stream.
         chunks: the stream; to be closed by whoever takes it.
         draft: the weak model's part in it; None where it was not asked.
+        arm: who answers by the gate's decision; None where there is no gate, or no draft to decide by.
         missing: the model that failed, where the other's answer is given: "weak" or "strong".
         answer_s: seconds from the draft to the whole answer, or to its first chunk.
         text: the answer's text (of its first choice), complete when a stream has ended.
@@ -46,6 +49,7 @@ class Reply:
     whole: Json | None = None
     chunks: AsyncGenerator[Json] | None = None
     draft: Draft | None = None
+    arm: Arm | None = None
     missing: str | None = None
     answer_s: float = 0.0
     text: str = ""
@@ -62,16 +66,24 @@ class Answering:
     Args:
         collaboration: templates, sampling and the weak model.
         weak, strong: the models as they answer a client.
+        gate: decides by the draft who answers; None lets both answer always.
     """
 
     def __init__(
-        self, collaboration: Collaboration, weak: Upstream, strong: Upstream, config: ServeConfig, metrics: Metrics
+        self,
+        collaboration: Collaboration,
+        weak: Upstream,
+        strong: Upstream,
+        config: ServeConfig,
+        metrics: Metrics,
+        gate: Gate | None = None,
     ) -> None:
         self._collaboration = collaboration
         self._weak = weak
         self._strong = strong
         self._config = config
         self._metrics = metrics
+        self._gate = gate
 
     async def answer(self, call: Call, id: str) -> Reply:
         """Answers a call; of a stream, returns when its first chunk has come.
@@ -90,7 +102,10 @@ class Answering:
             messages = conversation.for_strong(pair.solo_request(conversation.query).messages)
         else:
             reply.draft = await self._draft(conversation)
-            messages = self._refine(conversation, reply)
+            messages = self._refine(call, reply)
+            if reply.arm == "draft" and reply.draft.completion is not None:
+                self._give(reply.draft.completion, call, reply)
+                return reply
         started = time.perf_counter()
         try:
             await self._ask(upstream, messages, call, reply)
@@ -118,14 +133,19 @@ class Answering:
         self._metrics.drafts.observe(latency_s)
         return Draft(completion, failure, latency_s)
 
-    def _refine(self, conversation: Conversation, reply: Reply) -> list[Json]:
-        """What the strong model is sent: query and draft, or the query alone where there is no draft."""
-        draft, pair = reply.draft, self._collaboration
+    def _refine(self, call: Call, reply: Reply) -> list[Json]:
+        """What the strong model is sent: query and draft, or the query alone where no draft is to be used."""
+        draft, pair, conversation = reply.draft, self._collaboration, call.conversation
         if draft is None or draft.completion is None:
             reply.missing = "weak"
             self._metrics.degraded.labels("weak", draft.failure if draft else "").inc()
             return conversation.for_strong(pair.solo_request(conversation.query).messages)
         self._take_down("weak", usage_json(draft.completion.usage), reply)
+        if self._gate is not None:
+            reply.arm = self._gate.arm(call, draft.completion)
+            self._metrics.gate.labels(reply.arm).inc()
+        if reply.arm == "strong":
+            return conversation.for_strong(pair.solo_request(conversation.query).messages)
         return conversation.for_strong(pair.refine_request(conversation.query, draft.completion.text).messages)
 
     async def _ask(self, upstream: Upstream, messages: list[Json], call: Call, reply: Reply) -> None:
@@ -145,6 +165,10 @@ class Answering:
     def _fall_back_on(self, draft: Completion, call: Call, reply: Reply, error: UpstreamError) -> None:
         reply.missing = "strong"
         self._metrics.degraded.labels("strong", error.code or "failed").inc()
+        self._give(draft, call, reply)
+
+    def _give(self, draft: Completion, call: Call, reply: Reply) -> None:
+        """Answers with the draft as it is."""
         # Its tokens are counted already, and no other model wrote any.
         whole = reply_of([draft]) | {"usage": None}
         if call.stream:
@@ -192,7 +216,7 @@ class Answering:
 
     def _count(self, usage: Json | None, call: Call, reply: Reply) -> None:
         """Takes down the tokens of the model that answered; the draft's are there already."""
-        if reply.missing != "strong":
+        if reply.missing != "strong" and reply.arm != "draft":
             self._take_down("weak" if call.part == "weak" else "strong", usage, reply)
 
     def _take_down(self, role: str, usage: Json | None, reply: Reply) -> None:

@@ -26,6 +26,7 @@ from cowest.service import ServeConfig
 from cowest.serving.answering import Answering
 from cowest.serving.conversation import Call, Part, parse
 from cowest.serving.exchange import ClientGone, Exchange, error_response, read_body, unless_gone
+from cowest.serving.gate import load_gate
 from cowest.serving.guard import Guard
 from cowest.serving.metrics import Metrics
 from cowest.serving.record import TrafficRecord
@@ -51,7 +52,7 @@ def make_app(
         tracing: where spans go; None does as `serve.trace` says.
 
     Raises:
-        InputError: a model cannot be served as the recipe says.
+        InputError: a model cannot be served as the recipe says, or its gate is not calibrated.
     """
     return _Endpoint(recipe, collaboration, key, tracing or open_tracing(recipe.serve.trace)).app
 
@@ -70,7 +71,10 @@ class _Endpoint:
         weak = WholeText(collaboration.weak, collaboration.weak_sampling, timeout_s=recipe.weak.timeout_s)
         strong = _strong(recipe.strong, collaboration, self._config)
         self._strong = tracing.upstream(strong, recipe.strong, "strong")
-        self._answering = Answering(collaboration, weak, self._strong, self._config, self._metrics)
+        gate = load_gate(recipe, collaboration)
+        if gate is not None and gate.note is not None:
+            _LOG.warning(gate.note)
+        self._answering = Answering(collaboration, weak, self._strong, self._config, self._metrics, gate)
         self._record = _record(recipe)
         self._in_flight = 0
         self._created = int(time.time())

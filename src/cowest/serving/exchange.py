@@ -74,6 +74,8 @@ class Exchange:
         timings = [f"answer;dur={1000 * reply.answer_s:.1f}"]
         if reply.draft is not None:
             timings.insert(0, f"draft;dur={1000 * reply.draft.latency_s:.1f}")
+        if reply.arm:
+            headers["x-cowest-arm"] = reply.arm
         if reply.missing:
             headers["x-cowest-degraded"] = reply.missing
         return headers | {"server-timing": ", ".join(timings)}

@@ -12,6 +12,7 @@ class Metrics:
         requests: by model id and outcome: "ok", "degraded", "refused" (the request's fault, or overload), "failed"
             (a model's fault) or "gone" (the client went away or was too slow).
         degraded: answers without one of the models, by which one and why.
+        gate: decisions of the gate by who answers: "draft", "strong" or "both".
         tokens: by role and kind; those of a stream count where the endpoint told them.
         drafts, first_tokens, answers: seconds until the draft, the first piece of the answer, and its end.
     """
@@ -22,6 +23,7 @@ class Metrics:
         self.degraded = Counter(
             "cowest_degraded", "Answers without one of the two models.", ("missing", "reason"), registry=self.registry
         )
+        self.gate = Counter("cowest_gate", "Decisions of the gate.", ("arm",), registry=self.registry)
         self.tokens = Counter("cowest_tokens", "Tokens of the models.", ("role", "kind"), registry=self.registry)
         self.record_failures = Counter(
             "cowest_record_failures", "Answers that could not be recorded.", registry=self.registry

@@ -202,7 +202,7 @@ class WholeText:
         """Refuses what such a model cannot keep to; what has no influence on the text may be there."""
         self._sampling_of(fields)
         for name, value in fields.items():
-            if name not in _READ | _WITHOUT_INFLUENCE and (name not in _NEUTRAL or value not in _NEUTRAL[name]):
+            if name not in _READ | WITHOUT_INFLUENCE and (name not in NEUTRAL or value not in NEUTRAL[name]):
                 raise APIError(400, f"The model behind this server does not take {name}.", param=name)
 
     async def complete(self, messages: Sequence[Json], fields: Json) -> Json:
@@ -242,9 +242,9 @@ class WholeText:
 
 
 _READ = {"temperature", "top_p", "stop", "n", "stream_options", *_LIMITS}
-_WITHOUT_INFLUENCE = {"user", "seed", "metadata", "store", "safety_identifier", "prompt_cache_key", "service_tier"}
+WITHOUT_INFLUENCE = {"user", "seed", "metadata", "store", "safety_identifier", "prompt_cache_key", "service_tier"}
 """A reply is a function of the request already, so a seed adds nothing."""
-_NEUTRAL: dict[str, list[Any]] = {
+NEUTRAL: dict[str, list[Any]] = {
     "frequency_penalty": [0],
     "presence_penalty": [0],
     "logit_bias": [{}],

@@ -15,6 +15,9 @@ from cowest.judge import Judge
 from cowest.tasks import Task
 from cowest.types import Example, GradedExample, Record, Verdict
 
+_RESAMPLES = 2_000
+"""Up to ten intervals of one summary; their last digits are not read off a plot."""
+
 
 class NullSample(Record):
     """z', a second sample of the strong model alone, and its verdict: a row of null_control.jsonl."""
@@ -94,7 +97,7 @@ def null_control(
 
 
 def judge_agreement(
-    graded: Sequence[GradedExample], examples: Mapping[str, Example], task: Task
+    graded: Sequence[GradedExample], examples: Mapping[str, Example], task: Task, seed: int = 0
 ) -> dict[str, Any] | None:
     """How the judge's scores order outputs, compared with the task's headline metric and with their lengths.
 
@@ -104,8 +107,10 @@ def judge_agreement(
         `metric`; `num_outputs`; `concordance`, the chance that of two outputs which the metric tells apart the judge
         scores the better one higher, ties counting half (for a metric of 0 and 1 it is the ROC AUC; 0.5 is chance);
         `length_correlation`, Spearman's rank correlation of score and number of characters. None for a number that
-        cannot be had because one side never varies.
+        cannot be had because one side never varies. `calibration`: for each score that was given, `verdict`,
+        `num_outputs` and their mean metric, `value`, with `ci95` from a bootstrap over queries.
     """
+    queries: list[str] = []
     scores: list[int] = []
     metrics: list[float] = []
     lengths: list[int] = []
@@ -114,6 +119,7 @@ def judge_agreement(
         judged += [(each.refined if each.refined is not None else each.draft.text, each.verdict) for each in row.drafts]
         for text, verdict in judged:
             if verdict.score is not None:
+                queries.append(row.example_id)
                 scores.append(verdict.score)
                 metrics.append(task.score(examples[row.example_id], answers.parse(text))[task.metric])
                 lengths.append(len(text))
@@ -124,7 +130,22 @@ def judge_agreement(
         "num_outputs": len(scores),
         "concordance": concordance(metrics, scores),
         "length_correlation": _rank_correlation(scores, lengths),
+        "calibration": _calibration(queries, scores, metrics, seed),
     }
+
+
+def _calibration(
+    queries: Sequence[str], scores: Sequence[int], metrics: Sequence[float], seed: int
+) -> list[dict[str, Any]]:
+    found = []
+    for score in sorted(set(scores)):
+        some = [index for index, each in enumerate(scores) if each == score]
+        values, of = [metrics[index] for index in some], [queries[index] for index in some]
+        # Outputs for one query resemble each other, so whole queries are drawn.
+        interval = statistics.two_level_interval([values], resamples=_RESAMPLES, seed=seed, clusters=of)
+        bounds = [interval.low, interval.high]
+        found.append({"verdict": score, "num_outputs": len(some), "value": interval.value, "ci95": bounds})
+    return found
 
 
 def concordance(truth: Sequence[float], scores: Sequence[float]) -> float | None:

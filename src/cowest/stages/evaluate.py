@@ -12,16 +12,17 @@ import numpy as np
 from pydantic import Field
 
 from cowest import classification, runs, statistics, synchronous
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration, counting
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.methods import Method, MethodOptions, Prepared
-from cowest.methods.base import Preparation
+from cowest.methods.base import Preparation, spend
 from cowest.methods.collaborate import Collaborate
 from cowest.methods.strong_only import StrongOnly
 from cowest.models import Openable, open_model
 from cowest.progress import progress_bar
 from cowest.stages._shown import short_fields
+from cowest.stages.preparation import preparation_of
 from cowest.tasks.base import SplitName, Task
 from cowest.types import Example, Prediction, Record, Sampling, Usage
 
@@ -68,6 +69,7 @@ def evaluate(
     out: str | Path | None = None,
     seed: int = 0,
     num_in_flight: int = 64,
+    harvests: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Runs every method on every example, compares them, and writes predictions and results.json to `out`.
 
@@ -79,9 +81,11 @@ def evaluate(
         out: a folder; None writes nothing.
         seed: of the bootstrap.
         num_in_flight: examples worked on at once.
+        harvests: summary.json of feedback by round, so that rows with an aligned model say what that took.
 
     Returns:
-        What results.json holds.
+        What results.json holds. A row's `preparation` is what it took once, apart from its `calls` and `cost_usd`; a
+        row without one took none, or it is not known.
 
     Raises:
         InputError: no task is known, there is nothing to evaluate, or two methods have one name.
@@ -98,11 +102,10 @@ def evaluate(
     if repeated:
         raise InputError(f"Two methods have the same name ({', '.join(repeated)}). Name each row of the results once.")
     predictions: dict[str, list[Prediction]] = {}
-    preparations: dict[str, Preparation] = {}
+    preparations: dict[str, dict[str, Any] | None] = {}
     for method in rows:
-        predictions[method.name], preparation = _predict_all(method, examples, task, num_in_flight)
-        if preparation is not None:
-            preparations[method.name] = preparation
+        predictions[method.name], own = _predict_all(method, examples, task, num_in_flight)
+        preparations[method.name] = preparation_of(method.round, own, harvests or {})
         if out is not None:
             runs.write_jsonl(Path(out) / "predictions" / f"{method.name}.jsonl", predictions[method.name])
     failed = [name for name, each in predictions.items() if _failed_whole(each)]
@@ -114,7 +117,8 @@ def evaluate(
         )
     results = summarise(predictions, {method.name: method.round for method in rows}, task, seed)
     for name, preparation in preparations.items():
-        results["methods"][name]["preparation"] = preparation.model_dump()
+        if preparation is not None:
+            results["methods"][name]["preparation"] = preparation
     results |= {"wall_s": round(time.monotonic() - started, 3)}
     if out is not None:
         runs.write_json(Path(out) / "results.json", results)
@@ -182,10 +186,11 @@ def _predict_all(
     with progress_bar(f"evaluate {method.name}", total=len(examples)) as bar:
 
         async def work(example: Example) -> Prediction:
-            try:
-                row = await method.predict(example)
-            except CompletionError as error:
-                row = _failed(method, example, task, error)
+            with counting() as calls:
+                try:
+                    row = await method.predict(example)
+                except CompletionError as error:
+                    row = _failed(method, example, task, error, calls)
             row = row.model_copy(update={"fields": short_fields(example)})
             bar.advance(1, correct=row.correct)
             return row
@@ -198,13 +203,20 @@ def _predict_all(
         return synchronous.run(all_rows()), preparation
 
 
-def _failed(method: Method, example: Example, task: Task, error: CompletionError) -> Prediction:
+def _failed(
+    method: Method, example: Example, task: Task, error: CompletionError, calls: Calls | None = None
+) -> Prediction:
+    """The row of an example without an answer; `calls` are those that came before the one that failed."""
+    num_calls, usage, cost_usd = spend(calls or [])
     return Prediction(
         id=example.id,
         method=method.name,
         query=example.query,
         reference=example.references,
         gold_label=task.gold_label(example),
+        calls=num_calls,
+        usage=usage,
+        cost_usd=cost_usd,
         error=str(error),
     )
 

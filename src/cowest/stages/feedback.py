@@ -11,18 +11,19 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cowest import preferences, runs, synchronous
-from cowest.annotators import Annotator, RewardModel, load_annotator
+from cowest.annotators import RLAIF, Annotator, RewardModel, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge, ModelJudge
 from cowest.ledger import Ledger
-from cowest.models import Metered, Openable, open_model
+from cowest.models import Metered, ModelConfig, Openable, open_model
 from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
 from cowest.stages._harvest import NullSample, draw_null_control, judge_agreement, null_control, null_sample
 from cowest.stages._shown import short_fields
+from cowest.stages._so_far import SoFar
 from cowest.tasks import Task
 from cowest.types import ComparedExample, Example, GradedExample, PreferencePair, Record, Sampling
 
@@ -45,6 +46,8 @@ class FeedbackConfig(Record):
         queries: how many queries a round, drawn by the recipe's seed and the round's number.
         samples: K, drafts a query.
         max_pairs: keep this many pairs, drawn by the seed; None keeps all.
+        labeller: the model that compares two drafts under kind "rlaif", a whole section like `strong`; None is the
+            strong model, as in the paper. Other kinds make no use of it.
         skip_settled: leave out calls that cannot change any pair.
         null_control: for this many of the queries a second sample of the strong model alone is judged against the
             first: the positive rate that noise alone gives.
@@ -56,6 +59,7 @@ class FeedbackConfig(Record):
     queries: int = Field(default=2000, ge=1)
     samples: int = Field(default=5, ge=1)
     max_pairs: int | None = Field(default=None, ge=1)
+    labeller: ModelConfig | None = None
     skip_settled: bool = True
     null_control: int = Field(default=0, ge=0)
 
@@ -98,6 +102,7 @@ def feedback(
     ledger: Ledger | None = None,
     task: Task | None = None,
     reward: RewardModel | None = None,
+    labeller: Openable | None = None,
     seed: int = 0,
     num_in_flight: int = 64,
     **settings: Any,
@@ -112,6 +117,7 @@ def feedback(
         ledger: where paid calls are kept; `out/ledger.sqlite` by default.
         task: whose metric the judge is compared with; by default the one that the split belongs to, if it is one.
         reward: for a kind that ranks drafts by one, such as "rlwf".
+        labeller: who compares drafts under kind "rlaif"; by default what `config` says, else the strong model.
         seed: draws the pairs kept under `max_pairs`, and seeds models in process.
         num_in_flight: examples worked on at once.
 
@@ -142,6 +148,8 @@ def feedback(
             judge = ModelJudge(open_model(roles["strong"], role="judge", ledger=ledger, seed=seed), prompts)
         if isinstance(judge, ModelJudge) and isinstance(judge.model, Metered):
             roles["judge"] = judge.model
+        if config.kind == RLAIF and (comparing := labeller or config.labeller):
+            roles["labeller"] = open_model(comparing, role="labeller", ledger=ledger, seed=seed)
         collaboration = Collaboration(
             roles["weak"],
             roles["strong"],
@@ -157,11 +165,14 @@ def feedback(
             samples=config.samples,
             skip_settled=config.skip_settled,
             reward=reward,
+            labeller=roles.get("labeller"),
+            labeller_sampling=None if config.labeller is None else config.labeller.sampling,
         )
         num_judged_before = getattr(judge, "num_calls_saved", 0)
         controlled = draw_null_control(examples, config.null_control, seed)
         with progress_bar(f"feedback ({config.kind})", total=len(examples)) as bar:
-            work = _Work(annotator, collaboration, judge, controlled, roles, bar)
+            so_far = SoFar(out)
+            work = _Work(annotator, collaboration, judge, controlled, roles, bar, so_far)
             outcomes = synchronous.run(map_in_flight(work, examples, num_in_flight))
     annotated = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
     graded = [outcome for outcome in annotated if isinstance(outcome, GradedExample)]
@@ -183,14 +194,25 @@ def feedback(
         summary["null_control"] = null_control(graded, nulls, controlled, config.samples, seed)
     task = task or getattr(examples, "task", None)
     if task is not None:
-        summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task)
+        summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task, seed)
+    _write(out, annotated, failures, pairs, nulls if config.null_control else None)
+    so_far.remove()
+    runs.write_json(out / "summary.json", summary | {"wall_s": round(time.monotonic() - started, 3)})
+    return pairs
+
+
+def _write(
+    out: Path,
+    annotated: Sequence[GradedExample | ComparedExample],
+    failures: Sequence[Failure],
+    pairs: Sequence[PreferencePair],
+    nulls: Sequence[NullSample] | None,
+) -> None:
     runs.write_jsonl(out / "graded.jsonl", annotated)
     runs.write_jsonl(out / "failures.jsonl", failures)
     runs.write_jsonl(out / "pairs.jsonl", pairs)
-    if config.null_control:
+    if nulls is not None:
         runs.write_jsonl(out / "null_control.jsonl", nulls)
-    runs.write_json(out / "summary.json", summary | {"wall_s": round(time.monotonic() - started, 3)})
-    return pairs
 
 
 def summarise(
@@ -268,6 +290,7 @@ class _Work:
         controlled: set[str],
         roles: dict[str, Metered],
         bar: ProgressBar,
+        so_far: SoFar,
     ) -> None:
         self.annotator = annotator
         self.collaboration = collaboration
@@ -275,6 +298,7 @@ class _Work:
         self.controlled = controlled
         self.roles = roles
         self.bar = bar
+        self.so_far = so_far
         self.nulls: dict[str, NullSample] = {}
         self.failures: list[Failure] = []
         self.num_graded = 0
@@ -285,6 +309,8 @@ class _Work:
             null = await null_sample(example, outcome, self.collaboration, self.judge)
             if null is not None:
                 self.nulls[example.id] = null
+        if not isinstance(outcome, Failure):
+            self.so_far.add(outcome)
         self._show(outcome)
         self._stop_if_hopeless(outcome)
         return outcome

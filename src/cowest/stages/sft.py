@@ -57,8 +57,8 @@ def sft(
         progress: called after each step with steps done, steps in all, and the step's metrics.
 
     Raises:
-        InputError: the model or a setting is wrong.
-        TrainingError: no row can be trained on, or the loss is not a number.
+        InputError: the model or a setting is wrong, or no row can be trained on.
+        TrainingError: the loss is not a number, or memory or disk ran out.
         InterruptedRun: Ctrl-C; the same call goes on.
     """
     config = config or SFTConfig()

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cowest import runs
+from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from cowest.training.trained import DONE_MARKER
-from cowest.training.weights import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 _OWNER = "fingerprint.json"
 _WHOLE = "whole.json"

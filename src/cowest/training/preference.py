@@ -10,9 +10,8 @@ import torch
 import transformers
 import trl
 
-from cowest.errors import InputError, TrainingError
+from cowest.errors import InputError
 from cowest.training import loading
-from cowest.training import rows as token_rows
 from cowest.training.lora import LoRAConfig
 from cowest.training.progress import Progress
 from cowest.training.quiet import quiet
@@ -20,7 +19,7 @@ from cowest.training.rows import ChatRow, TokenRow
 from cowest.training.session import Job, train
 from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
-from cowest.training.weights import Weights
+from cowest.training.weights import Weights, refuse_other_shape
 
 MAX_DRAFT_TOKENS = 1028
 """Paper appendix B.2: tokens of a draft at most."""
@@ -56,19 +55,30 @@ def train_preference(
 
     Raises:
         InputError: the model or a setting is wrong.
-        TrainingError: no row fits, or training goes wrong.
+        TrainingError: no pair can be trained on, or training goes wrong.
         InterruptedRun: Ctrl-C.
     """
-    if start.adapter is not None and lora is not None:
-        _refuse_other_shape(start.adapter, lora)
+    if lora is not None:
+        refuse_other_shape(start, lora)
     with quiet():
         transformers.set_seed(seed)
         arguments = trl.DPOConfig(
             **trainer_arguments(settings, out / "checkpoints", seed), beta=beta, loss_type=["sigmoid"]
         )
         tokenizer = loading.load_tokenizer(start)
-        job = _job(
-            start, rows, tokenizer, out=out, settings=settings, beta=beta, lora=lora, seed=seed, untrainable=untrainable
+        new_adapter = (lora or LoRAConfig()).model_dump(mode="json") if start.adapter is None else None
+        job = Job.of(
+            "align",
+            start,
+            rows,
+            tokenizer,
+            longest=_limit,
+            out=out,
+            settings=settings,
+            seed=seed,
+            untrainable=untrainable,
+            identity={"start": start.identity(), "beta": beta, "new_adapter": new_adapter},
+            facts={"reference": start.base if start.adapter is None else str(start.adapter), "beta": beta},
         )
 
         def make_trainer() -> trl.DPOTrainer:
@@ -81,7 +91,7 @@ def train_preference(
                     **_policy(model, start, lora),
                 )
             except ValueError as error:
-                raise TrainingError(
+                raise InputError(
                     f"DPO from {job.facts['reference']!r} cannot start: {error} Check the lora and align sections."
                 ) from error
 
@@ -96,47 +106,6 @@ def _policy(model: Any, start: Weights, lora: LoRAConfig | None) -> dict[str, An
     # With neither `ref_model` nor `peft_config` TRL copies the adapter to a frozen one, "ref". Anything else makes the
     # base the reference, without a word.
     return {"model": peft.PeftModel.from_pretrained(model, str(start.adapter), is_trainable=True)}
-
-
-def _refuse_other_shape(adapter: Path, lora: LoRAConfig) -> None:
-    config = peft.PeftConfig.from_pretrained(str(adapter))
-    if (config.r, config.lora_alpha) != (lora.r, lora.alpha):
-        raise InputError(
-            f"Alignment goes on with the adapter {str(adapter)!r}, which has r={config.r} and "
-            f"alpha={config.lora_alpha}, but lora says r={lora.r} and alpha={lora.alpha}. Give the adapter's values, "
-            "or train SFT again with these."
-        )
-
-
-def _job(
-    start: Weights,
-    rows: Sequence[ChatRow],
-    tokenizer: Any,
-    *,
-    out: Path,
-    settings: TrainingSettings,
-    beta: float,
-    lora: LoRAConfig | None,
-    seed: int,
-    untrainable: list[dict[str, str]],
-) -> Job:
-    tokenized = token_rows.tokenize(rows, tokenizer, loading.end_ids(start, tokenizer))
-    limit = settings.max_length or _limit(tokenized, loading.context_length(loading.load_config(start), tokenizer))
-    fitting, overlong = token_rows.split_by_length(tokenized, limit)
-    new_adapter = (lora or LoRAConfig()).model_dump(mode="json") if start.adapter is None else None
-    return Job(
-        stage="align",
-        out=out,
-        base=start.base,
-        settings=settings,
-        seed=seed,
-        rows=fitting,
-        overlong=overlong,
-        untrainable=untrainable,
-        limit=limit,
-        identity={"start": start.identity(), "beta": beta, "new_adapter": new_adapter},
-        facts={"reference": start.base if start.adapter is None else str(start.adapter), "beta": beta},
-    )
 
 
 def _limit(rows: Sequence[TokenRow], context: int | None) -> int | None:

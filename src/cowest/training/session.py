@@ -4,21 +4,24 @@ import gc
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from cowest import runs
-from cowest.errors import InterruptedRun, TrainingError
+from cowest.errors import CowestError, InputError, InterruptedRun, TrainingError
+from cowest.training import loading
+from cowest.training import rows as token_rows
 from cowest.training.callbacks import StepRecorder, steps_of
 from cowest.training.checkpoints import Checkpoints
 from cowest.training.progress import Progress
-from cowest.training.rows import TokenRow, content_hash
+from cowest.training.rows import ChatRow, TokenRow
 from cowest.training.settings import TrainingSettings, checkpoint_interval, num_steps
 from cowest.training.trained import TrainedModel
+from cowest.training.weights import Weights
 
 _PACKAGES = ("torch", "transformers", "trl", "peft")
 
@@ -48,13 +51,37 @@ class Job:
     identity: dict[str, Any]
     facts: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls,
+        stage: str,
+        start: Weights,
+        rows: Sequence[ChatRow],
+        tokenizer: Any,
+        *,
+        longest: Callable[[Sequence[TokenRow], int | None], int | None] = lambda rows, context: context,
+        **rest: Any,
+    ) -> Self:
+        """A job of rows in words.
+
+        Args:
+            longest: the limit that the rows and the context suggest, where the settings have none.
+            rest: further fields, as they are.
+        """
+        settings: TrainingSettings = rest["settings"]
+        tokenized = token_rows.tokenize(rows, tokenizer, loading.end_ids(start, tokenizer))
+        context = None if settings.max_length else loading.context_length(loading.load_config(start), tokenizer)
+        limit = settings.max_length or longest(tokenized, context)
+        fitting, overlong = token_rows.split_by_length(tokenized, limit)
+        return cls(stage=stage, base=start.base, rows=fitting, overlong=overlong, limit=limit, **rest)
+
     def fingerprint(self) -> str:
         """Changes with whatever the result depends on."""
         parts = {
             "stage": self.stage,
             "settings": self.settings.model_dump(exclude={"save_every"}),
             "seed": self.seed,
-            "rows": content_hash(self.rows),
+            "rows": token_rows.content_hash(self.rows),
             **self.identity,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -74,7 +101,8 @@ def train(
         make_trainer: called only if there is something to train.
 
     Raises:
-        TrainingError: the loss is not a number, or memory or disk ran out.
+        InputError: no row of SFT can be trained on.
+        TrainingError: no pair can be trained on, the loss is not a number, or memory or disk ran out.
         InterruptedRun: Ctrl-C; the same call goes on.
     """
     state = arguments.distributed_state
@@ -103,11 +131,13 @@ def train(
     return job.model(metrics)
 
 
-def _no_rows(job: Job, write: bool) -> TrainingError:
+def _no_rows(job: Job, write: bool) -> CowestError:
     if write:
         list_left_out(job)
     given = len(job.overlong) + len(job.untrainable)
-    return TrainingError(
+    # The rows of SFT are the user's; pairs are what the models made of them.
+    kind = InputError if job.stage == "sft" else TrainingError
+    return kind(
         f"There is nothing to train {job.stage} on: of {given} rows {len(job.overlong)} are longer than {job.limit} "
         f"tokens and {len(job.untrainable)} hold no target"
         + (f" (listed in {str(job.out)!r}). " if given else ". ")

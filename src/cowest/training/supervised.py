@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import datasets
 import torch
 import transformers
 import trl
 
-from cowest.errors import TrainingError
+from cowest.errors import InputError
 from cowest.training import loading
-from cowest.training import rows as token_rows
 from cowest.training.lora import LoRAConfig
 from cowest.training.progress import Progress
 from cowest.training.quiet import quiet
@@ -39,8 +37,8 @@ def train_supervised(
         untrainable: rows left out before, for the record.
 
     Raises:
-        InputError: the model or a setting is wrong.
-        TrainingError: no row fits, or training goes wrong.
+        InputError: the model or a setting is wrong, or no row can be trained on.
+        TrainingError: training goes wrong.
         InterruptedRun: Ctrl-C.
     """
     with quiet():
@@ -51,15 +49,18 @@ def train_supervised(
             dataset_kwargs={"skip_prepare_dataset": True},
         )
         tokenizer = loading.load_tokenizer(weights)
-        job = _job(
+        shape = lora.model_dump(mode="json")
+        job = Job.of(
+            "sft",
             weights,
             rows,
             tokenizer,
             out=out,
             settings=settings,
-            lora=lora,
             seed=seed,
             untrainable=untrainable,
+            identity={"base": weights.identity(), "lora": shape},
+            facts={"lora": shape},
         )
 
         def make_trainer() -> trl.SFTTrainer:
@@ -73,40 +74,11 @@ def train_supervised(
                     peft_config=lora.to_peft(weights.path),
                 )
             except ValueError as error:
-                raise TrainingError(
+                raise InputError(
                     f"SFT of {weights.base!r} cannot start: {error} Check lora.target_modules and the sft section."
                 ) from error
 
         return train(job, arguments, make_trainer, progress)
-
-
-def _job(
-    weights: Weights,
-    rows: Sequence[ChatRow],
-    tokenizer: Any,
-    *,
-    out: Path,
-    settings: TrainingSettings,
-    lora: LoRAConfig,
-    seed: int,
-    untrainable: list[dict[str, str]],
-) -> Job:
-    limit = settings.max_length or loading.context_length(loading.load_config(weights), tokenizer)
-    tokenized = token_rows.tokenize(rows, tokenizer, loading.end_ids(weights, tokenizer))
-    fitting, overlong = token_rows.split_by_length(tokenized, limit)
-    return Job(
-        stage="sft",
-        out=out,
-        base=weights.base,
-        settings=settings,
-        seed=seed,
-        rows=fitting,
-        overlong=overlong,
-        untrainable=untrainable,
-        limit=limit,
-        identity={"base": weights.identity(), "lora": lora.model_dump(mode="json")},
-        facts={"lora": lora.model_dump(mode="json")},
-    )
 
 
 def _columns(row: TokenRow) -> dict[str, list[int]]:

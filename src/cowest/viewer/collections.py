@@ -10,7 +10,7 @@ from cowest import runs
 from cowest.report.records import PAIR
 
 ALONE = "strong_only"
-FLAGS = ("helped", "harmed", "all_negative", "unscored", "failed", "paired", "skipped")
+FLAGS = ("helped", "harmed", "all_negative", "unscored", "failed", "paired", "skipped", "controlled")
 """What an example can be filtered by, besides its fields."""
 
 _EXCERPT = 160
@@ -52,6 +52,7 @@ class Collection:
         sources: files by name; the first says the order of the examples.
         id_field: the name of an example's id in those files.
         summarise: an item from the rows of one example.
+        growing: whether the first file is one that a stage still writes to; its last line may be half written.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Collection:
     sources: dict[str, Path]
     id_field: str
     summarise: Callable[[Rows], Item]
+    growing: bool = False
 
     @property
     def version(self) -> tuple[tuple[str, int, int], ...]:
@@ -82,10 +84,16 @@ def find(folder: Path) -> Iterator[Collection]:
         yield Collection("evaluation", "Evaluation", order, "id", evaluation_item)
     numbers = [int(match[1]) for each in run.path.iterdir() if (match := re.fullmatch(r"round-([0-9]+)", each.name))]
     for number in sorted(numbers, reverse=True):
-        files = {name: run.feedback(number) / f"{name}.jsonl" for name in ("graded", "pairs", "failures")}
+        names = ("graded", "pairs", "failures", "null_control")
+        files = {name: run.feedback(number) / f"{name}.jsonl" for name in names}
+        so_far = run.feedback(number) / runs.GRADED_SO_FAR
+        growing = not files["graded"].is_file() and so_far.is_file()
+        if growing:
+            files = {"graded": so_far}
         files = {name: path for name, path in files.items() if path.is_file()}
         if files:
-            yield Collection(f"round-{number}", f"Feedback, round {number}", files, "example_id", feedback_item)
+            title = f"Feedback, round {number}"
+            yield Collection(f"round-{number}", title, files, "example_id", feedback_item, growing)
 
 
 def pair_of(methods: list[str]) -> str | None:
@@ -131,19 +139,24 @@ def feedback_item(rows: Rows) -> Item:
     drafts = [draft for draft in graded.get("drafts") or () if isinstance(draft, dict)]
     gains = [draft["gain"] for draft in drafts if draft.get("gain") is not None]
     best = max(gains, default=None)
-    verdicts = [graded.get("solo_verdict"), *(draft.get("verdict") for draft in drafts)] if graded else []
+    judged = [row for row in (graded, *drafts) if "solo_verdict" in row or "verdict" in row]
+    verdicts = [row.get("solo_verdict") or row.get("verdict") or {} for row in judged]
+    compared = graded.get("comparisons") or ()
     found = {
         "helped": best is not None and best > 0,
         "harmed": bool(gains) and min(gains) < 0,
         "all_negative": best is not None and best <= 0,
-        "unscored": any((verdict or {}).get("score") is None for verdict in verdicts),
+        "unscored": any(verdict.get("score") is None for verdict in verdicts)
+        or any(each.get("preference") is None for each in compared),
         "failed": bool(failures),
         "paired": bool(rows.get("pairs")),
         "skipped": bool(graded.get("skipped")),
+        "controlled": bool(rows.get("null_control")),
     }
     texts = [graded.get("query"), graded.get("solo"), *as_texts(graded.get("reference")), *failures]
     for draft in drafts:
-        texts += [(draft.get("draft") or {}).get("text"), draft.get("refined")]
+        texts += [draft_of(draft).get("text"), draft.get("refined")]
+    texts += [row.get("text") for row in rows.get("null_control", ())]
     return Item(
         excerpt=_excerpt(graded.get("query") or next(iter(failures), "")),
         score=best,
@@ -153,6 +166,12 @@ def feedback_item(rows: Rows) -> Item:
         facets=_facets({**_fields(graded), **({"skipped": graded["skipped"]} if graded.get("skipped") else {})}),
         text="\n".join(text for text in map(_text, texts) if text),
     )
+
+
+def draft_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The draft itself: graded drafts hold it beside their verdict, compared ones are nothing else."""
+    draft = row.get("draft", row)
+    return draft if isinstance(draft, dict) else {}
 
 
 def as_texts(value: Any) -> list[str]:

@@ -3,18 +3,22 @@
 import contextlib
 import json
 import sqlite3
-import unicodedata
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from cowest.viewer.collections import FLAGS, Collection, Item, Rows
+from cowest.viewer.query import TOKENIZE, Wanted, make_query, match_of
 
 _CHUNK = 500
 """Examples that become visible together while the index is made."""
 
 _MAX_FACET_VALUES = 200
+
+COUNTED = 1000
+"""A search counts so many examples beyond the page that is shown; what is more is said to be more."""
 
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
@@ -33,44 +37,27 @@ CREATE INDEX places_id ON places (id);
 CREATE INDEX facets_value ON facets (name, value, ord);
 {"".join(f"CREATE INDEX items_{flag} ON items (gain DESC, ord) WHERE {flag};" for flag in FLAGS)}
 CREATE VIRTUAL TABLE search USING fts5 (
-    text, content='', detail=none, tokenize="unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
+    text, content='', detail=none, {TOKENIZE}
 );
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab(search, row);
+CREATE TABLE terms (term TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-
-_DIFFERENCE = "items.score - other.score"
-SORTS = {
-    "order": "items.ord",
-    "gain": "items.gain DESC, items.ord",
-    "-gain": "items.gain IS NULL, items.gain, items.ord",
-    "difference": f"{_DIFFERENCE} DESC, items.ord",
-    "-difference": f"{_DIFFERENCE} IS NULL, {_DIFFERENCE}, items.ord",
-}
-"""What a list can be sorted by; a minus puts the smallest first, and what has no value stands last."""
-
-COMPARED = {
-    "above": "items.score > other.score",
-    "below": "items.score < other.score",
-    "differs": "items.answer IS NOT other.answer OR items.score IS NOT other.score",
-    "missing": "other.id IS NULL",
-}
-"""Filters that need a second run: better here, better there, not the same, not there at all."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which examples, in which order.
+class Page:
+    """Some examples of a list.
 
     Attributes:
-        filter: one of FLAGS, one of COMPARED where there is another index, or "" for all.
-        facets: field names with the value each must have.
-        words: every word must occur; the last one may be unfinished.
-        sort: one of SORTS.
+        total: how many there are in all, or at least.
+        is_more: whether there are more than `total`, which a search does not count to the end.
+        is_whole_word: whether so many words begin as the last one of the search that it was searched as it stands.
     """
 
-    filter: str = ""
-    facets: tuple[tuple[str, str], ...] = ()
-    words: str = ""
-    sort: str = "order"
+    items: list[dict[str, Any]]
+    total: int
+    is_more: bool = False
+    is_whole_word: bool = False
 
 
 class Index:
@@ -87,6 +74,7 @@ class Index:
         self.version = collection.version
         self.is_complete = False
         self.share_done = 0.0
+        self.made_at = self.took_s = 0.0
         self.about: dict[str, Any] | None = None
         self.problem: str | None = None
         with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -98,6 +86,7 @@ class Index:
         Args:
             is_wanted: asked now and then; the work ends where the answer is no.
         """
+        started = time.monotonic()
         primary, *others = self.collection.sources
         total = sum(size for _, size, _ in self.version) or 1
         read = 0
@@ -122,23 +111,28 @@ class Index:
                         if not is_wanted():
                             return
                         connection.execute("BEGIN")
+                connection.execute("INSERT OR IGNORE INTO terms SELECT term FROM vocabulary")
                 connection.execute("COMMIT")
+        self.made_at = time.monotonic()
+        self.took_s = self.made_at - started
         self.share_done, self.is_complete = 1.0, True
 
-    def page(
-        self, wanted: Wanted, offset: int, limit: int, other: Path | None = None
-    ) -> tuple[list[dict[str, Any]], int]:
+    def page(self, wanted: Wanted, offset: int, limit: int, other: Path | None = None) -> "Page":
         """Some examples of a list, and how many there are in all."""
-        query, values = _where(wanted, other)
-        order = SORTS[wanted.sort if other or "difference" not in wanted.sort else "order"]
         columns = f"items.id, items.excerpt, items.score, items.gain, items.answer, {_flag_columns()}"
         columns += ", other.score AS other_score, other.answer AS other_answer" if other else ""
         with self._open(other) as connection:
+            match, is_whole_word = match_of(connection, wanted.words, self.is_complete)
+            query = make_query(wanted, match, other is not None)
             found = connection.execute(
-                f"SELECT {columns} {query} ORDER BY {order} LIMIT ? OFFSET ?", (*values, limit, offset)
+                f"SELECT {columns} FROM {query.with_items} {query.where} ORDER BY {query.order} LIMIT ? OFFSET ?",
+                (*query.values, limit, offset),
             ).fetchall()
-            total = connection.execute(f"SELECT COUNT(*) {query}", values).fetchone()[0]
-        return [_document(dict(row)) for row in found], total
+            most = offset + limit + COUNTED if match else -1
+            counted = f"SELECT COUNT(*) FROM (SELECT 1 FROM {query.tables} {query.where} LIMIT ?)"
+            total = connection.execute(counted, (*query.values, most if most < 0 else most + 1)).fetchone()[0]
+        return Page([_document(dict(row)) for row in found], min(total, most) if match else total,
+                    is_more=bool(match) and total > most, is_whole_word=is_whole_word)  # fmt: skip
 
     def counts(self) -> dict[str, int]:
         """How many examples there are under "", and how many each flag holds for."""
@@ -206,6 +200,8 @@ class Index:
         with file:
             for number, line in enumerate(file, 1):
                 row = _json_object(line)
+                if row is None and self.collection.growing and not line.endswith(b"\n"):
+                    return  # the rest of this line is being written
                 if row is None or row.get(self.collection.id_field) is None:
                     connection.execute("INSERT INTO broken VALUES (?, ?)", (source, number))
                 else:
@@ -247,30 +243,6 @@ def _insert(connection: sqlite3.Connection, number: int, identifier: str, item: 
 def _clean(text: str | None) -> str | None:
     # A model's text can hold half a surrogate pair, which SQLite refuses.
     return None if text is None else text.encode("utf-8", "replace").decode()
-
-
-def _where(wanted: Wanted, other: Path | None) -> tuple[str, tuple[str, ...]]:
-    joined = " LEFT JOIN there.items AS other ON other.id = items.id" if other else ""
-    conditions: list[str] = []
-    values: list[str] = []
-    if wanted.filter in FLAGS:
-        conditions.append(f"items.{wanted.filter}")
-    elif wanted.filter in COMPARED and other:
-        conditions.append(f"({COMPARED[wanted.filter]})")
-    for name, value in wanted.facets:
-        conditions.append("items.ord IN (SELECT ord FROM facets WHERE name = ? AND value = ?)")
-        values += [name, value]
-    if terms := words(wanted.words):
-        conditions.append("items.ord IN (SELECT rowid FROM search WHERE search MATCH ?)")
-        values.append(" AND ".join(f'"{term}"' for term in terms) + "*")
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"FROM items{joined}{where}", tuple(values)
-
-
-def words(text: str) -> list[str]:
-    """The words of a search as the index parts texts: runs of letters, digits and their marks."""
-    kept = (character if unicodedata.category(character)[0] in "LNM" else " " for character in text)
-    return "".join(kept).split()
 
 
 def _flag_columns() -> str:

@@ -3,22 +3,25 @@
 import sqlite3
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from cowest import runs
-from cowest.errors import CowestError, InputError
-from cowest.plugins import nearest
+from cowest.errors import CowestError
 from cowest.report.headline import headline, verdict
 from cowest.report.records import Results, label
 from cowest.viewer import collections
 from cowest.viewer.collections import Rows, as_texts
-from cowest.viewer.index import Index, Wanted
+from cowest.viewer.index import Index
 from cowest.viewer.live import Live
+from cowest.viewer.query import Wanted
 
 LOOK_EVERY_S = 2.0
+REST = 4.0
+"""After a file that still grows was indexed, this many times what it took passes before it is indexed again."""
 MAX_PAGE = 200
 
 
@@ -28,6 +31,7 @@ class _Run:
         self.path = path
         self.live = Live(path)
         self.indexes: dict[str, Index] = {}
+        self.retired: dict[str, Index] = {}
 
 
 class Library:
@@ -46,7 +50,7 @@ class Library:
     def __init__(self, folders: list[Path]) -> None:
         self._runs: dict[str, _Run] = {}
         for folder in folders:
-            path = _checked(folder)
+            path = runs.begun(folder).path.resolve()
             base, number = path.name or "run", 2
             name = base
             while name in self._runs:
@@ -100,8 +104,15 @@ class Library:
         """
         index = self._runs[run].indexes[collection]
         there = self._runs[other].indexes.get(collection) if other is not None else None
-        rows, total = index.page(wanted, max(0, offset), min(max(1, limit), MAX_PAGE), there.path if there else None)
-        return {"total": total, "offset": offset, "items": rows, "compared": there is not None}
+        page = index.page(wanted, max(0, offset), min(max(1, limit), MAX_PAGE), there.path if there else None)
+        return {
+            "total": page.total,
+            "more": page.is_more,
+            "whole_word": page.is_whole_word,
+            "offset": offset,
+            "items": page.items,
+            "compared": there is not None,
+        }
 
     def item(self, run: str, collection: str, identifier: str) -> dict[str, Any] | None:
         """Everything about one example; None where the run has no such example.
@@ -147,6 +158,8 @@ class Library:
             before = run.indexes.get(name)
             if before is not None and before.version == collection.version:
                 continue
+            if before is not None and collection.growing and time.monotonic() < before.made_at + REST * before.took_s:
+                continue
             index = Index(self._new_file(), collection)
             if before is None:
                 run.indexes[name] = index  # there is nothing better to show meanwhile
@@ -157,24 +170,20 @@ class Library:
             except sqlite3.Error as error:
                 index.problem = f"{error}; the temporary folder (TMPDIR) may be full"
             run.indexes[name] = index
+            if before is not None:
+                self._retire(run, name, before)
+
+    def _retire(self, run: _Run, name: str, index: Index) -> None:
+        """Takes away the index before this one; this one may be about to be opened by a request."""
+        gone = run.retired.get(name)
+        run.retired[name] = index
+        if gone is not None:
+            for ending in ("", "-wal", "-shm"):
+                gone.path.with_name(gone.path.name + ending).unlink(missing_ok=True)
 
     def _new_file(self) -> Path:
         self._number += 1
         return Path(self._scratch.name).resolve() / f"{self._number}.sqlite"
-
-
-def _checked(folder: Path) -> Path:
-    path = folder.expanduser().resolve()
-    if not path.is_dir():
-        siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError(
-            f"There is no run folder {str(folder)!r}.{nearest(path.name, siblings)} "
-            "Name the folder that a recipe calls `run`."
-        )
-    signs = ("recipe.yaml", "ledger.sqlite", "sft", "round-1", "evaluate", "feedback")
-    if not any((path / sign).exists() for sign in signs):
-        raise InputError(f"{str(folder)!r} is no run's folder: it has none of {', '.join(signs)}. Name a run's folder.")
-    return path
 
 
 def _results(folder: Path) -> Results | None:
@@ -206,6 +215,7 @@ def _count(index: Index) -> dict[str, Any]:
         "title": index.collection.title,
         "counts": index.counts(),
         "facets": index.facets(),
+        "growing": index.collection.growing,
         "complete": index.is_complete or index.problem is not None,
         "problem": index.problem,
         "share_done": round(index.share_done, 3),
@@ -237,10 +247,14 @@ def _graded(rows: Rows) -> dict[str, Any]:
     for number, pair in enumerate(rows.get("pairs", ()), 1):
         chosen.setdefault(pair.get("chosen_sample_index"), []).append(number)
         rejected.setdefault(pair.get("rejected_sample_index"), []).append(number)
+    rewards = [*(graded.get("rewards") or ())]
+    drafts = [(collections.draft_of(each), each) for each in graded.get("drafts") or ()]
     return {
         "query": graded.get("query"),
         "reference": as_texts(graded.get("reference")),
         "fields": graded.get("fields") or {},
+        "null": next(iter(rows.get("null_control", ())), None),
+        "comparisons": graded.get("comparisons") or [],
         "solo": graded.get("solo"),
         "solo_verdict": graded.get("solo_verdict"),
         "skipped": graded.get("skipped"),
@@ -248,15 +262,16 @@ def _graded(rows: Rows) -> dict[str, Any]:
         "num_pairs": len(rows.get("pairs", ())),
         "drafts": [
             {
-                "index": (each.get("draft") or {}).get("sample_index"),
-                "text": (each.get("draft") or {}).get("text"),
-                "finish_reason": (each.get("draft") or {}).get("finish_reason"),
+                "index": draft.get("sample_index"),
+                "text": draft.get("text"),
+                "finish_reason": draft.get("finish_reason"),
                 "refined": each.get("refined"),
                 "verdict": each.get("verdict"),
                 "gain": each.get("gain"),
-                "chosen_in": chosen.get((each.get("draft") or {}).get("sample_index"), []),
-                "rejected_in": rejected.get((each.get("draft") or {}).get("sample_index"), []),
+                "reward": rewards[place] if place < len(rewards) else None,
+                "chosen_in": chosen.get(draft.get("sample_index"), []),
+                "rejected_in": rejected.get(draft.get("sample_index"), []),
             }
-            for each in graded.get("drafts") or ()
+            for place, (draft, each) in enumerate(drafts)
         ],
     }

@@ -1,6 +1,7 @@
 """The viewer's HTTP server: one page, its script and style, and JSON; loopback only, and it answers GET only."""
 
 import json
+import math
 import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from cowest.errors import InputError
 from cowest.viewer.collections import FLAGS
-from cowest.viewer.index import COMPARED, SORTS, Wanted
 from cowest.viewer.library import Library
+from cowest.viewer.query import COMPARED, SORTS, Wanted
 
 _STATIC = Path(__file__).parent / "static"
 _FILES = {
@@ -105,6 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
                 facets=facets,
                 words=question.get("q", ""),
                 sort=_one_of(question.get("sort") or "order", tuple(SORTS)),
+                gain_from=_number(question.get("from")),
+                gain_to=_number(question.get("to")),
             )
             return self.runs.items(
                 question["run"],
@@ -150,3 +153,10 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ValueError(f"{value!r} is none of {', '.join(each or repr(each) for each in allowed)}.")
     return value
+
+
+def _number(value: str | None) -> float | None:
+    number = float(value) if value else None
+    if number is not None and not math.isfinite(number):
+        raise ValueError(f"{value!r} is no finite number.")
+    return number

@@ -124,7 +124,7 @@ def test_tokens_of_the_cache_are_part_of_the_prompt_at_their_own_price(endpoint:
     ("body", "says"),
     [
         (reply("no", stop_reason="refusal"), "refusal"),
-        (reply("half a", stop_reason=None), "without a stop reason"),
+        (reply("half a", stop_reason=None), "without a finish reason"),
         (reply("half a", stop_reason="tool_use"), "tool_use"),
         (reply(), "empty reply"),
         (reply(" \n"), "empty reply"),
@@ -133,7 +133,7 @@ def test_tokens_of_the_cache_are_part_of_the_prompt_at_their_own_price(endpoint:
 )
 def test_what_is_no_reply(endpoint: Endpoint, ask: Ask, body: Any, says: str) -> None:
     error = failure(endpoint, ask(), 200, body)
-    assert type(error) is CompletionError
+    assert type(error) is (BrokenReplyError if body["stop_reason"] is None else CompletionError)
     assert says in str(error)
 
 

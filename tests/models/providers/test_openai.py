@@ -246,6 +246,19 @@ class TestSettings:
         monkeypatch.delenv("OPENAI_API_KEY")
         assert complete(load(endpoint.url), ask()).text == "hello"
 
+    def test_a_named_key_that_is_not_set_is_said_once(
+        self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        load(endpoint.url, api_key_env=None)
+        monkeypatch.setenv("MY_KEY", "sk-set")
+        load(endpoint.url, api_key_env="MY_KEY")
+        assert caplog.messages == []
+        monkeypatch.delenv("MY_KEY")
+        for _ in range(2):
+            load(endpoint.url, api_key_env="MY_KEY")
+        (warning,) = caplog.messages
+        assert "api_key_env names MY_KEY, which is not set" in warning
+
     def test_key_the_recipe_does_not_name_is_not_sent_to_a_server_on_this_machine(
         self, endpoint: Endpoint, ask: Ask
     ) -> None:

@@ -1,9 +1,11 @@
 """What the providers behind HTTP share: address, key, one client for each event loop, and the call itself."""
 
 import asyncio
+import functools
 import importlib
 import ipaddress
 import json
+import logging
 import os
 import time
 from abc import ABC, abstractmethod
@@ -124,6 +126,23 @@ class RemoteModel(ABC, Generic[Client]):
     def _where(self) -> str:
         return f"{self._config.model_name} at {self._base_url}"
 
+    def _finished(self, text: str, reason: str | None, reasons: Mapping[str, str], **numbers: Any) -> Completion:
+        """A completion of what the endpoint wrote, if it can be used.
+
+        Args:
+            reason: why the endpoint says that it stopped.
+            reasons: those of a usable reply, with our names for them.
+            numbers: usage, latency and cost.
+        """
+        if reason is None:
+            raise BrokenReplyError(f"{self._where} sent a reply without a finish reason: it may be cut off.")
+        if reason not in reasons:
+            raise CompletionError(f"{self._where} gave no reply to use (finish reason {reason}).")
+        if not text.strip():
+            advice = "; a model that thinks needs a higher sampling.max_tokens" if reasons[reason] == "length" else ""
+            raise CompletionError(f"{self._where} sent an empty reply (finish reason {reason}){advice}.")
+        return Completion(text=text, finish_reason=reasons[reason], **numbers)
+
     @abstractmethod
     def _open(self) -> AsyncGenerator[Client]:
         """Yields a client and closes it: a loop that ends closes the generators begun in it."""
@@ -185,6 +204,8 @@ class _Connection(Generic[Client]):
 def find_key(config: ModelConfig, default_env: str) -> str:
     """The key from the environment; `NO_KEY` where a server on this machine needs none.
 
+    Where a recipe names a variable that is not set, such a server is called without a key, and a warning says so.
+
     Raises:
         InputError: it is not there.
     """
@@ -199,7 +220,17 @@ def find_key(config: ModelConfig, default_env: str) -> str:
             f"{config.model!r} needs a key, and the environment variable {variable} is not set. "
             f"Set it (export {variable}=...), or name another variable in api_key_env."
         )
+    if not key:
+        _warn_once(
+            f"{config.model!r} at {config.base_url} is called without a key: api_key_env names {variable}, which is "
+            f"not set. Set it (export {variable}=...), or write `api_key_env: null` if this server needs none."
+        )
     return key or NO_KEY
+
+
+@functools.cache  # a run opens its models many times
+def _warn_once(warning: str) -> None:
+    logging.getLogger(__name__).warning(warning)
 
 
 def _is_address(url: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Self
 
-from cowest.errors import CompletionError, CowestError, EndpointError, InputError
+from cowest.errors import CowestError, EndpointError, InputError
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _openai_failures as failures
 from cowest.models.providers._remote import RemoteModel, needs_package
@@ -94,17 +94,10 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
             said = failures.clean(repr(reply)[:200], self._key)
             raise EndpointError(f"{self._where} did not answer like Anthropic's endpoint; it sent {said}.")
         text = "".join(block.text for block in blocks if block.type == "text")
-        reason = reply.stop_reason
-        if reason is None:
-            raise CompletionError(f"{self._where} sent a reply without a stop reason: it may be cut off.")
-        if reason not in _FINISHED:
-            raise CompletionError(f"{self._where} gave no reply to use (stop reason {reason!r}).")
-        if not text.strip():
-            advice = "; a model that thinks needs a higher sampling.max_tokens" if reason == "max_tokens" else ""
-            raise CompletionError(f"{self._where} sent an empty reply (stop reason {reason!r}){advice}.")
-        return Completion(
-            text=text,
-            finish_reason=_FINISHED[reason],
+        return self._finished(
+            text,
+            reply.stop_reason,
+            _FINISHED,
             usage=_usage(reply.usage),
             latency_s=latency_s,
             cost_usd=self._cost_usd(reply.usage),

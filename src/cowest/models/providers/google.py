@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Self
 
-from cowest.errors import BrokenReplyError, CompletionError, CowestError, EndpointError, InputError
+from cowest.errors import CompletionError, CowestError, EndpointError, InputError
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _openai_failures as failures
 from cowest.models.providers._remote import RemoteModel, needs_package
@@ -98,19 +98,11 @@ class GoogleModel(RemoteModel["AsyncClient"]):
             said = failures.clean(repr(reply)[:200], self._key)
             raise EndpointError(f"{self._where} did not answer like Google's endpoint; it sent {said}.")
         candidate = reply.candidates[0]
-        if candidate.finish_reason is None:
-            raise BrokenReplyError(f"{self._where} sent a reply without a finish reason: it may be cut off.")
-        reason = _name(candidate.finish_reason)
-        if reason not in _FINISHED:
-            raise CompletionError(f"{self._where} gave no reply to use (finish reason {reason}).")
         parts = (candidate.content.parts if candidate.content else None) or []
-        text = "".join(part.text for part in parts if part.text and not part.thought)
-        if not text.strip():
-            advice = "; a model that thinks needs a higher sampling.max_tokens" if reason == "MAX_TOKENS" else ""
-            raise CompletionError(f"{self._where} sent an empty reply (finish reason {reason}){advice}.")
-        return Completion(
-            text=text,
-            finish_reason=_FINISHED[reason],
+        return self._finished(
+            "".join(part.text for part in parts if part.text and not part.thought),
+            None if candidate.finish_reason is None else _name(candidate.finish_reason),
+            _FINISHED,
             usage=_usage(reply.usage_metadata),
             latency_s=latency_s,
             cost_usd=self._cost_usd(reply.usage_metadata),

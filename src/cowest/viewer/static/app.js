@@ -21,6 +21,7 @@ const FLAGS = {
     failed: ["Left out", "the query gave no grades"],
     paired: ["With pairs", "gave at least one preference pair"],
     skipped: ["Drafts saved", "drafts that could change no pair were not made"],
+    controlled: ["Null control", "a second sample of the strong model alone was judged too"],
   },
 };
 const COMPARED = {
@@ -36,6 +37,7 @@ const byId = (id) => document.getElementById(id);
 let runs = [];
 let rows = [];
 let total = 0;
+let found = null;
 let listAsked = 0;
 let itemAsked = 0;
 let shown = null;
@@ -51,14 +53,14 @@ function readAddress() {
   for (const [name, value] of given) if (name.startsWith("field.")) facets[name.slice(6)] = value;
   return {
     run: get("run"), set: get("set"), with: get("with"), q: get("q"), filter: get("filter"), sort: get("sort", "order"),
-    page: Math.max(1, Number.parseInt(get("page", "1"), 10) || 1), id: given.get("id"), mark: get("mark", "alone"), facets,
+    from: get("from"), to: get("to"), page: Math.max(1, Number.parseInt(get("page", "1"), 10) || 1), id: given.get("id"), mark: get("mark", "alone"), facets,
   };
 }
 
 function address() {
   const query = new URLSearchParams();
   const usual = { sort: "order", page: 1, mark: "alone" };
-  for (const name of ["run", "set", "with", "q", "filter", "sort", "page", "id", "mark"]) {
+  for (const name of ["run", "set", "with", "q", "filter", "from", "to", "sort", "page", "id", "mark"]) {
     const value = state[name];
     if (value !== null && value !== "" && value !== usual[name]) query.set(name, value);
   }
@@ -133,7 +135,7 @@ function drawHead() {
   once("with", Object.fromEntries([["", "nothing"], ...others]), state.with);
   fill(byId("collections"), ...run.collections.map((each) => el("button", {
     type: "button", "aria-current": each.name === state.set ? "page" : null,
-    onclick: () => change({ set: each.name, filter: "", facets: {}, q: "" }),
+    onclick: () => change({ set: each.name, filter: "", facets: {}, q: "", from: "", to: "" }),
   }, each.title)));
   byId("banner").hidden = !run.banner;
   byId("banner").textContent = run.banner ?? "";
@@ -142,7 +144,9 @@ function drawHead() {
   byId("headline").className = run.verdict ?? "";
   drawFilters(set);
   once("sort", { ...SORTS, ...(state.with ? SORTS_COMPARED : {}) }, state.sort);
-  if (document.activeElement !== byId("search")) byId("search").value = state.q;
+  for (const [name, key] of [["search", "q"], ["from", "from"], ["to", "to"]]) {
+    if (document.activeElement !== byId(name)) byId(name).value = state[key];
+  }
 }
 
 function filterNames(set) {
@@ -157,10 +161,13 @@ function drawFilters(set) {
     return;
   }
   const names = { "": ["All", "every example"], ...flags(), ...COMPARED };
+  const focused = document.activeElement?.dataset?.filter;
   fill(byId("filters"), ...filterNames(set).map((name) => el("button", {
     type: "button", title: names[name][1], "aria-pressed": String(state.filter === name), "data-filter": name,
     onclick: () => change({ filter: name }),
   }, names[name][0], set.counts[name] === undefined ? null : el("small", {}, ` ${count(set.counts[name])}`))));
+  if (focused !== undefined) document.querySelector(`[data-filter="${CSS.escape(focused)}"]`)?.focus();
+  if (byId("facets").contains(document.activeElement)) return; // a list that is open would close
   fill(byId("facets"), ...Object.entries(set.facets).map(([name, values]) => {
     const title = name.replaceAll("_", " ");
     const any = el("option", { value: "" }, `${title}: any`);
@@ -176,7 +183,7 @@ function drawFilters(set) {
 
 /* The list. */
 
-async function loadList() {
+async function loadList({ scroll = true } = {}) {
   const asked = ++listAsked;
   if (!state.set) {
     fill(byId("items"));
@@ -186,32 +193,35 @@ async function loadList() {
     return;
   }
   const facets = Object.entries(state.facets).map(([name, value]) => ["facet", `${name}=${value}`]);
-  const found = await ask("/api/items", [
+  const answer = await ask("/api/items", [
     ["run", state.run], ["set", state.set], ["with", state.with], ["q", state.q], ["filter", state.filter],
-    ["sort", state.sort], ["offset", (state.page - 1) * PAGE], ["limit", PAGE], ...facets,
+    ["from", state.from], ["to", state.to], ["sort", state.sort], ["offset", (state.page - 1) * PAGE], ["limit", PAGE], ...facets,
   ]);
   if (asked !== listAsked) return;
+  found = answer;
   rows = found.items;
   total = found.total;
-  drawList();
+  drawList(scroll);
 }
 
-function drawList() {
+function drawList(scroll) {
   fill(byId("items"), ...rows.map((row, index) => el("li", {
     role: "option", id: `item-${index}`, "aria-selected": String(row.id === state.id),
     onclick: () => { open(row.id); read(); },
   },
   el("span", { class: "excerpt", dir: "auto" }, row.excerpt || "(no text)"),
   el("span", { class: "meta" }, el("code", {}, row.id), gainBadge(row.gain), compared(row), trouble(row.flags)))));
-  mark();
+  mark(scroll);
   const pages = Math.max(1, Math.ceil(total / PAGE));
-  byId("page").textContent = `${count(state.page)} / ${count(pages)}`;
+  byId("page").textContent = `${count(state.page)} / ${count(pages)}${found.more ? "+" : ""}`;
   byId("previous").disabled = state.page <= 1;
   byId("next").disabled = state.page >= pages;
   const set = currentSet();
   const reading = set.complete ? "" : ` · reading the files, ${Math.floor(100 * set.share_done)}%`;
+  const growing = set.growing ? " so far" : "";
+  const wholeWord = found.whole_word ? ` with the whole word “${state.q.trim().split(/\s+/).at(-1)}”, since too many begin so` : "";
   const broken = Object.entries(set.broken).map(([name, number]) => ` · ${count(number)} broken in ${name}.jsonl`).join("");
-  byId("count").textContent = `${count(total)} example${total === 1 ? "" : "s"}${reading}${broken}${set.problem ? ` · the rest cannot be indexed: ${set.problem}` : ""}`;
+  byId("count").textContent = `${found.more ? "more than " : ""}${count(total)} example${total === 1 ? "" : "s"}${wholeWord}${growing}${reading}${broken}${set.problem ? ` · the rest cannot be indexed: ${set.problem}` : ""}`;
 }
 
 const gainBadge = (gain) =>
@@ -227,14 +237,15 @@ function trouble(found) {
   return names.length ? el("span", { class: "badge warn" }, names.join(", ")) : null;
 }
 
-function mark() {
+function mark(scroll = true) {
   const list = byId("items");
   const index = rows.findIndex((row) => row.id === state.id);
   [...list.children].forEach((node, at) => node.setAttribute("aria-selected", String(at === index)));
   if (index < 0) list.removeAttribute("aria-activedescendant");
   else {
     list.setAttribute("aria-activedescendant", `item-${index}`);
-    list.children[index].scrollIntoView({ block: "nearest" });
+    // On a phone the list does not scroll by itself, so the whole page would.
+    if (scroll && !isPhone()) list.children[index].scrollIntoView({ block: "nearest" });
   }
 }
 
@@ -359,25 +370,52 @@ function outcome(method) {
 }
 
 function drawGraded(own) {
-  if (own.solo === null || own.solo === undefined) return [];
   const why = { solo_perfect: "No drafts: the strong model alone scores 10, so none could gain.", settled: "Fewer drafts: the pairs were settled." };
+  const isGrowing = currentSet()?.growing;
+  const parts = [`${count(own.drafts.length)} draft${own.drafts.length === 1 ? "" : "s"}`,
+    isGrowing ? "pairs are made when the stage ends" : `${count(own.num_pairs)} preference pair${own.num_pairs === 1 ? "" : "s"}`];
+  const isGraded = own.solo !== null && own.solo !== undefined;
+  if (!isGraded && !own.drafts.length) return [];
   return [
-    el("div", { class: "texts" }, panel("Strong model alone", own.solo, { badges: [verdict(own.solo_verdict)], wide: true })),
+    isGraded ? el("div", { class: "texts" }, panel("Strong model alone", own.solo, { badges: [verdict(own.solo_verdict)], wide: !own.null }), nullPanel(own)) : null,
     own.skipped ? el("p", { class: "note" }, why[own.skipped] ?? own.skipped) : null,
-    el("p", { class: "note" }, `${count(own.drafts.length)} drafts, ${count(own.num_pairs)} preference pair${own.num_pairs === 1 ? "" : "s"}`),
-    ...own.drafts.map((draft) => {
-      const against = { alone: own.solo, draft: draft.text }[state.mark];
-      const [inFirst, inRefined] = compareTexts(against, draft.refined);
-      const pairs = [...draft.chosen_in.map((number) => ["good", `chosen in pair ${number}`]),
-        ...draft.rejected_in.map((number) => ["bad", `rejected in pair ${number}`])];
-      const cut = draft.finish_reason === "length" ? [el("span", { class: "badge warn" }, "cut")] : [];
-      return el("article", { class: "draft" },
-        el("h3", {}, `Draft ${draft.index + 1} `, gainBadge(draft.gain), ...pairs.map(([kind, text]) => el("span", { class: `badge ${kind}` }, text))),
-        el("div", { class: "texts" },
-          panel("Draft", draft.text, { pieces: state.mark === "draft" ? inFirst : null, badges: cut }),
-          panel("Refined by the strong model", draft.refined ?? draft.text, { pieces: inRefined, badges: [verdict(draft.verdict)] })));
-    }),
+    el("p", { class: "note" }, parts.join(", ")),
+    ...own.comparisons.map((each) => el("p", { class: "note" }, compare(each))),
+    ...own.drafts.map((draft) => (isGraded ? drawDraft(own, draft) : el("article", { class: "draft" }, head(draft),
+      el("div", { class: "texts" }, panel("Draft", draft.text, { badges: cut(draft) }))))),
   ];
+}
+
+function nullPanel(own) {
+  if (!own.null) return null;
+  const scores = [own.null.verdict?.score, own.solo_verdict?.score];
+  const gain = scores.every((score) => typeof score === "number") ? scores[0] - scores[1] : null;
+  return panel("Its second sample, the null control", own.null.text, { badges: [verdict(own.null.verdict), gainBadge(gain)] });
+}
+
+function compare({ first, second, preference, unscored_reason: reason }) {
+  const names = `Draft ${first + 1} beside draft ${second + 1}`;
+  if (preference === null) return `${names}: unscored, ${reason}`;
+  return `${names}: ${preference === 0.5 ? "a tie" : `${trim(100 * preference)}% for the first`}`;
+}
+
+const cut = (draft) => (draft.finish_reason === "length" ? [el("span", { class: "badge warn" }, "cut")] : []);
+
+function head(draft) {
+  const pairs = [...draft.chosen_in.map((number) => ["good", `chosen in pair ${number}`]),
+    ...draft.rejected_in.map((number) => ["bad", `rejected in pair ${number}`])];
+  const reward = typeof draft.reward === "number" ? el("span", { class: "badge" }, `reward ${trim(draft.reward)}`) : null;
+  return el("h3", {}, `Draft ${draft.index + 1} `, gainBadge(draft.gain), reward,
+    ...pairs.map(([kind, text]) => el("span", { class: `badge ${kind}` }, text)));
+}
+
+function drawDraft(own, draft) {
+  const against = { alone: own.solo, draft: draft.text }[state.mark];
+  const [inFirst, inRefined] = compareTexts(against, draft.refined);
+  return el("article", { class: "draft" }, head(draft),
+    el("div", { class: "texts" },
+      panel("Draft", draft.text, { pieces: state.mark === "draft" ? inFirst : null, badges: cut(draft) }),
+      panel("Refined by the strong model", draft.refined ?? draft.text, { pieces: inRefined, badges: [verdict(draft.verdict)] })));
 }
 
 function verdict(given) {
@@ -419,14 +457,17 @@ async function turn(step) {
   return true;
 }
 
+const isPhone = () => matchMedia("(max-width: 760px)").matches;
+
 function read() {
   document.body.dataset.view = "detail";
-  if (matchMedia("(max-width: 760px)").matches) window.scrollTo(0, 0);
+  if (isPhone()) window.scrollTo(0, 0);
 }
 
 function leave() {
   document.body.dataset.view = "list";
   mark();
+  document.querySelector("#items [aria-selected=true]")?.scrollIntoView({ block: "nearest" });
 }
 
 async function copyLink() {
@@ -478,6 +519,10 @@ byId("search").addEventListener("input", (event) => {
   clearTimeout(loadList.timer);
   loadList.timer = setTimeout(() => guard(() => change({ q: event.target.value }, { keep: true })), 120);
 });
+for (const name of ["from", "to"]) {
+  // A number that is not whole yet, such as a lone minus, reads as nothing.
+  byId(name).addEventListener("change", (event) => guard(() => change({ [name]: event.target.value })));
+}
 byId("previous").addEventListener("click", () => guard(() => turn(-1)));
 byId("next").addEventListener("click", () => guard(() => turn(1)));
 byId("copy").addEventListener("click", copyLink);
@@ -517,7 +562,7 @@ async function poll() {
   let busy = false;
   if (document.visibilityState === "visible") {
     try {
-      const before = JSON.stringify(currentRun());
+      const before = JSON.stringify(currentRun()), wasGrowing = currentSet()?.growing;
       runs = await ask("/api/runs", []);
       settle();
       const status = await ask("/api/status", [["run", state.run]]);
@@ -525,8 +570,9 @@ async function poll() {
       busy = status.active || runs.some((run) => run.collections.some((each) => !each.complete));
       if (JSON.stringify(currentRun()) !== before) {
         drawHead();
-        await loadList();
+        await loadList({ scroll: false });
         if (state.id === null && rows.length) await open(rows[0].id);
+        else if (wasGrowing && !currentSet()?.growing) await loadItem(); // its pairs are made now
       }
     } catch {
       say("The viewer does not answer. Is `cowest view` still running?");
@@ -546,6 +592,7 @@ async function guard(work) {
 async function start() {
   runs = await ask("/api/runs", []);
   if (state.id !== null) read();
+  byId("narrow").open = !isPhone() || Boolean(state.from || state.to || Object.keys(state.facets).length);
   await refresh();
   document.body.dataset.ready = "";
   setTimeout(poll, 300);

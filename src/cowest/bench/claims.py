@@ -1,0 +1,140 @@
+"""The paper's claims, each with the differences that it is about and its verdict on this task."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from cowest.bench.cells import OWN
+from cowest.bench.measured import Measured
+from cowest.bench.points import Points, unhelpful_shares
+from cowest.bench.verdicts import (
+    INCONCLUSIVE,
+    REPRODUCED,
+    Claim,
+    Contrast,
+    Verdict,
+    contrast,
+    judge_all,
+    judge_any,
+    with_holm,
+)
+
+SINGLES = ("weak_only", "weak_only_base", "strong_only", "strong_only_direct")
+
+
+def papers_claims(points: Points, rows: Mapping[str, Measured]) -> list[Claim]:
+    """The claims of section 4 and the prediction of section 3.5, judged.
+
+    Args:
+        rows: of the table, by name.
+    """
+    return with_holm(_Claims(points).all(rows))
+
+
+class _Claims:
+    def __init__(self, points: Points) -> None:
+        self.points = points
+
+    def all(self, rows: Mapping[str, Measured]) -> list[Claim]:
+        others = [row for name, row in rows.items() if name.endswith("_collaborate")]
+        singles = [rows[name] for name in SINGLES if name in rows]
+        formats = {(labels["format"], labels["aligned"]): point for labels, point in self.points.formats()}
+        names = list(dict.fromkeys(name for name, _ in formats))
+        aligned = [formats[name, True] for name in names if name != "chain_of_thought"]
+        thought = formats.get(("chain_of_thought", True))
+        pair = rows.get("collaborate") or self.points.find("method-collaborate", "collaborate", "collaborate")
+        unaligned = self.points.find("method-collaborate", "collaborate_sft", "collaborate_sft")
+        return [
+            self._all(
+                "collaboration_beats_each_alone",
+                "The aligned pair does better than the weak and than the strong model alone (Table 1).",
+                [(pair, single) for single in singles],
+            ),
+            self._all(
+                "alignment_helps",
+                "The pair does better with an aligned weak model than with one that is not aligned (Figure 3).",
+                [(pair, unaligned)],
+            ),
+            self._all(
+                "alignment_helps_in_every_format",
+                "One round of alignment helps in every format of drafts (Figure 3).",
+                [(formats[name, True], formats[name, False]) for name in names],
+            ),
+            self._all(
+                "collaborative_feedback_beats_other_kinds",
+                "Feedback on the collaboration aligns better than feedback that does not see it (Table 1).",
+                [(pair, other) for other in others],
+            ),
+            self._all(
+                "chain_of_thought_is_best",
+                "Chain of thought is the best format of drafts, with alignment (Figure 3).",
+                [] if thought is None else [(thought, other) for other in aligned],
+            ),
+            self._stronger(),
+            self._more_pairs(),
+            self._fewer_unhelpful(),
+        ]
+
+    def _all(self, name: str, statement: str, compared: Sequence[tuple[Measured, Measured]]) -> Claim:
+        contrasts, note = self._contrasts(compared)
+        verdict, p_value = judge_all(contrasts)
+        if note and verdict == REPRODUCED:  # what failed could have spoken against it
+            verdict = INCONCLUSIVE
+        return _claim(name, statement, verdict, p_value, contrasts, note)
+
+    def _stronger(self) -> Claim:
+        points = {(labels["weak"], labels["strong"], labels["row"]): point for labels, point in self.points.models()}
+        strong = list(dict.fromkeys(key[1] for key in points if key[0] == OWN))
+        compared = []
+        for one, other in itertools.permutations(strong, 2):
+            alone, _ = self._contrasts([(points[OWN, one, "strong_only"], points[OWN, other, "strong_only"])])
+            if judge_all(alone)[0] == REPRODUCED:
+                compared.append((points[OWN, one, "collaborate"], points[OWN, other, "collaborate"]))
+        statement = "With the same weak model, the strong model that is better alone gains more over it (Figure 5)."
+        claim = self._all("more_capable_strong_model_gains_more", statement, compared)
+        if compared:
+            return claim
+        why = "no two strong models were measured" if len(strong) < 2 else "none is measurably better alone"
+        return claim.model_copy(update={"note": f"{why}, so none counts as more capable"})
+
+    def _more_pairs(self) -> Claim:
+        points = [point for labels, point in self.points.pairs() if labels["pairs"] > 0]
+        contrasts, note = self._contrasts([(point, points[0]) for point in points[1:]])
+        verdict, p_value = judge_any(contrasts)
+        measured_ones = [(labels["pairs"], point) for labels, point in self.points.pairs() if point.reason is None]
+        if contrasts:
+            peak = max(measured_ones, key=lambda pair: sum(pair[1].scores.values()))[0]
+            note = "; ".join(part for part in (note, f"best with {peak} pairs") if part)
+        statement = "More preference pairs help, up to a number: some larger number beats the smallest (Figure 4)."
+        return _claim("more_pairs_help", statement, verdict, p_value, contrasts, note)
+
+    def _fewer_unhelpful(self) -> Claim:
+        contrasts: list[Contrast] = []
+        note = "no drafts were graded before and after alignment"
+        if self.points.probe is not None:
+            before, after = unhelpful_shares(self.points.probe.before), unhelpful_shares(self.points.probe.after)
+            if before.keys() & after.keys():
+                contrasts = [contrast("unhelpful before", "unhelpful after", before, after, self.points.recipe.seed)]
+                note = ""
+        verdict, p_value = judge_all(contrasts)
+        statement = "The aligned weak model writes fewer drafts that do not beat the strong model alone (section 3.5)."
+        return _claim("fewer_unhelpful_drafts", statement, verdict, p_value, contrasts, note)
+
+    def _contrasts(self, compared: Sequence[tuple[Measured, Measured]]) -> tuple[list[Contrast], str]:
+        """The contrasts that can be had, and a note of the rows that are missing."""
+        missing = {row.name for pair in compared for row in pair if row.reason is not None}
+        contrasts = [
+            contrast(a.name, b.name, a.scores, b.scores, self.points.recipe.seed)
+            for a, b in compared
+            if a.reason is None and b.reason is None
+        ]
+        return contrasts, f"not measured: {', '.join(sorted(missing))}" if missing else ""
+
+
+def _claim(
+    name: str, statement: str, verdict: Verdict, p_value: float | None, contrasts: Sequence[Contrast], note: str
+) -> Claim:
+    if not contrasts:
+        note = note or "there is nothing to compare"
+    return Claim(
+        name=name, statement=statement, verdict=verdict, p_value=p_value, contrasts=tuple(contrasts), note=note
+    )

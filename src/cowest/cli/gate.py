@@ -1,0 +1,17 @@
+"""`cowest gate RECIPE [key=value ...]`."""
+
+import argparse
+import sys
+
+from cowest.cli._recipe import add_recipe_arguments, open_pipeline
+
+add_arguments = add_recipe_arguments
+
+
+def run(options: argparse.Namespace) -> None:
+    """Learns `serve.gate`, prints what it does on validation and test, and says what to type next."""
+    with open_pipeline(options) as pipeline:
+        pipeline.gate()
+        folder = pipeline.folder
+        print((folder.gate / "gate.md").read_text(encoding="utf-8"))
+        print(f"In {folder.gate}. Serve it: cowest serve {folder.recipe}", file=sys.stderr)

@@ -1,0 +1,183 @@
+"""Model folders and hub ids: finding them, what makes one whole, and the hash of what decides what a model says."""
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cowest import plugins
+from cowest.errors import CowestError, InputError
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+_HUB_COPIES = ["consolidated*", "original/*", "onnx/*"]
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_ADAPTER_WEIGHTS = (ADAPTER_WEIGHTS, "adapter_model.bin")
+_DECIDING = (
+    *_WEIGHTS,
+    *_ADAPTER_WEIGHTS,
+    *("config.json", "generation_config.json", "*.jinja", "merges.txt", "vocab.*", "tokenizer*"),
+)
+
+
+def find_folder(location: str) -> Path | None:
+    """The folder that `location` names; None where it is a hub id.
+
+    Args:
+        location: a folder, `package:folder`, or a hub id.
+
+    Raises:
+        InputError: it is neither.
+    """
+    path = plugins.resolve_path(location)
+    if path.is_dir():
+        return path
+    # A hub id looks like a path of two parts; where the first part is a folder here, a path was meant.
+    if _HUB_ID.fullmatch(location) and not Path(location).parent.is_dir():
+        return None
+    raise InputError(
+        f"There is no model folder {str(path)!r} (from {location!r}). Train one first, or give a folder with a model "
+        "or an adapter, package:folder, or a hub id such as meta-llama/Meta-Llama-3-8B-Instruct."
+    )
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether the folder holds a PEFT adapter rather than a model."""
+    return (folder / ADAPTER_CONFIG).is_file()
+
+
+def adapter_settings(adapter: Path) -> dict[str, Any]:
+    """What an adapter says of itself: its shape, and the base that it belongs on.
+
+    Raises:
+        InputError: its settings cannot be read, or its weights are missing.
+    """
+    if not any((adapter / name).is_file() for name in _ADAPTER_WEIGHTS):
+        raise InputError(f"The adapter folder {str(adapter)!r} has no weights ({ADAPTER_WEIGHTS}).")
+    file = adapter / ADAPTER_CONFIG
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(file)!r} cannot be read ({error}). Copy or save the adapter again.") from error
+    if not isinstance(settings, dict):
+        raise InputError(f"{str(file)!r} holds no settings of an adapter. Copy or save the adapter again.")
+    return settings
+
+
+def base_of(adapter: Path) -> str:
+    """The location of the model that an adapter belongs on.
+
+    Raises:
+        InputError: it names none.
+    """
+    name = adapter_settings(adapter).get("base_model_name_or_path")
+    if not name:
+        raise InputError(f"The adapter {str(adapter)!r} names no base model (base_model_name_or_path in its config).")
+    return str(name)
+
+
+def require_whole(folder: Path) -> None:
+    """Checks that a folder holds a model.
+
+    Raises:
+        InputError: it has no configuration or no weights.
+    """
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"The folder {str(folder)!r} is no model: it has no config.json. Give a folder that was saved."
+        )
+    if not any(next(folder.glob(pattern), None) for pattern in _WEIGHTS):
+        raise InputError(f"The model folder {str(folder)!r} has no weights (*.safetensors). Copy or save them there.")
+
+
+def download(name: str) -> Path:
+    """The folder of a model of the hub, fetched where it is not in the hub's cache.
+
+    Raises:
+        InputError: the hub has no such model, or cannot be reached.
+    """
+    path: str = _from_hub(name, dry_run=False)
+    return Path(path)
+
+
+def bytes_to_download(location: str) -> int:
+    """Bytes that opening a model would fetch; fetches none. 0 for a folder on a base that is here.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    folder = find_folder(location)
+    if folder is not None:
+        return bytes_to_download(base_of(folder)) if is_adapter(folder) else 0
+    return sum(file.file_size or 0 for file in _from_hub(location, dry_run=True) if file.will_download)
+
+
+def _from_hub(name: str, *, dry_run: bool) -> Any:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import DryRunError, HfHubHTTPError, HFValidationError
+    except ImportError as error:
+        raise InputError(
+            f"There is no folder {name!r}; for models of the hub run: pip install cowest[train]"
+        ) from error
+    wanted: dict[str, Any] = {"allow_patterns": _HUB_FILES, "ignore_patterns": _HUB_COPIES}
+    try:
+        try:
+            return snapshot_download(name, **wanted, dry_run=dry_run)
+        except DryRunError:  # the hub cannot be reached; what is in the cache will be taken
+            snapshot_download(name, **wanted, local_files_only=True)
+            return []
+    except (OSError, HfHubHTTPError, HFValidationError, ValueError) as error:
+        raise not_on_hub(name, error) from error
+
+
+def not_on_hub(name: str, error: Exception) -> InputError:
+    """The error for a hub id that the hub gave nothing for."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return InputError(
+        f"There is no folder {name!r}, and the hub gave no model of that name ({reason}). Check the name, the "
+        "network, and, for a gated model, that you are logged in (hf auth login)."
+    )
+
+
+def identity(folders: Iterable[Path]) -> str:
+    """Hash of the files that decide what a model says: of its own folder, and of the adapter's if it has one."""
+    return _hash([_content(folder) for folder in folders])
+
+
+def _content(folder: Path) -> list[Any]:
+    files = sorted({path for pattern in _DECIDING for path in folder.glob(pattern) if path.is_file()})
+    content: list[Any] = [[path.name, _file_hash(path)] for path in files]
+    if is_adapter(folder):
+        # Where the base lies does not change what the model says; what it is stands in the base's own hash.
+        settings = adapter_settings(folder)
+        settings.pop("base_model_name_or_path", None)
+        content.append([ADAPTER_CONFIG, _hash(settings)])
+    return content
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        status = path.stat()
+        return _hash_of_version(path.resolve(), status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise CowestError(f"{str(path)!r} cannot be read: {error}") from error
+
+
+@functools.lru_cache(maxsize=1024)
+def _hash_of_version(path: Path, mtime_ns: int, size: int) -> str:
+    # The hub's cache names a large file by its SHA-256: no need to read it again.
+    if path.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", path.name):
+        return path.name
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,132 @@
+"""What each stage's result depends on: whether its folder is done, or belongs to another recipe."""
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cowest import claims, distributed, runs
+from cowest.annotators import RLAIF
+from cowest.models import ModelConfig
+from cowest.pipeline.saying import Say
+from cowest.pipeline.templates import Used, of_drafts, of_evaluation, of_feedback, of_probe
+from cowest.prompts import Prompts
+from cowest.recipe import Recipe
+from cowest.types import Example
+
+SFT_KEYS = ("seed", "task", "format", "weak.model", "lora", "sft")
+"""What a finished SFT depends on; a run folder whose stage was made with other values belongs to another recipe."""
+
+TRAINING_KEYS = ("seed", "format", "weak.model", "lora", "sft")
+FEEDBACK_KEYS = (
+    *SFT_KEYS,
+    *("weak.base_url", "weak.sampling", "weak.redact"),
+    *("strong.model", "strong.base_url", "strong.sampling", "strong.redact", "judge", "feedback"),
+)
+JUDGE_KEYS = ("model", "base_url", "sampling", "repeats")
+LABELLER_KEYS = ("model", "base_url", "sampling", "redact")
+ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
+EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
+
+
+class Rests(NamedTuple):
+    """What a stage's result rests on besides its examples: keys of the recipe, and prompt templates."""
+
+    keys: tuple[str, ...]
+    templates: Callable[[Recipe], Used]
+
+
+ON_SFT = Rests(SFT_KEYS, of_drafts)
+ON_TRAINING = Rests(TRAINING_KEYS, of_drafts)
+ON_FEEDBACK = Rests(FEEDBACK_KEYS, of_feedback)
+ON_ANNOTATOR = Rests(ALIGN_KEYS, of_drafts)
+ON_ALIGN = Rests(ALIGN_KEYS, of_feedback)
+ON_EVALUATION = Rests(EVALUATE_KEYS, of_evaluation)
+
+
+def on_probe(number: int) -> Rests:
+    """Of a probe of the model after round `number`."""
+    return Rests(ALIGN_KEYS if number else FEEDBACK_KEYS, of_probe)
+
+
+class Belonging:
+    """Which recipe the folders of a run's stages belong to.
+
+    Args:
+        recipe: the one at work.
+        folder: the run's.
+        prompts: the recipe's templates.
+        say: takes one line for each stage that is asked about.
+    """
+
+    def __init__(self, recipe: Recipe, folder: runs.RunFolder, prompts: Prompts, say: Say) -> None:
+        self._recipe = recipe
+        self._folder = folder
+        self._prompts = prompts
+        self._say = say
+
+    def check_templates(self) -> None:
+        """Looks for templates that a part of the recipe says it uses.
+
+        Raises:
+            InputError: one of them does not exist.
+        """
+        self._prompts.versions(of_evaluation(self._recipe).names)
+
+    def inputs(self, rests: Rests, examples: Sequence[Example], **also: Any) -> dict[str, Any]:
+        """What a stage is made from, as its inputs.json holds it; `also` is what the recipe does not say."""
+        recipe = self._recipe.model_dump(mode="json", by_alias=True)
+        if isinstance(self._recipe.judge, ModelConfig):  # its limits and its budget may change, as those of strong may
+            recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
+        feedback = recipe["feedback"]
+        if self._recipe.feedback.kind != RLAIF:
+            del feedback["labeller"]  # no result depends on it
+        elif self._recipe.feedback.labeller is not None:
+            feedback["labeller"] = {key: feedback["labeller"][key] for key in LABELLER_KEYS}
+        used = rests.templates(self._recipe)
+        templates = used.names if used.declared else None
+        return claims.inputs_of(recipe, rests.keys, examples, self._prompts, templates) | also
+
+    def is_made_from(self, out: Path, rests: Rests, inputs: dict[str, Any]) -> bool:
+        """Whether a stage's folder was made from `inputs`, but for templates that it does not use."""
+        return claims.is_made_from(out, inputs, self._maybe_unused(rests))
+
+    def goes_on_from(self, stage: str, out: Path, rests: Rests) -> None:
+        """Refuses to go on from a stage that was made by another recipe.
+
+        Raises:
+            InputError: it was.
+        """
+        inputs = {key: value for key, value in self.inputs(rests, ()).items() if key != "examples"}
+        claims.check(stage, out, inputs, self._maybe_unused(rests))
+
+    def is_done(
+        self, stage: str, out: Path, rests: Rests, examples: Sequence[Example], marker: str, **also: Any
+    ) -> bool:
+        """Whether the stage is finished; claims its folder for this recipe if it is new.
+
+        Args:
+            stage: what it is called.
+            out: its folder.
+            rests: what it rests on.
+            examples: those that it works on.
+            marker: the file of `out` that is written last.
+            also: what else it is made from.
+
+        Raises:
+            InputError: the folder belongs to another recipe.
+        """
+        if distributed.is_main_process():
+            is_new = claims.claim(stage, out, self.inputs(rests, examples, **also), self._maybe_unused(rests))
+            if is_new:
+                self.keep_recipe()
+        done = (out / marker).is_file()
+        self._say(f"{stage}: done before" if done else stage)
+        return done
+
+    def keep_recipe(self) -> None:
+        """Writes the recipe as resolved into the run's folder."""
+        runs.write_text(self._folder.recipe, self._recipe.to_yaml())
+
+    def _maybe_unused(self, rests: Rests) -> Collection[str]:
+        used = rests.templates(self._recipe)
+        return () if used.declared else self._prompts.versions().keys() - used.names

@@ -1,0 +1,77 @@
+"""Which examples each stage takes from the recipe's task."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from cowest.pipeline.saying import Say
+from cowest.recipe import Recipe
+from cowest.stages.evaluate import chosen
+from cowest.stages.feedback import hold_back
+from cowest.tasks import Task, load_task
+from cowest.types import Example
+
+
+class Data:
+    """The recipe's task, and the examples of each stage.
+
+    Args:
+        recipe: says which rows go where.
+        say: takes a line where rows are left out.
+    """
+
+    def __init__(self, recipe: Recipe, say: Say) -> None:
+        self._recipe = recipe
+        self._say = say
+
+    @cached_property
+    def task(self) -> Task:
+        """The recipe's task."""
+        return load_task(self._recipe.task.name, **self._recipe.task.options)
+
+    @cached_property
+    def settled(self) -> Task:
+        """The task, once it is settled what becomes of questions that two splits share.
+
+        Raises:
+            InputError: two splits share some, and the recipe does not say what then.
+        """
+        self.task.settle_overlap()
+        if dropped := len(self.task.dropped):
+            self._say(f"data: {dropped} rows that a later split has too are left out (task.overlap: drop)")
+        return self.task
+
+    def sft(self) -> Sequence[Example]:
+        """The training rows that SFT learns from."""
+        return self._divided(0)
+
+    def feedback(self) -> Sequence[Example]:
+        """The training rows that each round of feedback draws its queries from."""
+        return self._divided(1)
+
+    def evaluation(self) -> Sequence[Example]:
+        """The examples that are measured."""
+        return chosen(self.settled.split(self._recipe.evaluate.split), self._recipe.evaluate)
+
+    def unseen(self) -> Sequence[Example]:
+        """Examples that the weak model was not trained on and that are not measured: predictions on them are honest.
+
+        The rows that feedback keeps out of SFT, else the validation split; none where the recipe has neither. A row
+        whose question SFT saw elsewhere is left out.
+        """
+        recipe, measured = self._recipe, self._recipe.evaluate.split
+        if recipe.feedback.queries_from == "held_back" and measured != "train":
+            unseen = self.feedback()
+        elif recipe.task.validation is not None and measured != "validation":
+            unseen = self.settled.validation
+        else:
+            return ()
+        seen = {_as_asked(self.task.identity(example)) for example in self.sft()} if recipe.task.train else ()
+        return [example for example in unseen if _as_asked(self.task.identity(example)) not in seen]
+
+    def _divided(self, part: int) -> Sequence[Example]:
+        config, train = self._recipe.feedback, self.settled.train
+        return hold_back(train, config, self._recipe.seed)[part] if config.queries_from == "held_back" else train
+
+
+def _as_asked(question: str) -> str:
+    return " ".join(question.casefold().split())

@@ -1,0 +1,106 @@
+"""Opens what a recipe names: the run's ledger, the models over it, and the judge."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+from cowest import runs
+from cowest.annotators import RLAIF
+from cowest.judge import Judge, ModelJudge, load_judge
+from cowest.ledger import Ledger, network_file_system
+from cowest.models import ChatModel, ModelConfig, open_model
+from cowest.pipeline.saying import Say
+from cowest.prompts import Prompts
+from cowest.recipe import ProgramJudge, Recipe
+from cowest.tasks import Task
+
+
+@contextmanager
+def open_ledger(recipe: Recipe, folder: runs.RunFolder, say: Say) -> Iterator[Ledger]:
+    """The run's ledger, its own or a shared one; closed at the end.
+
+    Raises:
+        InputError: the run has used another one before.
+    """
+    path = folder.locate_ledger(recipe.ledger)
+    if kind := network_file_system(path):
+        say(
+            f"the ledger {str(path)!r} lies on a network file system ({kind}), where SQLite's locks are not to be "
+            "relied on; name a local file with ledger=PATH"
+        )
+    with closing(Ledger(path, folder.id)) as ledger:
+        folder.link_ledger(path)
+        yield ledger
+
+
+class Opening:
+    """Opens the recipe's models and its judge.
+
+    Args:
+        recipe: names them.
+        prompts: the judge's templates.
+        task: gives the task, for a judge without a model.
+        ledger: gives the run's ledger; called when the first model is opened.
+    """
+
+    def __init__(
+        self, recipe: Recipe, prompts: Prompts, task: Callable[[], Task], ledger: Callable[[], Ledger]
+    ) -> None:
+        self._recipe = recipe
+        self._prompts = prompts
+        self._task = task
+        self._ledger = ledger
+
+    def model(self, config: ModelConfig, role: str) -> ChatModel:
+        """A model over the ledger, in a role.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        shared_with = ("judge",) if role == "strong" and self._recipe.judge == "strong" else ()
+        return open_model(config, role=role, ledger=self._ledger(), seed=self._recipe.seed, shared_with=shared_with)
+
+    def strong(self) -> ChatModel:
+        """The recipe's strong model."""
+        return self.model(self._recipe.strong, "strong")
+
+    def judge(self, strong: ChatModel) -> Judge:
+        """The recipe's judge, which may be the strong model that is open already.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        judge = self._recipe.judge
+        if isinstance(judge, ProgramJudge):
+            return self._program_judge(judge)
+        if judge == "strong":
+            return ModelJudge(open_model(strong, role="judge"), self._prompts)
+        return ModelJudge(self.model(judge, "judge"), self._prompts, judge.sampling, judge.repeats)
+
+    def labeller(self) -> ChatModel | None:
+        """Who compares drafts, where the kind of feedback compares and the recipe names a model of its own for it.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        config = self._recipe.feedback.labeller
+        return None if config is None or self._recipe.feedback.kind != RLAIF else self.model(config, "labeller")
+
+    def check_judge(self) -> None:
+        """Looks for a judge without a model; opens none.
+
+        Raises:
+            InputError: there is no such judge, or not with these options.
+        """
+        if isinstance(self._recipe.judge, ProgramJudge):
+            self._program_judge(self._recipe.judge)
+
+    def num_in_flight(self, num_examples: int) -> int:
+        """Examples worked on at once: all where a model is called in batches, so that each round is one batch."""
+        recipe = self._recipe
+        called = (recipe.weak, recipe.strong, recipe.judge, recipe.feedback.labeller)
+        models = [each for each in called if isinstance(each, ModelConfig)]
+        return num_examples if any(model.batch for model in models) else recipe.strong.max_concurrency
+
+    def _program_judge(self, judge: ProgramJudge) -> Judge:
+        options = {key: value for key, value in judge.model_dump().items() if key != "name"}
+        return load_judge(judge.name, self._task(), **options)

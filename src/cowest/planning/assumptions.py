@@ -1,0 +1,76 @@
+"""What an estimate rests on: shares, tokens a reply and seconds a call, as measured, or as assumed in two cases."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from cowest import runs
+from cowest.pipeline import Pipeline
+from cowest.planning.rehearsal import World
+from cowest.recipe import Recipe
+from cowest.stages.feedback import FeedbackConfig
+from cowest.types import Sampling
+
+LOW, HIGH = "low", "high"
+ASSUMED = {
+    LOW: {"solved_alone": 0.5, "helped": 0.5, "sure": 0.5, "draft": 60, "output": 80, "latency_s": 1.0},
+    HIGH: {"solved_alone": 0.0, "helped": 0.2, "sure": 0.0, "draft": 250, "output": 350, "latency_s": 8.0},
+}
+
+JUDGE_TOKENS = VOTE_TOKENS = 2
+
+
+def make_world(case: str, recipe: Recipe, measured: Mapping[str, float], targets: Sequence[int]) -> World:
+    """The world of a case: what was measured, and what is assumed for the rest.
+
+    Args:
+        case: LOW or HIGH.
+        measured: see `measure`.
+        targets: lengths in tokens of what SFT teaches the weak model to write; empty where it teaches nothing.
+    """
+    assumed = ASSUMED[case] | dict(measured)
+    if "draft" not in measured and targets:
+        # What SFT teaches is what drafts look like, but sampled ones ramble.
+        likely = float(np.quantile(targets, 0.5 if case == LOW else 0.9))
+        assumed["draft"] = likely if case == LOW else max(likely, assumed["draft"])
+    tokens = {
+        "weak": _within(assumed["draft"], recipe.weak.sampling),
+        "strong": _within(assumed["output"], recipe.strong.sampling),
+        "judge": JUDGE_TOKENS,
+        "labeller": VOTE_TOKENS,
+    }
+    return World(solved_alone=assumed["solved_alone"], helped=assumed["helped"], sure=assumed["sure"], tokens=tokens)
+
+
+def as_in(case: str, config: FeedbackConfig) -> FeedbackConfig:
+    """Feedback as a case has it: the high one saves no call by rule."""
+    return config if case == LOW else config.model_copy(update={"skip_settled": False})
+
+
+def latency_s(case: str) -> float:
+    """Seconds that a call takes in a case."""
+    return float(ASSUMED[case]["latency_s"])
+
+
+def measure(pipeline: Pipeline) -> dict[str, float]:
+    """What the rounds that this run has finished say; empty before the first."""
+    found: dict[str, float] = {}
+    for number in range(1, pipeline.recipe.rounds + 1):
+        file = pipeline.folder.feedback(number) / "summary.json"
+        if not file.is_file():
+            break
+        summary = runs.read_json(file)
+        graded = summary["num_examples"] - summary["num_failed"]
+        scored = summary["num_positive"] + summary["num_negative"]
+        if graded and "num_solo_perfect" in summary:
+            found["solved_alone"] = summary["num_solo_perfect"] / graded
+        if scored:
+            found["helped"] = summary["num_positive"] / scored
+        for role, name in (("weak", "draft"), ("strong", "output")):
+            if calls := summary["calls"].get(role):
+                found[name] = summary["usage"][role]["completion_tokens"] / calls
+    return found
+
+
+def _within(tokens: float, sampling: Sampling) -> int:
+    return max(1, round(tokens if sampling.max_tokens is None else min(tokens, sampling.max_tokens)))

@@ -1,0 +1,83 @@
+"""The estimate of a bench on the terminal."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TextIO
+
+from rich.text import Text
+
+from cowest.planning.bench import BenchPlan, CellCase, CellPlan
+from cowest.planning.spend import Spend
+from cowest.planning.table import between, warnings
+from cowest.report import words
+from cowest.report.table import console_for, text_table
+
+
+def print_bench_plan(plan: BenchPlan, stream: TextIO | None = None) -> None:
+    """Prints the estimate: the totals, each cell and role, and what they rest on."""
+    console = console_for(stream)
+    console.print(Text(_headline(plan), style="bold"), soft_wrap=not console.is_terminal)
+    columns = ["cell", "trainings", "calls", "tokens in", "tokens out", "cost", "time"]
+    rows = [(*_cells(cell), "dim" if cell.reason else "") for cell in plan.cells]
+    roles = [
+        (f"all, {role}", "", *_spend({role: plan.low.roles[role]} if role in plan.low.roles else {}, {role: high}), "")
+        for role, high in plan.high.roles.items()
+    ]
+    total = ("all", str(sum(cell.num_trainings for cell in plan.cells)), *_numbers(plan.low, plan.high), "bold")
+    console.print(text_table("low to high, still to pay", columns, [*rows, *(_untimed(row) for row in roles), total]))
+    for line in _notes(plan):
+        console.print(Text(line), soft_wrap=not console.is_terminal)
+
+
+def _headline(plan: BenchPlan) -> str:
+    calls, _, _, cost, wall = (number.replace(" – ", " to ") for number in _numbers(plan.low, plan.high))
+    return f"bench of {plan.run}: {calls} calls, {cost}, {wall} at the endpoints. Nothing was spent."
+
+
+def _cells(cell: CellPlan) -> tuple[str, ...]:
+    if cell.reason is not None:
+        return (cell.name, *["–"] * 6)
+    return (cell.name, str(cell.num_trainings or "–"), *_numbers(cell.low, cell.high))
+
+
+def _numbers(low: CellCase, high: CellCase) -> tuple[str, ...]:
+    return (*_spend(low.roles, high.roles), between(low.wall_s, high.wall_s, words.duration))
+
+
+def _spend(low: Mapping[str, Spend], high: Mapping[str, Spend]) -> tuple[str, ...]:
+    def both(number: Callable[[Spend], int]) -> str:
+        return between(sum(map(number, low.values())), sum(map(number, high.values())), words.count)
+
+    return (
+        both(lambda spend: spend.calls),
+        both(lambda spend: spend.usage.prompt_tokens),
+        both(lambda spend: spend.usage.completion_tokens),
+        between(_usd(low), _usd(high), words.money),
+    )
+
+
+def _usd(spends: Mapping[str, Spend]) -> float | None:
+    costs = [spend.cost_usd for spend in spends.values()]
+    return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+
+def _untimed(row: tuple[str, ...]) -> tuple[str, ...]:
+    *cells, style = row
+    return (*cells, "", style)
+
+
+def _notes(plan: BenchPlan) -> Iterator[str]:
+    yield (
+        f"Feedback on {plan.num_queries:,} queries a round, evaluation on {plan.num_evaluated:,} examples. A call that "
+        "an earlier cell makes, or that the run's ledger holds, is free. So the ranges of the cells do not add up: "
+        "what one of them pays the next need not. Training comes on top of the time."
+    )
+    yield "The low case also takes a quarter of the drafts to be the same before and after an alignment."
+    for cell in plan.cells:
+        if cell.reason is not None:
+            yield f"{cell.name} will fail: {' '.join(cell.reason.split())}"
+    if plan.measured:
+        yield f"Measured in this run, not assumed: {', '.join(sorted(plan.measured))}."
+    yield "Tokens counted by " + ", ".join(f"{how} ({role})" for role, how in plan.tokens_from.items()) + "."
+    for role, reason in plan.not_looked_for.items():
+        yield f"What the ledger holds of {role} is not taken off: {' '.join(reason.split())}"
+    yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)

@@ -1,0 +1,98 @@
+"""What is spent: calls, tokens and money of a role, and how long the calls of all roles take at their endpoints."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from cowest.models import ModelConfig
+from cowest.types import Usage
+
+IN_PROCESS = ("local", "scripted")
+
+
+class Spend(BaseModel):
+    """Calls, tokens and money; money is None where no price is known."""
+
+    calls: int
+    usage: Usage
+    cost_usd: float | None
+
+
+def priced(calls: int, usage: Usage, config: ModelConfig) -> Spend:
+    """Calls and tokens with what they cost; a model in this process costs nothing."""
+    cost = 0.0 if config.provider in IN_PROCESS else config.cost_usd(usage)
+    return Spend(calls=calls, usage=usage, cost_usd=cost)
+
+
+def add(spends: Iterable[Mapping[str, Spend]]) -> dict[str, Spend]:
+    """The sum by role."""
+    total: dict[str, Spend] = {}
+    for by_role in spends:
+        for role, spend in by_role.items():
+            total[role] = _plus(total[role], spend) if role in total else spend
+    return total
+
+
+def span(a: Mapping[str, Spend], b: Mapping[str, Spend]) -> tuple[dict[str, Spend], dict[str, Spend]]:
+    """The least and the most of two spends, number by number; a role that one of them lacks is nothing there."""
+    roles = sorted({*a, *b})
+    pairs = [(a.get(role) or _like(b[role]), b.get(role) or _like(a[role])) for role in roles]
+    low = {role: _each(min, *pair) for role, pair in zip(roles, pairs, strict=True)}
+    high = {role: _each(max, *pair) for role, pair in zip(roles, pairs, strict=True)}
+    return low, high
+
+
+def total_usd(spends: Mapping[str, Spend]) -> float | None:
+    """Money of all roles; None where that of one is not known."""
+    costs = [spend.cost_usd for spend in spends.values()]
+    return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+
+def wall_s(spends: Mapping[str, Spend], configs: Mapping[str, ModelConfig], latency_s: float) -> float:
+    """Seconds of calls; the strong model and its judge share an endpoint's limits where they are the same.
+
+    Args:
+        spends, configs: by role.
+        latency_s: of one call, which bounds the time by how many calls may be in flight at once.
+    """
+    by_config: dict[str, tuple[ModelConfig, int, int]] = {}
+    for role, spend in spends.items():
+        config = configs[role]
+        if config.provider in IN_PROCESS or config.batch:
+            continue
+        _, calls, tokens = by_config.get(config.model_dump_json(), (config, 0, 0))
+        total = spend.usage.prompt_tokens + spend.usage.completion_tokens
+        by_config[config.model_dump_json()] = (config, calls + spend.calls, tokens + total)
+    return max((_seconds(*entry, latency_s) for entry in by_config.values()), default=0.0)
+
+
+def _seconds(config: ModelConfig, calls: int, tokens: int, latency_s: float) -> float:
+    bounds = [calls * latency_s / config.max_concurrency]
+    if config.requests_per_minute:
+        bounds.append(60 * calls / config.requests_per_minute)
+    if config.tokens_per_minute:
+        bounds.append(60 * tokens / config.tokens_per_minute)
+    return max(bounds)
+
+
+def _plus(a: Spend, b: Spend) -> Spend:
+    unknown = a.cost_usd is None or b.cost_usd is None
+    cost = None if unknown else (a.cost_usd or 0.0) + (b.cost_usd or 0.0)
+    return Spend(calls=a.calls + b.calls, usage=a.usage + b.usage, cost_usd=cost)
+
+
+def _like(spend: Spend) -> Spend:
+    """Nothing, in the role of another spend: its money is known to be 0 only where a price is known."""
+    return Spend(calls=0, usage=Usage(), cost_usd=None if spend.cost_usd is None else 0.0)
+
+
+def _each(choose: Callable[..., Any], a: Spend, b: Spend) -> Spend:
+    usage = Usage(
+        prompt_tokens=choose(a.usage.prompt_tokens, b.usage.prompt_tokens),
+        completion_tokens=choose(a.usage.completion_tokens, b.usage.completion_tokens),
+    )
+    unknown = a.cost_usd is None or b.cost_usd is None
+    return Spend(
+        calls=choose(a.calls, b.calls), usage=usage, cost_usd=None if unknown else choose(a.cost_usd, b.cost_usd)
+    )

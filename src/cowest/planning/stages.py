@@ -1,0 +1,173 @@
+"""The stages of one recipe, rehearsed on a few examples and scaled up: what each of them spends."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from cowest import preferences, synchronous
+from cowest.annotators import RLAIF, load_annotator
+from cowest.collaboration import Collaboration
+from cowest.formats import load_format
+from cowest.in_flight import map_in_flight
+from cowest.judge import Judge, JudgeConfig, ModelJudge
+from cowest.methods import Prepared, Setting, make_methods
+from cowest.models import ModelConfig
+from cowest.models.tokens import TokenCounter
+from cowest.pipeline import RLWF, Pipeline
+from cowest.planning.data import sample
+from cowest.planning.rehearsal import Kept, Rehearsed, RehearsedJudge, RehearsedRetriever, World, rehearsed_reward
+from cowest.planning.spend import Spend
+from cowest.planning.tally import Tally
+from cowest.progress import quietly
+from cowest.recipe import ProgramJudge, Recipe
+from cowest.stages._harvest import null_sample
+from cowest.stages.feedback import FeedbackConfig
+from cowest.types import Example, GradedExample
+
+FindKept = Callable[[str, str], Kept | None]
+"""From a role and a stage of the weak model ("" for other roles) to what finds its replies in the ledger."""
+
+
+def configs_of(recipe: Recipe) -> dict[str, ModelConfig]:
+    """The models that a recipe calls, by role."""
+    configs: dict[str, ModelConfig] = {"weak": recipe.weak, "strong": recipe.strong}
+    if isinstance(recipe.judge, ModelConfig):
+        configs["judge"] = recipe.judge
+    elif recipe.judge == "strong":
+        configs["judge"] = recipe.strong
+    if recipe.feedback.kind == RLAIF and recipe.feedback.labeller is not None:
+        configs["labeller"] = recipe.feedback.labeller
+    return configs
+
+
+class Stages:
+    """Rehearses the stages of a recipe; opens no model and sends nothing.
+
+    Args:
+        pipeline: of the recipe.
+        counters: of tokens, by role.
+        weak_names: what tells the weak model's stages from those of other recipes; by default their own names.
+        find_kept: finds replies that are paid for; None finds none.
+
+    Attributes:
+        configs: of the models that are called, by role.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        counters: Mapping[str, TokenCounter],
+        weak_names: Mapping[str, str] | None = None,
+        find_kept: FindKept | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.recipe = pipeline.recipe
+        self.configs = configs_of(pipeline.recipe)
+        self.counters = counters
+        self._weak_names = weak_names or {}
+        self._find_kept = find_kept or (lambda role, stage: None)
+
+    def target_tokens(self, labelled: Sequence[Example]) -> list[int]:
+        """Lengths of SFT targets: what the weak model will have been taught to write; empty without SFT."""
+        if self.recipe.sft.from_ is not None or self.recipe.weak.provider != "local":
+            return []
+        draft_format = load_format(self.recipe.format)
+        targets = [draft_format.target(example) for example in sample(labelled, self.recipe.seed)]
+        return [self.counters["weak"].count(target) for target in targets if target is not None]
+
+    def method_names(self, world: World) -> list[str]:
+        """The rows of the evaluation."""
+        return [method.name for method in make_methods(self.recipe.evaluate.methods, self._setting(world, Tally()))]
+
+    def feedback(
+        self, world: World, queries: Sequence[Example], tally: Tally, config: FeedbackConfig, weak: str = "sft"
+    ) -> tuple[dict[str, Spend], int]:
+        """One round of feedback: spend by role, and preference pairs.
+
+        Args:
+            config: how, such as the recipe's with `skip_settled` turned off.
+            weak: the stage of the weak model that drafts.
+        """
+        recipe = self.recipe
+        rehearsed = sample(queries, recipe.seed)
+        collaboration = Collaboration(
+            self._weak(weak, world, tally),
+            self._model("strong", world, tally),
+            format=recipe.format,
+            prompts=self.pipeline.prompts,
+            weak_sampling=recipe.weak.sampling,
+            strong_sampling=recipe.strong.sampling,
+        )
+        judge: Judge = RehearsedJudge(world)
+        if not isinstance(recipe.judge, ProgramJudge):
+            sampling, repeats = None, 1
+            if isinstance(recipe.judge, JudgeConfig):
+                sampling, repeats = recipe.judge.sampling, recipe.judge.repeats
+            judge = ModelJudge(self._model("judge", world, tally), self.pipeline.prompts, sampling, repeats)
+        annotator = load_annotator(
+            config.kind,
+            collaboration,
+            judge,
+            samples=config.samples,
+            skip_settled=config.skip_settled,
+            reward=rehearsed_reward if config.kind == RLWF else None,
+            labeller=self._model("labeller", world, tally) if "labeller" in self.configs else None,
+            labeller_sampling=None if config.labeller is None else config.labeller.sampling,
+        )
+        tally.weight = len(queries) / len(rehearsed)
+        annotated = synchronous.run(map_in_flight(annotator.annotate, rehearsed, len(rehearsed)))
+        num_pairs = round(tally.weight * sum(len(preferences.pairs(each, ())) for each in annotated))
+        if controlled := min(config.null_control, len(queries)):
+            tally.weight = controlled / len(rehearsed)
+            pairs = [
+                (example, each)
+                for example, each in zip(rehearsed, annotated, strict=True)
+                if isinstance(each, GradedExample)
+            ]
+            synchronous.run(map_in_flight(lambda pair: null_sample(*pair, collaboration, judge), pairs, len(pairs)))
+        return tally.take(self.configs), num_pairs
+
+    def annotator(self, world: World, labelled: Sequence[Example], tally: Tally) -> dict[str, Spend]:
+        """One draft for each labelled row that RLWF's annotator is tuned on."""
+        rehearsed = sample(labelled, self.recipe.seed)
+        tally.weight = len(labelled) / len(rehearsed)
+        weak = self._weak("sft", world, tally)
+        pair = Collaboration(
+            weak,
+            weak,
+            format=self.recipe.format,
+            prompts=self.pipeline.prompts,
+            weak_sampling=self.recipe.weak.sampling,
+        )
+        synchronous.run(map_in_flight(lambda each: pair.draft(each.query), rehearsed, len(rehearsed)))
+        return tally.take(self.configs)
+
+    def evaluate(self, world: World, examples: Sequence[Example], tally: Tally) -> dict[str, Spend]:
+        """Every method of the recipe on `examples`, with what it does once."""
+        rehearsed = sample(examples, self.recipe.seed)
+        methods = make_methods(self.recipe.evaluate.methods, self._setting(world, tally))
+        # What is done once is rehearsed whole, what is done for each example on some of them.
+        tally.weight = 1.0
+        with quietly():
+            for method in methods:
+                if isinstance(method, Prepared):
+                    synchronous.run(method.prepare(len(rehearsed)))
+        tally.weight = len(examples) / len(rehearsed)
+        for method in methods:
+            synchronous.run(map_in_flight(method.predict, rehearsed, len(rehearsed)))
+        return tally.take(self.configs)
+
+    def _setting(self, world: World, tally: Tally) -> Setting:
+        weak = {stage: self._weak(stage, world, tally) for stage in self.pipeline.weak_stage_names()}
+        setting = self.pipeline.setting(weak, self._model("strong", world, tally))
+        config = self.recipe.retrieval
+        retriever = None if config.corpus is None else RehearsedRetriever(config.corpus, config.top_k)
+        return replace(setting, retriever=retriever)
+
+    def _weak(self, stage: str, world: World, tally: Tally) -> Rehearsed:
+        name = self._weak_names.get(stage, stage)
+        return Rehearsed("weak", name, world, self.counters["weak"], tally, self._find_kept("weak", stage))
+
+    def _model(self, role: str, world: World, tally: Tally) -> Rehearsed:
+        config = self.configs[role]
+        name = f"{config.model} {config.base_url} {config.options} {config.redact}"
+        return Rehearsed(role, name, world, self.counters[role], tally, self._find_kept(role, ""))

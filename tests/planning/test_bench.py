@@ -1,0 +1,117 @@
+"""The estimate of a bench: what cells share, and that it does nothing; tests/bench compares it with a real one."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cowest.cli import main as cli
+from cowest.errors import InputError
+from cowest.pipeline import Pipeline, opening
+from cowest.planning import BenchPlan, make_bench_plan, make_plan, print_bench_plan
+from cowest.recipe import Recipe, make_recipe
+from tests.bench.test_run import data_of, place, recipe_for
+from tests.planning.test_planning import paid
+from tests.test_pipeline import recipe_of
+from tests.worlds import tree
+
+__all__ = ["data_of", "place"]
+
+
+def recipe_with(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe:
+    """The lab's, with a strong model that has a price."""
+    bench = {"methods": [], "kinds": ["individual"], "formats": [], "probe": 0} | changes.pop("bench", {})
+    return recipe_for(folder, data_of, **{"strong": paid(), "judge": "strong", "bench": bench} | changes)
+
+
+def calls(plan: BenchPlan, name: str, case: str = "high") -> dict[str, int]:
+    (cell,) = [cell for cell in plan.cells if cell.name == name]
+    return {role: spend.calls for role, spend in getattr(cell, case).roles.items() if spend.calls}
+
+
+def test_the_high_case_shares_what_is_equal(tmp_path: Path, data_of: dict[str, Path]) -> None:
+    plan = make_bench_plan(recipe_with(tmp_path / "run", data_of, bench={"probe": 3}))
+    # 8 queries with 4 drafts, and 3 examples probed twice, with one z and, of the verdicts, one on it.
+    assert calls(plan, "run") == {"weak": 8 * 4 + 3 * 4 * 2, "strong": 8 * 5 + 3 * 9, "judge": 8 * 5 + 3 * 9}
+    # Of 6 examples 3 are probed: their z is known, and their first drafts with what the strong model made of them.
+    assert calls(plan, "method-strong_only") == {"strong": 3 + 6}
+    assert calls(plan, "method-weak_only") == {"weak": 3 + 6}
+    assert calls(plan, "method-collaborate") == {"weak": 3, "strong": 3 + 3}
+    assert calls(plan, "method-weak_aligned") == {}
+    # The same drafts of the same queries, judged as they are; another aligned model, alone and in the pair.
+    assert calls(plan, "kind-individual") == {"judge": 8 * 4, "weak": 6, "strong": 6}
+    assert plan.high.roles["strong"].calls == sum(calls(plan, cell.name).get("strong", 0) for cell in plan.cells)
+
+
+def test_the_sweep_over_pairs_is_planned_before_its_numbers_are_known(tmp_path: Path, data_of: dict[str, Path]) -> None:
+    plan = make_bench_plan(recipe_with(tmp_path / "run", data_of))
+    assert [cell.name for cell in plan.cells[-2:]] == ["pairs-quarter", "pairs-half"]
+    assert calls(plan, "pairs-half") == {"weak": 6, "strong": 6}
+    named = make_bench_plan(recipe_with(tmp_path / "run", data_of, bench={"pairs": [2, 1000]}))
+    assert [cell.name for cell in named.cells[-2:]] == ["pairs-2", "pairs-1000"]
+    assert calls(named, "pairs-1000", "low") == {}
+
+
+def test_money_time_and_trainings_add_up(tmp_path: Path, data_of: dict[str, Path]) -> None:
+    plan = make_bench_plan(recipe_with(tmp_path / "run", data_of))
+    assert plan.high.cost_usd == pytest.approx(sum(spend.cost_usd or 0 for spend in plan.high.roles.values()))
+    assert plan.low.cost_usd is not None
+    assert 0 < plan.low.cost_usd < (plan.high.cost_usd or 0)
+    for cell in plan.cells:
+        for role, low in cell.low.roles.items():
+            assert low.calls <= cell.high.roles[role].calls
+    # The run's SFT and alignment, one of individual feedback, and two of the sweep over pairs.
+    assert sum(cell.num_trainings for cell in plan.cells) == 2 + 1 + 2
+
+
+def test_it_trains_opens_and_writes_nothing(
+    tmp_path: Path, data_of: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(opening, "open_model", lambda *_, **__: pytest.fail("it opened a model"))
+    for stage in ("sft", "feedback", "probe", "align", "train", "evaluate"):
+        monkeypatch.setattr(Pipeline, stage, lambda *_, **__: pytest.fail("it went to work"))
+    recipe = recipe_with(tmp_path / "run", data_of, bench={"kinds": ["rlwf"]})
+    file = tmp_path / "recipe.json"
+    file.write_text(json.dumps(recipe.model_dump(mode="json", by_alias=True)))
+    before = tree(tmp_path)
+    assert cli.main(["plan", str(file), "--bench"]) == 0
+    printed = capsys.readouterr().out
+    assert "Nothing was spent." in printed
+    assert "| kind-rlwf " in printed
+    assert cli.main(["plan", str(file), "--bench", "--json"]) == 0
+    assert {cell["name"] for cell in json.loads(capsys.readouterr().out)["cells"]} >= {"run", "kind-rlwf"}
+    assert tree(tmp_path) == before
+
+
+def test_what_stands_in_the_way_is_said(
+    tmp_path: Path, data_of: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    bench = {"strong": {"other": {"model": "openai/gpt-4.1"}}, "methods": ["skr"]}
+    printed = io.StringIO()
+    plan = make_bench_plan(recipe_with(tmp_path / "run", data_of, bench=bench))
+    print_bench_plan(plan, printed)
+    assert list(plan.endpoint_problems) == ["bench.strong.other"]
+    assert "bench.strong.other: 'openai/gpt-4.1' needs a key" in printed.getvalue()
+    assert "method-skr will fail: The method skr retrieves" in printed.getvalue()
+    with pytest.raises(InputError, match="bench trains the weak model"):
+        make_bench_plan(make_recipe(recipe_of(tmp_path / "other")))
+
+
+def test_a_plan_needs_no_key_and_says_that_the_run_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+    def problems(**strong: Any) -> dict[str, str]:
+        plan = make_plan(Pipeline(make_recipe(recipe_of(tmp_path / "run", strong=strong, judge="strong"))))
+        assert plan.high.roles["strong"].calls > 0
+        return plan.endpoint_problems
+
+    (missing,) = problems(model="openai/gpt-4.1").values()  # the judge is the same model and is not named again
+    assert "OPENAI_API_KEY is not set" in missing
+    (address,) = problems(model="openai/x", base_url="localhost:8000/v1").values()
+    assert "base_url" in address
+    assert "\n" not in address
+    assert problems(model="openai/x", base_url="http://127.0.0.1:9/v1") == {}
+    assert problems(model="scripted/tests.worlds:strong_reply") == {}

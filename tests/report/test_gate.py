@@ -1,0 +1,84 @@
+"""The page and the picture of a gate."""
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cowest.report.gate import draw_gate, gate_page
+
+
+def found(accuracy: float, cost: float, **shares: float) -> dict[str, Any]:
+    return {
+        "accuracy": {"value": accuracy, "ci95": [accuracy - 0.05, accuracy + 0.05]},
+        "cost_per_query": cost,
+        "shares": {"draft": 0.0, "strong": 0.0, "both": 0.0} | shares,
+    }
+
+
+def split(accuracy: float, cost: float) -> dict[str, Any]:
+    return {
+        "num_examples": 20,
+        "num_failed": 0,
+        "num_without_confidence": 0,
+        "gate": found(accuracy, cost, draft=0.5, both=0.5),
+        "alone": {"draft": found(0.5, 0.0001, draft=1.0), "both": found(0.9, 0.004, both=1.0)},
+    }
+
+
+def gate(**changes: Any) -> dict[str, Any]:
+    policy = {"cuts": [0.5], "arms": ["both", "draft"]}
+    curve = [{"accuracy": 0.5 + 0.02 * step, "cost_per_query": 0.0001 * step, "policy": policy} for step in range(20)]
+    validation = split(0.9, 0.002) | {
+        "cross_validated": found(0.88, 0.0021, draft=0.4, both=0.6), "curve": curve, "cross_validated_curve": curve,
+    }  # fmt: skip
+    test = split(0.85, 0.0022) | {"difference_to_both": {"difference": -0.05, "ci95": [-0.1, 0.0], "p_value": 0.0625}}
+    return {
+        "task": "ifqa", "metric": "exact_match", "cost_unit": "usd", "arms": ["draft", "both"], "met": True,
+        "target": {"min_accuracy": 0.9, "max_cost_usd": None}, "min_accuracy": 0.9, "policy": policy,
+        "validation": validation, "test": test,
+    } | changes  # fmt: skip
+
+
+def test_the_page_says_what_was_fitted_what_holds_and_what_test_made_of_it() -> None:
+    page = gate_page(gate())
+    assert "Policy, by the confidence of the draft: both below 0.5000, draft from 0.5000 on." in page
+    assert "| validation | gate, as fitted | 90.0% [85.0, 95.0] | $2.00 | 50.0% | 0.0% | 50.0% |" in page
+    assert "come to 88.0% at $2.10 per 1,000 queries, which misses it" in page
+    assert "−5.0 points [−10.0, 0.0], p 0.062, for 45.0% less of the cost. The aim is **missed** on test." in page
+    assert page.count("both below 0.5000, draft from 0.5000 on |") == 12
+
+
+def test_the_page_is_silent_on_what_holds() -> None:
+    page = gate_page(gate(target={"min_accuracy": None, "max_cost_usd": 0.003}))
+    assert "for at most $0.0030 a query, on the validation split: met." in page
+    assert "misses it" not in page
+    assert "The aim is kept on test." in page
+    assert "(as both together are)" in gate_page(gate(target={"min_accuracy": None, "max_cost_usd": None}))
+    assert "**not met**" in gate_page(gate(met=False))
+    always = gate()["test"] | {"gate": found(0.9, 0.004, both=1.0)}
+    assert "nothing is won or lost" in gate_page(gate(test=always))
+    assert "no test split" in gate_page(gate(test=None))
+
+
+@pytest.mark.parametrize("unit", ["usd", "strong_tokens"])
+def test_the_picture_is_the_same_for_the_same_numbers(tmp_path: Path, unit: str) -> None:
+    pytest.importorskip("matplotlib")
+    for name in ("one", "two"):
+        assert draw_gate(gate(cost_unit=unit, test=None if unit == "usd" else gate()["test"]), tmp_path / name)
+        assert (tmp_path / f"{name}.png").stat().st_size > 5000
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_without_matplotlib_there_is_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = builtins.__import__
+
+    def missing(name: str, *more: Any, **named: Any) -> Any:
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return load(name, *more, **named)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    assert not draw_gate(gate(), tmp_path / "curve")
+    assert not list(tmp_path.iterdir())
