@@ -105,3 +105,24 @@ def test_a_text_that_goes_on_after_its_end_does_not_complete_a_key() -> None:
 
 def test_the_key_in_a_whole_reply() -> None:
     assert Secret(KEY).hide({"a": [f"is {KEY}."], KEY: 1, "b": None}) == {"a": [f"is {MASK}."], MASK: 1, "b": None}
+
+
+def test_tokens_do_not_spell_the_key_of_a_whole_reply() -> None:
+    def choice(text: str, *tokens: str) -> dict[str, Any]:
+        spelled = {"content": [{"token": token, "bytes": list(token.encode())} for token in tokens], "refusal": None}
+        return {"index": 0, "message": {"role": "assistant", "content": text}, "logprobs": spelled}
+
+    spelling, other = choice("is sk-abc", "is ", "sk-", "abc"), choice("is sk-", "is ", "sk-")
+    first, second = Secret(KEY).hide({"choices": [spelling, other]})["choices"]
+    assert first["message"]["content"] == f"is {MASK}"
+    assert first["logprobs"] == {"content": [], "refusal": None}
+    assert second == other
+
+
+def test_tokens_do_not_spell_the_key_of_a_refusal() -> None:
+    stream, passed = Secret(KEY).stream(), []
+    for piece in ("no: ", "sk-", "abc", "."):
+        given = {"index": 0, "delta": {"refusal": piece}, "logprobs": {"content": None, "refusal": [{"token": piece}]}}
+        passed.append(stream.hide({"choices": [given]})["choices"][0])
+    assert "".join(each["delta"]["refusal"] for each in passed) == f"no: {MASK}."
+    assert [[token["token"] for token in each["logprobs"]["refusal"]] for each in passed] == [["no: "], [], [], ["."]]

@@ -175,6 +175,17 @@ def test_words_of_an_endpoint_are_not_written_down(traced: World) -> None:
     assert (spans(3)[2].attributes or {})["gen_ai.response.finish_reasons"] == ("other",)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_finish_reason_of_another_kind_costs_no_answer(traced: World, stream: bool) -> None:
+    odd: Any = ["canary-answer"]
+    traced.strong.stream = [chunk("a"), chunk(finish_reason=odd)]
+    traced.strong.more = {"choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": odd}]}
+    assert ask(traced, stream=stream).status_code == 200
+    found = spans(3)
+    assert (found[2].attributes or {})["gen_ai.response.finish_reasons"] == ("other",)
+    assert kinds(found) == [None, None, None]
+
+
 def test_a_request_that_is_refused(traced: World) -> None:
     ask(traced, n=0)
     (request,) = spans(1)

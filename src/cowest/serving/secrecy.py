@@ -24,8 +24,13 @@ class Secret:
         self._key = key
 
     def hide(self, reply: Json) -> Json:
-        """A whole reply without the key."""
-        hidden: Json = reply if self._key is None else _hide(reply, self._key)
+        """A whole reply without the key; its tokens, which spell it once more, go with it."""
+        if self._key is None:
+            return reply
+        hidden: Json = _hide(reply, self._key)
+        for before, after in zip(reply.get("choices", ()), hidden.get("choices", ()), strict=True):
+            if after.get("message") != before.get("message") and isinstance(given := after.get("logprobs"), dict):
+                after["logprobs"] = given | {name: [] for name in _lists(given)}
         return hidden
 
     def stream(self) -> "StreamMask":
@@ -94,7 +99,7 @@ class _Choice:
     def __init__(self, key: str) -> None:
         self._key = key
         self._texts: dict[Path, PieceMask] = {}
-        self._tokens: list[Any] = []
+        self._tokens: dict[str, list[Any]] = {}
 
     def hide(self, choice: Json) -> Json:
         delta, num_before = choice.get("delta"), self._num_hidden
@@ -126,15 +131,21 @@ class _Choice:
     def _logprobs(self, choice: Json, is_masked: bool) -> Json:
         """Tokens spell the text once more: they wait with it, and those of the key are left out."""
         given = choice.get("logprobs")
-        tokens = given.get("content") if isinstance(given, dict) else None
-        if not isinstance(tokens, list) and not self._tokens:
+        given = given if isinstance(given, dict) else {}
+        new, waiting, self._tokens = _lists(given), self._tokens, {}
+        if not new and not waiting:
             return {}
-        tokens, self._tokens = [*self._tokens, *(tokens or [])], []
+        tokens = {name: [*waiting.get(name, []), *new.get(name, [])] for name in {**waiting, **new}}
         if is_masked:
-            tokens = []
+            tokens = {name: [] for name in tokens}
         elif any(text.held for text in self._texts.values()):
-            tokens, self._tokens = [], tokens
-        return {"logprobs": {**(given or {}), "content": tokens}}
+            tokens, self._tokens = {name: [] for name in tokens}, {name: each for name, each in tokens.items() if each}
+        return {"logprobs": given | tokens}
+
+
+def _lists(logprobs: Json) -> dict[str, list[Any]]:
+    """Tokens by what they spell: the content, or the refusal."""
+    return {name: value for name, value in logprobs.items() if isinstance(value, list)}
 
 
 def _number(value: Any, position: int) -> int:

@@ -207,7 +207,7 @@ class _TracedUpstream:
 
 def _told(span: "Span", usage: Json | None, reasons: Sequence[Any]) -> None:
     """Writes down what a model counted and why it stopped."""
-    known = [reason if reason in _FINISH_REASONS else "other" for reason in reasons]
+    known = [str(reason) if str(reason) in _FINISH_REASONS else "other" for reason in reasons]
     span.set_attribute("gen_ai.response.finish_reasons", known)
     for name, kind in (("input", "prompt"), ("output", "completion")):
         count = (usage or {}).get(f"{kind}_tokens")

@@ -141,8 +141,11 @@ def _calibration(
     for score in sorted(set(scores)):
         some = [index for index, each in enumerate(scores) if each == score]
         values, of = [metrics[index] for index in some], [queries[index] for index in some]
-        # Outputs for one query resemble each other, so whole queries are drawn.
-        interval = statistics.two_level_interval([values], resamples=_RESAMPLES, seed=seed, clusters=of)
+        # Outputs for one query resemble each other, so whole queries are drawn, or counted where nothing varies.
+        if min(values) == max(values):
+            interval = statistics.mean_interval(values[:1] * len(set(of)), resamples=_RESAMPLES, seed=seed)
+        else:
+            interval = statistics.two_level_interval([values], resamples=_RESAMPLES, seed=seed, clusters=of)
         bounds = [interval.low, interval.high]
         found.append({"verdict": score, "num_outputs": len(some), "value": interval.value, "ci95": bounds})
     return found

@@ -1,13 +1,17 @@
 """What is posted and raised equals what the `openai` package itself posts and raises."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from openai import APIConnectionError, APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
+from cowest.models import ModelConfig
 from cowest.models.providers._openai_post import ChatPost
+from cowest.models.providers.openai import OpenAIModel
 from tests.models.providers.endpoint import Endpoint
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Grüße, \u2028 and a tab\t."}], "temperature": 0.5}
@@ -112,3 +116,17 @@ def test_a_client_with_addresses_of_its_own_keeps_them(endpoint: Endpoint) -> No
 
     assert asyncio.run(run()) == [{"a": 1}]
     assert endpoint.paths == ["/openai/deployments/m/chat/completions?api-version=2024-10-21"]
+
+
+def test_nothing_is_kept_of_a_client_that_was_closed(endpoint: Endpoint) -> None:
+    model = OpenAIModel(ModelConfig(model="openai/m", base_url=endpoint.url), "sk-key")
+
+    async def ask() -> weakref.ref[AsyncOpenAI]:
+        await (await model.chat_post()).reply(BODY)
+        client = weakref.ref(await model.batch_client())
+        await model.close()
+        return client
+
+    clients = [asyncio.run(ask()) for _ in range(2)]
+    gc.collect()
+    assert [client() for client in clients] == [None, None]

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from cowest.errors import CowestError
 from cowest.models.config import ModelConfig
@@ -33,7 +32,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
 
     def __init__(self, config: ModelConfig, key: str) -> None:
         super().__init__(config, key)
-        self._posts: WeakKeyDictionary[AsyncOpenAI, ChatPost] = WeakKeyDictionary()
+        self._posts: dict[AsyncOpenAI, ChatPost] = {}
 
     async def _send(self, client: "AsyncOpenAI", request: ChatRequest) -> Any:
         return await self._posts[client].reply(self._body(request))
@@ -164,6 +163,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         try:
             yield client
         finally:
+            self._posts.pop(client, None)
             await client.close()
 
     def _connect(self, http: "httpx2.AsyncClient") -> "AsyncOpenAI":
