@@ -131,6 +131,14 @@ def test_a_blank_line_ends_the_reply() -> None:
     assert len(strong.requests) == 1
 
 
+def test_a_reply_without_text_ends_the_answer_and_refuses_nothing() -> None:
+    nothing = Completion(text="", finish_reason="stop")
+    method, strong = flare(said("Explanation: slow. Or not.", 0.9), nothing, said("Answer: slow"))
+    assert run(method).output == "Explanation: slow."
+    assert run(method).output == "Answer: slow"
+    assert len(strong.requests) == 3
+
+
 def test_a_reply_that_was_cut_goes_on() -> None:
     method, strong = flare(
         said("Explanation: snails", finish_reason="length"), said(" creep.\nAnswer: slow"), said("Answer: slow")

@@ -97,8 +97,10 @@ def first_sentence(completion: Completion) -> Sentence:
     Raises:
         CompletionError: the model gave no log-probabilities.
     """
-    tokens = tokens_of(completion, "strong")
     text = completion.text
+    if not text.strip() and not completion.tokens:  # the model had no more to write, so there is nothing to be sure of
+        return Sentence(text, (), is_last=True)
+    tokens = tokens_of(completion, "strong")
     begin = len(text) - len(text.lstrip())
     blank = _BLANK_LINE.search(text, begin)
     whole = len(text) if blank is None else blank.start()
