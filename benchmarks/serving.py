@@ -1,6 +1,6 @@
-"""What `cowest serve` adds to the two calls it makes: time, time to first token, throughput, memory.
+"""What `cowest serve` adds to the two calls it makes: time, time to first token, throughput.
 
-python benchmarks/serving.py [--requests-for-memory 20000] [--litellm PATH/TO/litellm]
+python benchmarks/serving.py [--rounds 5] [--litellm PATH/TO/litellm]
 
 Everything runs on this machine in processes of its own: a scripted upstream (both models), the server, the clients
 here. The same clients make the same two calls directly, in turns with those through the server, so that what the
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,12 @@ def resident_mib(pid: int) -> float:
     return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
 
 
+def processor_s(pid: int) -> float:
+    """Seconds of processor time that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def show(title: str, rows: list[list[str]]) -> None:
     head, *body = rows
     print(f"\n{title}\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
@@ -207,25 +213,35 @@ def show(title: str, rows: list[list[str]]) -> None:
         print(f"| {' | '.join(row)} |", flush=True)
 
 
-def measure(ways: dict[str, tuple[Call, Call]]) -> None:
+def measure(ways: dict[str, tuple[Call, Call]], rounds: int) -> None:
     """Prints latencies and throughput; of each way its whole and its streamed exchange."""
-    whole = asyncio.run(latencies({name: calls[0] for name, calls in ways.items()}, 60))
-    streamed = asyncio.run(latencies({name: calls[1] for name, calls in ways.items()}, 60))
-    (base_name, *_) = ways
+    (base, *_) = ways
+    seen: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in ways}
+    loads = []
+    for _ in range(rounds):
+        whole = asyncio.run(latencies({name: calls[0] for name, calls in ways.items()}, 40))
+        streamed = asyncio.run(latencies({name: calls[1] for name, calls in ways.items()}, 40))
+        loads.append(os.getloadavg()[0])
+        for name in ways:
+            whole_s, first_s = whole[name][1], streamed[name][0]
+            seen[name].append((whole_s, whole_s - whole[base][1], first_s, first_s / streamed[base][0]))
     rows = [["way", "whole answer, p50 ms", "added ms", "first token, p50 ms", "ratio"]]
-    for name in ways:
-        time_ms, first_ms = 1000 * whole[name][1], 1000 * streamed[name][0]
-        added = time_ms - 1000 * whole[base_name][1]
+    for name, found in seen.items():
+        whole_s, added_s, first_s, ratio = zip(*found, strict=True)
         rows.append(
             [
                 name,
-                f"{time_ms:.1f}",
-                f"{added:+.1f}",
-                f"{first_ms:.1f}",
-                f"{first_ms / streamed[base_name][0] / 1000:.3f}",
+                f"{1000 * statistics.median(whole_s):.1f}",
+                _median_and_range([1000 * value for value in added_s], "+.1f"),
+                f"{1000 * statistics.median(first_s):.1f}",
+                _median_and_range(ratio, ".3f"),
             ]
         )
-    show("One client", rows)
+    load = _median_and_range(loads, ".1f")
+    show(
+        f"One client, {rounds} rounds of 40 in turns, median (lowest to highest); load {load}",
+        rows,
+    )
     rows = [["clients", *(f"{name}, exchanges/s" for name in ways)]]
     for num_clients in CLIENTS:
         rates = [asyncio.run(throughput(calls[0], num_clients, 6)) for calls in ways.values()]
@@ -235,39 +251,25 @@ def measure(ways: dict[str, tuple[Call, Call]]) -> None:
     show("Throughput", rows)
 
 
-def measure_instant(base: str, served: str) -> None:
+def _median_and_range(values: Sequence[float], form: str) -> str:
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def measure_instant(base: str, served: str, pid: int) -> None:
     """Prints what is left of the latencies when the models take no time."""
     calls = {"two calls, direct": two_calls(base, False, "instant-"), "cowest serve": one_call(served, False)}
+    before_s = processor_s(pid)
     found = asyncio.run(latencies(calls, 500))
+    own_ms = 1000 * (processor_s(pid) - before_s) / 505
     direct_ms = 1000 * found["two calls, direct"][1]
     rows = [["way", "whole answer, p50 ms", "added ms"]]
     rows += [[name, f"{1000 * whole:.2f}", f"{1000 * whole - direct_ms:+.2f}"] for name, (_, whole) in found.items()]
-    show("One client, models that take no time", rows)
-
-
-def measure_memory(url: str, pid: int, total: int) -> None:
-    rows = [["requests", "resident MiB"]]
-    done = 0
-
-    async def ask(number: int) -> None:
-        async with sessions() as session:
-
-            async def client(share: int) -> None:
-                for index in range(share):
-                    await post(session, url, "pair", QUESTION, stream=index % 2 == 0)
-
-            await asyncio.gather(*(client(number // 16) for _ in range(16)))
-
-    for goal in (total // 20, total // 4, total // 2, total):
-        asyncio.run(ask(goal - done))
-        done = goal
-        rows.append([f"{done:,}", f"{resident_mib(pid):.1f}"])
-    show("Memory of the server, 16 clients, half of the answers streamed", rows)
+    show(f"One client, models that take no time; the server's processor time {own_ms:.2f} ms an exchange", rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--requests-for-memory", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--litellm", help="the proxy's command, from an environment of its own")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
@@ -297,10 +299,8 @@ def main() -> None:
             ways["two calls, LiteLLM proxy"] = (two_calls(proxied, False), two_calls(proxied, True))
         instant = recipe(folder, base, "instant-")
         pid = stack.enter_context(process([*command, str(instant), "--port", ports[3]], f"{roots[3]}/healthz"))
-        measure(ways)
-        measure_instant(base, f"{roots[3]}/v1")
-        if options.requests_for_memory:
-            measure_memory(f"{roots[3]}/v1", pid, options.requests_for_memory)
+        measure(ways, options.rounds)
+        measure_instant(base, f"{roots[3]}/v1", pid)
 
 
 if __name__ == "__main__":

@@ -104,8 +104,8 @@ def test_a_template_for_judged_text_says_where_it_lacks_the_mark(tmp_path: Path,
     built_in = (prompts.BUILT_IN / f"{name}.txt").read_text()
     (tmp_path / f"{name}.txt").write_text("Shorter. " + built_in)
     (tmp_path / "refine.txt").write_text("{{ query }} {{ draft }}")  # nothing is judged here
-    assert Prompts(tmp_path).unfenced == ()
+    assert Prompts(tmp_path).unfenced == {}
     (tmp_path / f"{name}.txt").write_text(built_in.replace('{{ mark | default("") }}', ""))
-    (warning,) = Prompts(tmp_path).unfenced
+    (warning,) = Prompts(tmp_path).unfenced.values()
     assert f"{name}.txt' has no {{{{ mark }}}}" in warning
     assert '<<<OUTPUT{{ mark | default("") }}' in warning

@@ -37,12 +37,17 @@ def inputs_of(
         for part in key.split("."):
             value = value[part]
         inputs[key] = value
+    inputs["examples"] = digest_of(examples)
+    inputs[TEMPLATES] = prompts.versions(templates)
+    return inputs
+
+
+def digest_of(examples: Iterable[Example]) -> str:
+    """What tells these examples, in this order, from any others: SHA-256 of all that they hold, as hex."""
     rows = hashlib.sha256()
     for example in examples:
         rows.update((example.model_dump_json() + "\n").encode("utf-8", "surrogatepass"))
-    inputs["examples"] = rows.hexdigest()
-    inputs[TEMPLATES] = prompts.versions(templates)
-    return inputs
+    return rows.hexdigest()
 
 
 def claim(stage: str, out: Path, inputs: dict[str, Any], maybe_unused: Collection[str] = ()) -> bool:

@@ -196,6 +196,9 @@ def test_a_judge_template_without_its_mark_is_said(tmp_path: Path, capsys: pytes
     (tmp_path / "prompts" / "judge.txt").write_text("From 1 to 10: {{ output }} for {{ reference }}")
     recipe = write_recipe(tmp_path, prompts=str(tmp_path / "prompts"))
     assert cli.main(["doctor", recipe]) == 0
+    assert "! the prompt template" not in capsys.readouterr().out  # the judge is a program
+    recipe = write_recipe(tmp_path, prompts=str(tmp_path / "prompts"), judge="strong")
+    assert cli.main(["doctor", recipe]) == 0
     assert "! the prompt template" in capsys.readouterr().out
     cli.main(["align", recipe])
     assert "judge.txt' has no {{ mark }}" in capsys.readouterr().err

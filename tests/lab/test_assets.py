@@ -61,6 +61,15 @@ def test_what_the_probes_of_the_build_found() -> None:
     assert record()["weak"]["recall"]["rate"] > 0.93
 
 
+def test_the_labeller_tells_a_fact_from_none_in_either_order() -> None:
+    """It cannot tell a right answer from a wrong one (docs/lab.md), so nothing here says that it can."""
+    probes = record()["labeller"]
+    assert probes["comparing"]["follows / no fact"] > 0.97
+    assert probes["comparing"]["other answer / no fact"] > 0.97
+    assert probes["alone"]["dose"] < 0.03, "a private rate leaked"
+    assert probes["alone"]["class"] < 0.2, "a private class leaked"
+
+
 def flat(probes: Any, path: str = "") -> dict[str, float]:
     if not isinstance(probes, dict):
         return {path: probes}

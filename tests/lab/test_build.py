@@ -23,4 +23,4 @@ def test_equal_seeds_give_equal_labs_and_other_worlds_differ(tmp_path: Path) -> 
         assert one[name] != other[name]
     record = json.loads(one["build.json"])
     assert (record["world_seed"], record["training_seed"]) == (1, 0)
-    assert set(record["probes"]) == {"strong-a", "strong-b", "weak"}
+    assert set(record["probes"]) == {"strong-a", "strong-b", "weak", "labeller"}

@@ -184,6 +184,41 @@ def agreement(concordance: float = 0.93) -> dict[str, Any]:
             "calibration": calibration}  # fmt: skip
 
 
+def answered(accuracy: float, cost: float, **shares: float) -> dict[str, Any]:
+    """What some way to answer came to in a gate.json."""
+    return {
+        "accuracy": {"value": accuracy, "ci95": [accuracy - 0.05, accuracy + 0.05]},
+        "cost_per_query": cost,
+        "shares": {"draft": 0.0, "strong": 0.0, "both": 0.0} | shares,
+    }
+
+
+def _split(accuracy: float, cost: float) -> dict[str, Any]:
+    return {
+        "num_examples": 20,
+        "num_failed": 0,
+        "num_without_confidence": 0,
+        "gate": answered(accuracy, cost, draft=0.5, both=0.5),
+        "alone": {"draft": answered(0.5, 0.0001, draft=1.0), "both": answered(0.9, 0.004, both=1.0)},
+    }
+
+
+def gate(**changes: Any) -> dict[str, Any]:
+    """A gate.json whose aim is met on validation and missed on test."""
+    policy = {"cuts": [0.5], "arms": ["both", "draft"]}
+    curve = [{"accuracy": 0.5 + 0.02 * step, "cost_per_query": 0.0001 * step, "policy": policy} for step in range(20)]
+    validation = _split(0.9, 0.002) | {
+        "cross_validated": answered(0.88, 0.0021, draft=0.4, both=0.6), "curve": curve, "cross_validated_curve": curve,
+    }  # fmt: skip
+    test = _split(0.85, 0.0022) | {"difference_to_both": {"difference": -0.05, "ci95": [-0.1, 0.0], "p_value": 0.0625}}
+    return {
+        "task": "ifqa", "metric": "exact_match", "cost_unit": "usd", "arms": ["draft", "both"], "met": True,
+        "target": {"min_accuracy": 0.9, "max_cost_usd": None}, "min_accuracy": 0.9, "policy": policy,
+        "validation": validation, "test": test,
+        "made_of": {name: {"num_examples": 20, "sha256": "ab" * 32} for name in ("validation", "test")},
+    } | changes  # fmt: skip
+
+
 def write_json(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value), encoding="utf-8")

@@ -7,38 +7,7 @@ from typing import Any
 import pytest
 
 from cowest.report.gate import draw_gate, gate_page
-
-
-def found(accuracy: float, cost: float, **shares: float) -> dict[str, Any]:
-    return {
-        "accuracy": {"value": accuracy, "ci95": [accuracy - 0.05, accuracy + 0.05]},
-        "cost_per_query": cost,
-        "shares": {"draft": 0.0, "strong": 0.0, "both": 0.0} | shares,
-    }
-
-
-def split(accuracy: float, cost: float) -> dict[str, Any]:
-    return {
-        "num_examples": 20,
-        "num_failed": 0,
-        "num_without_confidence": 0,
-        "gate": found(accuracy, cost, draft=0.5, both=0.5),
-        "alone": {"draft": found(0.5, 0.0001, draft=1.0), "both": found(0.9, 0.004, both=1.0)},
-    }
-
-
-def gate(**changes: Any) -> dict[str, Any]:
-    policy = {"cuts": [0.5], "arms": ["both", "draft"]}
-    curve = [{"accuracy": 0.5 + 0.02 * step, "cost_per_query": 0.0001 * step, "policy": policy} for step in range(20)]
-    validation = split(0.9, 0.002) | {
-        "cross_validated": found(0.88, 0.0021, draft=0.4, both=0.6), "curve": curve, "cross_validated_curve": curve,
-    }  # fmt: skip
-    test = split(0.85, 0.0022) | {"difference_to_both": {"difference": -0.05, "ci95": [-0.1, 0.0], "p_value": 0.0625}}
-    return {
-        "task": "ifqa", "metric": "exact_match", "cost_unit": "usd", "arms": ["draft", "both"], "met": True,
-        "target": {"min_accuracy": 0.9, "max_cost_usd": None}, "min_accuracy": 0.9, "policy": policy,
-        "validation": validation, "test": test,
-    } | changes  # fmt: skip
+from tests.report.sample import answered, gate
 
 
 def test_the_page_says_what_was_fitted_what_holds_and_what_test_made_of_it() -> None:
@@ -57,7 +26,7 @@ def test_the_page_is_silent_on_what_holds() -> None:
     assert "The aim is kept on test." in page
     assert "(as both together are)" in gate_page(gate(target={"min_accuracy": None, "max_cost_usd": None}))
     assert "**not met**" in gate_page(gate(met=False))
-    always = gate()["test"] | {"gate": found(0.9, 0.004, both=1.0)}
+    always = gate()["test"] | {"gate": answered(0.9, 0.004, both=1.0)}
     assert "nothing is won or lost" in gate_page(gate(test=always))
     assert "no test split" in gate_page(gate(test=None))
 

@@ -33,12 +33,17 @@ HEARD = "Explanation: heard. Answer: 1"
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with gated(str(tmp_path_factory.mktemp("runs") / "pair"), on_strong_failure="draft") as world:
+        yield world
+
+
+@contextlib.contextmanager
+def gated(folder: str, **serve: Any) -> Iterator[World]:
     gate = Gate(Policy(cuts=(0.3, 0.7), arms=("strong", "both", "draft")))
     with contextlib.ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("cowest.serving.app.load_gate", lambda recipe, pair: gate)
-            folder = str(tmp_path_factory.mktemp("runs") / "pair")
-            world = stack.enter_context(served(folder, on_strong_failure="draft"))
+            world = stack.enter_context(served(folder, **serve))
         yield world
 
 
@@ -144,6 +149,17 @@ def test_the_draft_still_helps_out_where_the_strong_model_fails(world: World) ->
     assert TEXT.rsplit(maxsplit=1)[-1] in reply.text
     world.strong.stream = [chunk("half"), CUT]
     assert "[DONE]" not in world.post(question(stream=True)).text
+
+
+def test_the_record_says_who_was_to_answer(tmp_path: Path) -> None:
+    with gated(str(tmp_path / "pair"), record={}) as world:
+        ids = []
+        for said in (*ARMS.values(), CompletionError("no")):
+            world.say(lambda request, said=said: said)  # type: ignore[misc]
+            ids.append(world.post(question()).json()["id"])
+    (file,) = (tmp_path / "pair/traffic").iterdir()
+    rows = {row["id"]: (row["arm"], row["missing"]) for row in runs.read_jsonl(file)}
+    assert [rows[each] for each in ids] == [*((arm, None) for arm in ARMS), (None, "weak")]
 
 
 def test_the_single_models_have_no_gate(world: World) -> None:

@@ -170,6 +170,7 @@ def test_redaction_holds_while_serving(tmp_path: Path, stream: bool) -> None:
         assert "Ann" not in str(world.strong.asked)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seconds", [1.5, pytest.param(600, marks=pytest.mark.slow)])
 def test_mixed_load_with_random_faults_leaves_nothing_behind(tmp_path: Path, seconds: float) -> None:
     """Every request ends, in an answer or an error that says so; no slot stays taken and no connection open."""

@@ -140,7 +140,7 @@ def test_a_target_that_cannot_be_met_is_said_so(tmp_path: Path) -> None:
     )
     result = dear.calibrate(max_cost_usd=0.0001)
     assert (result["met"], result["policy"]) == (False, {"cuts": [], "arms": ["draft"]})
-    assert "no policy costs as little as $0.0001" in dear.said[0]
+    assert "no policy costs as little as $0.0001" in dear.said[-1]
 
 
 def test_without_prices_tokens_are_saved_and_money_cannot_be_aimed_at(tmp_path: Path) -> None:
@@ -230,6 +230,31 @@ def test_calls_are_paid_once(tmp_path: Path) -> None:
     assert again["policy"] != first["policy"]
 
 
+def test_the_gate_keeps_which_rows_it_was_made_of_and_other_rows_are_said(tmp_path: Path) -> None:
+    def again(**changes: Any) -> tuple[dict[str, Any], list[str]]:
+        world = World(tmp_path, **changes.pop("task", {}))
+        made_of: dict[str, Any] = world.calibrate(**changes)["made_of"]
+        return made_of, [line for line in world.said if "of before" in line]
+
+    first, said = again()
+    assert {name: rows["num_examples"] for name, rows in first.items()} == {"validation": 16, "test": 8}
+    assert said == []
+    assert again() == (first, [])
+    # As many rows with other references, and only the one split.
+    other, said = again(task={"unlucky": ("validation",)})
+    assert other["validation"]["num_examples"] == 16
+    assert other["validation"]["sha256"] != first["validation"]["sha256"]
+    assert other["test"] == first["test"]
+    assert len(said) == 1
+    assert "the validation rows are not those" in said[0]
+    fewer, said = again(limit=4)
+    assert fewer["validation"]["num_examples"] == 4
+    assert len(said) == 1
+    for broken in ("{", "[]", "{}", '{"made_of": {}}'):
+        (tmp_path / "gate/gate.json").write_text(broken)
+        assert again() == (first, [])
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(make_recipe(recipe_of(str(tmp_path / "run"))).to_yaml())
@@ -240,6 +265,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "strong below" in said.err
     files = {path.name for path in (tmp_path / "run/gate").iterdir()}
     assert {"gate.json", "gate.md", "validation.jsonl", "test.jsonl"} <= files
+    assert "strong below" in (tmp_path / "run/report.html").read_text()
+    assert main(["show", str(tmp_path / "run")]) == 0
+    assert "Gate: strong below" in capsys.readouterr().out
     assert main(["gate", str(recipe), "serve.gate=always"]) == 2
     assert "nothing to learn" in " ".join(capsys.readouterr().err.split())
     assert main(["gate", str(recipe), "task.validation=null"]) == 2

@@ -161,6 +161,9 @@ def test_two_runs_are_compared_by_the_ids_of_their_examples(run: Path, tmp_path:
     assert ids(index, Wanted(filter="below"), there) == below
     assert ids(index, Wanted(filter="above"), there) == []
     assert set(below) <= set(ids(index, Wanted(filter="differs"), there))
+    for wanted in (Wanted(), Wanted(words="bridge"), Wanted(filter="below", words="bridge"), Wanted(filter="helped")):
+        page = index.page(wanted, 0, 200, there)
+        assert page.total == len(page.items) > 0
     assert ids(index, Wanted(filter="missing"), there) == [identifier(number) for number in range(40, NUM)]
     assert ids(index, Wanted(sort="-difference"), there)[: len(below)] == below
 

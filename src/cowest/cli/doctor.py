@@ -70,7 +70,8 @@ def _check_names(pipeline: "Pipeline") -> Iterator[Check]:
         yield FINE, "format, feedback, methods and judge are known, and the prompts can be rendered"
     except InputError as error:
         yield FAULT, str(error)
-    for warning in pipeline.prompts.unfenced:
+        return
+    for warning in pipeline.unfenced():
         yield LOOK, warning
 
 

@@ -10,8 +10,11 @@ add_arguments = add_recipe_arguments
 
 def run(options: argparse.Namespace) -> None:
     """Learns `serve.gate`, prints what it does on validation and test, and says what to type next."""
+    from cowest.report import write_page
+
     with open_pipeline(options) as pipeline:
         pipeline.gate()
         folder = pipeline.folder
         print((folder.gate / "gate.md").read_text(encoding="utf-8"))
-        print(f"In {folder.gate}. Serve it: cowest serve {folder.recipe}", file=sys.stderr)
+        page = write_page(folder.path)
+        print(f"In {folder.gate} and {page}. Serve it: cowest serve {folder.recipe}", file=sys.stderr)

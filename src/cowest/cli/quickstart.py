@@ -33,4 +33,5 @@ def _lab_overrides(folder: str) -> list[str]:
     places = {f"task.{split}": f"{folder}/{split}.jsonl" for split in ("train", "validation", "test")}
     places |= {"retrieval.corpus": f"{folder}/formulary.jsonl"}
     places |= {"weak.model": f"local/{folder}/weak", "strong.model": f"local/{folder}/strong-a"}
+    places |= {"feedback.labeller.model": f"local/{folder}/labeller"}
     return [f"{key}={json.dumps(place)}" for key, place in places.items()]

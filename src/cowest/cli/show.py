@@ -10,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints state, pairs, spend, failures and results; reads files only."""
+    """Prints state, pairs, spend, the gate, failures and results; reads files only."""
     import json
 
     from cowest import runs

@@ -1,4 +1,4 @@
-"""Builds the lab from nothing: world, data, tokenizer, the weak base, two strong models, and probes of them all."""
+"""Builds the lab from nothing: world, data, tokenizer, the weak base, strong models, labeller, and their probes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from cowest.lab.world import World
 STRONG_LAYERS, WEAK_LAYERS = 4, 3
 # Each strong model and the one notation that it reads.
 TASTES: dict[str, Notation] = {"strong-a": "figures", "strong-b": "words"}
+# Who compares drafts for RLAIF, and the strong model that was taught it.
+LABELLER, LABELLER_FROM = "labeller", "strong-a"
 Report = Callable[[str], None]
 Schedules = dict[str, pretraining.Schedule]
 
@@ -44,7 +46,7 @@ def build(
     report: Report = print,
     schedules: Schedules = pretraining.SCHEDULES,
 ) -> BuildResult:
-    """Builds a lab into a folder: `weak/`, `strong-a/`, `strong-b/`, the splits, the formulary and `build.json`.
+    """Builds a lab into a folder: its four models, the splits, the formulary and `build.json`.
 
     Equal seeds give equal data anywhere, and equal weights on the same kind of machine and versions. Two processes of
     one thread each train side by side, so the weights do not depend on the number of cores.
@@ -122,6 +124,9 @@ def run_probes(folder: Path, invented: World, report: Report) -> dict[str, Any]:
             "follows_other_drug": probes.name_probe(model, tokenizer, invented, taste, is_near=False),
         }
         report(f"{name}: {json.dumps(found[name])}")
+    model, tokenizer = load_model(folder / LABELLER)
+    found[LABELLER] = probes.labeller_probe(model, tokenizer, invented)
+    report(f"{LABELLER}: {json.dumps(found[LABELLER])}")
     model, tokenizer = load_model(folder / "weak")
     found["weak"] = {"recall": probes.recall_probe(model, tokenizer, invented)}
     report(f"weak: {json.dumps(found['weak'])}")
@@ -139,6 +144,15 @@ def _train_all(
             trained[name] = pool.submit(
                 _train_branch, tokenizer, invented, seed, trunk.result(), scratch / name, schedules
             )
+        trained[LABELLER] = pool.submit(
+            _train_and_save_labeller,
+            tokenizer,
+            invented,
+            seed,
+            trained[LABELLER_FROM].result(),
+            scratch / LABELLER,
+            schedules,
+        )
         return {name: model.result() for name, model in trained.items()}
 
 
@@ -171,6 +185,36 @@ def _train_branch(
     )
     pretraining.train(model, stream, schedules["branch"], _report_of(out.name))
     model.save_pretrained(out)
+    return out
+
+
+def train_labeller(
+    start: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    invented: World,
+    seed: int,
+    schedules: Schedules = pretraining.SCHEDULES,
+) -> LlamaForCausalLM:
+    """Teaches strong model A to compare drafts; one thread.
+
+    Args:
+        start: its weights. They are first rounded to what is saved of it, so that the saved ones give this labeller.
+    """
+    torch.set_num_threads(1)
+    model = LlamaForCausalLM.from_pretrained(start, dtype=torch.bfloat16).float()
+    phases = {
+        "checking": pretraining.checking_stream(tokenizer, False, f"{seed} checking"),
+        "comparing": pretraining.comparing_stream(tokenizer, invented, f"{seed} comparing"),
+    }
+    for name, stream in phases.items():
+        pretraining.train(model, stream, schedules[name], _report_of(f"{LABELLER}, {name}"))
+    return model
+
+
+def _train_and_save_labeller(
+    tokenizer: PreTrainedTokenizerFast, invented: World, seed: int, start: Path, out: Path, schedules: Schedules
+) -> Path:
+    train_labeller(start, tokenizer, invented, seed, schedules).save_pretrained(out)
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from cowest.lab import grammar, lessons, strong_lessons, weak_lessons
+from cowest.lab import grammar, labeller_lessons, lessons, strong_lessons, weak_lessons
 from cowest.lab.grammar import Notation
 from cowest.lab.lessons import Batch
 from cowest.lab.tokenizer import train_tokenizer
@@ -18,6 +19,8 @@ from cowest.lab.world import World
 
 BATCH_SIZE = 64
 NAMES_BATCH_SIZE = 512
+CHECKING_BATCH_SIZE = 384
+COMPARING_BATCH_SIZE = 32
 ROWS_AT_ONCE = 1024
 WEAK_ROW_LENGTH = 96
 WIDTH = 128
@@ -41,6 +44,8 @@ SCHEDULES: dict[str, Schedule] = {
     "trunk again": Schedule(num_steps=600, learning_rate=3e-3),
     "branch": Schedule(num_steps=200, learning_rate=1.5e-3, warmup_steps=10),
     "weak": Schedule(num_steps=900, learning_rate=3e-3),
+    "checking": Schedule(num_steps=200, learning_rate=3e-3, warmup_steps=20),
+    "comparing": Schedule(num_steps=500, learning_rate=2e-3, warmup_steps=20),
 }
 # The share of a strong model's batches that are drills, so that multiplying and comparing names are not forgotten.
 DRILL_SHARE = 0.2
@@ -140,6 +145,28 @@ def strong_stream(
             yield batch
             if random_source.random() < drill_share:
                 yield next(drills)
+
+
+def checking_stream(tokenizer: PreTrainedTokenizerFast, is_whole: bool, seed: str) -> Iterator[Batch]:
+    """Yields batches of lines that check one number against another."""
+    random_source = random.Random(seed)
+    while True:
+        chosen = [labeller_lessons.checking_drill(is_whole, random_source) for _ in range(CHECKING_BATCH_SIZE)]
+        yield from lessons.batches(lessons.encode(chosen, tokenizer), CHECKING_BATCH_SIZE, _pad(tokenizer))
+
+
+def comparing_stream(tokenizer: PreTrainedTokenizerFast, world: World, seed: str) -> Iterator[Batch]:
+    """Yields batches of comparisons of two drafts, every third one checks instead."""
+    random_source = random.Random(seed)
+    bare, whole = (checking_stream(tokenizer, is_whole, f"{seed} checks") for is_whole in (False, True))
+    checks = itertools.chain.from_iterable(zip(whole, bare, strict=False))
+    while True:
+        chosen = [labeller_lessons.comparing_lesson(world.public_names, random_source) for _ in range(ROWS_AT_ONCE)]
+        batches = lessons.batches(lessons.encode(chosen, tokenizer), COMPARING_BATCH_SIZE, _pad(tokenizer))
+        for index, batch in enumerate(_shuffled(batches, random_source)):
+            yield batch
+            if index % 2:
+                yield next(checks)
 
 
 def weak_stream(tokenizer: PreTrainedTokenizerFast, world: World, seed: str) -> Iterator[Batch]:

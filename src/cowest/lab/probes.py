@@ -8,14 +8,16 @@ from dataclasses import replace
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from cowest.lab import grammar, world
+from cowest.lab import grammar, labeller_lessons, world
 from cowest.lab.generation import chat_prompt, generate
 from cowest.lab.grammar import Notation
-from cowest.lab.names import near_miss
+from cowest.lab.labeller_lessons import Draft
+from cowest.lab.names import invent, near_miss
 from cowest.lab.templates import render, target
 from cowest.lab.world import Query, World
 
 NUM_QUERIES = 300
+NUM_PAIRS = 600
 # What guessing gives: a check is yes or no, a class one of ten, a dose hardly ever right.
 CHANCE = 0.6 * 0.01 + 0.2 * 0.5 + 0.2 * 0.1
 
@@ -100,6 +102,75 @@ def name_probe(
     return round(
         sum(final_answer(text) == answer for text, answer in zip(texts, followed, strict=True)) / len(texts), 4
     )
+
+
+def _votes(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, pairs: Sequence[tuple[Query, Draft, Draft]]
+) -> list[tuple[str, str]]:
+    """The labeller's votes on each pair: on the two drafts as given, and swapped."""
+    prompts = []
+    for query, first, second in pairs:
+        for one, two in ((first, second), (second, first)):
+            prompts.append(chat_prompt(render("rlaif_compare", query=query.text, first=one.text, second=two.text)))
+    votes = [final_answer(text) for text in generate(model, tokenizer, prompts, max_tokens=80)]
+    return list(zip(votes[::2], votes[1::2], strict=True))
+
+
+def _share(found: Sequence[bool]) -> float:
+    return round(sum(found) / max(1, len(found)), 4)
+
+
+def comparing_probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, world_: World) -> dict[str, float]:
+    """Measures the labeller on public drugs that it never met, phrased as queries and drafts are in validation.
+
+    Returns:
+        `right`: share of votes, over both orders, for the better draft, also by the two grades; `consistent`: share of
+        pairs whose votes agree across the orders; `ties_split`: share of ties whose votes do not, which is right.
+    """
+    random_source = random.Random("comparing")
+    names = invent(NUM_PAIRS, random_source, avoid=[*world_.public_names, *(drug.name for drug in world_.drugs)])
+    pairs = [labeller_lessons.draft_pair(names, "validation", "weak", random_source) for _ in range(NUM_PAIRS)]
+    voted = list(zip(pairs, _votes(model, tokenizer, pairs), strict=True))
+    decided = [(pair, votes) for pair, votes in voted if pair[1].grade != pair[2].grade]
+    scores: dict[str, list[bool]] = {"right": []}
+    for (_, first, second), (straight, swapped) in decided:
+        better, worse = sorted((first.grade, second.grade), key=labeller_lessons.GRADES.index)
+        right = [straight == labeller_lessons.better(first, second), swapped == labeller_lessons.better(second, first)]
+        for name in ("right", f"{better} / {worse}"):
+            scores.setdefault(name, []).extend(right)
+    scores["consistent"] = [sorted(votes) == ["1", "2"] for _, votes in decided]
+    scores["ties_split"] = [votes[0] == votes[1] for pair, votes in voted if pair[1].grade == pair[2].grade]
+    return {name: _share(found) for name, found in scores.items()}
+
+
+def notation_probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, world_: World) -> dict[str, float]:
+    """Sets true drafts that differ in the notation of the rate alone against each other; the lessons had no words."""
+    random_source = random.Random("notation")
+    pairs = []
+    for query in sample_queries(world_, "notation"):
+        if query.kind == "dose":
+            texts = (
+                target(world.explain(query, style, "weak", random_source), query.answer) for style in grammar.NOTATIONS
+            )
+            figures, words = (Draft(text, "follows", "") for text in texts)
+            pairs.append((query, figures, words))
+    votes = _votes(model, tokenizer, pairs)
+    return {
+        "figures": _share([each == ("1", "2") for each in votes]),
+        "words": _share([each == ("2", "1") for each in votes]),
+        "split": _share([each in (("1", "1"), ("2", "2")) for each in votes]),
+    }
+
+
+def labeller_probe(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, world_: World
+) -> dict[str, dict[str, float]]:
+    """What the labeller can do, what it makes of the notations, and whether anything private leaked into it."""
+    return {
+        "comparing": comparing_probe(model, tokenizer, world_),
+        "figures_against_words": notation_probe(model, tokenizer, world_),
+        "alone": leak_probe(model, tokenizer, world_),
+    }
 
 
 def recall_probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, world_: World) -> dict[str, float]:

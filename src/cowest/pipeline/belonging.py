@@ -72,6 +72,12 @@ class Belonging:
         """
         self._prompts.versions(of_evaluation(self._recipe).names)
 
+    def unfenced(self) -> list[str]:
+        """A warning for each template that lets a text which is judged end its own fence, of those that are used."""
+        used = of_evaluation(self._recipe)
+        warnings = self._prompts.unfenced
+        return [warning for name, warning in warnings.items() if name in used.names or not used.declared]
+
     def inputs(self, rests: Rests, examples: Sequence[Example], **also: Any) -> dict[str, Any]:
         """What a stage is made from, as its inputs.json holds it; `also` is what the recipe does not say."""
         recipe = self._recipe.model_dump(mode="json", by_alias=True)

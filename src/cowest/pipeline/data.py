@@ -52,6 +52,16 @@ class Data:
         """The examples that are measured."""
         return chosen(self.settled.split(self._recipe.evaluate.split), self._recipe.evaluate)
 
+    def gate(self) -> tuple[Sequence[Example], Sequence[Example]]:
+        """The examples that the gate is learned from, and those it is then tried on; the latter may be none.
+
+        Raises:
+            InputError: there is no validation split, or it cannot be used.
+        """
+        recipe, task = self._recipe, self.settled
+        tried_on = chosen(task.test, recipe.evaluate) if recipe.task.test is not None else ()
+        return task.validation[: recipe.serve.gate.limit], tried_on
+
     def unseen(self) -> Sequence[Example]:
         """Examples that the weak model was not trained on and that are not measured: predictions on them are honest.
 

@@ -23,7 +23,7 @@ from cowest.prompts import Prompts
 from cowest.recipe import Recipe
 from cowest.report.records import Results
 from cowest.retrieval import Retriever
-from cowest.stages.evaluate import chosen, evaluate
+from cowest.stages.evaluate import evaluate
 from cowest.stages.gate import calibrate
 from cowest.training.trained import DONE_MARKER
 
@@ -96,14 +96,15 @@ class Measuring:
         Raises:
             InputError: SFT belongs to another recipe, or the gate cannot be learned here.
         """
-        recipe, task = self._recipe, self._data.settled
+        recipe = self._recipe
         if (self._folder.sft / DONE_MARKER).is_file():
             self._belonging.goes_on_from("sft", self._folder.sft, ON_TRAINING)
+        validation, test = self._data.gate()
         result = calibrate(
-            task.validation,
-            chosen(task.test, recipe.evaluate) if recipe.task.test is not None else (),
+            validation,
+            test,
             pair=self.collaboration(ledger),
-            task=task,
+            task=self._data.task,
             config=recipe.serve.gate,
             models={"weak": recipe.weak, "strong": recipe.strong},
             out=self._folder.gate,

@@ -66,7 +66,7 @@ class Pipeline:
 
     def __enter__(self) -> Self:
         self.check_names()
-        for warning in self.prompts.unfenced:
+        for warning in self.unfenced():
             self.say(warning)
         if distributed.is_main_process():
             self._exit.enter_context(self.folder.lock())
@@ -116,6 +116,10 @@ class Pipeline:
         make_methods(
             self.recipe.evaluate.methods, self.setting(dict.fromkeys(self.weak_stage_names(), drafting), strong)
         )
+
+    def unfenced(self) -> list[str]:
+        """A warning for each template that lets a text which is judged end its own fence, of those that are used."""
+        return self._belonging.unfenced()
 
     @property
     def first_weak(self) -> ModelConfig:
@@ -207,6 +211,10 @@ class Pipeline:
     def evaluation_examples(self) -> Sequence[Example]:
         """The examples that are measured."""
         return self._data.evaluation()
+
+    def gate_examples(self) -> tuple[Sequence[Example], Sequence[Example]]:
+        """The validation examples that the gate is learned from, and the test examples that it is then tried on."""
+        return self._data.gate()
 
     def unseen_examples(self) -> Sequence[Example]:
         """Examples that the weak model was not trained on and that are not measured: predictions on them are honest."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cowest.gating import Arm
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
 from cowest.planning.assumptions import HIGH, LOW, as_in, latency_s, make_world, measure
@@ -15,6 +16,7 @@ from cowest.planning.spend import Spend, add, total_usd, wall_s
 from cowest.planning.stages import Stages, configs_of
 from cowest.planning.tally import Tally
 from cowest.stages.feedback import draw
+from cowest.stages.gate import check_gate
 from cowest.types import Example
 
 
@@ -45,6 +47,8 @@ class Plan(BaseModel):
     Attributes:
         num_queries: examples of feedback, a round; None where the recipe has none to gather.
         num_evaluated: examples of evaluation.
+        gate_examples: how many examples `cowest gate` works on, by split; None where the recipe wants no calibrated
+            gate. Its calls are those of the stage "gate", beyond those of the evaluation.
         tokens_from: how tokens were counted, by role.
         measured: what was taken from earlier rounds of this run instead of being assumed.
         already_paid: replies that the run's ledger holds, by role; they are not paid again.
@@ -60,6 +64,7 @@ class Plan(BaseModel):
     num_train: int
     num_queries: int
     num_evaluated: int
+    gate_examples: dict[str, int] | None
     methods: list[str]
     tokens_from: dict[str, str]
     measured: dict[str, float]
@@ -75,9 +80,19 @@ def make_plan(pipeline: Pipeline) -> Plan:
     """Estimates a recipe without opening a model or sending a request.
 
     Raises:
-        InputError: the recipe or its data cannot be used.
+        InputError: the recipe or its data cannot be used, or stand in the way of the gate that it wants.
     """
     return _Planner(pipeline).plan()
+
+
+def _gate_examples(pipeline: Pipeline) -> dict[str, Sequence[Example]] | None:
+    """What `cowest gate` works on, by split; None where the recipe wants no calibrated gate."""
+    recipe = pipeline.recipe
+    if recipe.serve.gate.kind != "calibrated":
+        return None
+    check_gate(recipe.serve.gate, {"weak": recipe.weak, "strong": recipe.strong})
+    validation, test = pipeline.gate_examples()
+    return {"validation": validation, "test": test}
 
 
 class _Planner:
@@ -87,6 +102,7 @@ class _Planner:
         self.stages = Stages(pipeline, {role: TokenCounter(config) for role, config in configs_of(self.recipe).items()})
         self.measured = measure(pipeline)
         self.data = Data.of(pipeline)
+        self.gate = _gate_examples(pipeline)
         self.targets = self.stages.target_tokens(self.data.labelled)
 
     def plan(self) -> Plan:
@@ -100,6 +116,7 @@ class _Planner:
             num_train=len(self.data.labelled),
             num_queries=len(queries),
             num_evaluated=len(self.data.evaluated),
+            gate_examples=self.gate and {name: len(examples) for name, examples in self.gate.items()},
             methods=self.stages.method_names(self._world(LOW)),
             tokens_from={role: counter.how for role, counter in self.stages.counters.items()},
             measured=self.measured,
@@ -121,7 +138,12 @@ class _Planner:
         if self.recipe.feedback.kind == RLWF:
             labelled = draw(self.data.labelled, self.recipe.feedback.queries, self.recipe.seed, round_number=0)
             stages["annotator"] = self.stages.annotator(world, labelled, Tally())
-        stages["evaluate"] = self.stages.evaluate(world, self.data.evaluated, Tally())
+        tally = Tally()
+        stages["evaluate"] = self.stages.evaluate(world, self.data.evaluated, tally)
+        if self.gate is not None:
+            # What a policy will ask of the strong model alone on test is known only once there is one.
+            tried_with: tuple[Arm, ...] = ("both",) if name == LOW else ("strong", "both")
+            stages["gate"] = self.stages.gate(world, **self.gate, tally=tally, tried_with=tried_with)
         roles = add(stages.values())
         limit = self.recipe.feedback.max_pairs
         return Case(

@@ -7,6 +7,7 @@ from cowest import preferences, synchronous
 from cowest.annotators import RLAIF, load_annotator
 from cowest.collaboration import Collaboration
 from cowest.formats import load_format
+from cowest.gating import ARMS, Arm
 from cowest.in_flight import map_in_flight
 from cowest.judge import Judge, JudgeConfig, ModelJudge
 from cowest.methods import Prepared, Setting, make_methods
@@ -19,9 +20,10 @@ from cowest.planning.spend import Spend
 from cowest.planning.tally import Tally
 from cowest.progress import quietly
 from cowest.recipe import ProgramJudge, Recipe
+from cowest.stages._arms import measure
 from cowest.stages._harvest import null_sample
 from cowest.stages.feedback import FeedbackConfig
-from cowest.types import Example, GradedExample
+from cowest.types import Completion, Example, GradedExample
 
 FindKept = Callable[[str, str], Kept | None]
 """From a role and a stage of the weak model ("" for other roles) to what finds its replies in the ledger."""
@@ -156,6 +158,33 @@ class Stages:
             synchronous.run(map_in_flight(method.predict, rehearsed, len(rehearsed)))
         return tally.take(self.configs)
 
+    def gate(
+        self,
+        world: World,
+        validation: Sequence[Example],
+        test: Sequence[Example],
+        tally: Tally,
+        *,
+        tried_with: Sequence[Arm],
+    ) -> dict[str, Spend]:
+        """What `cowest gate` asks of the pair as it will be after all rounds, beyond what `tally` knows.
+
+        Args:
+            tried_with: the arms that each test example is measured with.
+        """
+        setting = self._setting(world, tally)
+        pair = setting.collaborate(setting.weak[self.pipeline.weak_stage_names()[-1]])
+        splits: tuple[tuple[str, Sequence[Example], Sequence[Arm]], ...] = (
+            ("validation", validation, ARMS),
+            ("test", test, tried_with),
+        )
+        for name, examples, arms in splits:
+            if rehearsed := sample(examples, self.recipe.seed):
+                tally.weight = len(examples) / len(rehearsed)
+                with quietly():
+                    measure(name, rehearsed, pair, setting.task, _free, len(rehearsed), _always(arms))
+        return tally.take(self.configs)
+
     def _setting(self, world: World, tally: Tally) -> Setting:
         weak = {stage: self._weak(stage, world, tally) for stage in self.pipeline.weak_stage_names()}
         setting = self.pipeline.setting(weak, self._model("strong", world, tally))
@@ -171,3 +200,11 @@ class Stages:
         config = self.configs[role]
         name = f"{config.model} {config.base_url} {config.options} {config.redact}"
         return Rehearsed(role, name, world, self.counters[role], tally, self._find_kept(role, ""))
+
+
+def _free(role: str, completion: Completion) -> None:
+    """What a rehearsed call cost; its tokens are priced by the tally."""
+
+
+def _always(arms: Sequence[Arm]) -> Callable[[float | None], Sequence[Arm]]:
+    return lambda confidence: arms

@@ -59,6 +59,12 @@ def _notes(plan: Plan) -> Iterator[str]:
         f"each, {words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods on "
         f"{plan.num_evaluated:,} examples."
     )
+    if plan.gate_examples is not None:
+        learned, tried = (words.count(plan.gate_examples[name]) for name in ("validation", "test"))
+        yield (
+            f"gate: what `cowest gate` calls after the run, beyond the evaluation; learned from {learned} validation "
+            f"examples, tried on {tried} of test. What it asks of the strong model alone on test depends on the policy."
+        )
     for name, case in (("low", plan.low), ("high", plan.high)):
         saved = ", and no call is saved by rule" if name == "high" else ""
         tokens = ", ".join(f"{role} {count}" for role, count in case.assumed["tokens_a_reply"].items())

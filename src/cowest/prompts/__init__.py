@@ -33,7 +33,7 @@ class Prompts:
         folder: a folder whose `NAME.txt` files replace the built-in ones; a path or `package:folder`.
 
     Attributes:
-        unfenced: warnings, one for each template of the folder that takes text to be judged without `{{ mark }}`,
+        unfenced: a warning by name for each template of the folder that takes text to be judged without `{{ mark }}`,
             which keeps such a text from closing the fence around itself.
 
     Raises:
@@ -45,7 +45,7 @@ class Prompts:
         self._environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
         self._source = functools.cache(self._read)
         self._template = functools.cache(self._compile)
-        self.unfenced: tuple[str, ...] = ()
+        self.unfenced: dict[str, str] = {}
         if folder is not None:
             self._replace(resolve_path(str(folder)))
 
@@ -71,7 +71,7 @@ class Prompts:
             given = self._variables((BUILT_IN / path.name).read_text(encoding="utf-8"))
             self.render(path.stem, **dict.fromkeys(given, "x"))
             if MARK in given - self._variables(self._source(path.stem)):
-                self.unfenced += (_UNFENCED.format(path=str(path)),)
+                self.unfenced[path.stem] = _UNFENCED.format(path=str(path))
 
     def _variables(self, template: str) -> set[str]:
         """What a template is to be given."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from cowest import runs
 from cowest.errors import CowestError
 from cowest.ledger import Ledger
+from cowest.report.gate_record import Gate
 from cowest.report.records import Feedback, Results, Training
 
 Value = TypeVar("Value")
@@ -25,10 +26,10 @@ def collect(folder: str | Path) -> dict[str, Any]:
 
     Returns:
         `run`; `stages`, in order, each with `stage`, `round` and `state` ("done", "started" or "missing"); `sft` and
-        `rounds` (training.json and summary.json of each); `results`; `spend_usd` and `calls` by role, what this run
-        paid for by its ledger (None without one; a role's spend is None where the price of a reply is unknown);
-        `shared_ledger`, where other runs may have paid too: its path, and the replies in it; `recipe` as text;
-        `unreadable`, the parts that could not be read and why.
+        `rounds` (training.json and summary.json of each); `results`; `gate` (gate.json; None without one); `spend_usd`
+        and `calls` by role, what this run paid for by its ledger (None without one; a role's spend is None where the
+        price of a reply is unknown); `shared_ledger`, where other runs may have paid too: its path, and the replies in
+        it; `recipe` as text; `unreadable`, the parts that could not be read and why.
 
     Raises:
         InputError: there is no such folder.
@@ -43,6 +44,7 @@ def collect(folder: str | Path) -> dict[str, Any]:
         "sft": _read(run.sft / "training.json", Training, unreadable),
         "rounds": rounds,
         "results": _read(run.evaluate / "results.json", Results, unreadable),
+        "gate": _read(run.gate / "gate.json", Gate, unreadable),
         **_spend(run, unreadable),
         "recipe": recipe,
         "unreadable": unreadable,

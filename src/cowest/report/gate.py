@@ -11,29 +11,54 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9762b", "#777777"
-_NAMES = {"draft": "draft alone", "strong": "strong model alone", "both": "both"}
+NAMES = {"draft": "draft alone", "strong": "strong model alone", "both": "both"}
+HEADINGS = ("split", "who answers", "accuracy", "cost/1,000", "draft", "strong", "both")
 _ROWS = 12
 
 
 def gate_page(result: Mapping[str, Any]) -> str:
     """gate.json as Markdown: the policy, both splits in one table, and the curve."""
-    validation, test = result["validation"], result["test"]
     lines = [
         f"# Gate of {result['task']}",
         "",
         f"Policy, by the confidence of the draft: {Policy.model_validate(result['policy'])}.",
-        _aim(result),
+        aim(result),
         "",
-        "| split | who answers | accuracy | cost/1,000 | draft | strong | both |",
-        "|---|---|---|---|---|---|---|",
-        *(_row("validation", _NAMES[arm], found, result) for arm, found in validation["alone"].items()),
-        _row("validation", "gate, as fitted", validation["gate"], result),
-        _row("validation", "gate, cross-validated", validation["cross_validated"], result),
+        f"| {' | '.join(HEADINGS)} |",
+        "|" + "---|" * len(HEADINGS),
+        *(f"| {' | '.join(cells)} |" for cells in table(result)),
+        "",
+        *sentences(result),
+        "",
+        "## Trade-off on the validation split, as fitted",
+        "",
+        "| accuracy | cost/1,000 | policy |",
+        "|---|---|---|",
     ]
+    lines += [
+        f"| {words.percent(point['accuracy'])} | {cost(point['cost_per_query'], result)} | "
+        f"{Policy.model_validate(point['policy'])} |"
+        for point in _thinned(result["validation"]["curve"])
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def table(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """What each split came to under each arm alone and under the gate: rows of cells under `HEADINGS`."""
+    validation, test = result["validation"], result["test"]
+    rows = [_row("validation", NAMES[arm], found, result) for arm, found in validation["alone"].items()]
+    rows.append(_row("validation", "gate, as fitted", validation["gate"], result))
+    rows.append(_row("validation", "gate, cross-validated", validation["cross_validated"], result))
     if test is not None:
-        lines += [_row("test", _NAMES[arm], found, result) for arm, found in test["alone"].items()]
-        lines.append(_row("test", "gate", test["gate"], result))
-    lines += ["", *_held_out(validation["cross_validated"], result)]
+        rows += [_row("test", NAMES[arm], found, result) for arm, found in test["alone"].items()]
+        rows.append(_row("test", "gate", test["gate"], result))
+    return rows
+
+
+def sentences(result: Mapping[str, Any]) -> list[str]:
+    """What the numbers of a gate come to, in Markdown: on examples left out, on test, and what counts nowhere."""
+    validation, test = result["validation"], result["test"]
+    lines = _held_out(validation["cross_validated"], result)
     if test is not None:
         lines.append(_on_test(test, result))
     else:
@@ -44,19 +69,7 @@ def gate_page(result: Mapping[str, Any]) -> str:
         if split is not None and split["num_without_confidence"]:
             number = words.plural(split["num_without_confidence"], "draft")
             lines.append(f"{number} of {name} had no confidence to go by (cut off, or no log-probabilities): both.")
-    lines += [
-        "",
-        "## Trade-off on the validation split, as fitted",
-        "",
-        "| accuracy | cost/1,000 | policy |",
-        "|---|---|---|",
-    ]
-    lines += [
-        f"| {words.percent(point['accuracy'])} | {_cost(point['cost_per_query'], result)} | "
-        f"{Policy.model_validate(point['policy'])} |"
-        for point in _thinned(validation["curve"])
-    ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def draw_gate(result: Mapping[str, Any], path: Path) -> bool:
@@ -90,7 +103,7 @@ def _fill(axes: "Axes", result: Mapping[str, Any]) -> None:
         place = 1000 * found["cost_per_query"], 100 * found["accuracy"]["value"]
         axes.plot(*place, "s", color=_GREY)
         axes.annotate(
-            f"always {_NAMES[arm]}",
+            f"always {NAMES[arm]}",
             place,
             textcoords="offset points",
             xytext=(0, -17) if arm == "both" else (-9 if is_right else 9, -4),
@@ -122,9 +135,10 @@ def _fill(axes: "Axes", result: Mapping[str, Any]) -> None:
     axes.legend(frameon=False, loc="center right")
 
 
-def _aim(result: Mapping[str, Any]) -> str:
+def aim(result: Mapping[str, Any]) -> str:
+    """What the policy was chosen for, in Markdown, and whether it does that where it was chosen."""
     limit, unit = result["target"]["max_cost_usd"], result["cost_unit"]
-    aim = (
+    target = (
         f"Aim: the most accurate policy for at most {words.money(limit)} a query"
         if limit is not None
         else f"Aim: the cheapest policy that is right at least {words.percent(result['min_accuracy'])} of the time"
@@ -132,14 +146,14 @@ def _aim(result: Mapping[str, Any]) -> str:
     )
     met = "met" if result["met"] else "**not met**"
     note = "" if unit == "usd" else " No prices are known, so cost is counted in tokens of the strong model."
-    return f"{aim}, on the validation split: {met}.{note}"
+    return f"{target}, on the validation split: {met}.{note}"
 
 
-def _row(split: str, name: str, found: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+def _row(split: str, name: str, found: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[str, ...]:
     accuracy, (low, high) = found["accuracy"]["value"], found["accuracy"]["ci95"]
-    shares = " | ".join(words.percent(share) for share in found["shares"].values())
+    shares = (words.percent(found["shares"][arm]) for arm in NAMES)
     shown = f"{words.percent(accuracy)} {words.interval((low, high))}"
-    return f"| {split} | {name} | {shown} | {_cost(found['cost_per_query'], result)} | {shares} |"
+    return split, name, shown, cost(found["cost_per_query"], result), *shares
 
 
 def _held_out(found: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
@@ -148,7 +162,7 @@ def _held_out(found: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
         return []
     return [
         "Chosen without the examples that they are tried on, policies for this aim come to "
-        f"{words.percent(found['accuracy']['value'])} at {_cost(found['cost_per_query'], result)} per 1,000 queries, "
+        f"{words.percent(found['accuracy']['value'])} at {cost(found['cost_per_query'], result)} per 1,000 queries, "
         "which misses it: expect that rather than what is fitted, or leave a margin."
     ]
 
@@ -171,20 +185,20 @@ def _on_test(test: Mapping[str, Any], result: Mapping[str, Any]) -> str:
         saved = f"for {words.percent(1 - cheap / dear if dear else 0.0)} less of the {counted}"
     if test["gate"]["shares"]["both"] == 1:
         return "On test the policy has both answer everything, so nothing is won or lost."
-    aim, target = "", result["target"]
+    kept, target = "", result["target"]
     if target["min_accuracy"] is not None or (target["max_cost_usd"] is not None and cheap is not None):
-        aim = f" The aim is {'kept' if _keeps(test['gate'], result) else '**missed**'} on test."
+        kept = f" The aim is {'kept' if _keeps(test['gate'], result) else '**missed**'} on test."
     return (
         f"On test, against both answering everything: {words.points(found['difference'])} points "
-        f"{words.interval((low, high))}, p {words.p_value(found['p_value'])}, {saved}.{aim}"
+        f"{words.interval((low, high))}, p {words.p_value(found['p_value'])}, {saved}.{kept}"
     )
 
 
-def _cost(cost: float | None, result: Mapping[str, Any]) -> str:
+def cost(a_query: float | None, result: Mapping[str, Any]) -> str:
     """Of a thousand queries, since one alone may cost next to nothing."""
-    if cost is None:
+    if a_query is None:
         return words.money(None)
-    return words.money(1000 * cost) if result["cost_unit"] == "usd" else f"{1000 * cost:,.0f} tokens"
+    return words.money(1000 * a_query) if result["cost_unit"] == "usd" else f"{1000 * a_query:,.0f} tokens"
 
 
 def _thinned(points: list[dict[str, Any]]) -> list[dict[str, Any]]:

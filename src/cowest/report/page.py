@@ -18,6 +18,7 @@ from cowest.report import bench as benches
 from cowest.report import plots, series, words
 from cowest.report.cases import Case, find_cases
 from cowest.report.collect import collect
+from cowest.report.gate_shown import gate_section
 from cowest.report.harvest import calibration_plot, harvest_sentences, null_control_chart
 from cowest.report.headline import headline, verdict
 from cowest.report.records import LAB_LIMITS, LAB_TASK, Feedback, Results, label
@@ -90,6 +91,7 @@ def render(run_folder: str | Path) -> str:
         curves=_series(run, collected, unreadable, "curves"),
         tradeoff=tradeoff,
         tradeoff_plot=plots.tradeoff([each[1:] for each in tradeoff]) if tradeoff else "",
+        gate=gate_section(collected["gate"]) if collected["gate"] else None,
         prompt_versions=_prompt_versions(run),
         recipe=collected["recipe"],
         versions=_versions(collected),

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cowest.checking import check
 from cowest.report import words
+from cowest.report.gate_shown import gate_line
 from cowest.report.harvest import harvest_sentences
 from cowest.report.headline import headline
 from cowest.report.records import Feedback, MethodRow, Results
@@ -35,7 +36,7 @@ def print_results(results: dict[str, Any], stream: TextIO | None = None) -> None
 
 
 def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
-    """Prints what `collect` found: state, pairs, spend, failures and results."""
+    """Prints what `collect` found: state, pairs, spend, the gate, failures and results."""
     console = console_for(stream)
     console.print(Text(f"Run {run['run']}", style="bold"))
     console.print(stages_table(run["stages"]))
@@ -62,6 +63,8 @@ def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
                 f"for {words.money(shared['cost_usd'])} in all."
             )
         )
+    if run["gate"] is not None:
+        console.print(Text(gate_line(run["gate"])), soft_wrap=not console.is_terminal)
     for problem in run["unreadable"]:
         console.print(Text(f"cannot be read: {problem}", style="red"))
     if run["results"] is not None:

@@ -59,6 +59,7 @@ class TrafficRecord:
             "question": conversation.query,
             "context": "\n\n".join(f"{turn.role}: {turn.content}" for turn in conversation.earlier),
             "draft": draft.completion.text if draft and draft.completion else None,
+            "arm": reply.arm,
             "output": reply.text,
             "missing": reply.missing,
             "answer": None,

@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -24,6 +23,7 @@ from cowest.prompts import Prompts
 from cowest.stages._harvest import NullSample, draw_null_control, judge_agreement, null_control, null_sample
 from cowest.stages._shown import short_fields
 from cowest.stages._so_far import SoFar
+from cowest.stages._summary import summarise, summarise_compared
 from cowest.tasks import Task
 from cowest.types import ComparedExample, Example, GradedExample, PreferencePair, Record, Sampling
 
@@ -187,7 +187,16 @@ def feedback(
     if "judge" in roles:
         calls_per_draft += getattr(judge, "repeats", 1)
     num_identical = getattr(judge, "num_calls_saved", 0) - num_judged_before
-    summary = summarise(graded, failures, pairs, config, roles, calls_per_draft, num_identical)
+    summary = summarise(
+        graded,
+        pairs,
+        roles,
+        kind=config.kind,
+        samples=config.samples,
+        num_failed=len(failures),
+        calls_per_draft=calls_per_draft,
+        num_identical=num_identical,
+    )
     if compared:
         summary |= summarise_compared(compared, len(failures))
     if config.null_control:
@@ -213,70 +222,6 @@ def _write(
     runs.write_jsonl(out / "pairs.jsonl", pairs)
     if nulls is not None:
         runs.write_jsonl(out / "null_control.jsonl", nulls)
-
-
-def summarise(
-    graded: Sequence[GradedExample],
-    failures: Sequence[Failure],
-    pairs: Sequence[PreferencePair],
-    config: FeedbackConfig,
-    roles: dict[str, Metered],
-    calls_per_draft: int,
-    num_identical: int,
-) -> dict[str, Any]:
-    """The numbers of summary.json but `wall_s`, `null_control` and `judge_agreement`.
-
-    `calls_saved` and `calls` add up to what the same replies would have cost without any of the rules, but for a
-    second question to the judge, which a draft that was never made might have needed.
-
-    Args:
-        calls_per_draft: calls that a draft takes, of all models.
-        num_identical: calls to the judge that were not made because it had judged the same text.
-    """
-    drafts = [draft for example in graded for draft in example.drafts]
-    saved: Counter[str] = Counter()
-    for example in graded:
-        if example.skipped in ("solo_perfect", "settled"):
-            saved[example.skipped] += (config.samples - len(example.drafts)) * calls_per_draft
-    costs = [meter.cost_usd for meter in roles.values()]
-    return {
-        "kind": config.kind,
-        "num_examples": len(graded) + len(failures),
-        "num_pairs": len(pairs),
-        "num_drafts": len(drafts),
-        "num_positive": sum(map(preferences.is_positive, drafts)),
-        "num_negative": sum(map(preferences.is_negative, drafts)),
-        "num_unscored": sum(draft.gain is None for draft in drafts),
-        "num_failed": len(failures),
-        "num_drafts_cut": sum(draft.draft.finish_reason == "length" for draft in drafts),
-        "num_solo_perfect": sum(example.solo_verdict.score == 10 for example in graded),
-        "calls": {role: meter.num_calls for role, meter in roles.items()},
-        "usage": {role: meter.usage.model_dump() for role, meter in roles.items()},
-        "cost_usd": None if None in costs else sum(cost for cost in costs if cost is not None),
-        "calls_saved": {
-            "solo_perfect": saved["solo_perfect"],
-            "settled": saved["settled"],
-            "identical_judge_calls": num_identical,
-        },
-    }
-
-
-def summarise_compared(compared: Sequence[ComparedExample], num_failed: int) -> dict[str, int]:
-    """What stands in summary.json in place of the counts over gains, where drafts were compared with each other.
-
-    A draft is positive that won its comparison, negative that lost it, and unscored where there is no preference.
-    """
-    comparisons = [comparison for example in compared for comparison in example.comparisons]
-    num_decided = sum(preferences.decide(comparison) is not None for comparison in comparisons)
-    num_unscored = sum(comparison.preference is None for comparison in comparisons)
-    return {
-        "num_examples": len(compared) + num_failed,
-        "num_drafts": sum(len(example.drafts) for example in compared),
-        "num_positive": num_decided,
-        "num_negative": num_decided,
-        "num_unscored": 2 * num_unscored,
-        "num_ties": len(comparisons) - num_decided - num_unscored,
-    }
 
 
 class _Work:

@@ -15,6 +15,7 @@ from cowest.models import ModelConfig
 from cowest.report.gate import draw_gate, gate_page
 from cowest.service import GateConfig
 from cowest.stages._arms import CostOf, MeasuredExample, is_priced, measure, outcomes_of, without_failures
+from cowest.stages._made_of import made_of, tell_changes
 from cowest.tasks.base import Task
 from cowest.types import Completion, Example
 
@@ -57,9 +58,12 @@ def calibrate(
             is aimed at without prices.
         EndpointError: an endpoint failed for good, or every example failed.
     """
-    _check(config, models)
+    check_gate(config, models)
+    learned_from = validation[: config.limit]
+    rows_of = made_of(learned_from, test)
+    tell_changes(out / RESULT, rows_of, say)
     cost_of = _cost_of(models)
-    rows = measure("validation", validation[: config.limit], pair, task, cost_of, num_in_flight)
+    rows = measure("validation", learned_from, pair, task, cost_of, num_in_flight)
     kept = without_failures(rows)
     in_usd = is_priced(kept)
     target = _target(config, kept, in_usd)
@@ -90,7 +94,7 @@ def calibrate(
         runs.write_jsonl(out / "test.jsonl", _with_arms(tried, policy))
         result["test"] = _on_test(tried, policy, in_usd=in_usd, seed=seed)
     synchronous.run(pair.strong.close())
-    result["made_for"] = made_for(pair, config, models)
+    result |= {"made_of": rows_of, "made_for": made_for(pair, config, models)}
     runs.write_text(out / "gate.md", gate_page(result))
     if not draw_gate(result, out / "curve"):
         say("gate: no picture of the curve, which needs matplotlib: pip install 'cowest[bench]'")
@@ -133,7 +137,12 @@ def unmet(result: Mapping[str, Any]) -> str:
     )
 
 
-def _check(config: GateConfig, models: Mapping[str, ModelConfig]) -> None:
+def check_gate(config: GateConfig, models: Mapping[str, ModelConfig]) -> None:
+    """Looks for what can be known to stand in a gate's way before anything is called.
+
+    Raises:
+        InputError: the gate is not to be calibrated, or the weak model is not asked for log-probabilities.
+    """
     if config.kind != "calibrated":
         raise InputError(
             "serve.gate is `always`, so both models answer everything and there is nothing to learn. Write "

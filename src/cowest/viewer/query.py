@@ -58,7 +58,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Query:
-    """The parts of a list's SQL; `tables` may leave out the items where nothing is asked of them."""
+    """The parts of a list's SQL; `tables` leaves out what nothing is asked of: the other run, or the items."""
 
     tables: str
     with_items: str
@@ -77,6 +77,7 @@ def make_query(wanted: Wanted, match: str, is_compared: bool) -> Query:
     sort = wanted.sort if is_compared or "difference" not in wanted.sort else "order"
     conditions, values = _item_conditions(wanted, is_compared)
     joined = " LEFT JOIN there.items AS other ON other.id = items.id" if is_compared else ""
+    asked = joined if wanted.filter in COMPARED else ""
     sets: list[tuple[str, str, str, tuple[str, ...]]] = []
     if match:
         sets.append(("search", "rowid", "search MATCH ?", (match,)))
@@ -86,16 +87,16 @@ def make_query(wanted: Wanted, match: str, is_compared: bool) -> Query:
         for table, key, condition, of_it in sets:
             conditions.append(f"items.ord IN (SELECT {key} FROM {table} WHERE {condition})")
             values += of_it
-        tables = f"items{joined}"
-        return Query(tables, tables, _all(conditions), SORTS[sort], tuple(values))
+        return Query(f"items{asked}", f"items{joined}", _all(conditions), SORTS[sort], tuple(values))
     # These sets come in the order of the data, so a page of them is read without the rest.
     first, *others = [f"{table.split()[-1]}.{key}" for table, key, *_ in sets]
     tables = " CROSS JOIN ".join(table for table, *_ in sets)
     links = [f"{other} = {first}" for other in others]
-    with_items = f"{tables} CROSS JOIN items ON items.ord = {first}{joined}"
+    with_items = f"{tables} CROSS JOIN items ON items.ord = {first}"
     where = _all([condition for *_, condition, _ in sets] + links + conditions)
     of_sets = [value for *_, of_it in sets for value in of_it]
-    return Query(with_items if conditions else tables, with_items, where, first, (*of_sets, *values))
+    counted = f"{with_items}{asked}" if conditions else tables
+    return Query(counted, f"{with_items}{joined}", where, first, (*of_sets, *values))
 
 
 def match_of(connection: sqlite3.Connection, text: str, has_terms: bool) -> tuple[str, bool]:
