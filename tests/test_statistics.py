@@ -231,3 +231,9 @@ def test_clusters_of_single_queries_change_nothing() -> None:
 def test_a_wrong_number_of_clusters_is_refused() -> None:
     with pytest.raises(InputError, match="50 queries but 2 clusters"):
         statistics.two_level_interval(np.zeros((3, 50)), clusters=["a", "b"])
+
+
+def test_rounding_is_no_difference() -> None:
+    found = statistics.paired_difference([0.1 + 0.2] * 20, [0.3] * 20)
+    assert found.p_value == 1.0
+    assert statistics.paired_difference([0.1 + 0.2 + 1e-6] * 20, [0.3] * 20).p_value < 0.01

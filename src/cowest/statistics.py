@@ -22,6 +22,9 @@ from cowest.types import Record
 Floats = NDArray[np.float64]
 
 RESAMPLES = 10_000
+_ROUNDING = 1e-12
+"""Two scores that are no further apart are one, reached by sums in another order."""
+
 _CHUNK = 2_000_000  # numbers held at once, 16 MB
 
 
@@ -222,7 +225,7 @@ def _mean_interval(sample: Floats, resamples: int, seed: int, bounds: tuple[floa
 
 
 def _sign_flip(differences: Floats, resamples: int, seed: int) -> float:
-    changed = differences[differences != 0]
+    changed = differences[np.abs(differences) > _ROUNDING]
     if len(changed) == 0:
         return 1.0
     total = changed.sum()

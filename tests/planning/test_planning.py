@@ -50,6 +50,12 @@ def test_a_labeller_is_planned_apart_from_the_strong_model(tmp_path: Path) -> No
     calls = {role: spend.calls for role, spend in plan.high.stages["feedback, round 1"].items()}
     assert calls == {"weak": 20 * 4, "labeller": 20 * 2 * 2}
     assert plan.budgets_usd == {"labeller": 0.5}
+    # It may vote at once, or reason first.
+    votes = [case.stages["feedback, round 1"]["labeller"].usage.completion_tokens for case in (plan.low, plan.high)]
+    assert votes == [2 * 80, 350 * 80]
+    labeller = labeller | {"sampling": {"max_tokens": 5}}
+    short = plan_of(tmp_path / "run", feedback=feedback | {"labeller": labeller})
+    assert short.high.stages["feedback, round 1"]["labeller"].usage.completion_tokens == 5 * 80
     assert plan.high.num_pairs > 0
     assert plan.high.cost_usd is not None
     of_another_kind = plan_of(tmp_path / "run", feedback=feedback | {"kind": "individual"})

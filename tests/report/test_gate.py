@@ -40,6 +40,15 @@ def test_the_picture_is_the_same_for_the_same_numbers(tmp_path: Path, unit: str)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
+def test_a_cost_that_is_not_known_is_not_in_the_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    test = gate()["test"]
+    test["gate"]["cost_per_query"] = test["alone"]["both"]["cost_per_query"] = None
+    for name, result in (("unknown", gate(test=test)), ("none", gate(test=None))):
+        assert draw_gate(result, tmp_path / name)
+    assert (tmp_path / "unknown.svg").read_bytes() == (tmp_path / "none.svg").read_bytes()
+
+
 def test_without_matplotlib_there_is_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load = builtins.__import__
 

@@ -106,3 +106,16 @@ def test_the_picture_has_the_gate_first_and_every_arm_where_it_was_measured() ->
     curve = [point | {"cost_per_query": 0.0} for point in validation["curve"]]
     nothing = validation | {"alone": free, "curve": curve, "cross_validated_curve": curve}
     ElementTree.fromstring(gate_section(gate(test=None, validation=nothing))["plot"])
+
+
+def test_a_cost_that_is_not_known_is_said_and_not_drawn(run_folder: Path) -> None:
+    result = gate()
+    drawn = gate_section(result)["plot"].count('class="dot"')
+    result["test"]["gate"]["cost_per_query"] = None
+    assert "at unknown per 1,000 queries" in gate_line(result)
+    assert gate_section(result)["plot"].count('class="dot"') == drawn - 1
+    write_json(run_folder / "gate/gate.json", result)
+    assert "at unknown per 1,000 queries" in shown(run_folder)
+    result["validation"]["gate"]["cost_per_query"] = None
+    write_json(run_folder / "gate/gate.json", result)
+    assert "at unknown per 1,000 queries" not in shown(run_folder)

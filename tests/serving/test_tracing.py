@@ -16,11 +16,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from cowest.collaboration import Collaboration
 from cowest.errors import InputError, TransientEndpointError
-from cowest.serving import tracing
+from cowest.models.providers.scripted import ScriptedModel
+from cowest.serving import make_app, tracing
 from cowest.serving.tracing import Tracing
 from tests.endpoint import BEHAVIOUR, FAULTS, Behaviour, serving
-from tests.serving.served import World, events, question, served, until
+from tests.serving.served import World, events, question, recipe_of, served, until
 from tests.serving.upstream import CUT, chunk
 
 KEY, CLIENT_KEY = "sk-canary-upstream", "canary-of-the-client"
@@ -191,6 +193,34 @@ def test_a_request_that_is_refused(traced: World) -> None:
     (request,) = spans(1)
     assert (request.attributes or {})["cowest.outcome"] == "refused"
     assert kinds([request]) == [None]
+
+
+def test_a_request_that_the_server_gave_up_has_failed_without_a_status() -> None:
+    begun = asyncio.Event()
+
+    async def never(request: Any) -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return ""
+
+    provider, exporter = TracerProvider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    recipe = recipe_of("pair", {"model": "openai/big", "base_url": "http://127.0.0.1:1/v1"})
+    app = make_app(recipe, Collaboration(ScriptedModel(never), recipe.strong), tracing=Tracing(provider))
+
+    async def ask_and_stop() -> None:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            asking = asyncio.ensure_future(client.post("/v1/chat/completions", json=question()))
+            await begun.wait()
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    asyncio.run(ask_and_stop())
+    _, request = exporter.get_finished_spans()
+    attributes = dict(request.attributes or {})
+    assert (attributes["cowest.outcome"], attributes["error.type"]) == ("failed", "cut_off")
+    assert "http.response.status_code" not in attributes
 
 
 def test_without_the_key_there_is_no_span(traced: World) -> None:

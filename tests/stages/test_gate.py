@@ -154,6 +154,27 @@ def test_without_prices_tokens_are_saved_and_money_cannot_be_aimed_at(tmp_path: 
         world.calibrate(max_cost_usd=0.1)
 
 
+def test_a_cost_that_is_not_known_on_test_is_no_nothing(tmp_path: Path) -> None:
+    def strong(request: ChatRequest) -> Reply:
+        is_test = " test " in request.messages[-1].content
+        return strong_reply(request).model_copy(update={"cost_usd": None if is_test else 0.01})
+
+    world = World(tmp_path, lambda request: weak_reply(request).model_copy(update={"cost_usd": 0.0}), strong)
+    world.models["strong"] = ModelConfig(model="scripted/a:b")
+    result = world.calibrate(min_accuracy=1.0)
+    assert result["cost_unit"] == "usd"
+    assert result["validation"]["gate"]["cost_per_query"] == pytest.approx(0.0075)
+    test = result["test"]
+    assert (test["gate"]["cost_per_query"], test["alone"]["both"]["cost_per_query"]) == (None, None)
+    assert test["alone"]["draft"]["cost_per_query"] == 0.0
+    page = (world.out / "gate.md").read_text()
+    assert "| test | gate | 100.0% [67.6, 100.0] | unknown |" in page
+    assert "at a cost that is not known, since some calls of test have no price. The aim is kept on test." in page
+    limited = world.calibrate(max_cost_usd=0.0075)
+    assert limited["met"] is True
+    assert "The aim is" not in (world.out / "gate.md").read_text()
+
+
 def test_a_draft_without_an_answer_never_stands_alone(tmp_path: Path) -> None:
     result = World(tmp_path).calibrate(format="domain_knowledge", max_cost_usd=1)
     assert result["arms"] == ["strong", "both"]
@@ -181,7 +202,7 @@ def test_failures_are_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_a_weak_model_that_does_not_say_how_sure_it_is_is_refused(tmp_path: Path) -> None:
     world = World(tmp_path, silent_reply)
-    with pytest.raises(InputError, match="gave no log-probabilities with its drafts"):
+    with pytest.raises(InputError, match="gave no log-probabilities with its drafts of validation"):
         world.calibrate()
     assert not world.strong.requests
     world.models["weak"] = ModelConfig(model="openai/small", base_url="http://localhost:1/v1")

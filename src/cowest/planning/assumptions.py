@@ -39,6 +39,8 @@ def make_world(case: str, recipe: Recipe, measured: Mapping[str, float], targets
         "judge": JUDGE_TOKENS,
         "labeller": VOTE_TOKENS,
     }
+    if case == HIGH and recipe.feedback.labeller is not None:  # it may reason before it votes
+        tokens["labeller"] = _within(assumed["output"], recipe.feedback.labeller.sampling)
     return World(solved_alone=assumed["solved_alone"], helped=assumed["helped"], sure=assumed["sure"], tokens=tokens)
 
 

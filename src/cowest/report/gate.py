@@ -115,6 +115,8 @@ def _fill(axes: "Axes", result: Mapping[str, Any]) -> None:
     axes.plot(*place, "o", color=_BLUE, label="chosen, validation")
     if test is not None:
         for found, marker, label in ((test["gate"], "D", "chosen, test"), (test["alone"]["both"], "^", "both, test")):
+            if found["cost_per_query"] is None:
+                continue
             value, (low, high) = found["accuracy"]["value"], found["accuracy"]["ci95"]
             reach = [[max(0.0, 100 * (value - low))], [max(0.0, 100 * (high - value))]]
             axes.errorbar(
@@ -175,22 +177,27 @@ def _keeps(found: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
 def _on_test(test: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     found, dear = test["difference_to_both"], test["alone"]["both"]["cost_per_query"]
     low, high = found["ci95"]
-    saved = 1 - test["gate"]["cost_per_query"] / dear if dear else 0.0
+    cheap = test["gate"]["cost_per_query"]
     counted = "cost" if result["cost_unit"] == "usd" else "strong model's tokens"
+    if cheap is None or dear is None:
+        saved = "at a cost that is not known, since some calls of test have no price"
+    else:
+        saved = f"for {words.percent(1 - cheap / dear if dear else 0.0)} less of the {counted}"
     if test["gate"]["shares"]["both"] == 1:
         return "On test the policy has both answer everything, so nothing is won or lost."
-    kept = ""
-    if any(value is not None for value in result["target"].values()):
+    kept, target = "", result["target"]
+    if target["min_accuracy"] is not None or (target["max_cost_usd"] is not None and cheap is not None):
         kept = f" The aim is {'kept' if _keeps(test['gate'], result) else '**missed**'} on test."
     return (
         f"On test, against both answering everything: {words.points(found['difference'])} points "
-        f"{words.interval((low, high))}, p {words.p_value(found['p_value'])}, for {words.percent(saved)} less of the "
-        f"{counted}.{kept}"
+        f"{words.interval((low, high))}, p {words.p_value(found['p_value'])}, {saved}.{kept}"
     )
 
 
-def cost(a_query: float, result: Mapping[str, Any]) -> str:
+def cost(a_query: float | None, result: Mapping[str, Any]) -> str:
     """Of a thousand queries, since one alone may cost next to nothing."""
+    if a_query is None:
+        return words.money(None)
     return words.money(1000 * a_query) if result["cost_unit"] == "usd" else f"{1000 * a_query:,.0f} tokens"
 
 

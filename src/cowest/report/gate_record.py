@@ -18,10 +18,10 @@ class Measured(Lenient):
 
 
 class Answered(Lenient):
-    """What some way to answer came to; the cost in the gate's unit, the shares by arm."""
+    """What some way to answer came to; the cost in the gate's unit, None where it is not known; the shares by arm."""
 
     accuracy: Measured
-    cost_per_query: Cost
+    cost_per_query: Cost | None
     shares: dict[Arm, FiniteFloat]
 
     @model_validator(mode="after")
@@ -65,6 +65,12 @@ class Validation(Split):
     cross_validated: Answered
     curve: list[Fitted] = Field(min_length=1)
     cross_validated_curve: list[Point] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _all_costs(self) -> Self:
+        if any(each.cost_per_query is None for each in (self.gate, self.cross_validated, *self.alone.values())):
+            raise ValueError("a cost that was learned from is missing")
+        return self
 
 
 class Difference(Lenient):

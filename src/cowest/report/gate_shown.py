@@ -84,7 +84,7 @@ def _plot(result: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Mar
     shares += [bound for each in points for bound in (each["accuracy"]["value"], *each["accuracy"]["ci95"])]
     on = plots.axis(shares)
     costs = [place for _, curve in curves for place, _ in curve]
-    dearest = max([*costs, *(each["cost_per_query"] for each in points)]) or 1.0
+    dearest = max([*costs, *(each["cost_per_query"] or 0.0 for each in points)]) or 1.0
 
     def x(place: float) -> float:
         return round(LEFT + 14 + (WIDE - LEFT - 40) * place / dearest, 1)
@@ -105,6 +105,8 @@ def _plot(result: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Mar
         path = " ".join(f"{x(place)},{y(share)}" for place, share in curve)
         drawn.append(f'<polyline class="{kind}" points="{path}"/>')
     for number, each in reversed(list(enumerate(points, 1))):  # the gate above the others
+        if each["cost_per_query"] is None:
+            continue
         at, value, (low, high) = x(each["cost_per_query"]), each["accuracy"]["value"], each["accuracy"]["ci95"]
         drawn.append(
             f'<g class="interval {"pair" if number == 1 else "plain"}">'

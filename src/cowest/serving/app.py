@@ -154,6 +154,9 @@ class _Endpoint:
             outcome = "refused" if error.status < 500 else "failed"
             with contextlib.suppress(ClientGone):
                 await exchange.fail(error)
+        except asyncio.CancelledError:  # the server stops, and the time to drain is over
+            outcome = "failed"
+            raise
         except ClientGone:  # uvicorn closes a connection whose answer ends before its end
             outcome = "gone"
         except Exception as error:

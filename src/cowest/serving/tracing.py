@@ -61,11 +61,13 @@ class Tracing:
             yield
 
     def note(self, id: str, model: str, outcome: str, status: int) -> None:
-        """Writes into the request's span what became of it."""
+        """Writes into the request's span what became of it; `status` is 0 where no answer began."""
         from opentelemetry import trace
 
         span = trace.get_current_span()
-        span.set_attributes({"cowest.request.id": id, "cowest.outcome": outcome, "http.response.status_code": status})
+        span.set_attributes({"cowest.request.id": id, "cowest.outcome": outcome})
+        if status:
+            span.set_attribute("http.response.status_code", status)
         if model:
             span.set_attribute("gen_ai.request.model", model)
         if outcome == "failed":

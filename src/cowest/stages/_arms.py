@@ -82,7 +82,7 @@ def measure(
 
             drafts = await map_in_flight(draft, examples, num_in_flight)
         await pair.weak.close()
-        _need_logprobs([each for each in drafts if isinstance(each, Completion)], pair.weak.name)
+        _need_logprobs([each for each in drafts if isinstance(each, Completion)], pair.weak.name, name)
         with progress_bar(f"gate {name}", total=len(examples)) as bar:
 
             async def work(item: tuple[Example, Completion | CompletionError]) -> MeasuredExample:
@@ -128,12 +128,12 @@ async def _measure(
     return MeasuredExample(id=example.id, confidence=confidence(draft), arms=found)
 
 
-def _need_logprobs(drafts: Sequence[Completion], weak: str) -> None:
+def _need_logprobs(drafts: Sequence[Completion], weak: str, split: str) -> None:
     if drafts and not any(draft.token_logprobs for draft in drafts):
         raise InputError(
-            f"The weak model {weak!r} gave no log-probabilities with its drafts, so nothing says how sure it is, and "
-            "that is never guessed. Use an endpoint that gives them (weak.options: {logprobs: true}), or leave "
-            "serve.gate at `always`. The strong model was not called."
+            f"The weak model {weak!r} gave no log-probabilities with its drafts of {split}, so nothing says how sure "
+            "it is, and that is never guessed. Use an endpoint that gives them (weak.options: {logprobs: true}), or "
+            f"leave serve.gate at `always`. The strong model was not called for {split}."
         )
 
 
@@ -149,10 +149,15 @@ def is_priced(rows: Sequence[MeasuredExample]) -> bool:
 
 
 def outcomes_of(rows: Sequence[MeasuredExample], *, in_usd: bool) -> Outcomes:
-    """What the arms did as arrays; costs in USD, or in tokens of the strong model. An arm not measured is NaN."""
+    """What the arms did as arrays; costs in USD, or in tokens of the strong model.
+
+    An arm not measured is NaN, and so is a cost that is not known.
+    """
 
     def cost(outcome: ArmOutcome) -> float:
-        return float(outcome.cost_usd or 0.0) if in_usd else float(outcome.strong_tokens)
+        if not in_usd:
+            return float(outcome.strong_tokens)
+        return np.nan if outcome.cost_usd is None else outcome.cost_usd
 
     def table(value: Callable[[ArmOutcome], float]) -> np.ndarray:
         return np.array([[value(row.arms[arm]) if arm in row.arms else np.nan for arm in ARMS] for row in rows])

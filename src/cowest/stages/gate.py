@@ -191,9 +191,10 @@ def _numbers(rows: Sequence[MeasuredExample], outcomes: Outcomes, arms: Sequence
 
 def _of(outcomes: Outcomes, arms: Sequence[Arm], seed: int) -> dict[str, Any]:
     found = statistics.mean_interval(picked(outcomes.scores, arms), seed=seed)
+    cost = float(picked(outcomes.costs, arms).mean())
     return {
         "accuracy": {"value": found.value, "ci95": [found.low, found.high]},
-        "cost_per_query": float(picked(outcomes.costs, arms).mean()),
+        "cost_per_query": None if np.isnan(cost) else cost,
         "shares": {arm: arms.count(arm) / len(arms) for arm in ARMS},
     }
 

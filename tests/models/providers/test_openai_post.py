@@ -16,6 +16,8 @@ from tests.models.providers.endpoint import Endpoint
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Grüße, \u2028 and a tab\t."}], "temperature": 0.5}
 OF_ITS_RETRIES = {"x-stainless-retry-count", "x-stainless-read-timeout"}
+PATIENT = {"connect": 5, "read": None, "write": 5, "pool": 5}
+"""How long a stream may be silent is for its reader to say."""
 Use = Callable[[AsyncOpenAI, ChatPost], Awaitable[Any]]
 
 
@@ -98,6 +100,7 @@ def test_events_of_a_stream(endpoint: Endpoint) -> None:
     async def use(client: AsyncOpenAI, post: ChatPost) -> list[object]:
         async with await post.events(BODY | {"stream": True}) as events:
             assert isinstance(events, AsyncStream)
+            assert events.response.request.extensions["timeout"] == PATIENT
             return [event async for event in events]
 
     assert using(endpoint.url, use) == [{"a": 1}, {"a": 2}]
@@ -112,6 +115,7 @@ def test_a_client_with_addresses_of_its_own_keeps_them(endpoint: Endpoint) -> No
             api_key="k", azure_endpoint=endpoint.root, api_version="2024-10-21", max_retries=0, http_client=http
         )
         async with client, await ChatPost(client, http).events(BODY | {"stream": True}) as events:
+            assert events.response.request.extensions["timeout"] == PATIENT
             return [event async for event in events]
 
     assert asyncio.run(run()) == [{"a": 1}]

@@ -50,7 +50,7 @@ class ChatPost:
             return response.text
 
     async def events(self, body: dict[str, Any]) -> "AsyncStream[object]":
-        """The events of a streamed reply; to be closed by whoever takes them.
+        """The events of a streamed reply, waited for without end; to be closed by whoever takes them.
 
         Raises:
             openai.OpenAIError: as `client.post` does, also half way.
@@ -67,7 +67,8 @@ class ChatPost:
         if not self._is_plain:
             return await self._send_with_the_package(body, stream)
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        request = self._http.build_request("POST", self._url, content=content, headers=self._headers)
+        timeout = _patient(self._http.timeout) if stream else self._http.timeout
+        request = self._http.build_request("POST", self._url, content=content, headers=self._headers, timeout=timeout)
         try:
             response = await self._http.send(request, stream=stream)
             if not response.is_success:
@@ -86,10 +87,22 @@ class ChatPost:
 
         if stream:
             events = await self._client.post(
-                _PATH, cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
+                _PATH,
+                cast_to=object,
+                body=body,
+                options={"timeout": _patient(self._http.timeout)},
+                stream=True,
+                stream_cls=AsyncStream[object],
             )
             return events.response
         return await self._client.post(_PATH, cast_to=httpx2.Response, body=body)
+
+
+def _patient(timeout: "httpx2.Timeout") -> "httpx2.Timeout":
+    """The same but for reading: how long a stream may be silent is for its reader to say."""
+    import httpx2
+
+    return httpx2.Timeout(connect=timeout.connect, read=None, write=timeout.write, pool=timeout.pool)
 
 
 class _Object(dict[str, Any]):
