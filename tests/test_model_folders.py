@@ -110,3 +110,10 @@ def test_identity_follows_an_adapters_weights_and_shape_not_its_bases_place(tmp_
     (second / weights).write_bytes(b"delta")
     (second / "adapter_config.json").write_text(json.dumps({"r": 8}))
     assert model_folders.identity([first]) != model_folders.identity([second])
+
+
+@pytest.mark.parametrize("name", ["special_tokens_map.json", "added_tokens.json", "spiece.model"])
+def test_identity_follows_every_file_that_decides_the_tokens(tmp_path: Path, name: str) -> None:
+    plain, other = model_at(tmp_path / "plain"), model_at(tmp_path / "other")
+    (other / name).write_text('{"eos_token": "<e>"}')
+    assert model_folders.identity([plain]) != model_folders.identity([other])

@@ -1,5 +1,6 @@
 """Prompt templates: the fields and order of Figure 7, and replacement by a user's folder."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,12 @@ def test_a_declaration_is_of_the_thing_itself() -> None:
     class Child(Parent):
         pass
 
+    @functools.wraps(uses("refine")(lambda: None))
+    def wrapper() -> None:
+        pass
+
     assert templates_of(Parent) == {"refine"}
+    assert templates_of(wrapper) is None
     assert templates_of(Child) is templates_of(len) is templates_of(3) is None
     assert templates_of(uses()(lambda: 1)) == set()
 

@@ -23,6 +23,7 @@ _DECIDING = (
     *_WEIGHTS,
     *_ADAPTER_WEIGHTS,
     *("config.json", "generation_config.json", "*.jinja", "merges.txt", "vocab.*", "tokenizer*"),
+    *("special_tokens_map.json", "added_tokens.json", "*.model"),
 )
 
 

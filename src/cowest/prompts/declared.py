@@ -23,7 +23,8 @@ def uses(*names: str) -> Callable[[Thing], Thing]:
 def templates_of(thing: object) -> frozenset[str] | None:
     """What `thing` itself declares; None where it declares nothing.
 
-    What a class inherits does not count: it may ask for more than its parent.
+    What a class inherits does not count, nor what a wrapper took over: either may ask for more.
     """
-    declared = getattr(thing, "__dict__", {}).get("templates")
-    return None if declared is None else frozenset(declared)
+    own = getattr(thing, "__dict__", {})
+    declared = own.get("templates")
+    return None if declared is None or "__wrapped__" in own else frozenset(declared)
