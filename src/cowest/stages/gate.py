@@ -58,6 +58,11 @@ def calibrate(
         EndpointError: an endpoint failed for good, or every example failed.
     """
     _check(config, models)
+    if len(validation) < 2:
+        raise InputError(
+            f"The gate needs at least two validation examples, and there are {len(validation)}. Give task.validation a "
+            "file with more rows. Nothing was called."
+        )
     cost_of = _cost_of(models)
     rows = measure("validation", validation[: config.limit], pair, task, cost_of, num_in_flight)
     kept = without_failures(rows)
