@@ -271,6 +271,10 @@ def test_a_wrong_cell_is_refused_before_anything_runs(data_of: dict[str, Path], 
     wrong = recipe_for(tmp_path / "run", data_of, bench={"strong": {"own": {"model": "scripted/a:b"}}})
     with pytest.raises(InputError, match="cannot name a model 'own'"):
         run_bench(wrong)
+    sections = {"weak": ("a", "a-b"), "strong": ("b-c", "c")}
+    alike = {role: {name: {"model": "scripted/a:b"} for name in names} for role, names in sections.items()}
+    with pytest.raises(InputError, match="'models-a-b-c': models 'a b-c' and models 'a-b c'"):
+        run_bench(recipe_for(tmp_path / "run", data_of, bench=alike))
     with pytest.raises(InputError, match=r"bench\.kindz: there is no such key.*Did you mean 'kinds'"):
         recipe_for(tmp_path / "run", data_of, bench={"kindz": []})
     with pytest.raises(InputError, match=r"feedback\.kind is 'rlaif'.*bench\.kinds"):

@@ -127,6 +127,29 @@ def test_where_no_round_gave_pairs_the_sft_adapter_goes_out(run: Path, tmp_path:
     assert not (tmp_path / "out" / "pairs").exists()
 
 
+@pytest.mark.parametrize("text", ["[]", "null", '{"prompt files": 5}', '{"prompt files": null}'])
+def test_inputs_of_the_evaluation_that_no_stage_wrote_are_named(run: Path, tmp_path: Path, text: str) -> None:
+    (run / "evaluate" / "inputs.json").write_text(text)
+    with pytest.raises(InputError, match=r"inputs\.json' is not what a stage wrote"):
+        write_folder(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]"])
+def test_a_broken_adapter_config_is_named(run: Path, tmp_path: Path, text: str) -> None:
+    (run / "round-1" / "align" / "adapter_config.json").write_text(text)
+    with pytest.raises(InputError, match=r"adapter_config\.json"):
+        write_folder(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_versions_that_no_training_wrote_are_named(run: Path, tmp_path: Path) -> None:
+    marker = run / "round-1" / "align" / "training.json"
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"versions": 5}))
+    with pytest.raises(InputError, match=r"training\.json' is not what a training wrote"):
+        write_folder(run, tmp_path / "out")
+
+
 def test_a_broken_pair_is_named(run: Path, tmp_path: Path) -> None:
     pairs = run / "round-1" / "feedback" / "pairs.jsonl"
     pairs.write_text(pairs.read_text() + '{"prompt": []}\n')

@@ -54,6 +54,9 @@ def test_without_a_key_only_loopback_names_are_served(world: World) -> None:
     assert world.post(question(), host="evil.example").status_code == 403
     assert world.post(question(), host="localhost:1").status_code == 200
     assert world.post(question(), host="[::1]:8000").status_code == 200
+    assert world.post(question(), host="LOCALHOST").status_code == 200
+    for odd in ("[::1].evil.example", "localhost:@evil.example", "[::1", "[localhost", "127.0.0.1:80x", ""):
+        assert world.post(question(), host=odd).status_code == 403, odd
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org", ""])
@@ -87,6 +90,8 @@ def body(**changes: Any) -> bytes:
         (b"\xff\xfe", 400, None),
         (b"[" * 100_000, 400, None),
         (body(temperature=float("nan")), 400, None),
+        (body(temperature=0).replace(b'"temperature": 0', b'"temperature": 1e400'), 400, None),
+        (body(model="x" * 1000), 404, "model"),
         (body(messages=[{"role": "user", "content": "\ud83d"}]), 400, None),
         (body(model=None), 400, "model"),
         (body(model="gpt-5"), 404, "model"),

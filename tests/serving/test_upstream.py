@@ -69,6 +69,8 @@ def test_a_model_in_process_streams_in_one_piece(local: Local) -> None:
         ("temperature", 9),
         ("max_tokens", "many"),
         ("stop", 3),
+        ("stop", ""),
+        ("stop", ["a", ""]),
     ],
 )
 def test_what_a_model_in_process_cannot_keep_to_is_refused(local: Local, field: str, value: Any) -> None:

@@ -127,6 +127,14 @@ def test_a_price_buys_what_it_can(tmp_path: Path) -> None:
     assert nothing["policy"] == {"cuts": [], "arms": ["draft"]}
 
 
+def test_one_example_is_refused_before_anything_is_called(tmp_path: Path) -> None:
+    world = World(tmp_path, validation="validation:1")
+    with pytest.raises(InputError, match=r"at least two validation examples, and there are 1\. .*Nothing was called"):
+        world.calibrate()
+    assert not world.weak.requests
+    assert not world.strong.requests
+
+
 def test_a_target_that_cannot_be_met_is_said_so(tmp_path: Path) -> None:
     world = World(tmp_path, unlucky=("validation",))
     result = world.calibrate(min_accuracy=0.5)

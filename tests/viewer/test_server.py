@@ -1,5 +1,6 @@
 import http.client
 import json
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -102,6 +103,13 @@ def test_a_name_that_was_made_to_point_here_is_refused(port: int, host: str) -> 
     status, _, body = request(port, "/api/runs", Host=host)
     assert status == 421
     assert b"one" not in body
+
+
+def test_an_address_that_is_none_is_a_bad_request(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"GET http://[x/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert b" 400 " in connection.recv(100)
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:9999", "127.0.0.1:1", "[::1]:8765"])

@@ -53,7 +53,16 @@ def make_cells(recipe: Recipe) -> list[Cell]:
             f"A bench compares kinds of feedback with the paper's, but feedback.kind is {recipe.feedback.kind!r}. "
             f"Set it to {PAPERS_KIND}, and name others in bench.kinds."
         )
-    return [*_methods(recipe), *_kinds(recipe), *_formats(recipe), *_models(recipe)]
+    cells = [*_methods(recipe), *_kinds(recipe), *_formats(recipe), *_models(recipe)]
+    by_name: dict[str, Cell] = {}
+    for cell in cells:
+        # "a" with "b-c", and "a-b" with "c": one would be taken for the other.
+        if (other := by_name.setdefault(cell.name, cell)) is not cell:
+            raise InputError(
+                f"Two cells of the bench would share the folder {cell.name!r}: {other.purpose} {other.value!r} and "
+                f"{cell.purpose} {cell.value!r}. Give one of them another name in bench.weak or bench.strong."
+            )
+    return cells
 
 
 def make_pairs_cells(recipe: Recipe, num_pairs: int) -> list[Cell]:

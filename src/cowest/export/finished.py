@@ -67,13 +67,13 @@ def read(folder: Path) -> Finished:
     if not (stage_folder / DONE_MARKER).is_file():
         raise _unfinished(run, f"{stage} has not trained the weak model")
     trained = TrainedModel.read(stage_folder)
+    if not isinstance(trained.metrics.get("versions") or {}, dict):
+        raise InputError(f"{str(stage_folder / DONE_MARKER)!r} is not what a training wrote. Train it again.")
     if trained.folder is None:
         raise InputError(
             f"The run {str(run.path)!r} trained no adapter: its weak model is {trained.base!r} as it was given. "
             "There is nothing of it to export."
         )
-    inputs = run.evaluate / "inputs.json"
-    prompts = runs.read_json(inputs).get("prompt files", {}) if inputs.is_file() else {}
     return Finished(
         name=run.path.resolve().name,
         recipe=recipe,
@@ -82,7 +82,7 @@ def read(folder: Path) -> Finished:
         trained=trained,
         adapter=Path(trained.folder),
         stage=stage,
-        prompts=prompts,
+        prompts=_prompts(run.evaluate / "inputs.json"),
     )
 
 
@@ -116,6 +116,17 @@ def _recipe(path: Path) -> dict[str, Any]:
     if not isinstance(recipe, dict):
         raise InputError(f"{str(path)!r} is no recipe. Run the recipe again to have it written.")
     return recipe
+
+
+def _prompts(path: Path) -> dict[str, Any]:
+    """The versions of the prompts that were measured."""
+    if not path.is_file():
+        return {}
+    inputs = runs.read_json(path)
+    prompts = inputs.get("prompt files", {}) if isinstance(inputs, dict) else None
+    if not isinstance(prompts, dict):
+        raise InputError(f"{str(path)!r} is not what a stage wrote. Delete it and run the recipe again.")
+    return prompts
 
 
 def _method(recipe: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+from cowest import runs
 from cowest.errors import InputError
 from cowest.export.finished import Finished
 from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
@@ -19,9 +20,11 @@ def write_adapter(run: Finished, target: Path) -> None:
     missing = [name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if not (run.adapter / name).is_file()]
     if missing:
         raise InputError(f"The adapter {str(run.adapter)!r} has no {' and no '.join(missing)}. Train it again.")
+    config = runs.read_json(run.adapter / ADAPTER_CONFIG)
+    if not isinstance(config, dict):
+        raise InputError(f"{str(run.adapter / ADAPTER_CONFIG)!r} is not what PEFT writes. Train the adapter again.")
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run.adapter / ADAPTER_WEIGHTS, target / ADAPTER_WEIGHTS)
-    config = json.loads((run.adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = run.base
     (target / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -1,6 +1,7 @@
 """A request as it came in, checked, and the conversations that the two models are sent for it."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +12,9 @@ from cowest.types import Message
 Part = Literal["both", "weak", "strong"]
 
 MAX_CHOICES = 128
+
+_NAME_SHOWN = 200
+"""Characters of an unknown model's name that the error repeats."""
 
 ROUTING_FIELDS = frozenset(
     "api_base api_key api_type api_version base_url custom_llm_provider default_headers endpoint extra_body "
@@ -125,7 +129,9 @@ def parse(raw: bytes, models: dict[str, Part], *, wants_draft: bool = False) -> 
         raise APIError(400, "model must be one of: " + ", ".join(models) + ".", param="model")
     if model not in models:
         known = ", ".join(models)
-        raise APIError(404, f"The model {model!r} is not here: {known}.", code="model_not_found", param="model")
+        raise APIError(
+            404, f"The model {model[:_NAME_SHOWN]!r} is not here: {known}.", code="model_not_found", param="model"
+        )
     conversation = Conversation(body.pop("messages", None))
     stream = body.pop("stream", None) or False
     if not isinstance(stream, bool):
@@ -143,7 +149,7 @@ def parse(raw: bytes, models: dict[str, Part], *, wants_draft: bool = False) -> 
 
 def _object(raw: bytes) -> Json:
     try:
-        body = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        body = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
         if b"\\ud" in raw.lower():
             # Half a surrogate pair is legal JSON, but no text: no tokenizer and no endpoint takes it.
             json.dumps(body, ensure_ascii=False).encode()
@@ -156,3 +162,11 @@ def _object(raw: bytes) -> Json:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    """A number that can be sent on: 1e400 is legal JSON, but Python reads it as infinity, which is not."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number

@@ -2,11 +2,15 @@
 
 import hmac
 import ipaddress
+import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cowest.serving.exchange import error_response
 from cowest.serving.wire import APIError
+
+_HOST = re.compile(r"(?:\[(?P<address>[^\[\]]+)\]|(?P<name>[^\[\]:@/]+))(?::[0-9]*)?")
+"""A host with its port and nothing behind it; an address of version 6 is in brackets."""
 
 
 class Guard:
@@ -35,8 +39,10 @@ class Guard:
 
     def _refusal(self, headers: dict[bytes, bytes]) -> APIError | None:
         if self._expected is None:
-            host = headers.get(b"host", b"").decode("latin-1")
-            return None if is_loopback(_without_port(host)) else APIError(403, "Only loopback names are served here.")
+            named = _HOST.fullmatch(headers.get(b"host", b"").decode("latin-1"))
+            if named is not None and is_loopback(named["address"] or named["name"]):
+                return None
+            return APIError(403, "Only loopback names are served here.")
         given = headers.get(b"authorization", b"")
         if hmac.compare_digest(given, self._expected):
             return None
@@ -45,15 +51,9 @@ class Guard:
 
 def is_loopback(host: str) -> bool:
     """Whether a host's name or address means this machine."""
-    if host == "localhost":
+    if host.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]

@@ -60,6 +60,11 @@ def calibrate(
     """
     check_gate(config, models)
     learned_from = validation[: config.limit]
+    if len(learned_from) < 2:
+        raise InputError(
+            f"The gate needs at least two validation examples, and there are {len(learned_from)}. Give task.validation "
+            "a file with more rows, or serve.gate.limit a larger number. Nothing was called."
+        )
     rows_of = made_of(learned_from, test)
     tell_changes(out / RESULT, rows_of, say)
     cost_of = _cost_of(models)

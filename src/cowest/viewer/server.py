@@ -77,7 +77,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not _is_own_host(self.headers.get("Host")):
             self._send_json({"error": "This address is not served here."}, HTTPStatus.MISDIRECTED_REQUEST)
             return
-        url = urlsplit(self.path)
+        try:
+            url = urlsplit(self.path)
+        except ValueError as error:
+            self._send_json({"error": f"This is no address: {error}."}, HTTPStatus.BAD_REQUEST)
+            return
         if url.path in _FILES:
             name, kind = _FILES[url.path]
             self._send((_STATIC / name).read_bytes(), kind)

@@ -207,6 +207,16 @@ def test_prompt_longer_than_the_context_is_refused_and_harms_no_other(model: Loc
     assert isinstance(fine, Completion)
 
 
+def test_prompts_that_are_refused_fill_no_memory(tmp_path: Path, ask: Ask) -> None:
+    engine = Engine("tiny", _local_weights.find(str(tiny.build(tmp_path))), "float32", "cpu", 0, with_logprobs=False)
+    for index in range(3):
+        with pytest.raises(CompletionError, match="prompts are never cut"):
+            engine.row(ask(f"{index} " * 2000))
+    assert engine._prompt.cache_info().currsize == 0
+    engine.row(ask("the dose"))
+    assert engine._prompt.cache_info().currsize == 1
+
+
 def test_reply_ends_where_the_context_ends(model: LocalModel, ask: Ask) -> None:
     replies = complete(model, *(ask("w50 " * 118, sample_index=index) for index in range(20)), ask(max_tokens=60))
     assert max(reply.usage.prompt_tokens + reply.usage.completion_tokens for reply in replies[:20]) == 128

@@ -61,11 +61,6 @@ class Engine:
         """
         prompt = self._prompt(request.messages)
         room = self._context_tokens - len(prompt)
-        if room < 1:
-            raise CompletionError(
-                f"The prompt has {len(prompt)} tokens and {self.name!r} holds {self._context_tokens}, reply included. "
-                "Shorten the query or its context, or use a model with a longer one; prompts are never cut."
-            )
         return Row(prompt, request, self._seed, min(request.sampling.max_tokens or room, room))
 
     def complete(self, rows: Sequence[Row]) -> list[Completion]:
@@ -102,7 +97,7 @@ class Engine:
         import jinja2
 
         try:
-            return tuple(
+            prompt = tuple(
                 self._tokenizer.apply_chat_template(
                     [message.model_dump() for message in messages], add_generation_prompt=True, return_dict=False
                 )
@@ -112,6 +107,13 @@ class Engine:
                 f"The chat template of {self.name!r} refuses a conversation of the roles "
                 f"{[message.role for message in messages]}: {error}. Use prompts of roles it knows, or another model."
             ) from error
+        # Here and not in `row`: an error is not cached, and prompts of megabytes would fill the memory.
+        if len(prompt) >= self._context_tokens:
+            raise CompletionError(
+                f"The prompt has {len(prompt)} tokens and {self.name!r} holds {self._context_tokens}, reply included. "
+                "Shorten the query or its context, or use a model with a longer one; prompts are never cut."
+            )
+        return prompt
 
     def _token_texts(self, tokens: Sequence[int]) -> tuple[str, ...] | None:
         """What each token adds to the text; a character of several tokens stands at its last."""
