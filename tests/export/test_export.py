@@ -143,6 +143,13 @@ def test_a_broken_adapter_config_is_named(run: Path, tmp_path: Path, text: str) 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"\x02\0\0\0\0\0\0\0{}", b"not weights at all"])
+def test_weights_that_no_training_wrote_are_named(run: Path, tmp_path: Path, content: bytes) -> None:
+    (run / "round-1" / "align" / "adapter_model.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match=r"adapter_model\.safetensors'.* Train the adapter again"):
+        write_folder(run, tmp_path / "out")
+
+
 def test_versions_that_no_training_wrote_are_named(run: Path, tmp_path: Path) -> None:
     marker = run / "round-1" / "align" / "training.json"
     marker.write_text(json.dumps(json.loads(marker.read_text()) | {"versions": 5}))

@@ -23,10 +23,26 @@ def write_adapter(run: Finished, target: Path) -> None:
     config = runs.read_json(run.adapter / ADAPTER_CONFIG)
     if not isinstance(config, dict):
         raise InputError(f"{str(run.adapter / ADAPTER_CONFIG)!r} is not what PEFT writes. Train the adapter again.")
+    _check_weights(run.adapter / ADAPTER_WEIGHTS)
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run.adapter / ADAPTER_WEIGHTS, target / ADAPTER_WEIGHTS)
     config["base_model_name_or_path"] = run.base
     (target / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _check_weights(file: Path) -> None:
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        require_extras()  # says what to install
+        raise
+    try:
+        with safe_open(file, framework="np") as weights:
+            names = weights.keys()
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{str(file)!r} is not what a training wrote ({error}). Train the adapter again.") from error
+    if not names:
+        raise InputError(f"{str(file)!r} holds no weights. Train the adapter again.")
 
 
 def write_merged(run: Finished, target: Path) -> None:

@@ -22,6 +22,11 @@ from cowest.types import Completion, Example
 RESULT = "gate.json"
 USD, TOKENS = "usd", "strong_tokens"
 TEMPLATES = ("solo_chain_of_thought", "refine")
+_NO_PRICE = (
+    "serve.gate.max_cost_usd is set, but the calls have no price. Write strong.price: {{input: .., output: ..}} (USD "
+    "per million tokens; weak.price too if its calls cost), or aim at min_accuracy, which then saves tokens of the strong "
+    "model. {calls}"
+)
 _CURVE_POINTS = 25
 """Points of the curve that are cross-validated; each is a search in each fold."""
 
@@ -160,6 +165,10 @@ def check_gate(config: GateConfig, models: Mapping[str, ModelConfig]) -> None:
             "weak.options: {logprobs: true} if its endpoint gives them, or leave serve.gate at `always`; they are "
             "never guessed. Nothing was called."
         )
+    if config.max_cost_usd is not None and all(
+        model.provider == "local" and model.price is None for model in models.values()
+    ):
+        raise InputError(_NO_PRICE.format(calls="Nothing was called."))
 
 
 def _cost_of(models: Mapping[str, ModelConfig]) -> CostOf:
@@ -174,11 +183,7 @@ def _cost_of(models: Mapping[str, ModelConfig]) -> CostOf:
 
 def _target(config: GateConfig, rows: Sequence[MeasuredExample], in_usd: bool) -> Target:
     if config.max_cost_usd is not None and not in_usd:
-        raise InputError(
-            "serve.gate.max_cost_usd is set, but the calls have no price. Write strong.price: {input: .., output: ..} "
-            "(USD per million tokens; weak.price too if its calls cost), or aim at min_accuracy, which then saves "
-            "tokens of the strong model. The calls are kept and are not paid for again."
-        )
+        raise InputError(_NO_PRICE.format(calls="The calls are kept and are not paid for again."))
     if len(rows) < 2:
         raise InputError("The gate needs at least two validation examples that were answered.")
     return Target(config.min_accuracy, config.max_cost_usd)
