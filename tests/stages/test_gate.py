@@ -160,6 +160,9 @@ def test_without_prices_tokens_are_saved_and_money_cannot_be_aimed_at(tmp_path: 
     assert "counted in tokens of the strong model" in (world.out / "gate.md").read_text()
     with pytest.raises(InputError, match=r"have no price. Write strong.price"):
         world.calibrate(max_cost_usd=0.1)
+    world.models = {role: ModelConfig(model="local/somewhere") for role in ("weak", "strong")}
+    with pytest.raises(InputError, match="have no price.*Nothing was called"):
+        world.calibrate(max_cost_usd=0.1)
 
 
 def test_a_cost_that_is_not_known_on_test_is_no_nothing(tmp_path: Path) -> None:

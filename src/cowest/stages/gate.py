@@ -23,9 +23,9 @@ RESULT = "gate.json"
 USD, TOKENS = "usd", "strong_tokens"
 TEMPLATES = ("solo_chain_of_thought", "refine")
 _NO_PRICE = (
-    "serve.gate.max_cost_usd is set, but the calls have no price. Write strong.price: {{input: .., output: ..}} (USD "
-    "per million tokens; weak.price too if its calls cost), or aim at min_accuracy, which then saves tokens of the strong "
-    "model. {calls}"
+    "serve.gate.max_cost_usd is set, but the calls have no price. Write strong.price: {{input: .., output: ..}} "
+    "(USD per million tokens; weak.price too if its calls cost), or aim at min_accuracy, which then saves tokens of "
+    "the strong model. {calls}"
 )
 _CURVE_POINTS = 25
 """Points of the curve that are cross-validated; each is a search in each fold."""
