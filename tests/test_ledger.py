@@ -324,3 +324,11 @@ def test_opening_waits_for_others_who_open_the_file_too() -> None:
     assert busy.times == -1
     with pytest.raises(sqlite3.OperationalError):
         _use_wal(Busy(1, sqlite3.SQLITE_CANTOPEN))  # type: ignore[arg-type]
+
+
+def test_where_weights_lie_is_no_part_of_a_key_but_a_servers_name_is() -> None:
+    here, there = (Ledger.key("weak", f"local/{folder}/sft", "hash of the weights", request()) for folder in "ab")
+    assert here == there != Ledger.key("weak", "local/a/sft", "another hash", request())
+    assert Ledger.key("weak", "openai/a", "endpoint", request()) != Ledger.key(
+        "weak", "openai/b", "endpoint", request()
+    )

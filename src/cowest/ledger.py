@@ -108,8 +108,13 @@ class Ledger:
 
     @staticmethod
     def key(role: str, model: str, identity: str, request: ChatRequest) -> str:
-        """SHA-256 over everything that decides a reply: two calls share a key only if they are the same sample."""
-        return _digest([role, model, identity, _body(request), request.sample_index, request.prompt_version])
+        """SHA-256 over everything that decides a reply: two calls share a key only if they are the same sample.
+
+        Where weights lie decides nothing, and their hash is in `identity`: a run that was moved, or another one over
+        the same ledger that trains the same model, finds its drafts.
+        """
+        name = "local" if model.startswith("local/") else model
+        return _digest([role, name, identity, _body(request), request.sample_index, request.prompt_version])
 
     def lookup(self, key: str) -> Completion | None:
         """The reply that was paid for under `key`, as it was then; None where there is none."""

@@ -161,7 +161,7 @@ def test_without_prices_tokens_are_saved_and_money_cannot_be_aimed_at(tmp_path: 
     with pytest.raises(InputError, match=r"have no price. Write strong.price"):
         world.calibrate(max_cost_usd=0.1)
     world.models = {role: ModelConfig(model="local/somewhere") for role in ("weak", "strong")}
-    with pytest.raises(InputError, match="have no price.*Nothing was called"):
+    with pytest.raises(InputError, match=r"have no price.*Nothing was called"):
         world.calibrate(max_cost_usd=0.1)
 
 
