@@ -87,7 +87,7 @@ def test_a_bench_is_on_the_page(run_folder: Path) -> None:
     write_json(run_folder / "bench" / "bench.json", bench())
     reader = _read(run_folder)
     for words in (
-        "Table 1 on this task", "Together, rlwf feedback", "2 not measured, and why", "feedback gave no pair",
+        "Table 1 on this task", "Together, RLWF feedback", "2 not measured, and why", "feedback gave no pair",
         "reproduced < 0.001", "Together, aligned − Weak model alone", "nothing to compare", "no drafts were graded",
         "with alignment 70.0% [65.5, 74.5]", "weak: own, strong: b", "before alignment 61.0% [55.0, 67.0]",
         "153 66.0% [61.5, 70.5]", "Exact match in percent, up, against rounds of alignment",

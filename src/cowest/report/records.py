@@ -30,7 +30,13 @@ _LABELS = {
     "collaborate": "Together, aligned",
     "collaborate_sft": "Together, before alignment",
     "oracle": "Strong model with a perfect draft (ceiling)",
+    "self_refine_weak": "Self-Refine, weak model",
+    "self_refine_strong": "Self-Refine, strong model",
+    "skr": "SKR",
+    "flare": "FLARE",
+    "super_icl": "SuperICL",
 }
+_KINDS = {"rlaif": "RLAIF", "rlwf": "RLWF"}
 _ENDINGS = {"_collaborate": "Together, {} feedback", "_weak_only": "Weak model alone, {} feedback"}
 """Of a bench's rows, which are named by the kind of feedback."""
 
@@ -247,7 +253,8 @@ def label(method: str) -> str:
         return f"Together, round {number}"
     for ending, text in _ENDINGS.items():
         if method.endswith(ending) and method not in _LABELS:
-            return text.format(method.removesuffix(ending))
+            kind = method.removesuffix(ending)
+            return text.format(_KINDS.get(kind, kind))
     return _LABELS.get(method, method)
 
 
