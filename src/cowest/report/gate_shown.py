@@ -92,11 +92,7 @@ def _plot(result: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Mar
     def y(share: float) -> float:
         return round(TOP + TALL * (on.high - share) / (on.high - on.low), 1)
 
-    drawn = [
-        f'<line class="grid" x1="{LEFT}" x2="{WIDE}" y1="{y(tick)}" y2="{y(tick)}"/>'
-        f'<text x="{LEFT - 6}" y="{y(tick) + 4}" text-anchor="end">{100 * tick:g}</text>'
-        for tick in on.ticks
-    ]
+    drawn = plots.grid(on, y, LEFT, WIDE)
     drawn += [
         f'<text x="{x(place)}" y="{TOP + TALL + 18}" text-anchor="{anchor}">{cost(place, result)}</text>'
         for place, anchor in ((0.0, "start"), (dearest, "end"))

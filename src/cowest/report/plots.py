@@ -1,7 +1,7 @@
 """Inline SVG: dots with intervals on a shared axis, curves, bars. Numbers only, no text from data."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -144,6 +144,20 @@ def histogram(counts: Mapping[int, int]) -> Markup:
     return _svg("".join(bars), top + tall + 20, "histogram")
 
 
+def grid(on: Axis, y: Callable[[float], float], left: int, wide: int) -> list[str]:
+    """A line for each tick of a vertical axis of shares, with its number in percent to the left of it.
+
+    Args:
+        y: from a share to its place.
+        left, wide: where the lines begin and end.
+    """
+    return [
+        f'<line class="grid" x1="{left}" x2="{wide}" y1="{y(tick)}" y2="{y(tick)}"/>'
+        f'<text x="{left - 6}" y="{y(tick) + 4}" text-anchor="end">{100 * tick:g}</text>'
+        for tick in on.ticks
+    ]
+
+
 def tradeoff(points: Sequence[tuple[float, float, tuple[float, float] | None, str]]) -> Markup:
     """Dots of (cost, share, its interval, kind) on a plane, numbered from 1 in their order; cost from 0 to the right.
 
@@ -160,11 +174,7 @@ def tradeoff(points: Sequence[tuple[float, float, tuple[float, float] | None, st
     def y(share: float) -> float:
         return round(top + tall * (on.high - min(max(share, on.low), on.high)) / (on.high - on.low), 1)
 
-    drawn = [
-        f'<line class="grid" x1="{left}" x2="{wide}" y1="{y(tick)}" y2="{y(tick)}"/>'
-        f'<text x="{left - 6}" y="{y(tick) + 4}" text-anchor="end">{100 * tick:g}</text>'
-        for tick in on.ticks
-    ]
+    drawn = grid(on, y, left, wide)
     drawn += [
         f'<text x="{x(cost)}" y="{top + tall + 18}" text-anchor="{anchor}">{words.money(cost)}</text>'
         for cost, anchor in ((0.0, "start"), (dearest, "end"))
@@ -201,11 +211,7 @@ def trend(points: Sequence[tuple[float, float, Bounds]], *, under: Sequence[str]
     def y(share: float) -> float:
         return round(top + tall * (on.high - min(max(share, on.low), on.high)) / (on.high - on.low), 1)
 
-    drawn = [
-        f'<line class="grid" x1="{left}" x2="{wide}" y1="{y(tick)}" y2="{y(tick)}"/>'
-        f'<text x="{left - 6}" y="{y(tick) + 4}" text-anchor="end">{100 * tick:g}</text>'
-        for tick in on.ticks
-    ]
+    drawn = grid(on, y, left, wide)
     if joined:
         path = " ".join(f"{x(place)},{y(share)}" for place, share, _ in points)
         drawn.append(f'<polyline class="line" points="{path}"/>')
