@@ -27,7 +27,7 @@ import numpy as np
 
 import cowest
 from cowest import answers, runs, statistics, synchronous
-from cowest.in_flight import map_in_flight
+from cowest.concurrency import map_in_flight
 from cowest.judge import load_judge
 from cowest.lab.facts import stated_facts
 from cowest.lab.judge import states_right_fact

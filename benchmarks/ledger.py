@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cowest.in_flight import map_in_flight
+from cowest.concurrency import map_in_flight
 from cowest.ledger import Ledger
 from cowest.types import ChatRequest, Completion, Message, Usage
 

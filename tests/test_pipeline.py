@@ -177,7 +177,7 @@ def test_a_shared_ledger_that_was_moved_is_found_by_the_recipe(tmp_path: Path) -
 
 
 def test_a_ledger_on_a_network_file_system_is_spoken_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cowest.pipeline.opening.network_file_system", lambda path: "nfs4")
+    monkeypatch.setattr("cowest.pipeline.models.network_file_system", lambda path: "nfs4")
     said = run(tmp_path)
     assert any("network file system (nfs4)" in line and "ledger=PATH" in line for line in said)
 

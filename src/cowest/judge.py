@@ -8,8 +8,8 @@ from typing import Any, Protocol, Self
 
 from pydantic import Field, model_validator
 
+from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, InputError
-from cowest.in_flight import map_in_flight
 from cowest.models.base import ChatModel
 from cowest.models.config import ModelConfig
 from cowest.plugins import load, nearest, refuse_unknown

@@ -14,7 +14,7 @@ from cowest.judge import JUDGE_SAMPLING, JudgeConfig
 from cowest.models.config import ModelConfig
 from cowest.plugins import resolve_path
 from cowest.retrieval import RetrievalConfig
-from cowest.service import ServeConfig
+from cowest.serving_config import ServeConfig
 from cowest.stages.align import AlignConfig
 from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig

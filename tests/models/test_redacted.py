@@ -15,7 +15,7 @@ from cowest.models import ModelConfig, load_model, open_model
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.redacted import Redacted
 from cowest.models.retrying import Retrying
-from cowest.pipeline import belonging
+from cowest.pipeline import provenance
 from cowest.prompts import Prompts
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Completion, Example, Message
@@ -168,7 +168,7 @@ class TestSettings:
             make_recipe(data)
 
     def test_a_stage_belongs_to_its_redaction(self) -> None:
-        assert {"weak.redact", "strong.redact"} <= set(belonging.FEEDBACK_KEYS)
+        assert {"weak.redact", "strong.redact"} <= set(provenance.FEEDBACK_KEYS)
 
 
 def test_completion_keeps_everything_but_the_text() -> None:

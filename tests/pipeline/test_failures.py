@@ -9,7 +9,7 @@ import pytest
 
 from cowest.errors import CompletionError, InputError
 from cowest.pipeline import Pipeline
-from cowest.pipeline.belonging import ON_ALIGN, Belonging
+from cowest.pipeline.provenance import ALIGN_DEPENDENCIES, Provenance
 from cowest.prompts import Prompts
 from cowest.recipe import make_recipe
 from cowest.runs import RunFolder
@@ -102,17 +102,17 @@ def test_pairs_without_a_failure_can_be_gathered_anew_after_alignment(tmp_path: 
 
 
 def test_alignment_belongs_to_its_pairs(tmp_path: Path) -> None:
-    belonging = Belonging(make_recipe(recipe_of(tmp_path)), RunFolder(tmp_path), Prompts(), lambda line: None)
+    provenance = Provenance(make_recipe(recipe_of(tmp_path)), RunFolder(tmp_path), Prompts(), lambda line: None)
 
     def is_done(**also: str) -> bool:
-        return belonging.is_done("align", tmp_path / "align", ON_ALIGN, (), marker="done", **also)
+        return provenance.is_done("align", tmp_path / "align", ALIGN_DEPENDENCIES, (), marker="done", **also)
 
     is_done()  # as older versions claimed it
     is_done(pairs="1")
     (tmp_path / "align/inputs.json").unlink()
     is_done(pairs="1")
     is_done(pairs="1")
-    belonging.goes_on_from("align", tmp_path / "align", ON_ALIGN)
+    provenance.require_same_recipe("align", tmp_path / "align", ALIGN_DEPENDENCIES)
     with pytest.raises(InputError, match="other pairs"):
         is_done(pairs="2")
 

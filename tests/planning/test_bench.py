@@ -9,7 +9,7 @@ import pytest
 
 from cowest.cli import main as cli
 from cowest.errors import InputError
-from cowest.pipeline import Pipeline, opening
+from cowest.pipeline import Pipeline, models
 from cowest.planning import BenchPlan, make_bench_plan, make_plan, print_bench_plan
 from cowest.recipe import Recipe, make_recipe
 from tests.bench.test_run import data_of, place, recipe_for
@@ -69,7 +69,7 @@ def test_money_time_and_trainings_add_up(tmp_path: Path, data_of: dict[str, Path
 def test_it_trains_opens_and_writes_nothing(
     tmp_path: Path, data_of: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(opening, "open_model", lambda *_, **__: pytest.fail("it opened a model"))
+    monkeypatch.setattr(models, "open_model", lambda *_, **__: pytest.fail("it opened a model"))
     for stage in ("sft", "feedback", "probe", "align", "train", "evaluate"):
         monkeypatch.setattr(Pipeline, stage, lambda *_, **__: pytest.fail("it went to work"))
     recipe = recipe_with(tmp_path / "run", data_of, bench={"kinds": ["rlwf"]})

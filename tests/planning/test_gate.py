@@ -10,11 +10,11 @@ from cowest.errors import InputError
 from cowest.pipeline import Pipeline
 from cowest.planning import Plan, make_plan, print_plan
 from cowest.recipe import Recipe, make_recipe
-from tests.stages.gated import recipe_of
+from tests.gating.gated import recipe_of
 
 
 def recipe(folder: Path, *methods: str, gate: dict[str, Any] | None = None, **changes: Any) -> Recipe:
-    task = {"name": "tests.stages.gated:Kinds", "train": "train:20", "validation": "validation:100", "test": "test:160"}
+    task = {"name": "tests.gating.gated:Kinds", "train": "train:20", "validation": "validation:100", "test": "test:160"}
     data = recipe_of(
         str(folder / "run"),
         task=task,
@@ -35,7 +35,7 @@ def calls(plan: Plan, stage: str = "gate") -> dict[str, list[int]]:
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pictures: tests/report/test_gate.py draws one."""
-    monkeypatch.setattr("cowest.stages.gate.draw_gate", lambda result, path: True)
+    monkeypatch.setattr("cowest.gating.calibration.draw_gate", lambda result, path: True)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_without_a_gate_there_is_nothing_to_plan(tmp_path: Path) -> None:
 
 
 def test_what_stands_in_the_gates_way_is_said_when_planning(tmp_path: Path) -> None:
-    task = {"name": "tests.stages.gated:Kinds", "train": "train:20", "test": "test:8"}
+    task = {"name": "tests.gating.gated:Kinds", "train": "train:20", "test": "test:8"}
     with pytest.raises(InputError, match=r"task\.validation"):
         make_plan(Pipeline(recipe(tmp_path, task=task)))
     silent = {"model": "openai/small", "base_url": "http://127.0.0.1:9/v1"}
@@ -100,7 +100,7 @@ def test_what_stands_in_the_gates_way_is_said_when_planning(tmp_path: Path) -> N
 
 
 def test_without_a_test_split_only_validation_is_planned(tmp_path: Path) -> None:
-    task = {"name": "tests.stages.gated:Kinds", "train": "train:20", "validation": "validation:16"}
+    task = {"name": "tests.gating.gated:Kinds", "train": "train:20", "validation": "validation:16"}
     plan = make_plan(Pipeline(recipe(tmp_path, task=task, evaluate={"split": "validation", "methods": ["weak_only"]})))
     # The evaluation has the drafts already.
     assert calls(plan) == {"weak": [0, 0], "strong": [32, 32]}

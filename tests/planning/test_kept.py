@@ -9,7 +9,7 @@ from cowest.ledger import Ledger
 from cowest.models import ModelConfig, load_model
 from cowest.models.tokens import TokenCounter
 from cowest.planning.kept import KeptReplies, open_ledger
-from cowest.planning.rehearsal import Rehearsed, World
+from cowest.planning.rehearsal import Assumptions, Rehearsed
 from cowest.planning.tally import Tally
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Message
@@ -17,7 +17,7 @@ from tests.test_pipeline import recipe_of
 from tests.worlds import tree
 
 STRONG = ModelConfig(model="scripted/tests.worlds:strong_reply")
-WORLD = World(solved_alone=0.0, helped=0.0, sure=0.0, tokens={"strong": 5, "judge": 1})
+ASSUMPTIONS = Assumptions(solved_alone=0.0, helped=0.0, sure=0.0, tokens={"strong": 5, "judge": 1})
 
 
 def asked(number: int, sample_index: int = 0) -> ChatRequest:
@@ -31,7 +31,7 @@ def test_a_rehearsal_answers_as_the_ledger_does_and_counts_the_rest(tmp_path: Pa
         kept, tally = KeptReplies(ledger, seed=0), Tally()
 
         def rehearsed(role: str) -> Rehearsed:
-            return Rehearsed(role, "strong", WORLD, TokenCounter(STRONG), tally, kept.of(role, STRONG))
+            return Rehearsed(role, "strong", ASSUMPTIONS, TokenCounter(STRONG), tally, kept.of(role, STRONG))
 
         assert synchronous.run(rehearsed("strong").complete(asked(1))).text == paid.text
         assert tally.take({"strong": STRONG}) == {}

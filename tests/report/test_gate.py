@@ -1,62 +1,121 @@
-"""The page and the picture of a gate."""
+"""What `cowest show` and the page say of a gate: only where there is one, and never at the cost of the rest."""
 
-import builtins
+import io
+import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from cowest.report.gate import draw_gate, gate_page
-from tests.report.sample import answered, gate
+from cowest.gating.section import gate_line, gate_section
+from cowest.report import collect, print_run, write_page
+from tests.report.sample import answered, gate, write_json
+
+POLICY = "both below 0.5000, draft from 0.5000 on"
 
 
-def test_the_page_says_what_was_fitted_what_holds_and_what_test_made_of_it() -> None:
-    page = gate_page(gate())
-    assert "Policy, by the confidence of the draft: both below 0.5000, draft from 0.5000 on." in page
-    assert "| validation | gate, as fitted | 90.0% [85.0, 95.0] | $2.00 | 50.0% | 0.0% | 50.0% |" in page
-    assert "come to 88.0% at $2.10 per 1,000 queries, which misses it" in page
-    assert "−5.0 points [−10.0, 0.0], p 0.062, for 45.0% less of the cost. The aim is **missed** on test." in page
-    assert page.count("both below 0.5000, draft from 0.5000 on |") == 12
+def shown(folder: Path) -> str:
+    stream = io.StringIO()
+    print_run(collect(folder), stream)
+    return stream.getvalue()
 
 
-def test_the_page_is_silent_on_what_holds() -> None:
-    page = gate_page(gate(target={"min_accuracy": None, "max_cost_usd": 0.003}))
-    assert "for at most $0.0030 a query, on the validation split: met." in page
-    assert "misses it" not in page
-    assert "The aim is kept on test." in page
-    assert "(as both together are)" in gate_page(gate(target={"min_accuracy": None, "max_cost_usd": None}))
-    assert "**not met**" in gate_page(gate(met=False))
-    always = gate()["test"] | {"gate": answered(0.9, 0.004, both=1.0)}
-    assert "nothing is won or lost" in gate_page(gate(test=always))
-    assert "no test split" in gate_page(gate(test=None))
+def test_one_line_says_the_policy_and_what_it_did_on_test() -> None:
+    assert gate_line(gate()) == (
+        f"Gate: {POLICY}; on test 85.0% [80.0, 90.0] at $2.20 per 1,000 queries, both on everything $4.00; "
+        "difference −5.0 points [−10.0, 0.0]."
+    )
+    assert gate_line(gate(test=None, met=False)) == (
+        f"Gate: {POLICY} (its aim is not met on validation); not tried, since there is no test split."
+    )
+    assert "at 2 tokens per 1,000 queries" in gate_line(gate(cost_unit="strong_tokens"))
 
 
-@pytest.mark.parametrize("unit", ["usd", "strong_tokens"])
-def test_the_picture_is_the_same_for_the_same_numbers(tmp_path: Path, unit: str) -> None:
-    pytest.importorskip("matplotlib")
-    for name in ("one", "two"):
-        assert draw_gate(gate(cost_unit=unit, test=None if unit == "usd" else gate()["test"]), tmp_path / name)
-        assert (tmp_path / f"{name}.png").stat().st_size > 5000
-    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+def test_a_run_shows_its_gate_where_it_has_one(run_folder: Path) -> None:
+    write_page(run_folder)
+    before = (run_folder / "report.html").read_text()
+    assert collect(run_folder)["gate"] is None
+    assert "Gate" not in shown(run_folder)
+    assert "Gate" not in before
+    write_json(run_folder / "gate/gate.json", gate())
+    assert json.loads(json.dumps(collect(run_folder)))["gate"]["policy"] == gate()["policy"]
+    assert f"\nGate: {POLICY}; on test 85.0%" in shown(run_folder)
+    page = write_page(run_folder).read_text()
+    for words in (POLICY, "The aim is missed on test.", "−5.0 points [−10.0, 0.0]",
+                  "20 validation rows (SHA-256 abababababab)",
+                  "gate on test: 85.0% [80.0, 90.0] for $2.20 per 1,000", "gate, cross-validated"):  # fmt: skip
+        assert words in page, words
+    assert "**" not in page
 
 
-def test_a_cost_that_is_not_known_is_not_in_the_picture(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    test = gate()["test"]
-    test["gate"]["cost_per_query"] = test["alone"]["both"]["cost_per_query"] = None
-    for name, result in (("unknown", gate(test=test)), ("none", gate(test=None))):
-        assert draw_gate(result, tmp_path / name)
-    assert (tmp_path / "unknown.svg").read_bytes() == (tmp_path / "none.svg").read_bytes()
+def broken() -> dict[str, Any]:
+    validation = gate()["validation"]
+    alone, answers = validation["alone"], validation["gate"]
+    return {
+        "no policy": gate(policy=None),
+        "a policy of another kind": gate(policy={"cuts": [0.5], "arms": ["both"]}),
+        "no aim": gate(min_accuracy=None),
+        "no curve": gate(validation=validation | {"curve": []}),
+        "no arm to compare with": gate(validation=validation | {"alone": {"draft": alone["draft"]}}),
+        "no number": gate(validation=validation | {"gate": answers | {"cost_per_query": float("nan")}}),
+        "a share too few": gate(validation=validation | {"gate": answers | {"shares": {"draft": 1.0}}}),
+        "half a test": gate(test={}),
+        "another shape": [],
+    }
 
 
-def test_without_matplotlib_there_is_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = builtins.__import__
+@pytest.mark.parametrize("fault", broken())
+def test_a_broken_gate_is_named_and_the_rest_is_shown(run_folder: Path, fault: str) -> None:
+    write_json(run_folder / "gate/gate.json", broken()[fault])
+    text, page = shown(run_folder), write_page(run_folder).read_text()
+    for each in (text, page):
+        assert "gate/gate.json" in each
+        assert "+41.5" in each
+    assert "Gate: " not in text
+    assert "who answers while serving" not in page
 
-    def missing(name: str, *more: Any, **named: Any) -> Any:
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return load(name, *more, **named)
 
-    monkeypatch.setattr(builtins, "__import__", missing)
-    assert not draw_gate(gate(), tmp_path / "curve")
-    assert not list(tmp_path.iterdir())
+def test_a_gate_of_an_older_version_lacks_only_what_it_was_made_of(run_folder: Path) -> None:
+    older = gate()
+    del older["made_of"]
+    write_json(run_folder / "gate/gate.json", older)
+    page = write_page(run_folder).read_text()
+    assert POLICY in page
+    assert "SHA-256" not in page
+
+
+def test_the_picture_has_the_gate_first_and_every_arm_where_it_was_measured() -> None:
+    strong = answered(0.3, 0.003, strong=1.0)
+    validation = gate()["validation"]
+    section = gate_section(gate(validation=validation | {"alone": validation["alone"] | {"strong": strong}}))
+    names = [point.partition(":")[0] for point in section["points"]]
+    assert names == ["gate on test", "draft alone on test", "both on test", "strong model alone on validation"]
+    root = ElementTree.fromstring(section["plot"])
+    assert [len(line.attrib["points"].split()) for line in root.iter("polyline")] == [20, 20]
+    marks = {text.text: text for text in root.iter("text") if text.attrib.get("class") == "mark"}
+    x, y = ({number: float(mark.attrib[axis]) for number, mark in marks.items()} for axis in ("x", "y"))
+    # Cost: draft, gate, strong model alone, both; accuracy: strong model alone, draft, gate, both.
+    assert x["2"] < x["1"] < x["4"] < x["3"]
+    assert y["3"] < y["1"] < y["2"] < y["4"]
+    assert [group.attrib["class"] for group in root.iter("g")][-1] == "interval pair"
+    untried = gate_section(gate(test=None))
+    assert untried["points"][0].startswith("gate on validation, cross-validated: 88.0%")
+    assert all("on validation" in point for point in untried["points"])
+    free = {arm: found | {"cost_per_query": 0.0} for arm, found in validation["alone"].items()}
+    curve = [point | {"cost_per_query": 0.0} for point in validation["curve"]]
+    nothing = validation | {"alone": free, "curve": curve, "cross_validated_curve": curve}
+    ElementTree.fromstring(gate_section(gate(test=None, validation=nothing))["plot"])
+
+
+def test_a_cost_that_is_not_known_is_said_and_not_drawn(run_folder: Path) -> None:
+    result = gate()
+    drawn = gate_section(result)["plot"].count('class="dot"')
+    result["test"]["gate"]["cost_per_query"] = None
+    assert "at unknown per 1,000 queries" in gate_line(result)
+    assert gate_section(result)["plot"].count('class="dot"') == drawn - 1
+    write_json(run_folder / "gate/gate.json", result)
+    assert "at unknown per 1,000 queries" in shown(run_folder)
+    result["validation"]["gate"]["cost_per_query"] = None
+    write_json(run_folder / "gate/gate.json", result)
+    assert "at unknown per 1,000 queries" not in shown(run_folder)

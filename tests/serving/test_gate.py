@@ -20,10 +20,10 @@ from cowest.recipe import make_recipe
 from cowest.serving import make_app
 from cowest.serving.gate import Gate, load_gate
 from cowest.types import Usage
+from tests.gating.gated import recipe_of
 from tests.methods.quiz import said
 from tests.serving.served import World, events, question, served
 from tests.serving.upstream import CUT, chunk
-from tests.stages.gated import recipe_of
 
 TEXT = "Explanation: a draft. Answer: 41"
 SURE, UNSURE, LOST = said(TEXT, 0.9), said(TEXT, 0.5), said(TEXT, 0.1)
@@ -172,7 +172,7 @@ def test_the_single_models_have_no_gate(world: World) -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch, Pipeline(make_recipe(recipe_of(str(folder)))) as pipeline:
-        patch.setattr("cowest.stages.gate.draw_gate", lambda result, path: True)
+        patch.setattr("cowest.gating.calibration.draw_gate", lambda result, path: True)
         pipeline.gate()
     return folder
 
@@ -199,7 +199,7 @@ def test_a_calibrated_gate_is_served(calibrated: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("weak", {"model": "scripted/tests.stages.gated:silent_reply"}, "weak model: 'scripted/"),
+        ("weak", {"model": "scripted/tests.gating.gated:silent_reply"}, "weak model: 'scripted/"),
         ("strong", {"model": "scripted/tests.worlds:strong_reply"}, "strong model: 'scripted/"),
         ("format", "direct_answer", "format: 'chain_of_thought', now 'direct_answer'"),
         ("serve", {"gate": {"kind": "calibrated", "min_accuracy": 0.5}}, "serve.gate.min_accuracy: None, now 0.5"),

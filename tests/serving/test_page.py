@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from cowest.service import ServeConfig
+from cowest.serving_config import ServeConfig
 from tests.serving.served import recipe_of
 
 PAGE = (Path(__file__).parents[2] / "docs/serving.md").read_text(encoding="utf-8")

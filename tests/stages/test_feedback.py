@@ -16,8 +16,8 @@ from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.judge import ModelJudge
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.runs import GRADED_SO_FAR
-from cowest.stages._harvest import NullSample, concordance, null_control
-from cowest.stages.feedback import HOPELESS, FeedbackConfig, draw, feedback, hold_back
+from cowest.stages._diagnostics import NullSample, concordance, null_control
+from cowest.stages.feedback import MAX_FAILURES_BEFORE_SUCCESS, FeedbackConfig, draw, feedback, hold_back
 from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
 from tests.worlds import ScoreBy, Sums, chance, gamble, gambler, right_or_wrong, sums
 
@@ -368,5 +368,5 @@ def test_a_hopeless_stage_stops_before_everything_is_paid_for(tmp_path: Path) ->
     strong = gambler("strong", 0.5)
     with pytest.raises(EndpointError, match=r"All 100 examples failed.*this setting is refused"):
         feedback(sums(1000), weak=gambler("weak", 0.5), strong=strong, judge=judge, out=tmp_path, num_in_flight=8)
-    assert len(strong.requests) <= HOPELESS + 8
+    assert len(strong.requests) <= MAX_FAILURES_BEFORE_SUCCESS + 8
     assert not (tmp_path / "summary.json").exists()

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from cowest import preferences
 from cowest.collaboration import Collaboration
+from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError
-from cowest.in_flight import map_in_flight
 from cowest.judge import Judge
 from cowest.types import ComparedExample, Draft, Example, GradedDraft, GradedExample, Message, Verdict
 

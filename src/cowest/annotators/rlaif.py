@@ -2,8 +2,8 @@
 
 from cowest import answers
 from cowest.collaboration import Collaboration
+from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, InputError
-from cowest.in_flight import map_in_flight
 from cowest.judge import Judge, fence_mark
 from cowest.models import ChatModel
 from cowest.prompts.declared import uses

@@ -5,8 +5,8 @@ import math
 
 from cowest.annotators.base import RewardModel
 from cowest.collaboration import Collaboration
+from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, InputError
-from cowest.in_flight import map_in_flight
 from cowest.judge import Judge
 from cowest.prompts.declared import uses
 from cowest.types import ComparedExample, Comparison, Draft, Example

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cowest import claims, plugins
+from cowest import fingerprints, plugins
 from cowest.errors import InputError
 from cowest.models import ModelConfig
 from cowest.pipeline import SFT_KEYS
@@ -93,7 +93,7 @@ def sft_key(recipe: Recipe) -> str:
     """Equal for recipes whose SFT gives the same model."""
     data = recipe.model_dump(mode="json", by_alias=True)
     keys = (*SFT_KEYS, "feedback.queries_from", "feedback.held_back_share")
-    return json.dumps(claims.inputs_of(data, keys, (), Prompts(recipe.prompts)), sort_keys=True)
+    return json.dumps(fingerprints.inputs_of(data, keys, (), Prompts(recipe.prompts)), sort_keys=True)
 
 
 def _methods(recipe: Recipe) -> list[Cell]:

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 from rich.text import Text
 
-from cowest.report import words
+from cowest import words
 from cowest.report.cases import MAX_CASES
 from cowest.report.records import LAB_NOTE, LAB_TASK, Preparation
 from cowest.report.table import console_for, text_table

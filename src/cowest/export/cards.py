@@ -5,8 +5,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cowest import words
 from cowest.export.finished import Finished, public_name
-from cowest.report import words
 from cowest.report.headline import headline
 from cowest.report.records import label
 

@@ -60,7 +60,7 @@ def build(
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    invented = world.make_world(world_seed)
+    invented = world.assume(world_seed)
     tokenizer = pretraining.make_tokenizer(invented)
     _write_data(folder, invented)
     with tempfile.TemporaryDirectory() as scratch:

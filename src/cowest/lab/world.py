@@ -69,7 +69,7 @@ def random_drug(name: str, random_source: random.Random) -> Drug:
     )
 
 
-def make_world(world_seed: int) -> World:
+def assume(world_seed: int) -> World:
     """Invents a world; equal seeds give equal worlds."""
     random_source = random.Random(f"world {world_seed}")
     private = invent(NUM_DRUGS, random_source, near_miss_share=NEAR_MISS_SHARE)

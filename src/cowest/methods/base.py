@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
 from cowest.collaboration import Calls, Collaboration, counting
+from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, InputError
-from cowest.in_flight import map_in_flight
 from cowest.methods._options import MethodOptions
 from cowest.models.base import ChatModel
 from cowest.progress import progress_bar

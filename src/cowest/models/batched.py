@@ -106,7 +106,7 @@ class _Desk:
         self._replies: dict[str, asyncio.Future[Completion]] = {}
         self._queue: dict[str, _Asked] = {}
         self._num_queued = 0
-        self._gathering: asyncio.Task[None] | None = None
+        self._feedback_stage: asyncio.Task[None] | None = None
         self._carrying: set[asyncio.Task[None]] = set()
         self._under_way: dict[str, tuple[int, int]] = {}
         self._one_ended = asyncio.Event()
@@ -122,7 +122,7 @@ class _Desk:
         return await asyncio.shield(reply)
 
     async def close(self) -> None:
-        tasks = [*self._carrying, *filter(None, [self._gathering])]
+        tasks = [*self._carrying, *filter(None, [self._feedback_stage])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -132,8 +132,8 @@ class _Desk:
     def _enqueue(self, asked: dict[str, _Asked]) -> None:
         self._queue |= asked
         self._num_queued += len(asked)
-        if self._gathering is None or self._gathering.done():
-            self._gathering = asyncio.create_task(self._gather())
+        if self._feedback_stage is None or self._feedback_stage.done():
+            self._feedback_stage = asyncio.create_task(self._gather())
 
     async def _gather(self) -> None:
         """Empties the queue into batches whenever nothing has come for a moment."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from cowest.pipeline.saying import Say
+from cowest.pipeline.progress import Say
 from cowest.recipe import Recipe
 from cowest.stages.evaluate import chosen
 from cowest.stages.feedback import hold_back

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 
-from cowest import claims, distributed, runs
+from cowest import distributed, fingerprints, runs
 from cowest.errors import InputError
-from cowest.pipeline.belonging import ON_ALIGN, ON_FEEDBACK, ON_SFT, Belonging
-from cowest.pipeline.saying import training_progress
+from cowest.pipeline.progress import training_progress
+from cowest.pipeline.provenance import ALIGN_DEPENDENCIES, FEEDBACK_DEPENDENCIES, SFT_DEPENDENCIES, Provenance
 from cowest.pipeline.weak import WeakModel
 from cowest.progress import progress_bar
 from cowest.prompts import Prompts
@@ -17,25 +17,25 @@ from cowest.training.trained import DONE_MARKER
 from cowest.types import Example
 
 
-class Training:
+class TrainingStages:
     """SFT and alignment in the run's folder, each left out where it is done."""
 
     def __init__(
-        self, recipe: Recipe, folder: runs.RunFolder, prompts: Prompts, weak: WeakModel, belonging: Belonging
+        self, recipe: Recipe, folder: runs.RunFolder, prompts: Prompts, weak: WeakModel, provenance: Provenance
     ) -> None:
         self._recipe = recipe
         self._folder = folder
         self._prompts = prompts
         self._weak = weak
-        self._belonging = belonging
+        self._provenance = provenance
 
     def sft(self, examples: Sequence[Example]) -> None:
         """Supervised fine-tuning of the weak model (section 3.2)."""
         recipe, out = self._recipe, self._folder.sft
-        if self._belonging.is_done("sft", out, ON_SFT, examples, marker=DONE_MARKER):
+        if self._provenance.is_done("sft", out, SFT_DEPENDENCIES, examples, marker=DONE_MARKER):
             return
         quiet = not distributed.is_main_process()
-        with claims.given_up_if_refused(out), progress_bar("sft", quiet=quiet) as bar:
+        with fingerprints.released_if_refused(out), progress_bar("sft", quiet=quiet) as bar:
             sft(
                 recipe.weak.model,
                 examples,
@@ -66,13 +66,15 @@ class Training:
                 "worse than the strong model alone, so there is nothing to align. `cowest show` tells the counts; "
                 "more feedback.queries or feedback.samples, in another run folder, may give some."
             )
-        self._belonging.goes_on_from(f"feedback, round {number}", self._folder.feedback(number), ON_FEEDBACK)
+        self._provenance.require_same_recipe(
+            f"feedback, round {number}", self._folder.feedback(number), FEEDBACK_DEPENDENCIES
+        )
         start = self._weak.after_round(number - 1).model
         out, quiet = self._folder.align(number), not distributed.is_main_process()
         digest = hashlib.sha256(pairs.read_bytes()).hexdigest()
-        if self._belonging.is_done(stage, out, ON_ALIGN, (), marker=DONE_MARKER, pairs=digest):
+        if self._provenance.is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest):
             return
-        with claims.given_up_if_refused(out), progress_bar(stage, quiet=quiet) as bar:
+        with fingerprints.released_if_refused(out), progress_bar(stage, quiet=quiet) as bar:
             align(
                 start,
                 pairs,

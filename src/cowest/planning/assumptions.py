@@ -6,7 +6,7 @@ import numpy as np
 
 from cowest import runs
 from cowest.pipeline import Pipeline
-from cowest.planning.rehearsal import World
+from cowest.planning.rehearsal import Assumptions
 from cowest.recipe import Recipe
 from cowest.stages.feedback import FeedbackConfig
 from cowest.types import Sampling
@@ -20,8 +20,8 @@ ASSUMED = {
 JUDGE_TOKENS = VOTE_TOKENS = 2
 
 
-def make_world(case: str, recipe: Recipe, measured: Mapping[str, float], targets: Sequence[int]) -> World:
-    """The world of a case: what was measured, and what is assumed for the rest.
+def assume(case: str, recipe: Recipe, measured: Mapping[str, float], targets: Sequence[int]) -> Assumptions:
+    """The assumptions of a case: what was measured, and what is assumed for the rest.
 
     Args:
         case: LOW or HIGH.
@@ -41,7 +41,9 @@ def make_world(case: str, recipe: Recipe, measured: Mapping[str, float], targets
     }
     if case == HIGH and recipe.feedback.labeller is not None:  # it may reason before it votes
         tokens["labeller"] = _within(assumed["output"], recipe.feedback.labeller.sampling)
-    return World(solved_alone=assumed["solved_alone"], helped=assumed["helped"], sure=assumed["sure"], tokens=tokens)
+    return Assumptions(
+        solved_alone=assumed["solved_alone"], helped=assumed["helped"], sure=assumed["sure"], tokens=tokens
+    )
 
 
 def as_in(case: str, config: FeedbackConfig) -> FeedbackConfig:

@@ -5,10 +5,10 @@ from typing import TextIO
 
 from rich.text import Text
 
+from cowest import words
 from cowest.planning.bench import BenchPlan, CellCase, CellPlan
 from cowest.planning.spend import Spend
 from cowest.planning.table import between, warnings
-from cowest.report import words
 from cowest.report.table import console_for, text_table
 
 

@@ -10,10 +10,10 @@ from cowest.bench.cells import sft_key
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
-from cowest.planning.assumptions import LOW, as_in, make_world, measure
+from cowest.planning.assumptions import LOW, as_in, assume, measure
 from cowest.planning.data import Data
 from cowest.planning.kept import KeptReplies
-from cowest.planning.rehearsal import Kept, World
+from cowest.planning.rehearsal import Assumptions, Kept
 from cowest.planning.spend import Spend
 from cowest.planning.stages import Stages, configs_of
 from cowest.planning.tally import Tally
@@ -66,20 +66,20 @@ class Rehearsal:
     def spends(self, part: Part, case: str, tally: Tally) -> Iterator[dict[str, Spend]]:
         """What each stage of a cell takes beyond what `tally` knows."""
         recipe, stages = part.recipe, self._stages(part)
-        world, config = self._world(case, stages), as_in(case, recipe.feedback)
+        assumptions, config = self._assumptions(case, stages), as_in(case, recipe.feedback)
         if part.trains and config.kind == RLWF:
             labelled = draw(self.data.labelled, config.queries, recipe.seed, round_number=0)
-            yield stages.annotator(world, labelled, tally)
+            yield stages.annotator(assumptions, labelled, tally)
         for number in range(1, recipe.rounds + 1) if part.trains else ():
             queries = draw(self.data.pool, config.queries, recipe.seed, number)
-            spends, _ = stages.feedback(world, queries, tally, config, _stage(number - 1))
+            spends, _ = stages.feedback(assumptions, queries, tally, config, _stage(number - 1))
             yield {} if is_gathered(recipe, number) else spends
         if not part.is_main:
-            yield stages.evaluate(world, self.data.evaluated, tally)
+            yield stages.evaluate(assumptions, self.data.evaluated, tally)
             return
         probed = self.data.evaluated[: recipe.bench.probe]
         for stage in ("sft", _stage(recipe.rounds)) if probed else ():
-            yield stages.feedback(world, probed, tally, config.model_copy(update=WHOLE), stage)[0]
+            yield stages.feedback(assumptions, probed, tally, config.model_copy(update=WHOLE), stage)[0]
 
     def num_pairs(self, case: str) -> int:
         """Preference pairs that the first round of the recipe's own run gives."""
@@ -88,7 +88,7 @@ class Rehearsal:
             return sum(1 for _ in runs.read_jsonl(runs.RunFolder(recipe.run).feedback(1) / "pairs.jsonl"))
         stages, config = self._stages(self.main), as_in(case, recipe.feedback)
         queries = draw(self.data.pool, config.queries, recipe.seed)
-        _, found = stages.feedback(self._world(case, stages), queries, Tally(), config)
+        _, found = stages.feedback(self._assumptions(case, stages), queries, Tally(), config)
         return found if config.max_pairs is None else min(found, config.max_pairs)
 
     def counter(self, config: ModelConfig) -> TokenCounter:
@@ -119,13 +119,13 @@ class Rehearsal:
         counters = {role: self.counter(config) for role, config in configs.items()}
         return Stages(Pipeline(part.recipe), counters, names, find_kept)
 
-    def _world(self, case: str, stages: Stages) -> World:
+    def _assumptions(self, case: str, stages: Stages) -> Assumptions:
         measured = self.measured | measure(stages.pipeline)
         key = f"{stages.recipe.format} {stages.recipe.weak.model}"
         if key not in self._targets:  # it looks at every labelled row
             self._targets[key] = stages.target_tokens(self.data.labelled)
-        world = make_world(case, stages.recipe, measured, self._targets[key])
-        return replace(world, alike=ALIKE) if case == LOW else world
+        assumptions = assume(case, stages.recipe, measured, self._targets[key])
+        return replace(assumptions, alike=ALIKE) if case == LOW else assumptions
 
 
 def is_gathered(recipe: Recipe, number: int) -> bool:

@@ -6,17 +6,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from cowest.gating import Arm
+from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
-from cowest.planning.assumptions import HIGH, LOW, as_in, latency_s, make_world, measure
+from cowest.planning.assumptions import HIGH, LOW, as_in, assume, latency_s, measure
 from cowest.planning.data import Data
 from cowest.planning.endpoints import endpoint_problems
-from cowest.planning.rehearsal import World
+from cowest.planning.rehearsal import Assumptions
 from cowest.planning.spend import Spend, add, total_usd, wall_s
 from cowest.planning.stages import Stages, configs_of
 from cowest.planning.tally import Tally
 from cowest.stages.feedback import draw
-from cowest.stages.gate import check_gate
 from cowest.types import Example
 
 
@@ -117,7 +117,7 @@ class _Planner:
             num_queries=len(queries),
             num_evaluated=len(self.data.evaluated),
             gate_examples=self.gate and {name: len(examples) for name, examples in self.gate.items()},
-            methods=self.stages.method_names(self._world(LOW)),
+            methods=self.stages.method_names(self._assumptions(LOW)),
             tokens_from={role: counter.how for role, counter in self.stages.counters.items()},
             measured=self.measured,
             already_paid=self.pipeline.paid_calls(),
@@ -128,30 +128,30 @@ class _Planner:
             high=high,
         )
 
-    def _world(self, case: str) -> World:
-        return make_world(case, self.recipe, self.measured, self.targets)
+    def _assumptions(self, case: str) -> Assumptions:
+        return assume(case, self.recipe, self.measured, self.targets)
 
     def _case(self, name: str, queries: Sequence[Example]) -> Case:
-        world, config = self._world(name), as_in(name, self.recipe.feedback)
-        feedback, pairs = self.stages.feedback(world, queries, Tally(), config)
+        assumptions, config = self._assumptions(name), as_in(name, self.recipe.feedback)
+        feedback, pairs = self.stages.feedback(assumptions, queries, Tally(), config)
         stages = {f"feedback, round {number}": feedback for number in range(1, self.recipe.rounds + 1)}
         if self.recipe.feedback.kind == RLWF:
             labelled = draw(self.data.labelled, self.recipe.feedback.queries, self.recipe.seed, round_number=0)
-            stages["annotator"] = self.stages.annotator(world, labelled, Tally())
+            stages["annotator"] = self.stages.annotator(assumptions, labelled, Tally())
         tally = Tally()
-        stages["evaluate"] = self.stages.evaluate(world, self.data.evaluated, tally)
+        stages["evaluate"] = self.stages.evaluate(assumptions, self.data.evaluated, tally)
         if self.gate is not None:
             # What a policy will ask of the strong model alone on test is known only once there is one.
             tried_with: tuple[Arm, ...] = ("both",) if name == LOW else ("strong", "both")
-            stages["gate"] = self.stages.gate(world, **self.gate, tally=tally, tried_with=tried_with)
+            stages["gate"] = self.stages.gate(assumptions, **self.gate, tally=tally, tried_with=tried_with)
         roles = add(stages.values())
         limit = self.recipe.feedback.max_pairs
         return Case(
             assumed={
-                "solved_alone": world.solved_alone,
-                "helped": world.helped,
-                "sure": world.sure,
-                "tokens_a_reply": world.tokens,
+                "solved_alone": assumptions.solved_alone,
+                "helped": assumptions.helped,
+                "sure": assumptions.sure,
+                "tokens_a_reply": assumptions.tokens,
                 "latency_s": latency_s(name),
             },
             stages=stages,

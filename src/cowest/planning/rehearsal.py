@@ -31,7 +31,7 @@ Kept = Callable[[ChatRequest], Completion | None]
 
 
 @dataclass(frozen=True)
-class World:
+class Assumptions:
     """What the rehearsal assumes.
 
     Attributes:
@@ -61,11 +61,17 @@ class Rehearsed:
     """
 
     def __init__(
-        self, role: str, name: str, world: World, counter: TokenCounter, tally: Tally, kept: Kept | None = None
+        self,
+        role: str,
+        name: str,
+        assumptions: Assumptions,
+        counter: TokenCounter,
+        tally: Tally,
+        kept: Kept | None = None,
     ) -> None:
         self.role = role
         self.name = self.identity = name
-        self.world = world
+        self.assumptions = assumptions
         self._counter = counter
         self._tally = tally
         self._kept = kept
@@ -96,7 +102,7 @@ class Rehearsed:
 
     def _left(self, request: ChatRequest) -> int:
         """Tokens of the reply to this request."""
-        length = self.world.tokens[self.role]
+        length = self.assumptions.tokens[self.role]
         if (request.sampling.max_tokens or length) >= length or _ANSWER in (prompt := request.messages[-1].content):
             return length
         # A piece is asked for, and the prompt holds those before it.
@@ -105,7 +111,7 @@ class Rehearsed:
     def _reply(self, request: ChatRequest, length: int) -> str:
         prompt = request.messages[-1].content
         if self.role == "judge":
-            return str(_score(request.messages[0].content, self.world))
+            return str(_score(request.messages[0].content, self.assumptions))
         if ENOUGH in prompt and self._is_sure(request):
             return ENOUGH
         if self.role == "labeller" or _COMPARES.search(prompt):
@@ -114,11 +120,11 @@ class Rehearsed:
         mark, name = "", self.name
         if self.role == "strong":
             drafted = "⟦draft⟧" in prompt
-            lucky = _share(prompt, request.sample_index) < self.world.helped
+            lucky = _share(prompt, request.sample_index) < self.assumptions.helped
             mark = (HELPED if lucky else UNHELPED) if drafted else SOLO
         else:
             mark = "⟦draft⟧"
-            if _share("alike", prompt, request.sample_index) < self.world.alike:
+            if _share("alike", prompt, request.sample_index) < self.assumptions.alike:
                 name = "any stage"
         filler = " ".join(_FILLER + "." * (number % _SENTENCE == 0) for number in range(1, length + 1))
         answer = _ANSWER if self.role == "weak" or self._is_sure(request) else f"{_ANSWER} other"
@@ -129,7 +135,7 @@ class Rehearsed:
         )
 
     def _is_sure(self, request: ChatRequest) -> bool:
-        return _share("sure", request.messages[-1].content, request.sample_index) < self.world.sure
+        return _share("sure", request.messages[-1].content, request.sample_index) < self.assumptions.sure
 
 
 def rehearsed_reward(prompt: Sequence[Message], texts: Sequence[str]) -> list[float]:
@@ -142,12 +148,12 @@ class RehearsedJudge:
 
     name = "rehearsed"
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, assumptions: Assumptions) -> None:
+        self.assumptions = assumptions
 
     async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
         """Scores by the mark in the output."""
-        return Verdict(score=_score(f"{example.id} {output}", self.world))
+        return Verdict(score=_score(f"{example.id} {output}", self.assumptions))
 
 
 class RehearsedRetriever(Retriever):
@@ -159,10 +165,10 @@ class RehearsedRetriever(Retriever):
         return Random(query).sample(self.passages, count)
 
 
-def _score(text: str, world: World) -> int:
+def _score(text: str, assumptions: Assumptions) -> int:
     marks = Counter(_MARK.findall(text))
     mark = next((mark for mark in (HELPED, UNHELPED, SOLO) if marks[mark]), SOLO)
-    if mark == SOLO and _share(text) < world.solved_alone:
+    if mark == SOLO and _share(text) < assumptions.solved_alone:
         return SOLVED_SCORE
     return _SCORES[mark]
 

@@ -6,22 +6,22 @@ from dataclasses import replace
 from cowest import preferences, synchronous
 from cowest.annotators import RLAIF, load_annotator
 from cowest.collaboration import Collaboration
+from cowest.concurrency import map_in_flight
 from cowest.formats import load_format
 from cowest.gating import ARMS, Arm
-from cowest.in_flight import map_in_flight
+from cowest.gating.measurement import measure
 from cowest.judge import Judge, JudgeConfig, ModelJudge
 from cowest.methods import Prepared, Setting, make_methods
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
 from cowest.planning.data import sample
-from cowest.planning.rehearsal import Kept, Rehearsed, RehearsedJudge, RehearsedRetriever, World, rehearsed_reward
+from cowest.planning.rehearsal import Assumptions, Kept, Rehearsed, RehearsedJudge, RehearsedRetriever, rehearsed_reward
 from cowest.planning.spend import Spend
 from cowest.planning.tally import Tally
 from cowest.progress import quietly
 from cowest.recipe import ProgramJudge, Recipe
-from cowest.stages._arms import measure
-from cowest.stages._harvest import null_sample
+from cowest.stages._diagnostics import null_sample
 from cowest.stages.feedback import FeedbackConfig
 from cowest.types import Completion, Example, GradedExample
 
@@ -76,12 +76,19 @@ class Stages:
         targets = [draft_format.target(example) for example in sample(labelled, self.recipe.seed)]
         return [self.counters["weak"].count(target) for target in targets if target is not None]
 
-    def method_names(self, world: World) -> list[str]:
+    def method_names(self, assumptions: Assumptions) -> list[str]:
         """The rows of the evaluation."""
-        return [method.name for method in make_methods(self.recipe.evaluate.methods, self._setting(world, Tally()))]
+        return [
+            method.name for method in make_methods(self.recipe.evaluate.methods, self._setting(assumptions, Tally()))
+        ]
 
     def feedback(
-        self, world: World, queries: Sequence[Example], tally: Tally, config: FeedbackConfig, weak: str = "sft"
+        self,
+        assumptions: Assumptions,
+        queries: Sequence[Example],
+        tally: Tally,
+        config: FeedbackConfig,
+        weak: str = "sft",
     ) -> tuple[dict[str, Spend], int]:
         """One round of feedback: spend by role, and preference pairs.
 
@@ -92,19 +99,19 @@ class Stages:
         recipe = self.recipe
         rehearsed = sample(queries, recipe.seed)
         collaboration = Collaboration(
-            self._weak(weak, world, tally),
-            self._model("strong", world, tally),
+            self._weak(weak, assumptions, tally),
+            self._model("strong", assumptions, tally),
             format=recipe.format,
             prompts=self.pipeline.prompts,
             weak_sampling=recipe.weak.sampling,
             strong_sampling=recipe.strong.sampling,
         )
-        judge: Judge = RehearsedJudge(world)
+        judge: Judge = RehearsedJudge(assumptions)
         if not isinstance(recipe.judge, ProgramJudge):
             sampling, repeats = None, 1
             if isinstance(recipe.judge, JudgeConfig):
                 sampling, repeats = recipe.judge.sampling, recipe.judge.repeats
-            judge = ModelJudge(self._model("judge", world, tally), self.pipeline.prompts, sampling, repeats)
+            judge = ModelJudge(self._model("judge", assumptions, tally), self.pipeline.prompts, sampling, repeats)
         annotator = load_annotator(
             config.kind,
             collaboration,
@@ -112,7 +119,7 @@ class Stages:
             samples=config.samples,
             skip_settled=config.skip_settled,
             reward=rehearsed_reward if config.kind == RLWF else None,
-            labeller=self._model("labeller", world, tally) if "labeller" in self.configs else None,
+            labeller=self._model("labeller", assumptions, tally) if "labeller" in self.configs else None,
             labeller_sampling=None if config.labeller is None else config.labeller.sampling,
         )
         tally.weight = len(queries) / len(rehearsed)
@@ -128,11 +135,11 @@ class Stages:
             synchronous.run(map_in_flight(lambda pair: null_sample(*pair, collaboration, judge), pairs, len(pairs)))
         return tally.take(self.configs), num_pairs
 
-    def annotator(self, world: World, labelled: Sequence[Example], tally: Tally) -> dict[str, Spend]:
+    def annotator(self, assumptions: Assumptions, labelled: Sequence[Example], tally: Tally) -> dict[str, Spend]:
         """One draft for each labelled row that RLWF's annotator is tuned on."""
         rehearsed = sample(labelled, self.recipe.seed)
         tally.weight = len(labelled) / len(rehearsed)
-        weak = self._weak("sft", world, tally)
+        weak = self._weak("sft", assumptions, tally)
         pair = Collaboration(
             weak,
             weak,
@@ -143,10 +150,10 @@ class Stages:
         synchronous.run(map_in_flight(lambda each: pair.draft(each.query), rehearsed, len(rehearsed)))
         return tally.take(self.configs)
 
-    def evaluate(self, world: World, examples: Sequence[Example], tally: Tally) -> dict[str, Spend]:
+    def evaluate(self, assumptions: Assumptions, examples: Sequence[Example], tally: Tally) -> dict[str, Spend]:
         """Every method of the recipe on `examples`, with what it does once."""
         rehearsed = sample(examples, self.recipe.seed)
-        methods = make_methods(self.recipe.evaluate.methods, self._setting(world, tally))
+        methods = make_methods(self.recipe.evaluate.methods, self._setting(assumptions, tally))
         # What is done once is rehearsed whole, what is done for each example on some of them.
         tally.weight = 1.0
         with quietly():
@@ -160,7 +167,7 @@ class Stages:
 
     def gate(
         self,
-        world: World,
+        assumptions: Assumptions,
         validation: Sequence[Example],
         test: Sequence[Example],
         tally: Tally,
@@ -172,7 +179,7 @@ class Stages:
         Args:
             tried_with: the arms that each test example is measured with.
         """
-        setting = self._setting(world, tally)
+        setting = self._setting(assumptions, tally)
         pair = setting.collaborate(setting.weak[self.pipeline.weak_stage_names()[-1]])
         splits: tuple[tuple[str, Sequence[Example], Sequence[Arm]], ...] = (
             ("validation", validation, ARMS),
@@ -185,21 +192,21 @@ class Stages:
                     measure(name, rehearsed, pair, setting.task, _free, len(rehearsed), _always(arms))
         return tally.take(self.configs)
 
-    def _setting(self, world: World, tally: Tally) -> Setting:
-        weak = {stage: self._weak(stage, world, tally) for stage in self.pipeline.weak_stage_names()}
-        setting = self.pipeline.setting(weak, self._model("strong", world, tally))
+    def _setting(self, assumptions: Assumptions, tally: Tally) -> Setting:
+        weak = {stage: self._weak(stage, assumptions, tally) for stage in self.pipeline.weak_stage_names()}
+        setting = self.pipeline.setting(weak, self._model("strong", assumptions, tally))
         config = self.recipe.retrieval
         retriever = None if config.corpus is None else RehearsedRetriever(config.corpus, config.top_k)
         return replace(setting, retriever=retriever)
 
-    def _weak(self, stage: str, world: World, tally: Tally) -> Rehearsed:
+    def _weak(self, stage: str, assumptions: Assumptions, tally: Tally) -> Rehearsed:
         name = self._weak_names.get(stage, stage)
-        return Rehearsed("weak", name, world, self.counters["weak"], tally, self._find_kept("weak", stage))
+        return Rehearsed("weak", name, assumptions, self.counters["weak"], tally, self._find_kept("weak", stage))
 
-    def _model(self, role: str, world: World, tally: Tally) -> Rehearsed:
+    def _model(self, role: str, assumptions: Assumptions, tally: Tally) -> Rehearsed:
         config = self.configs[role]
         name = f"{config.model} {config.base_url} {config.options} {config.redact}"
-        return Rehearsed(role, name, world, self.counters[role], tally, self._find_kept(role, ""))
+        return Rehearsed(role, name, assumptions, self.counters[role], tally, self._find_kept(role, ""))
 
 
 def _free(role: str, completion: Completion) -> None:

@@ -6,9 +6,9 @@ from typing import TextIO, TypeVar
 from rich.table import Table
 from rich.text import Text
 
+from cowest import words
 from cowest.planning.estimate import Case, Plan
 from cowest.planning.spend import Spend
-from cowest.report import words
 from cowest.report.table import console_for, text_table
 
 Value = TypeVar("Value")

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import Field
 
-from cowest.report import plots, words
+from cowest import plots, words
 from cowest.report.records import Comparison, Lenient, MethodRow, Metric, Results
 
 BEATS_EACH = "collaboration_beats_each_alone"

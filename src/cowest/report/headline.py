@@ -1,6 +1,6 @@
 """The one sentence a run is for: does the pair beat each model alone, by how much, and at what cost?"""
 
-from cowest.report import words
+from cowest import words
 from cowest.report.records import Comparison, Results, label
 
 SINGLES = ("strong_only", "weak_only")

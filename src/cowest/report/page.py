@@ -12,14 +12,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from cowest import runs
+from cowest import plots, runs, words
 from cowest.errors import CowestError
+from cowest.gating.section import gate_section
 from cowest.report import bench as benches
-from cowest.report import plots, series, words
+from cowest.report import series
 from cowest.report.cases import Case, find_cases
 from cowest.report.collect import collect
-from cowest.report.gate_shown import gate_section
-from cowest.report.harvest import calibration_plot, harvest_sentences, null_control_chart
+from cowest.report.feedback import calibration_plot, harvest_sentences, null_control_chart
 from cowest.report.headline import headline, verdict
 from cowest.report.records import LAB_LIMITS, LAB_TASK, Feedback, Results, label
 from cowest.report.steps import step

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cowest.report import words
+from cowest import words
 from cowest.types import Usage
 
 LAB_TASK = "formulary"

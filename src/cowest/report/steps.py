@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cowest.report import words
+from cowest import words
 from cowest.report.records import Feedback, Results, Training
 
 _NAMES = {"sft": "SFT", "feedback": "Feedback", "align": "Alignment", "evaluate": "Evaluation"}

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cowest import words
 from cowest.checking import check
-from cowest.report import words
-from cowest.report.gate_shown import gate_line
-from cowest.report.harvest import harvest_sentences
+from cowest.gating.section import gate_line
+from cowest.report.feedback import harvest_sentences
 from cowest.report.headline import headline
 from cowest.report.records import Feedback, MethodRow, Results
 from cowest.types import Usage

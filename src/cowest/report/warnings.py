@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
-from cowest.report import words
-from cowest.report.harvest import DISAGREES, is_within_noise
+from cowest import words
+from cowest.report.feedback import DISAGREES, is_within_noise
 from cowest.report.records import Feedback, Results, Training, label
 
 _NOTABLE = 0.01

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from cowest.collaboration import Collaboration
 from cowest.errors import CowestError
 from cowest.gating import Arm
-from cowest.service import ServeConfig
 from cowest.serving.conversation import Call, Conversation
 from cowest.serving.gate import Gate
 from cowest.serving.metrics import Metrics
 from cowest.serving.upstream import Upstream
 from cowest.serving.wire import Json, UpstreamError, chunks_of, joint_usage, reply_of, usage_json
+from cowest.serving_config import ServeConfig
 from cowest.types import Completion
 
 _LOG = logging.getLogger(__name__)

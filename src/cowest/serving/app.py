@@ -22,7 +22,6 @@ from cowest.errors import InputError
 from cowest.models import ModelConfig
 from cowest.models.providers.openai import OpenAIModel
 from cowest.recipe import Recipe
-from cowest.service import ServeConfig
 from cowest.serving.answering import Answering
 from cowest.serving.conversation import Call, Part, parse
 from cowest.serving.exchange import ClientGone, Exchange, error_response, read_body, unless_gone
@@ -33,6 +32,7 @@ from cowest.serving.record import TrafficRecord
 from cowest.serving.tracing import Tracing, open_tracing
 from cowest.serving.upstream import PassThrough, Upstream, WholeText
 from cowest.serving.wire import APIError
+from cowest.serving_config import ServeConfig
 
 _LOG = logging.getLogger("cowest.serving")
 _EXPIRE_EVERY_S = 3600

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 from starlette.types import Message, Receive, Send
 
-from cowest.service import ServeConfig
 from cowest.serving.answering import Reply
 from cowest.serving.wire import DONE, APIError, Json, encode, event
+from cowest.serving_config import ServeConfig
 
 Result = TypeVar("Result")
 

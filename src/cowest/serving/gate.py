@@ -1,15 +1,15 @@
 """Who answers a request while serving: what `cowest gate` learned, and the requests that it says nothing about."""
 
 from cowest import runs
-from cowest.claims import differences
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
+from cowest.fingerprints import differences
 from cowest.gating import Arm, Policy, confidence
+from cowest.gating.calibration import RESULT, made_for, unmet
 from cowest.recipe import Recipe
 from cowest.serving.conversation import Call
 from cowest.serving.upstream import NEUTRAL, WITHOUT_INFLUENCE
 from cowest.serving.wire import Json
-from cowest.stages.gate import RESULT, made_for, unmet
 from cowest.types import Completion
 
 _LIMITS = ("max_completion_tokens", "max_tokens")

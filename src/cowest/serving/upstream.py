@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, CowestError, TransientEndpointError
-from cowest.in_flight import map_in_flight
 from cowest.models import ChatModel
 from cowest.models.providers.openai import OpenAIModel
 from cowest.serving.secrecy import Secret

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cowest import runs, synchronous
 from cowest.collaboration import Collaboration
+from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError
-from cowest.in_flight import map_in_flight
 from cowest.progress import progress_bar
 from cowest.stages.align import AlignConfig
 from cowest.tasks import Task

@@ -13,15 +13,15 @@ from pydantic import Field
 
 from cowest import classification, runs, statistics, synchronous
 from cowest.collaboration import Calls, Collaboration, counting
+from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, EndpointError, InputError
-from cowest.in_flight import map_in_flight
 from cowest.methods import Method, MethodOptions, Prepared
 from cowest.methods.base import Preparation, spend
 from cowest.methods.collaborate import Collaborate
 from cowest.methods.strong_only import StrongOnly
 from cowest.models import Openable, open_model
 from cowest.progress import progress_bar
-from cowest.stages._shown import short_fields
+from cowest.stages._facets import short_fields
 from cowest.stages.preparation import preparation_of
 from cowest.tasks.base import SplitName, Task
 from cowest.types import Example, Prediction, Record, Sampling, Usage

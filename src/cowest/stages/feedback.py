@@ -13,23 +13,23 @@ from cowest import preferences, runs, synchronous
 from cowest.annotators import RLAIF, Annotator, RewardModel, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
+from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, EndpointError, InputError
-from cowest.in_flight import map_in_flight
 from cowest.judge import Judge, ModelJudge
 from cowest.ledger import Ledger
 from cowest.models import Metered, ModelConfig, Openable, open_model
 from cowest.progress import ProgressBar, progress_bar
 from cowest.prompts import Prompts
-from cowest.stages._harvest import NullSample, draw_null_control, judge_agreement, null_control, null_sample
-from cowest.stages._shown import short_fields
-from cowest.stages._so_far import SoFar
+from cowest.stages._diagnostics import NullSample, draw_null_control, judge_agreement, null_control, null_sample
+from cowest.stages._facets import short_fields
+from cowest.stages._progress_file import ProgressFile
 from cowest.stages._summary import summarise, summarise_compared
 from cowest.tasks import Task
 from cowest.types import ComparedExample, Example, GradedExample, PreferencePair, Record, Sampling
 
 Annotated = GradedExample | ComparedExample
 
-HOPELESS = 100
+MAX_FAILURES_BEFORE_SUCCESS = 100
 """So many failures without one example graded stop the stage, before more is paid for nothing."""
 
 _CHOOSING_QUERIES = ("queries_from", "held_back_share", "queries")
@@ -171,8 +171,8 @@ def feedback(
         num_judged_before = getattr(judge, "num_calls_saved", 0)
         controlled = draw_null_control(examples, config.null_control, seed)
         with progress_bar(f"feedback ({config.kind})", total=len(examples)) as bar:
-            so_far = SoFar(out)
-            work = _Work(annotator, collaboration, judge, controlled, roles, bar, so_far)
+            progress_file = ProgressFile(out)
+            work = _Work(annotator, collaboration, judge, controlled, roles, bar, progress_file)
             outcomes = synchronous.run(map_in_flight(work, examples, num_in_flight))
     annotated = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
     graded = [outcome for outcome in annotated if isinstance(outcome, GradedExample)]
@@ -180,7 +180,7 @@ def feedback(
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     if failures and not annotated:
         runs.write_jsonl(out / "failures.jsonl", failures)
-        raise _hopeless(failures, f" {str(out / 'failures.jsonl')!r} names the others.")
+        raise _all_failed(failures, f" {str(out / 'failures.jsonl')!r} names the others.")
     nulls = [work.nulls[example.id] for example in examples if example.id in work.nulls]
     pairs = _limit(_pairs(annotated, collaboration), config.max_pairs, seed)
     calls_per_draft = getattr(annotator, "num_calls_per_draft", 2)
@@ -205,7 +205,7 @@ def feedback(
     if task is not None:
         summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task, seed)
     _write(out, annotated, failures, pairs, nulls if config.null_control else None)
-    so_far.remove()
+    progress_file.remove()
     runs.write_json(out / "summary.json", summary | {"wall_s": round(time.monotonic() - started, 3)})
     return pairs
 
@@ -235,7 +235,7 @@ class _Work:
         controlled: set[str],
         roles: dict[str, Metered],
         bar: ProgressBar,
-        so_far: SoFar,
+        progress_file: ProgressFile,
     ) -> None:
         self.annotator = annotator
         self.collaboration = collaboration
@@ -243,7 +243,7 @@ class _Work:
         self.controlled = controlled
         self.roles = roles
         self.bar = bar
-        self.so_far = so_far
+        self.progress_file = progress_file
         self.nulls: dict[str, NullSample] = {}
         self.failures: list[Failure] = []
         self.num_graded = 0
@@ -255,18 +255,18 @@ class _Work:
             if null is not None:
                 self.nulls[example.id] = null
         if not isinstance(outcome, Failure):
-            self.so_far.add(outcome)
+            self.progress_file.add(outcome)
         self._show(outcome)
-        self._stop_if_hopeless(outcome)
+        self._stop_if_all_failed(outcome)
         return outcome
 
-    def _stop_if_hopeless(self, outcome: Annotated | Failure) -> None:
+    def _stop_if_all_failed(self, outcome: Annotated | Failure) -> None:
         if not isinstance(outcome, Failure):
             self.num_graded += 1
             return
         self.failures.append(outcome)
-        if len(self.failures) >= HOPELESS and not self.num_graded:
-            raise _hopeless(self.failures)
+        if len(self.failures) >= MAX_FAILURES_BEFORE_SUCCESS and not self.num_graded:
+            raise _all_failed(self.failures)
 
     def _show(self, outcome: Annotated | Failure) -> None:
         if isinstance(outcome, ComparedExample):
@@ -282,7 +282,7 @@ class _Work:
             self.bar.show(spend_usd=sum(cost for cost in costs if cost is not None))
 
 
-def _hopeless(failures: Sequence[Failure], more: str = "") -> EndpointError:
+def _all_failed(failures: Sequence[Failure], more: str = "") -> EndpointError:
     return EndpointError(
         f"All {len(failures)} examples failed, so there is nothing to learn from. The first failed so: "
         f"{failures[0].reason}{more} What was paid for is kept; mend the cause and run the same command again."

@@ -61,7 +61,7 @@ class Library:
         self._closing = threading.Event()
         self._looked = threading.Condition()
         self._looks = 0
-        self._thread = threading.Thread(target=self._look_again_and_again, name="viewer index", daemon=True)
+        self._thread = threading.Thread(target=self._poll, name="viewer index", daemon=True)
 
     def __enter__(self) -> "Library":
         self._thread.start()
@@ -138,7 +138,7 @@ class Library:
             "collections": [_about(index) for index in _ordered(run.indexes)],
         }
 
-    def _look_again_and_again(self) -> None:
+    def _poll(self) -> None:
         while not self._closing.is_set():
             for run in self._runs.values():
                 self._look(run)

@@ -1,4 +1,4 @@
-"""Gathering requests that arrive one by one into batches for one worker thread. Knows nothing of models."""
+"""FeedbackStage requests that arrive one by one into batches for one worker thread. Knows nothing of models."""
 
 import queue
 import threading

@@ -40,13 +40,13 @@ def kind_of(request: ChatRequest) -> str:
 
 
 def weak_reply(request: ChatRequest) -> Completion:
-    """For recipes: `scripted/tests.stages.gated:weak_reply`."""
+    """For recipes: `scripted/tests.gating.gated:weak_reply`."""
     kind = kind_of(request)
     return said(f"Explanation: a draft. Answer: {'right' if kind == 'easy' else 'wrong'}", SURE[kind])
 
 
 def strong_reply(request: ChatRequest) -> Completion:
-    """For recipes: `scripted/tests.stages.gated:strong_reply`."""
+    """For recipes: `scripted/tests.gating.gated:strong_reply`."""
     kind, has_draft = kind_of(request), "a draft." in request.messages[-1].content
     right = (kind == "odd" and not has_draft) or (kind in ("hard", "easy") and has_draft)
     usage = {"prompt_tokens": 100 if has_draft else 50, "completion_tokens": 10}
@@ -63,10 +63,10 @@ def silent_reply(request: ChatRequest) -> str:
 def recipe_of(run: str, **changes: Any) -> dict[str, Any]:
     data: dict[str, Any] = {
         "run": run,
-        "task": {"name": "tests.stages.gated:Kinds", "validation": "validation:16", "test": "test:8"},
-        "weak": {"model": "scripted/tests.stages.gated:weak_reply"},
+        "task": {"name": "tests.gating.gated:Kinds", "validation": "validation:16", "test": "test:8"},
+        "weak": {"model": "scripted/tests.gating.gated:weak_reply"},
         "strong": {
-            "model": "scripted/tests.stages.gated:strong_reply",
+            "model": "scripted/tests.gating.gated:strong_reply",
             "price": {"input": 10.0, "output": 100.0},
         },
         "serve": {"gate": "calibrated"},

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cowest import words
 from cowest.gating import Policy
-from cowest.report import words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

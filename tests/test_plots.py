@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cowest.report import plots
+from cowest import plots
 
 
 @pytest.mark.parametrize(

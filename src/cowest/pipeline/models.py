@@ -8,7 +8,7 @@ from cowest.annotators import RLAIF
 from cowest.judge import Judge, ModelJudge, load_judge
 from cowest.ledger import Ledger, network_file_system
 from cowest.models import ChatModel, ModelConfig, open_model
-from cowest.pipeline.saying import Say
+from cowest.pipeline.progress import Say
 from cowest.prompts import Prompts
 from cowest.recipe import ProgramJudge, Recipe
 from cowest.tasks import Task
@@ -32,7 +32,7 @@ def open_ledger(recipe: Recipe, folder: runs.RunFolder, say: Say) -> Iterator[Le
         yield ledger
 
 
-class Opening:
+class Models:
     """Opens the recipe's models and its judge.
 
     Args:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cowest import claims, distributed, runs
+from cowest import distributed, fingerprints, runs
 from cowest.annotators import RLAIF
 from cowest.models import ModelConfig
-from cowest.pipeline.saying import Say
+from cowest.pipeline.progress import Say
 from cowest.pipeline.templates import Used, of_drafts, of_evaluation, of_feedback, of_probe
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
@@ -28,27 +28,27 @@ ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
 
 
-class Rests(NamedTuple):
-    """What a stage's result rests on besides its examples: keys of the recipe, and prompt templates."""
+class Dependencies(NamedTuple):
+    """What decides a stage's result besides its examples: keys of the recipe, and prompt templates."""
 
     keys: tuple[str, ...]
     templates: Callable[[Recipe], Used]
 
 
-ON_SFT = Rests(SFT_KEYS, of_drafts)
-ON_TRAINING = Rests(TRAINING_KEYS, of_drafts)
-ON_FEEDBACK = Rests(FEEDBACK_KEYS, of_feedback)
-ON_ANNOTATOR = Rests(ALIGN_KEYS, of_drafts)
-ON_ALIGN = Rests(ALIGN_KEYS, of_feedback)
-ON_EVALUATION = Rests(EVALUATE_KEYS, of_evaluation)
+SFT_DEPENDENCIES = Dependencies(SFT_KEYS, of_drafts)
+TRAINING_DEPENDENCIES = Dependencies(TRAINING_KEYS, of_drafts)
+FEEDBACK_DEPENDENCIES = Dependencies(FEEDBACK_KEYS, of_feedback)
+ANNOTATOR_DEPENDENCIES = Dependencies(ALIGN_KEYS, of_drafts)
+ALIGN_DEPENDENCIES = Dependencies(ALIGN_KEYS, of_feedback)
+EVALUATION_DEPENDENCIES = Dependencies(EVALUATE_KEYS, of_evaluation)
 
 
-def on_probe(number: int) -> Rests:
+def probe_dependencies(number: int) -> Dependencies:
     """Of a probe of the model after round `number`."""
-    return Rests(ALIGN_KEYS if number else FEEDBACK_KEYS, of_probe)
+    return Dependencies(ALIGN_KEYS if number else FEEDBACK_KEYS, of_probe)
 
 
-class Belonging:
+class Provenance:
     """Which recipe the folders of a run's stages belong to.
 
     Args:
@@ -78,7 +78,7 @@ class Belonging:
         warnings = self._prompts.unfenced
         return [warning for name, warning in warnings.items() if name in used.names or not used.declared]
 
-    def inputs(self, rests: Rests, examples: Sequence[Example], **also: Any) -> dict[str, Any]:
+    def inputs(self, dependencies: Dependencies, examples: Sequence[Example], **also: Any) -> dict[str, Any]:
         """What a stage is made from, as its inputs.json holds it; `also` is what the recipe does not say."""
         recipe = self._recipe.model_dump(mode="json", by_alias=True)
         if isinstance(self._recipe.judge, ModelConfig):  # its limits and its budget may change, as those of strong may
@@ -88,32 +88,32 @@ class Belonging:
             del feedback["labeller"]  # no result depends on it
         elif self._recipe.feedback.labeller is not None:
             feedback["labeller"] = {key: feedback["labeller"][key] for key in LABELLER_KEYS}
-        used = rests.templates(self._recipe)
+        used = dependencies.templates(self._recipe)
         templates = used.names if used.declared else None
-        return claims.inputs_of(recipe, rests.keys, examples, self._prompts, templates) | also
+        return fingerprints.inputs_of(recipe, dependencies.keys, examples, self._prompts, templates) | also
 
-    def is_made_from(self, out: Path, rests: Rests, inputs: dict[str, Any]) -> bool:
+    def is_made_from(self, out: Path, dependencies: Dependencies, inputs: dict[str, Any]) -> bool:
         """Whether a stage's folder was made from `inputs`, but for templates that it does not use."""
-        return claims.is_made_from(out, inputs, self._maybe_unused(rests))
+        return fingerprints.matches(out, inputs, self._maybe_unused(dependencies))
 
-    def goes_on_from(self, stage: str, out: Path, rests: Rests) -> None:
+    def require_same_recipe(self, stage: str, out: Path, dependencies: Dependencies) -> None:
         """Refuses to go on from a stage that was made by another recipe.
 
         Raises:
             InputError: it was.
         """
-        inputs = {key: value for key, value in self.inputs(rests, ()).items() if key != "examples"}
-        claims.check(stage, out, inputs, self._maybe_unused(rests))
+        inputs = {key: value for key, value in self.inputs(dependencies, ()).items() if key != "examples"}
+        fingerprints.verify(stage, out, inputs, self._maybe_unused(dependencies))
 
     def is_done(
-        self, stage: str, out: Path, rests: Rests, examples: Sequence[Example], marker: str, **also: Any
+        self, stage: str, out: Path, dependencies: Dependencies, examples: Sequence[Example], marker: str, **also: Any
     ) -> bool:
         """Whether the stage is finished; claims its folder for this recipe if it is new.
 
         Args:
             stage: what it is called.
             out: its folder.
-            rests: what it rests on.
+            dependencies: what decides its result.
             examples: those that it works on.
             marker: the file of `out` that is written last.
             also: what else it is made from.
@@ -122,7 +122,9 @@ class Belonging:
             InputError: the folder belongs to another recipe.
         """
         if distributed.is_main_process():
-            is_new = claims.claim(stage, out, self.inputs(rests, examples, **also), self._maybe_unused(rests))
+            is_new = fingerprints.stamp(
+                stage, out, self.inputs(dependencies, examples, **also), self._maybe_unused(dependencies)
+            )
             if is_new:
                 self.keep_recipe()
         done = (out / marker).is_file()
@@ -133,6 +135,6 @@ class Belonging:
         """Writes the recipe as resolved into the run's folder."""
         runs.write_text(self._folder.recipe, self._recipe.to_yaml())
 
-    def _maybe_unused(self, rests: Rests) -> Collection[str]:
-        used = rests.templates(self._recipe)
+    def _maybe_unused(self, dependencies: Dependencies) -> Collection[str]:
+        used = dependencies.templates(self._recipe)
         return () if used.declared else self._prompts.versions().keys() - used.names

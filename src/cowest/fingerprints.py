@@ -50,7 +50,7 @@ def digest_of(examples: Iterable[Example]) -> str:
     return rows.hexdigest()
 
 
-def claim(stage: str, out: Path, inputs: dict[str, Any], maybe_unused: Collection[str] = ()) -> bool:
+def stamp(stage: str, out: Path, inputs: dict[str, Any], maybe_unused: Collection[str] = ()) -> bool:
     """Claims the folder of a stage for these inputs; whether it was free until now.
 
     Args:
@@ -74,7 +74,7 @@ def claim(stage: str, out: Path, inputs: dict[str, Any], maybe_unused: Collectio
     return False
 
 
-def check(stage: str, out: Path, inputs: dict[str, Any], maybe_unused: Collection[str] = ()) -> None:
+def verify(stage: str, out: Path, inputs: dict[str, Any], maybe_unused: Collection[str] = ()) -> None:
     """Checks that a folder which another stage goes on from was made from these inputs; what they leave out may differ.
 
     Raises:
@@ -86,7 +86,7 @@ def check(stage: str, out: Path, inputs: dict[str, Any], maybe_unused: Collectio
         _refuse(stage, out, *_changes({key: before.get(key) for key in inputs}, inputs, maybe_unused))
 
 
-def is_made_from(out: Path, inputs: dict[str, Any], maybe_unused: Collection[str] = ()) -> bool:
+def matches(out: Path, inputs: dict[str, Any], maybe_unused: Collection[str] = ()) -> bool:
     """Whether a folder was made from these inputs; False where it was made from nothing yet."""
     claimed = out / "inputs.json"
     before = runs.read_json(claimed) if claimed.is_file() else None
@@ -94,7 +94,7 @@ def is_made_from(out: Path, inputs: dict[str, Any], maybe_unused: Collection[str
 
 
 @contextlib.contextmanager
-def given_up_if_refused(out: Path, nothing_paid: Callable[[], bool] = lambda: False) -> Iterator[None]:
+def released_if_refused(out: Path, nothing_paid: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Gives a stage's folder up where its work is refused and has left nothing to lose, so the recipe can be mended.
 
     Args:

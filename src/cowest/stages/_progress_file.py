@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from cowest import runs
 
 
-class SoFar:
+class ProgressFile:
     """Rows of graded.jsonl in the order in which they are finished.
 
     A run goes on from its ledger alone, so a row that is lost here is only not seen: no error of this file ends it.

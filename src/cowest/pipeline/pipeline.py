@@ -13,13 +13,13 @@ from cowest.formats import load_format
 from cowest.ledger import Ledger
 from cowest.methods import Setting, find_methods, make_methods
 from cowest.models import ChatModel, ModelConfig
-from cowest.pipeline.belonging import Belonging
 from cowest.pipeline.data import Data
-from cowest.pipeline.gathering import Gathering
-from cowest.pipeline.measuring import Measuring
-from cowest.pipeline.opening import Opening, open_ledger
-from cowest.pipeline.saying import Say
-from cowest.pipeline.training import Training
+from cowest.pipeline.evaluation import EvaluationStage
+from cowest.pipeline.feedback import FeedbackStage
+from cowest.pipeline.models import Models, open_ledger
+from cowest.pipeline.progress import Say
+from cowest.pipeline.provenance import Provenance
+from cowest.pipeline.training import TrainingStages
 from cowest.pipeline.weak import WeakModel
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
@@ -46,22 +46,22 @@ class Pipeline:
         self._exit = contextlib.ExitStack()
         self._data = data = Data(recipe, say)
         self._weak = weak = WeakModel(recipe, folder)
-        self._belonging = belonging = Belonging(recipe, folder, prompts, say)
-        self._opening = Opening(recipe, prompts, task=lambda: data.task, ledger=lambda: self.ledger)
-        self._training = Training(recipe, folder, prompts, weak, belonging)
-        self._gathering = Gathering(
+        self._provenance = provenance = Provenance(recipe, folder, prompts, say)
+        self._models = Models(recipe, prompts, task=lambda: data.task, ledger=lambda: self.ledger)
+        self._training = TrainingStages(recipe, folder, prompts, weak, provenance)
+        self._feedback_stage = FeedbackStage(
             recipe,
             folder,
             prompts,
             data=data,
             weak=weak,
-            belonging=belonging,
-            opening=self._opening,
+            provenance=provenance,
+            models=self._models,
             ledger=lambda: self.ledger,
             say=say,
         )
-        self._measuring = Measuring(
-            recipe, folder, prompts, data=data, weak=weak, belonging=belonging, opening=self._opening, say=say
+        self._evaluation_stage = EvaluationStage(
+            recipe, folder, prompts, data=data, weak=weak, provenance=provenance, models=self._models, say=say
         )
 
     def __enter__(self) -> Self:
@@ -110,16 +110,16 @@ class Pipeline:
         """
         _ = self._data.settled.train, self.evaluation_examples()
         self.check_adapter()
-        drafting, strong = self._opening.model(self.first_weak, "weak"), self._opening.strong()
-        self._opening.judge(strong)
-        self._opening.labeller()
+        drafting, strong = self._models.model(self.first_weak, "weak"), self._models.strong()
+        self._models.judge(strong)
+        self._models.labeller()
         make_methods(
             self.recipe.evaluate.methods, self.setting(dict.fromkeys(self.weak_stage_names(), drafting), strong)
         )
 
     def unfenced(self) -> list[str]:
         """A warning for each template that lets a text which is judged end its own fence, of those that are used."""
-        return self._belonging.unfenced()
+        return self._provenance.unfenced()
 
     @property
     def first_weak(self) -> ModelConfig:
@@ -144,8 +144,8 @@ class Pipeline:
         load_format(self.recipe.format)
         plugins.load(self.recipe.feedback.kind, "cowest.annotators", "kind of feedback")
         find_methods(self.recipe.evaluate.methods)
-        self._opening.check_judge()
-        self._belonging.check_templates()
+        self._models.check_judge()
+        self._provenance.check_templates()
 
     def sft(self) -> None:
         """Supervised fine-tuning of the weak model (section 3.2)."""
@@ -155,7 +155,7 @@ class Pipeline:
     def feedback(self, number: int) -> None:
         """Gathers the preferences of round `number` (Algorithm 1 lines 6 to 25)."""
         _needs_one_process("feedback")
-        self._gathering.feedback(number)
+        self._feedback_stage.feedback(number)
 
     def probe(self, number: int, examples: Sequence[Example], out: Path) -> list[GradedExample]:
         """Grades drafts of the weak model after round `number` as collaborative feedback does, leaving no call out.
@@ -165,7 +165,7 @@ class Pipeline:
             examples: any, such as those of a test split; nothing is trained on them.
             out: a folder for the files of feedback; a second call reads them.
         """
-        return self._gathering.probe(number, examples, out)
+        return self._feedback_stage.probe(number, examples, out)
 
     def align(self, number: int) -> None:
         """Preference tuning on the pairs of round `number`; the reference is the model that drafted (Equation 2)."""
@@ -175,12 +175,12 @@ class Pipeline:
     def evaluate(self) -> dict[str, Any]:
         """Measures the recipe's methods with whatever rounds are finished; returns what results.json holds."""
         _needs_one_process("evaluate")
-        return self._measuring.evaluate()
+        return self._evaluation_stage.evaluate()
 
     def gate(self) -> dict[str, Any]:
         """Learns `serve.gate` on the validation split with the pair as it is now; returns what gate.json holds."""
         _needs_one_process("gate")
-        return self._measuring.gate(self.ledger)
+        return self._evaluation_stage.gate(self.ledger)
 
     def collaboration(self, *, kept: bool = True) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.
@@ -190,7 +190,7 @@ class Pipeline:
         Args:
             kept: whether calls are found in the ledger and kept there.
         """
-        return self._measuring.collaboration(self.ledger if kept else None)
+        return self._evaluation_stage.collaboration(self.ledger if kept else None)
 
     def num_rounds_done(self) -> int:
         """How many rounds of alignment are finished."""
@@ -222,7 +222,7 @@ class Pipeline:
 
     def setting(self, weak: Mapping[str, ChatModel], strong: ChatModel) -> Setting:
         """What the recipe's methods are made from, with the weak model's stages by name."""
-        return self._measuring.setting(weak, strong)
+        return self._evaluation_stage.setting(weak, strong)
 
     def weak_stage_names(self) -> list[str]:
         """The weak model's stages when all rounds are done, as methods know them."""
@@ -230,7 +230,7 @@ class Pipeline:
 
     def num_in_flight(self, num_examples: int) -> int:
         """How many of so many examples are worked on at once."""
-        return self._opening.num_in_flight(num_examples)
+        return self._models.num_in_flight(num_examples)
 
     def paid_calls(self) -> dict[str, int]:
         """Replies by role that the run's ledger holds already."""

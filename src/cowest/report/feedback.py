@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from cowest.report import plots, words
+from cowest import plots, words
 from cowest.report.records import Feedback, JudgeAgreement, NullControl
 
 DISAGREES = 0.6

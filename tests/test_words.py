@@ -1,6 +1,6 @@
 import pytest
 
-from cowest.report import words
+from cowest import words
 
 
 @pytest.mark.parametrize(

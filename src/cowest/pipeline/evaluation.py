@@ -10,25 +10,25 @@ from pydantic import ValidationError
 from cowest import runs
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
+from cowest.gating.calibration import calibrate
 from cowest.ledger import Ledger
 from cowest.methods import Setting, make_methods
 from cowest.models import ChatModel, open_model
 from cowest.models.tokens import TokenCounter
-from cowest.pipeline.belonging import ON_EVALUATION, ON_TRAINING, Belonging
 from cowest.pipeline.data import Data
-from cowest.pipeline.opening import Opening
-from cowest.pipeline.saying import Say
+from cowest.pipeline.models import Models
+from cowest.pipeline.progress import Say
+from cowest.pipeline.provenance import EVALUATION_DEPENDENCIES, TRAINING_DEPENDENCIES, Provenance
 from cowest.pipeline.weak import WeakModel
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
 from cowest.report.records import Results
 from cowest.retrieval import Retriever
 from cowest.stages.evaluate import evaluate
-from cowest.stages.gate import calibrate
 from cowest.training.trained import DONE_MARKER
 
 
-class Measuring:
+class EvaluationStage:
     """Evaluation in the run's folder, left out where it is done."""
 
     def __init__(
@@ -39,8 +39,8 @@ class Measuring:
         *,
         data: Data,
         weak: WeakModel,
-        belonging: Belonging,
-        opening: Opening,
+        provenance: Provenance,
+        models: Models,
         say: Say,
     ) -> None:
         self._recipe = recipe
@@ -48,8 +48,8 @@ class Measuring:
         self._prompts = prompts
         self._data = data
         self._weak = weak
-        self._belonging = belonging
-        self._opening = opening
+        self._provenance = provenance
+        self._models = models
         self._say = say
 
     def evaluate(self) -> dict[str, Any]:
@@ -61,13 +61,15 @@ class Measuring:
         recipe, out = self._recipe, self._folder.evaluate
         # Other data or another strong model may be measured with a trained weak model; another training may not.
         if (self._folder.sft / DONE_MARKER).is_file():
-            self._belonging.goes_on_from("sft", self._folder.sft, ON_TRAINING)
+            self._provenance.require_same_recipe("sft", self._folder.sft, TRAINING_DEPENDENCIES)
         examples = self._data.evaluation()
         results_file = out / "results.json"
-        inputs = self._belonging.inputs(ON_EVALUATION, examples, rounds_done=len(self._weak.finished_rounds()))
+        inputs = self._provenance.inputs(
+            EVALUATION_DEPENDENCIES, examples, rounds_done=len(self._weak.finished_rounds())
+        )
         if self._retriever is not None:
             inputs["corpus"] = self._retriever.digest
-        if results_file.is_file() and self._belonging.is_made_from(out, ON_EVALUATION, inputs):
+        if results_file.is_file() and self._provenance.is_made_from(out, EVALUATION_DEPENDENCIES, inputs):
             results = _results_in(results_file)
             failed = [name for name, row in results["methods"].items() if "failed" in row]
             if not failed:
@@ -76,14 +78,14 @@ class Measuring:
                 return results
             self._say(f"evaluate: once more, since every call of {', '.join(failed)} failed")
         self._say("evaluate")
-        strong = self._opening.strong()
-        weak = {name: self._opening.model(config, "weak") for name, config in self._weak.stages().items()}
+        strong = self._models.strong()
+        weak = {name: self._models.model(config, "weak") for name, config in self._weak.stages().items()}
         methods = make_methods(recipe.evaluate.methods, self.setting(weak, strong))
         # Only now: what is wrong with the input must not cost the results that are there.
         results_file.unlink(missing_ok=True)
         runs.write_json(out / "inputs.json", inputs)
-        self._belonging.keep_recipe()
-        num_in_flight = self._opening.num_in_flight(len(examples))
+        self._provenance.keep_recipe()
+        num_in_flight = self._models.num_in_flight(len(examples))
         summaries = {number: self._folder.feedback(number) / "summary.json" for number in self._weak.finished_rounds()}
         harvests = {number: runs.read_json(file) for number, file in summaries.items() if file.is_file()}
         results = evaluate(examples, methods, out=out, seed=recipe.seed, num_in_flight=num_in_flight, harvests=harvests)
@@ -98,7 +100,7 @@ class Measuring:
         """
         recipe = self._recipe
         if (self._folder.sft / DONE_MARKER).is_file():
-            self._belonging.goes_on_from("sft", self._folder.sft, ON_TRAINING)
+            self._provenance.require_same_recipe("sft", self._folder.sft, TRAINING_DEPENDENCIES)
         validation, test = self._data.gate()
         result = calibrate(
             validation,
@@ -112,7 +114,7 @@ class Measuring:
             num_in_flight=recipe.strong.max_concurrency,
             say=self._say,
         )
-        self._belonging.keep_recipe()
+        self._provenance.keep_recipe()
         return result
 
     def setting(self, weak: Mapping[str, ChatModel], strong: ChatModel) -> Setting:

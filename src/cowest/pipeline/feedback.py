@@ -3,21 +3,28 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cowest import claims, runs, synchronous
+from cowest import fingerprints, runs, synchronous
 from cowest.annotators import RewardModel
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.models import ModelConfig
-from cowest.pipeline.belonging import ON_ALIGN, ON_ANNOTATOR, ON_FEEDBACK, ON_SFT, Belonging, on_probe
 from cowest.pipeline.data import Data
-from cowest.pipeline.opening import Opening
-from cowest.pipeline.saying import Say, training_progress
+from cowest.pipeline.models import Models
+from cowest.pipeline.progress import Say, training_progress
+from cowest.pipeline.provenance import (
+    ALIGN_DEPENDENCIES,
+    ANNOTATOR_DEPENDENCIES,
+    FEEDBACK_DEPENDENCIES,
+    SFT_DEPENDENCIES,
+    Provenance,
+    probe_dependencies,
+)
 from cowest.pipeline.weak import WeakModel
 from cowest.progress import progress_bar
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
-from cowest.report.harvest import null_control_sentence
+from cowest.report.feedback import null_control_sentence
 from cowest.report.records import Feedback
 from cowest.stages.annotator import train_annotator
 from cowest.stages.feedback import FeedbackConfig, draw, feedback
@@ -30,7 +37,7 @@ RLWF = "rlwf"
 """The kind of feedback that needs a trained annotator."""
 
 
-class Gathering:
+class FeedbackStage:
     """Feedback in the run's folder, left out where it is done."""
 
     def __init__(
@@ -41,8 +48,8 @@ class Gathering:
         *,
         data: Data,
         weak: WeakModel,
-        belonging: Belonging,
-        opening: Opening,
+        provenance: Provenance,
+        models: Models,
         ledger: Callable[[], Ledger],
         say: Say,
     ) -> None:
@@ -51,8 +58,8 @@ class Gathering:
         self._prompts = prompts
         self._data = data
         self._weak = weak
-        self._belonging = belonging
-        self._opening = opening
+        self._provenance = provenance
+        self._models = models
         self._ledger = ledger
         self._say = say
 
@@ -66,12 +73,14 @@ class Gathering:
         self._weak.check_adapter()
         weak = self._weak.after_round(number - 1)
         if number > 1:
-            self._belonging.goes_on_from(f"align, round {number - 1}", self._folder.align(number - 1), ON_ALIGN)
+            self._provenance.require_same_recipe(
+                f"align, round {number - 1}", self._folder.align(number - 1), ALIGN_DEPENDENCIES
+            )
         else:
-            self._belonging.goes_on_from("sft", self._folder.sft, ON_SFT)
+            self._provenance.require_same_recipe("sft", self._folder.sft, SFT_DEPENDENCIES)
         examples = draw(self._data.feedback(), recipe.feedback.queries, recipe.seed, number)
         out = self._folder.feedback(number)
-        if self._belonging.is_done(stage, out, ON_FEEDBACK, examples, marker="summary.json"):
+        if self._provenance.is_done(stage, out, FEEDBACK_DEPENDENCIES, examples, marker="summary.json"):
             self._tell_failures(number)
             return
         self._keep_used_pairs(number)
@@ -83,8 +92,8 @@ class Gathering:
     def probe(self, number: int, examples: Sequence[Example], out: Path) -> list[GradedExample]:
         """Grades drafts of the weak model after round `number` as collaborative feedback does, leaving no call out."""
         weak = self._weak.after_round(number)
-        stage, rests = f"probe after round {number}", on_probe(number)
-        if not self._belonging.is_done(stage, out, rests, examples, marker="summary.json"):
+        stage, dependencies = f"probe after round {number}", probe_dependencies(number)
+        if not self._provenance.is_done(stage, out, dependencies, examples, marker="summary.json"):
             whole = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None}
             self._gather(examples, weak, out, self._recipe.feedback.model_copy(update=whole))
         return [GradedExample.model_validate(row) for row in runs.read_jsonl(out / "graded.jsonl")]
@@ -127,9 +136,9 @@ class Gathering:
         self._weak.needs_weights("annotator")
         start = self._weak.after_round(0)
         examples = draw(self._data.sft(), recipe.feedback.queries, recipe.seed, round_number=0)
-        if not self._belonging.is_done("annotator", out, ON_ANNOTATOR, examples, marker=DONE_MARKER):
-            weak = self._opening.model(start, "weak")
-            with claims.given_up_if_refused(out), progress_bar("annotator") as bar:
+        if not self._provenance.is_done("annotator", out, ANNOTATOR_DEPENDENCIES, examples, marker=DONE_MARKER):
+            weak = self._models.model(start, "weak")
+            with fingerprints.released_if_refused(out), progress_bar("annotator") as bar:
                 train_annotator(
                     start.model,
                     examples,
@@ -145,7 +154,7 @@ class Gathering:
                     config=recipe.align,
                     lora=recipe.lora,
                     seed=recipe.seed,
-                    num_in_flight=self._opening.num_in_flight(len(examples)),
+                    num_in_flight=self._models.num_in_flight(len(examples)),
                     progress=training_progress(bar),
                 )
             synchronous.run(weak.close())
@@ -163,14 +172,14 @@ class Gathering:
         reward: RewardModel | None = None,
     ) -> None:
         recipe = self._recipe
-        with claims.given_up_if_refused(out, self._nothing_sent_or_kept):
-            strong, drafting = self._opening.strong(), self._opening.model(weak, "weak")
-            labeller = self._opening.labeller()
+        with fingerprints.released_if_refused(out, self._nothing_sent_or_kept):
+            strong, drafting = self._models.strong(), self._models.model(weak, "weak")
+            labeller = self._models.labeller()
             feedback(
                 examples,
                 weak=drafting,
                 strong=strong,
-                judge=self._opening.judge(strong),
+                judge=self._models.judge(strong),
                 out=out,
                 config=config,
                 format=recipe.format,
@@ -182,7 +191,7 @@ class Gathering:
                 reward=reward,
                 labeller=labeller,
                 seed=recipe.seed,
-                num_in_flight=self._opening.num_in_flight(len(examples)),
+                num_in_flight=self._models.num_in_flight(len(examples)),
             )
         # Training comes next and wants the memory.
         for model in (drafting, strong, *([] if labeller is None else [labeller])):

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from cowest import answers, synchronous
 from cowest.collaboration import Collaboration
+from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.gating import ARMS, Arm, Outcomes, confidence
-from cowest.in_flight import map_in_flight
 from cowest.progress import progress_bar
 from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Record

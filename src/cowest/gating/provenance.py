@@ -5,22 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from cowest import runs
-from cowest.claims import digest_of
 from cowest.errors import CowestError
+from cowest.fingerprints import digest_of
 from cowest.types import Example
 
 
-def made_of(validation: Sequence[Example], test: Sequence[Example]) -> dict[str, Any]:
+def rows_of(validation: Sequence[Example], test: Sequence[Example]) -> dict[str, Any]:
     """Number and digest of the rows by split, as gate.json keeps them."""
     splits = {"validation": validation, "test": test}
     return {name: {"num_examples": len(rows), "sha256": digest_of(rows)} for name, rows in splits.items()}
 
 
-def tell_changes(path: Path, now: Mapping[str, Any], say: Callable[[str], None]) -> None:
+def report_changes(path: Path, now: Mapping[str, Any], say: Callable[[str], None]) -> None:
     """Says of which splits a gate.json was made from other rows; one that cannot be read, or does not tell, is passed.
 
     Args:
-        now: see `made_of`.
+        now: see `rows_of`.
     """
     try:
         before = runs.read_json(path)["made_of"] if path.is_file() else now

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from cowest.report import words
+from cowest import words
 
 WIDTH, HEIGHT, MARGIN = 210, 30, 14
 

@@ -10,12 +10,12 @@ from cowest import runs, statistics, synchronous
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.gating import ARMS, Arm, Family, Outcomes, Policy, Target, choose, cross_validated
+from cowest.gating.config import GateConfig
+from cowest.gating.measurement import CostOf, MeasuredExample, is_priced, measure, outcomes_of, without_failures
+from cowest.gating.provenance import report_changes, rows_of
 from cowest.gating.search import picked, required
+from cowest.gating.table import draw_gate, gate_page
 from cowest.models import ModelConfig
-from cowest.report.gate import draw_gate, gate_page
-from cowest.service import GateConfig
-from cowest.stages._arms import CostOf, MeasuredExample, is_priced, measure, outcomes_of, without_failures
-from cowest.stages._made_of import made_of, tell_changes
 from cowest.tasks.base import Task
 from cowest.types import Completion, Example
 
@@ -70,11 +70,11 @@ def calibrate(
             f"The gate needs at least two validation examples, and there are {len(learned_from)}. Give task.validation "
             "a file with more rows, or serve.gate.limit a larger number. Nothing was called."
         )
-    rows_of = made_of(learned_from, test)
-    tell_changes(out / RESULT, rows_of, say)
+    rows = rows_of(learned_from, test)
+    report_changes(out / RESULT, rows, say)
     cost_of = _cost_of(models)
-    rows = measure("validation", learned_from, pair, task, cost_of, num_in_flight)
-    kept = without_failures(rows)
+    measured = measure("validation", learned_from, pair, task, cost_of, num_in_flight)
+    kept = without_failures(measured)
     in_usd = is_priced(kept)
     target = _target(config, kept, in_usd)
     arms = allowed_arms(pair)
@@ -92,19 +92,19 @@ def calibrate(
         "most_accurate": float(family.accuracy.max()),
         "cheapest": float(family.cost.min()),
         "policy": policy.model_dump(mode="json"),
-        "validation": _numbers(rows, outcomes, outcomes.arms_by(policy), seed)
+        "validation": _numbers(measured, outcomes, outcomes.arms_by(policy), seed)
         | {"alone": {arm: _of(outcomes, [arm] * len(kept), seed) for arm in arms}}
         | _held_out(outcomes, target, arms, family, seed),
         "test": None,
     }
     say(f"gate: {policy}" + ("" if met else f"; {unmet(result)}"))
-    runs.write_jsonl(out / "validation.jsonl", _with_arms(rows, policy))
+    runs.write_jsonl(out / "validation.jsonl", _with_arms(measured, policy))
     if test:
         tried = measure("test", test, pair, task, cost_of, num_in_flight, lambda sure: (policy.arm(sure), "both"))
         runs.write_jsonl(out / "test.jsonl", _with_arms(tried, policy))
         result["test"] = _on_test(tried, policy, in_usd=in_usd, seed=seed)
     synchronous.run(pair.strong.close())
-    result |= {"made_of": rows_of, "made_for": made_for(pair, config, models)}
+    result |= {"made_of": rows, "made_for": made_for(pair, config, models)}
     runs.write_text(out / "gate.md", gate_page(result))
     if not draw_gate(result, out / "curve"):
         say("gate: no picture of the curve, which needs matplotlib: pip install 'cowest[bench]'")

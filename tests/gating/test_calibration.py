@@ -11,14 +11,14 @@ from cowest import runs
 from cowest.cli.main import main
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, EndpointError, InputError
+from cowest.gating.calibration import calibrate
+from cowest.gating.config import GateConfig
 from cowest.models import ModelConfig
 from cowest.models.providers.scripted import Reply, ScriptedModel
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
-from cowest.service import GateConfig
-from cowest.stages.gate import calibrate
 from cowest.types import ChatRequest
-from tests.stages.gated import Kinds, recipe_of, silent_reply, strong_reply, weak_reply
+from tests.gating.gated import Kinds, recipe_of, silent_reply, strong_reply, weak_reply
 
 BOTH_USD, ALONE_USD = (100 * 10 + 10 * 100) / 1e6, (50 * 10 + 10 * 100) / 1e6
 
@@ -26,7 +26,7 @@ BOTH_USD, ALONE_USD = (100 * 10 + 10 * 100) / 1e6, (50 * 10 + 10 * 100) / 1e6
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pictures: tests/report/test_gate.py draws one."""
-    monkeypatch.setattr("cowest.stages.gate.draw_gate", lambda result, path: True)
+    monkeypatch.setattr("cowest.gating.calibration.draw_gate", lambda result, path: True)
 
 
 def is_with_draft(request: ChatRequest) -> bool:

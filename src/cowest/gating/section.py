@@ -5,9 +5,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from cowest import plots, words
 from cowest.gating import Policy
-from cowest.report import plots, words
-from cowest.report.gate import HEADINGS, NAMES, aim, cost, sentences, table
+from cowest.gating.table import HEADINGS, NAMES, aim, cost, sentences, table
 
 WIDE, TALL, LEFT, TOP = 520, 220, 40, 12
 

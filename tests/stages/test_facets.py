@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cowest.stages._shown import short_fields
+from cowest.stages._facets import short_fields
 from cowest.stages.evaluate import evaluate
 from cowest.stages.feedback import feedback
 from cowest.types import Example

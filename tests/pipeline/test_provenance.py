@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from cowest.errors import InputError
-from cowest.pipeline.belonging import ON_ALIGN, ON_EVALUATION, ON_FEEDBACK, ON_SFT, ON_TRAINING, Belonging
+from cowest.pipeline.provenance import (
+    ALIGN_DEPENDENCIES,
+    EVALUATION_DEPENDENCIES,
+    FEEDBACK_DEPENDENCIES,
+    SFT_DEPENDENCIES,
+    TRAINING_DEPENDENCIES,
+    Provenance,
+)
 from cowest.prompts import Prompts
 from cowest.recipe import make_recipe
 from cowest.runs import RunFolder, write_json
@@ -101,26 +108,28 @@ def test_where_nothing_is_declared_every_template_counts_that_there_was(tmp_path
         run(tmp_path / "run", prompts=mine, **UNDECLARED)
 
 
-@pytest.mark.parametrize("rests", [ON_SFT, ON_FEEDBACK, ON_ALIGN])
+@pytest.mark.parametrize("rests", [SFT_DEPENDENCIES, FEEDBACK_DEPENDENCIES, ALIGN_DEPENDENCIES])
 def test_every_stage_is_claimed_and_gone_on_from_by_its_own_templates(rests: Any, tmp_path: Path) -> None:
-    def belonging(prompts: str | None = None) -> Belonging:
+    def provenance(prompts: str | None = None) -> Provenance:
         recipe = make_recipe(recipe_of(tmp_path, **MODEL_JUDGE))
-        return Belonging(recipe, RunFolder(tmp_path), Prompts(prompts), lambda line: None)
+        return Provenance(recipe, RunFolder(tmp_path), Prompts(prompts), lambda line: None)
 
     stage = tmp_path / "stage"
-    assert not belonging().is_done("stage", stage, rests, (), marker="done")
+    assert not provenance().is_done("stage", stage, rests, (), marker="done")
     aged(stage, super_icl_override=None)
-    belonging().goes_on_from("stage", stage, rests)
-    belonging().goes_on_from("stage", stage, ON_TRAINING)
+    provenance().require_same_recipe("stage", stage, rests)
+    provenance().require_same_recipe("stage", stage, TRAINING_DEPENDENCIES)
     judging = own_prompts(tmp_path / "judging", "judge", "{{ reference }} {{ output }} {{ mark }}")
-    if rests is ON_SFT:
-        belonging(judging).goes_on_from("stage", stage, rests)
+    if rests is SFT_DEPENDENCIES:
+        provenance(judging).require_same_recipe("stage", stage, rests)
     else:
         with pytest.raises(InputError, match="'judge'"):
-            belonging(judging).goes_on_from("stage", stage, rests)
-    belonging(judging).goes_on_from("stage", stage, ON_TRAINING)
+            provenance(judging).require_same_recipe("stage", stage, rests)
+    provenance(judging).require_same_recipe("stage", stage, TRAINING_DEPENDENCIES)
     drafting = own_prompts(tmp_path / "drafting", "draft_chain_of_thought", "{{ query }}")
-    for each in (rests, ON_TRAINING):
+    for each in (rests, TRAINING_DEPENDENCIES):
         with pytest.raises(InputError, match="'draft_chain_of_thought'"):
-            belonging(drafting).goes_on_from("stage", stage, each)
-    assert not belonging().is_made_from(stage, ON_EVALUATION, belonging().inputs(ON_EVALUATION, ()))
+            provenance(drafting).require_same_recipe("stage", stage, each)
+    assert not provenance().is_made_from(
+        stage, EVALUATION_DEPENDENCIES, provenance().inputs(EVALUATION_DEPENDENCIES, ())
+    )

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from cowest import synchronous
-from cowest.in_flight import map_in_flight
+from cowest.concurrency import map_in_flight
 
 
 async def test_results_keep_the_order_and_the_bound_holds() -> None:
