@@ -1,5 +1,6 @@
 """What a call costs: the recipe's own price, else the known list price of the model."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from cowest.types import Usage
@@ -65,3 +66,13 @@ def cost_usd(
         return float(found.total_price)
     except LookupError:
         return None
+
+
+def total_usd(costs: Iterable[float | None]) -> float | None:
+    """The sum of costs; None where one of them is unknown, since a sum without it would pass for all of it."""
+    total = 0.0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total

@@ -14,6 +14,7 @@ from cowest.judge import JUDGE_SAMPLING, JudgeConfig
 from cowest.models.config import ModelConfig
 from cowest.plugins import resolve_path
 from cowest.retrieval import RetrievalConfig
+from cowest.runs import MAX_ROUNDS
 from cowest.serving_config import ServeConfig
 from cowest.stages.align import AlignConfig
 from cowest.stages.evaluate import EvaluateConfig
@@ -104,7 +105,7 @@ class Recipe(Record):
     sft: SFTConfig = SFTConfig()
     feedback: FeedbackConfig = FeedbackConfig()
     align: AlignConfig = AlignConfig()
-    rounds: int = Field(default=1, ge=1, le=100)
+    rounds: int = Field(default=1, ge=1, le=MAX_ROUNDS)
     retrieval: RetrievalConfig = RetrievalConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     bench: BenchConfig = BenchConfig()

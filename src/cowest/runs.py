@@ -4,11 +4,13 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
 
 from cowest.errors import CowestError, InputError
@@ -16,6 +18,9 @@ from cowest.plugins import nearest
 
 GRADED_SO_FAR = "graded-so-far.jsonl"
 """Beside graded.jsonl's place while feedback goes on: what is graded, for the viewer; nothing goes on from it."""
+
+MAX_ROUNDS = 100
+"""Rounds that a recipe may have; a folder of a higher number is no round's."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -172,6 +177,26 @@ class RunFolder:
     def round(self, number: int) -> Path:
         """The folder of a round, counted from 1."""
         return _owned(self.path / f"round-{number}")
+
+    def rounds_begun(self) -> list[int]:
+        """Numbers of the rounds whose folder exists, ascending."""
+        matches = (re.fullmatch(r"round-([1-9][0-9]{0,2})", each.name) for each in self.path.iterdir())
+        numbers = (int(match[1]) for match in matches if match)
+        return sorted(number for number in numbers if number <= MAX_ROUNDS)
+
+    def rounds(self) -> range:
+        """Numbers of the rounds that the recipe plans or that exist, from 1 on."""
+        planned = self.read_recipe().get("rounds", 1)
+        planned = planned if isinstance(planned, int) and 1 <= planned <= MAX_ROUNDS else 1
+        return range(1, max([planned, *self.rounds_begun()]) + 1)
+
+    def read_recipe(self) -> dict[str, Any]:
+        """The recipe as resolved, unchecked; empty where it is missing or broken."""
+        try:
+            recipe = yaml.safe_load(self.recipe.read_text(encoding="utf-8", errors="replace"))
+        except (OSError, ValueError, yaml.YAMLError, RecursionError):
+            return {}
+        return recipe if isinstance(recipe, dict) else {}
 
     def feedback(self, number: int) -> Path:
         """Graded drafts and pairs of a round."""

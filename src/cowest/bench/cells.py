@@ -1,25 +1,29 @@
 """The cells of a bench: each is an ordinary run, with a recipe made from the given one."""
 
 import itertools
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from cowest import fingerprints, plugins
 from cowest.errors import InputError
+from cowest.method_names import COLLABORATE, STRONG_ONLY, WEAK_ALIGNED, WEAK_ONLY
 from cowest.models import ModelConfig
 from cowest.pipeline import SFT_KEYS
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe, make_recipe
+from cowest.records import EvaluationResults
 
 MAIN = "run"
 """The name of the recipe's own run among the cells."""
 
 PAPERS_KIND = "collaborative"
 
+MAIN_PAIR = f"method-{COLLABORATE}"
+"""The cell that measures the pair of the recipe's own run, before and after each round."""
+
 OWN = "own"
-"""How the recipe's own weak and strong model are called in the sweep over models."""
+"""The name of the recipe's own weak and strong model in the sweep over models."""
 
 Purpose = Literal["method", "kind", "format", "pairs", "models"]
 
@@ -75,7 +79,7 @@ def make_pairs_cells(recipe: Recipe, num_pairs: int) -> list[Cell]:
     if counts is None:
         counts = (num_pairs // 4, num_pairs // 2)
     return [
-        _cell(recipe, "pairs", str(count), {"feedback": {"max_pairs": count}}, ["collaborate"], rounds=1)
+        _cell(recipe, "pairs", str(count), {"feedback": {"max_pairs": count}}, [COLLABORATE], rounds=1)
         for count in sorted(set(counts))
         if 0 < count < num_pairs
     ]
@@ -86,14 +90,14 @@ def method_names(recipe: Recipe) -> tuple[str, ...]:
     wanted = recipe.bench.methods
     if wanted is None:
         wanted = (*recipe.evaluate.methods, *plugins.choices("cowest.methods"))
-    return tuple(dict.fromkeys(("weak_only", "strong_only", "collaborate", "weak_aligned", *wanted)))
+    return tuple(dict.fromkeys((WEAK_ONLY, STRONG_ONLY, COLLABORATE, WEAK_ALIGNED, *wanted)))
 
 
 def sft_key(recipe: Recipe) -> str:
     """Equal for recipes whose SFT gives the same model."""
     data = recipe.model_dump(mode="json", by_alias=True)
     keys = (*SFT_KEYS, "feedback.queries_from", "feedback.held_back_share")
-    return json.dumps(fingerprints.inputs_of(data, keys, (), Prompts(recipe.prompts)), sort_keys=True)
+    return fingerprints.inputs_of(data, keys, (), Prompts(recipe.prompts)).model_dump_json(by_alias=True)
 
 
 def _methods(recipe: Recipe) -> list[Cell]:
@@ -102,7 +106,7 @@ def _methods(recipe: Recipe) -> list[Cell]:
 
 def _kinds(recipe: Recipe) -> list[Cell]:
     return [
-        _cell(recipe, "kind", kind, {"feedback": {"kind": kind}}, ["collaborate", "weak_aligned"])
+        _cell(recipe, "kind", kind, {"feedback": {"kind": kind}}, [COLLABORATE, WEAK_ALIGNED])
         for kind in dict.fromkeys(recipe.bench.kinds)
         if kind != recipe.feedback.kind
     ]
@@ -110,7 +114,7 @@ def _kinds(recipe: Recipe) -> list[Cell]:
 
 def _formats(recipe: Recipe) -> list[Cell]:
     return [
-        _cell(recipe, "format", name, {"format": name}, ["collaborate"], rounds=1)
+        _cell(recipe, "format", name, {"format": name}, [COLLABORATE], rounds=1)
         for name in dict.fromkeys(recipe.bench.formats)
         if name != recipe.format
     ]
@@ -130,7 +134,7 @@ def _models(recipe: Recipe) -> list[Cell]:
             if config is not None
         }
         if changes:
-            methods = ["weak_only", "strong_only", "collaborate"]
+            methods = [WEAK_ONLY, STRONG_ONLY, COLLABORATE]
             value = f"{weak_name} {strong_name}"
             cells.append(_cell(recipe, "models", value, changes, methods, rounds=1, replace=("weak", "strong")))
     return cells
@@ -158,3 +162,13 @@ def _cell(
     data["evaluate"] = data["evaluate"] | {"methods": methods}
     made = make_recipe(data, source=f"the recipe of the bench's cell {name!r}")
     return Cell(name=name, purpose=purpose, value=value, recipe=made, trains=trains)
+
+
+@dataclass
+class CellResult:
+    """How a cell ended: its results.json, or the reason why there is none."""
+
+    folder: Path
+    results: EvaluationResults | None = None
+    reason: str | None = None
+    wall_s: float = 0.0

@@ -3,25 +3,16 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-from cowest.bench.cells import OWN
+from cowest.bench.cells import MAIN_PAIR, OWN
+from cowest.bench.claim_rules import INCONCLUSIVE, REPRODUCED, contrast, judge_all, judge_any, with_holm
 from cowest.bench.measured import Measured
-from cowest.bench.points import Points, unhelpful_shares
-from cowest.bench.verdicts import (
-    INCONCLUSIVE,
-    REPRODUCED,
-    Claim,
-    Contrast,
-    Verdict,
-    contrast,
-    judge_all,
-    judge_any,
-    with_holm,
-)
-
-SINGLES = ("weak_only", "weak_only_base", "strong_only", "strong_only_direct")
+from cowest.bench.points import BenchPoints, unhelpful_shares
+from cowest.method_names import COLLABORATE, COLLABORATE_SFT, SINGLE_MODELS, STRONG_ONLY, is_kind_collaborate
+from cowest.records import Claim, ClaimOutcome, Contrast
+from cowest.records.bench import BEATS_EACH
 
 
-def papers_claims(points: Points, rows: Mapping[str, Measured]) -> list[Claim]:
+def papers_claims(points: BenchPoints, rows: Mapping[str, Measured]) -> list[Claim]:
     """The claims of section 4 and the prediction of section 3.5, judged.
 
     Args:
@@ -31,21 +22,21 @@ def papers_claims(points: Points, rows: Mapping[str, Measured]) -> list[Claim]:
 
 
 class _Claims:
-    def __init__(self, points: Points) -> None:
+    def __init__(self, points: BenchPoints) -> None:
         self.points = points
 
     def all(self, rows: Mapping[str, Measured]) -> list[Claim]:
-        others = [row for name, row in rows.items() if name.endswith("_collaborate")]
-        singles = [rows[name] for name in SINGLES if name in rows]
-        formats = {(labels["format"], labels["aligned"]): point for labels, point in self.points.formats()}
+        others = [row for name, row in rows.items() if is_kind_collaborate(name)]
+        singles = [rows[name] for name in SINGLE_MODELS if name in rows]
+        formats = {(labels.format, labels.aligned): point for labels, point in self.points.formats()}
         names = list(dict.fromkeys(name for name, _ in formats))
         aligned = [formats[name, True] for name in names if name != "chain_of_thought"]
         thought = formats.get(("chain_of_thought", True))
-        pair = rows.get("collaborate") or self.points.find("method-collaborate", "collaborate", "collaborate")
-        unaligned = self.points.find("method-collaborate", "collaborate_sft", "collaborate_sft")
+        pair = rows.get(COLLABORATE) or self.points.find(MAIN_PAIR, COLLABORATE, COLLABORATE)
+        unaligned = self.points.find(MAIN_PAIR, COLLABORATE_SFT, COLLABORATE_SFT)
         return [
             self._all(
-                "collaboration_beats_each_alone",
+                BEATS_EACH,
                 "The aligned pair does better than the weak and than the strong model alone (Table 1).",
                 [(pair, single) for single in singles],
             ),
@@ -76,19 +67,19 @@ class _Claims:
 
     def _all(self, name: str, statement: str, compared: Sequence[tuple[Measured, Measured]]) -> Claim:
         contrasts, note = self._contrasts(compared)
-        verdict, p_value = judge_all(contrasts)
-        if note and verdict == REPRODUCED:  # what failed could have spoken against it
-            verdict = INCONCLUSIVE
-        return _claim(name, statement, verdict, p_value, contrasts, note)
+        outcome, p_value = judge_all(contrasts)
+        if note and outcome == REPRODUCED:  # what failed could have spoken against it
+            outcome = INCONCLUSIVE
+        return _claim(name, statement, outcome, p_value, contrasts, note)
 
     def _stronger(self) -> Claim:
-        points = {(labels["weak"], labels["strong"], labels["row"]): point for labels, point in self.points.models()}
+        points = {(labels.weak, labels.strong, labels.row): point for labels, point in self.points.models()}
         strong = list(dict.fromkeys(key[1] for key in points if key[0] == OWN))
         compared = []
         for one, other in itertools.permutations(strong, 2):
-            alone, _ = self._contrasts([(points[OWN, one, "strong_only"], points[OWN, other, "strong_only"])])
+            alone, _ = self._contrasts([(points[OWN, one, STRONG_ONLY], points[OWN, other, STRONG_ONLY])])
             if judge_all(alone)[0] == REPRODUCED:
-                compared.append((points[OWN, one, "collaborate"], points[OWN, other, "collaborate"]))
+                compared.append((points[OWN, one, COLLABORATE], points[OWN, other, COLLABORATE]))
         statement = "With the same weak model, the strong model that is better alone gains more over it (Figure 5)."
         claim = self._all("more_capable_strong_model_gains_more", statement, compared)
         if compared:
@@ -97,15 +88,15 @@ class _Claims:
         return claim.model_copy(update={"note": f"{why}, so none counts as more capable"})
 
     def _more_pairs(self) -> Claim:
-        points = [point for labels, point in self.points.pairs() if labels["pairs"] > 0]
+        points = [point for labels, point in self.points.pairs() if labels.pairs]
         contrasts, note = self._contrasts([(point, points[0]) for point in points[1:]])
-        verdict, p_value = judge_any(contrasts)
-        measured_ones = [(labels["pairs"], point) for labels, point in self.points.pairs() if point.reason is None]
+        outcome, p_value = judge_any(contrasts)
+        measured_ones = [(labels.pairs, point) for labels, point in self.points.pairs() if point.reason is None]
         if contrasts:
             peak = max(measured_ones, key=lambda pair: sum(pair[1].scores.values()))[0]
             note = "; ".join(part for part in (note, f"best with {peak} pairs") if part)
         statement = "More preference pairs help, up to a number: some larger number beats the smallest (Figure 4)."
-        return _claim("more_pairs_help", statement, verdict, p_value, contrasts, note)
+        return _claim("more_pairs_help", statement, outcome, p_value, contrasts, note)
 
     def _fewer_unhelpful(self) -> Claim:
         contrasts: list[Contrast] = []
@@ -115,9 +106,9 @@ class _Claims:
             if before.keys() & after.keys():
                 contrasts = [contrast("unhelpful before", "unhelpful after", before, after, self.points.recipe.seed)]
                 note = ""
-        verdict, p_value = judge_all(contrasts)
+        outcome, p_value = judge_all(contrasts)
         statement = "The aligned weak model writes fewer drafts that do not beat the strong model alone (section 3.5)."
-        return _claim("fewer_unhelpful_drafts", statement, verdict, p_value, contrasts, note)
+        return _claim("fewer_unhelpful_drafts", statement, outcome, p_value, contrasts, note)
 
     def _contrasts(self, compared: Sequence[tuple[Measured, Measured]]) -> tuple[list[Contrast], str]:
         """The contrasts that can be had, and a note of the rows that are missing."""
@@ -131,10 +122,8 @@ class _Claims:
 
 
 def _claim(
-    name: str, statement: str, verdict: Verdict, p_value: float | None, contrasts: Sequence[Contrast], note: str
+    name: str, statement: str, outcome: ClaimOutcome, p_value: float | None, contrasts: Sequence[Contrast], note: str
 ) -> Claim:
     if not contrasts:
         note = note or "there is nothing to compare"
-    return Claim(
-        name=name, statement=statement, verdict=verdict, p_value=p_value, contrasts=tuple(contrasts), note=note
-    )
+    return Claim(name=name, statement=statement, verdict=outcome, p_value=p_value, contrasts=list(contrasts), note=note)

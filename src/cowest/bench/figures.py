@@ -1,10 +1,12 @@
 """The figures of a bench: rows, formats, pairs, models and rounds, each as PNG and SVG."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cowest.errors import InputError
+from cowest.method_names import COLLABORATE, COLLABORATE_SFT, STRONG_ONLY, WEAK_ONLY
+from cowest.records import BenchResults, BenchRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,17 +29,17 @@ def require_matplotlib() -> None:
         ) from error
 
 
-def draw_figures(bench: Mapping[str, Any], folder: Path) -> None:
+def draw_figures(bench: BenchResults, folder: Path) -> None:
     """Draws whatever was measured into `folder`, NAME.png and NAME.svg."""
-    metric, sweeps = str(bench["metric"]), bench["sweeps"]
-    _draw(folder / "rows", metric, lambda axes: _rows(axes, _done(bench["rows"]), metric), tall=True)
-    _draw(folder / "formats", metric, lambda axes: _formats(axes, _done(sweeps["formats"]), metric))
-    for name, x in (("pairs", "preference pairs"), ("rounds", "rounds of alignment")):
-        _draw(folder / name, metric, lambda axes, name=name, x=x: _line(axes, _done(sweeps[name]), x, metric))
-    _draw(folder / "models", metric, lambda axes: _models(axes, _done(sweeps["models"]), metric))
+    metric, sweeps = bench.metric or "", {name: _done(points) for name, points in bench.sweeps.items()}
+    _draw(folder / "rows", lambda axes: _rows(axes, _done(bench.rows), metric), tall=True)
+    _draw(folder / "formats", lambda axes: _formats(axes, sweeps["formats"], metric))
+    _draw(folder / "pairs", lambda axes: _line(axes, sweeps["pairs"], "preference pairs", metric))
+    _draw(folder / "rounds", lambda axes: _line(axes, sweeps["rounds"], "rounds of alignment", metric))
+    _draw(folder / "models", lambda axes: _models(axes, sweeps["models"], metric))
 
 
-def _draw(path: Path, metric: str, fill: Any, *, tall: bool = False) -> None:
+def _draw(path: Path, fill: "Callable[[Axes], None]", *, tall: bool = False) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -50,16 +52,17 @@ def _draw(path: Path, metric: str, fill: Any, *, tall: bool = False) -> None:
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
 
 
-def _done(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [point for point in points if point["state"] == "done"]
+def _done(points: Sequence[BenchRow]) -> list[BenchRow]:
+    return [point for point in points if point.state == "done"]
 
 
-def _values(points: Sequence[Mapping[str, Any]], metric: str) -> tuple[list[float], list[list[float]]]:
+def _values(points: Sequence[BenchRow], metric: str) -> tuple[list[float], list[list[float]]]:
     """Values in percent, and how far their intervals reach below and above."""
-    found = [point["metrics"][metric] for point in points]
-    values = [100 * each["value"] for each in found]
-    below = [max(0.0, 100 * (each["value"] - each["ci95"][0])) for each in found]
-    above = [max(0.0, 100 * (each["ci95"][1] - each["value"])) for each in found]
+    found = [point.metrics[metric] for point in points]
+    bounds = [each.ci95 or (each.value, each.value) for each in found]
+    values = [100 * each.value for each in found]
+    below = [max(0.0, 100 * (each.value - low)) for each, (low, _) in zip(found, bounds, strict=True)]
+    above = [max(0.0, 100 * (high - each.value)) for each, (_, high) in zip(found, bounds, strict=True)]
     return values, [below, above]
 
 
@@ -67,21 +70,21 @@ def _label(metric: str) -> str:
     return f"{metric.replace('_', ' ')}, %"
 
 
-def _rows(axes: "Axes", rows: Sequence[Mapping[str, Any]], metric: str) -> None:
+def _rows(axes: "Axes", rows: Sequence[BenchRow], metric: str) -> None:
     values, reach = _values(rows, metric)
     places = range(len(rows))
     axes.errorbar(values, places, xerr=reach, fmt="o", color=_BLUE, ecolor=_GREY, capsize=2)
-    axes.set_yticks(list(places), [str(row["name"]) for row in rows])
+    axes.set_yticks(list(places), [row.name for row in rows])
     axes.invert_yaxis()
     axes.set_xlabel(_label(metric))
 
 
-def _formats(axes: "Axes", points: Sequence[Mapping[str, Any]], metric: str) -> None:
-    names = list(dict.fromkeys(str(point["format"]) for point in points))
+def _formats(axes: "Axes", points: Sequence[BenchRow], metric: str) -> None:
+    names = list(dict.fromkeys(point.format or "" for point in points))
     for shift, is_aligned, colour in ((-0.1, False, _GREY), (0.1, True, _BLUE)):
-        some = [point for point in points if point["aligned"] is is_aligned]
+        some = [point for point in points if point.aligned is is_aligned]
         values, reach = _values(some, metric)
-        places = [names.index(point["format"]) + shift for point in some]
+        places = [names.index(point.format or "") + shift for point in some]
         label = "with alignment" if is_aligned else "without alignment"
         axes.errorbar(places, values, yerr=reach, fmt="o", color=colour, capsize=2, label=label)
     axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names])
@@ -89,31 +92,32 @@ def _formats(axes: "Axes", points: Sequence[Mapping[str, Any]], metric: str) -> 
     axes.legend(frameon=False)
 
 
-def _line(axes: "Axes", points: Sequence[Mapping[str, Any]], x: str, metric: str) -> None:
+def _line(axes: "Axes", points: Sequence[BenchRow], x: str, metric: str) -> None:
     values, reach = _values(points, metric)
-    key = "pairs" if "pairs" in x else "round"
-    places = [point[key] for point in points]
+    places = [float((point.round if point.pairs is None else point.pairs) or 0) for point in points]
     axes.errorbar(places, values, yerr=reach, fmt="o-", color=_BLUE, ecolor=_GREY, capsize=2)
     axes.set_xticks(places)
     axes.set_xlabel(x)
     axes.set_ylabel(_label(metric))
 
 
-def _models(axes: "Axes", points: Sequence[Mapping[str, Any]], metric: str) -> None:
-    names = list(dict.fromkeys(f"weak {point['weak']}\nstrong {point['strong']}" for point in points))
+def _models(axes: "Axes", points: Sequence[BenchRow], metric: str) -> None:
+    names = list(dict.fromkeys(map(_pair_of_models, points)))
     series = (
-        ("weak_only", "weak alone", "s", _GREY),
-        ("strong_only", "strong alone", "^", _GREY),
-        ("collaborate_sft", "together, not aligned", "o", _ORANGE),
-        ("collaborate", "together, aligned", "o", _BLUE),
+        (WEAK_ONLY, "weak alone", "s", _GREY),
+        (STRONG_ONLY, "strong alone", "^", _GREY),
+        (COLLABORATE_SFT, "together, not aligned", "o", _ORANGE),
+        (COLLABORATE, "together, aligned", "o", _BLUE),
     )
     for number, (row, label, marker, colour) in enumerate(series):
-        some = [point for point in points if point["row"] == row]
+        some = [point for point in points if point.row == row]
         values, reach = _values(some, metric)
-        places = [
-            names.index(f"weak {point['weak']}\nstrong {point['strong']}") + 0.1 * (number - 1.5) for point in some
-        ]
+        places = [names.index(_pair_of_models(point)) + 0.1 * (number - 1.5) for point in some]
         axes.errorbar(places, values, yerr=reach, fmt=marker, color=colour, capsize=2, label=label)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel(_label(metric))
     axes.legend(frameon=False)
+
+
+def _pair_of_models(point: BenchRow) -> str:
+    return f"weak {point.weak}\nstrong {point.strong}"

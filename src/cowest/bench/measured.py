@@ -1,12 +1,26 @@
 """What a bench has measured: rows and points with their scores, or the reason why one is missing."""
 
 import functools
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cowest import runs
+from pydantic import BaseModel, ConfigDict
+
+from cowest.records import BenchRow, EvaluationResults, MethodResult, Prediction, read_rows
+
+
+class Labels(BaseModel):
+    """What tells a point of a sweep from the others; see `BenchRow`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: str | None = None
+    aligned: bool | None = None
+    pairs: int | None = None
+    weak: str | None = None
+    strong: str | None = None
+    row: str | None = None
+    round: int | None = None
 
 
 @dataclass(frozen=True)
@@ -17,44 +31,56 @@ class Measured:
         name: what it is called in the bench.
         folder: of the run that it is from.
         method: its name there.
-        numbers: its part of that run's results.json; empty where it failed.
+        numbers: its part of that run's results.json; None where it failed.
         reason: why it failed; None where it did not.
     """
 
     name: str
     folder: Path
     method: str
-    numbers: Mapping[str, Any] = field(default_factory=dict)
+    numbers: MethodResult | None = None
     reason: str | None = None
 
     @functools.cached_property
     def scores(self) -> dict[str, float]:
         """The task's headline metric by example; what has no answer counts as wrong, as in results.json."""
-        return {row["id"]: float(row["correct"]) for row in runs.read_jsonl(self._predictions)}
+        return {row.id: row.correct for row in self.predictions()}
 
-    @property
-    def _predictions(self) -> Path:
-        return self.folder / "evaluate" / "predictions" / f"{self.method}.jsonl"
+    def predictions(self) -> list[Prediction]:
+        """The predictions behind it."""
+        path = self.folder / "evaluate" / "predictions" / f"{self.method}.jsonl"
+        return list(read_rows(path, Prediction, "prediction"))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_row(self, labels: Labels | None = None) -> BenchRow:
         """As it stands in bench.json."""
-        state = "done" if self.reason is None else "failed"
-        found = {"name": self.name, "state": state, "run": str(self.folder), "method": self.method}
-        return found | ({"reason": self.reason} if self.reason is not None else dict(self.numbers))
+        numbers = dict(self.numbers) if self.numbers is not None else {}
+        if labels is not None:
+            numbers = labels.model_dump(exclude_none=True) | numbers
+        return BenchRow.model_validate(
+            numbers
+            | {
+                "name": self.name,
+                "state": "done" if self.reason is None else "failed",
+                "run": str(self.folder),
+                "method": self.method,
+                "reason": self.reason,
+            }
+        )
 
 
-def measured(name: str, folder: Path, method: str, results: Mapping[str, Any], reason: str | None) -> Measured:
+def find(name: str, folder: Path, method: str, results: EvaluationResults | None, reason: str | None) -> Measured:
     """Finds a method in a run's results; one that is not there, or that failed on every example, is a failure.
 
     Args:
-        results: results.json of the run; empty where it has none.
+        results: of the run; None where it has none.
         reason: why the run failed, if it did.
     """
-    numbers = results.get("methods", {}).get(method)
-    if numbers is None:
+    numbers = results.methods.get(method) if results is not None else None
+    if results is None or numbers is None:
         return Measured(name, folder, method, reason=reason or f"the run has no row {method!r}")
     row = Measured(name, folder, method, numbers)
-    if numbers["num_failed"] == results["num_examples"]:
-        first = next(runs.read_jsonl(row._predictions))
-        return Measured(name, folder, method, reason=f"it failed on every example. The first: {first['error']}")
+    if numbers.num_failed == results.num_examples:
+        return Measured(
+            name, folder, method, reason=f"it failed on every example. The first: {row.predictions()[0].error}"
+        )
     return row

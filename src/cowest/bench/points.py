@@ -3,22 +3,27 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 from cowest import statistics
-from cowest.bench.cells import MAIN, OWN, PAPERS_KIND, Cell
-from cowest.bench.measured import Measured, measured
+from cowest.bench import measured
+from cowest.bench.cells import MAIN, MAIN_PAIR, OWN, PAPERS_KIND, Cell, CellResult
+from cowest.bench.measured import Labels, Measured
+from cowest.method_names import (
+    COLLABORATE,
+    COLLABORATE_SFT,
+    STRONG_ONLY,
+    WEAK_ALIGNED,
+    WEAK_ONLY,
+    collaborate_round,
+    kind_collaborate,
+    kind_weak_only,
+    rounds_in,
+)
 from cowest.recipe import Recipe
-from cowest.types import GradedExample
+from cowest.records import EvaluationResults, GradedExample, ShareOfDrafts
 
-
-class Ran(Protocol):
-    """How a cell ended."""
-
-    folder: Path
-    results: dict[str, Any]
-    reason: str | None
-    wall_s: float
+Points = list[tuple[Labels, Measured]]
+"""The points of a sweep."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def unhelpful_shares(graded: Iterable[GradedExample]) -> dict[str, float]:
     return shares
 
 
-class Points:
+class BenchPoints:
     """Finds what was measured; whatever failed is there with its reason.
 
     Attributes:
@@ -47,105 +52,117 @@ class Points:
     """
 
     def __init__(
-        self, recipe: Recipe, cells: Sequence[Cell], outcomes: Mapping[str, Ran], probe: Probe | None, num_pairs: int
+        self,
+        recipe: Recipe,
+        cells: Sequence[Cell],
+        cell_results: Mapping[str, CellResult],
+        probe: Probe | None,
+        num_pairs: int,
     ) -> None:
         self.recipe = recipe
         self.cells = cells
-        self.outcomes = outcomes
+        self.cell_results = cell_results
         self.probe = probe
         self.num_pairs = num_pairs
-        own = self.results("method-collaborate")
-        self.first_round = "collaborate_round_1" if "collaborate_round_1" in own.get("methods", {}) else "collaborate"
+        first = collaborate_round(1)
+        self.first_round = first if first in self._methods(MAIN_PAIR) else COLLABORATE
 
     def rows(self) -> dict[str, Measured]:
         """Table 1: every method, then each kind of feedback alone and with the strong model."""
         found: dict[str, Measured] = {}
         for cell in self.cells:
             if cell.purpose == "method":
-                methods = list(self.results(cell.name).get("methods", {})) or [cell.value]
-                for method in methods:
-                    name = f"{PAPERS_KIND}_weak_only" if method == "weak_aligned" else method
+                for method in self._methods(cell.name) or [cell.value]:
+                    name = kind_weak_only(PAPERS_KIND) if method == WEAK_ALIGNED else method
                     found[name] = self.find(cell.name, method, name)
             if cell.purpose == "kind":
-                for method, ending in (("weak_aligned", "weak_only"), ("collaborate", "collaborate")):
-                    name = f"{cell.value}_{ending}"
+                for method, name in (
+                    (WEAK_ALIGNED, kind_weak_only(cell.value)),
+                    (COLLABORATE, kind_collaborate(cell.value)),
+                ):
                     found[name] = self.find(cell.name, method, name)
         return found
 
-    def formats(self) -> list[tuple[dict[str, Any], Measured]]:
+    def formats(self) -> Points:
         """Figure 3: each format without and with one round of alignment."""
-        runs_of = {self.recipe.format: "method-collaborate"}
+        runs_of = {self.recipe.format: MAIN_PAIR}
         runs_of |= {cell.value: cell.name for cell in self.cells if cell.purpose == "format"}
         points = []
         for name, cell_name in runs_of.items():
-            aligned = self.first_round if name == self.recipe.format else "collaborate"
-            for is_aligned, method in ((False, "collaborate_sft"), (True, aligned)):
-                label = f"{name}, {'aligned' if is_aligned else 'not aligned'}"
-                points.append(({"format": name, "aligned": is_aligned}, self.find(cell_name, method, label)))
+            aligned = self.first_round if name == self.recipe.format else COLLABORATE
+            for is_aligned, method in ((False, COLLABORATE_SFT), (True, aligned)):
+                title = f"{name}, {'aligned' if is_aligned else 'not aligned'}"
+                points.append((Labels(format=name, aligned=is_aligned), self.find(cell_name, method, title)))
         return points
 
-    def pairs(self) -> list[tuple[dict[str, Any], Measured]]:
+    def pairs(self) -> Points:
         """Figure 4: from no pair to all of the first round's."""
-        points = [({"pairs": 0}, self.find("method-collaborate", "collaborate_sft", "0 pairs"))]
+        points = [(Labels(pairs=0), self.find(MAIN_PAIR, COLLABORATE_SFT, "0 pairs"))]
         counts = sorted(int(cell.value) for cell in self.cells if cell.purpose == "pairs")
-        points += [({"pairs": count}, self.find(f"pairs-{count}", "collaborate", f"{count} pairs")) for count in counts]
+        points += [
+            (Labels(pairs=count), self.find(f"pairs-{count}", COLLABORATE, f"{count} pairs")) for count in counts
+        ]
         if self.num_pairs:
-            whole = self.find("method-collaborate", self.first_round, f"{self.num_pairs} pairs")
-            points.append(({"pairs": self.num_pairs}, whole))
+            whole = self.find(MAIN_PAIR, self.first_round, f"{self.num_pairs} pairs")
+            points.append((Labels(pairs=self.num_pairs), whole))
         return points
 
-    def models(self) -> list[tuple[dict[str, Any], Measured]]:
+    def models(self) -> Points:
         """Figure 5: every weak model with every strong one, and each alone; one round of alignment."""
-        points = []
         pairs = [(OWN, OWN)]
-        pairs += [tuple(cell.value.split(" ")) for cell in self.cells if cell.purpose == "models"]  # type: ignore[misc]
-        for weak, strong in pairs:
-            for row in ("weak_only", "strong_only", "collaborate_sft", "collaborate"):
-                labels = {"weak": weak, "strong": strong, "row": row}
-                points.append((labels, self._model_row(weak, strong, row)))
-        return points
+        for cell in self.cells:
+            if cell.purpose == "models":
+                weak, strong = cell.value.split(" ")
+                pairs.append((weak, strong))
+        rows = (WEAK_ONLY, STRONG_ONLY, COLLABORATE_SFT, COLLABORATE)
+        return [
+            (Labels(weak=weak, strong=strong, row=row), self._model_row(weak, strong, row))
+            for weak, strong in pairs
+            for row in rows
+        ]
 
     def _model_row(self, weak: str, strong: str, row: str) -> Measured:
         name = f"{row} ({weak}, {strong})"
         if (weak, strong) != (OWN, OWN):
             return self.find(f"models-{weak}-{strong}", row, name)
-        cell = {"collaborate_sft": "collaborate"}.get(row, row)
-        return self.find(f"method-{cell}", self.first_round if row == "collaborate" else row, name)
+        cell = MAIN_PAIR if row == COLLABORATE_SFT else f"method-{row}"
+        return self.find(cell, self.first_round if row == COLLABORATE else row, name)
 
-    def rounds(self) -> list[tuple[dict[str, Any], Measured]]:
+    def rounds(self) -> Points:
         """Beyond the paper: after each round of alignment."""
-        names = [name for name in self.results("method-collaborate").get("methods", {}) if "_round_" in name]
-        methods = ["collaborate_sft", *(names or [self.first_round])]
+        names = rounds_in(self._methods(MAIN_PAIR))
+        methods = [COLLABORATE_SFT, *(names or [self.first_round])]
         return [
-            ({"round": number}, self.find("method-collaborate", method, f"round {number}"))
+            (Labels(round=number), self.find(MAIN_PAIR, method, f"round {number}"))
             for number, method in enumerate(methods)
         ]
 
-    def shares(self) -> dict[str, Any] | None:
+    def unhelpful(self) -> dict[str, ShareOfDrafts] | None:
         """Section 3.5: the share of drafts that do not beat the strong model alone, before and after alignment."""
         if self.probe is None:
             return None
-        found: dict[str, Any] = {}
+        found: dict[str, ShareOfDrafts] = {}
         for name, graded in (("before", self.probe.before), ("after", self.probe.after)):
             values = list(unhelpful_shares(graded).values())
             if values:
                 interval = statistics.mean_interval(values, seed=self.recipe.seed)
-                found[name] = {
-                    "value": interval.value,
-                    "ci95": [interval.low, interval.high],
-                    "num_examples": len(values),
-                }
+                bounds = (interval.low, interval.high)
+                found[name] = ShareOfDrafts(value=interval.value, ci95=bounds, num_examples=len(values))
         return found
 
-    def results(self, cell: str) -> dict[str, Any]:
-        """results.json of a cell; empty where it has none."""
-        return self.outcomes[cell].results if cell in self.outcomes else {}
+    def results(self, cell: str) -> EvaluationResults | None:
+        """results.json of a cell; None where it has none."""
+        return self.cell_results[cell].results if cell in self.cell_results else None
 
     def find(self, cell: str, method: str, name: str) -> Measured:
         """A row of a cell, under the name that it has in the bench."""
-        ran = self.outcomes.get(cell)
-        if ran is None:
+        result = self.cell_results.get(cell)
+        if result is None:
             return Measured(name, Path(self.recipe.run), method, reason="it was not run")
-        own = self.outcomes.get(MAIN)
-        reason = ran.reason or (own.reason if own is not None else None)
-        return measured(name, ran.folder, method, ran.results, reason)
+        own = self.cell_results.get(MAIN)
+        reason = result.reason or (own.reason if own is not None else None)
+        return measured.find(name, result.folder, method, result.results, reason)
+
+    def _methods(self, cell: str) -> list[str]:
+        results = self.results(cell)
+        return [] if results is None else list(results.methods)

@@ -2,12 +2,11 @@
 
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cowest import runs
-from cowest.bench.cells import MAIN, Cell, make_cells, make_pairs_cells, sft_key
+from cowest.bench.cells import MAIN, Cell, CellResult, make_cells, make_pairs_cells, sft_key
 from cowest.bench.figures import draw_figures, require_matplotlib
 from cowest.bench.points import Probe
 from cowest.bench.summary import summarise
@@ -15,23 +14,14 @@ from cowest.bench.table import cases_text, latex_table, markdown_table
 from cowest.errors import BudgetError, CowestError, InputError, InterruptedRun
 from cowest.pipeline import Pipeline, Say
 from cowest.recipe import Recipe
+from cowest.records import BenchResults, ComparedExample, FeedbackSummary, GradedExample
 from cowest.report import write_page
 from cowest.training.trained import DONE_MARKER
 from cowest.types import Example
 
 
-@dataclass
-class Outcome:
-    """How a cell ended: its results.json, or the reason why there is none."""
-
-    folder: Path
-    results: dict[str, Any] = field(default_factory=dict)
-    reason: str | None = None
-    wall_s: float = 0.0
-
-
-def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
-    """Runs every cell, writes the files of RUN/bench and the run's page, and returns what bench.json holds.
+def run_bench(recipe: Recipe, say: Say = lambda line: None) -> BenchResults:
+    """Runs every cell, and writes the files of RUN/bench and the run's page.
 
     All cells share the run's ledger and its identity in it, so a call is paid once and a budget is one for all.
 
@@ -49,9 +39,9 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
     with runs.RunFolder(folder).lock():
         say("bench: the run itself")
         started = time.monotonic()
-        own, probe = Outcome(run.path), None
+        own, probe = CellResult(run.path), None
         with Pipeline(recipe, say=say) as pipeline:
-            examples = pipeline.evaluation_examples()
+            examples = pipeline.context.data.evaluation()
             try:
                 pipeline.train()
                 probe = _probe(pipeline, examples, folder) if recipe.bench.probe else None
@@ -61,56 +51,56 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> dict[str, Any]:
                 own.reason = str(error)
                 say(f"bench: the run itself failed: {error}")
         own.wall_s = time.monotonic() - started
-        outcomes = {MAIN: own}
+        cell_results = {MAIN: own}
         num_pairs = _num_rows(run.feedback(1) / "pairs.jsonl")
         cells += make_pairs_cells(recipe, num_pairs)
         shared = {sft_key(recipe): run.sft}
         for number, cell in enumerate(cells, 1):
             say(f"bench: {cell.name} ({number} of {len(cells)})")
-            outcomes[cell.name] = _run_cell(cell, run, shared, say)
-            if outcomes[cell.name].reason is not None:
-                say(f"bench: {cell.name} failed: {outcomes[cell.name].reason}")
-        bench = summarise(recipe, cells, outcomes, probe, num_pairs)
+            cell_results[cell.name] = _run_cell(cell, run, shared, say)
+            if cell_results[cell.name].reason is not None:
+                say(f"bench: {cell.name} failed: {cell_results[cell.name].reason}")
+        bench = summarise(recipe, cells, cell_results, probe, num_pairs)
         _write(folder, bench, probe, examples)
         write_page(run.path)
-    if all(row["state"] == "failed" for row in bench["rows"]):
-        raise CowestError(f"Every row of the bench failed. The first: {bench['rows'][0]['reason']}")
+    if all(row.state == "failed" for row in bench.rows):
+        raise CowestError(f"Every row of the bench failed. The first: {bench.rows[0].reason}")
     return bench
 
 
-def _write(folder: Path, bench: dict[str, Any], probe: Probe | None, examples: Any) -> None:
+def _write(folder: Path, bench: BenchResults, probe: Probe | None, examples: Sequence[Example]) -> None:
     runs.write_text(folder / "table.md", markdown_table(bench))
     runs.write_text(folder / "table.tex", latex_table(bench))
     draw_figures(bench, folder)
     if probe is not None:
         references = {example.id: example.references for example in examples}
         runs.write_text(folder / "cases.md", cases_text(probe.after, references))
-    runs.write_json(folder / "bench.json", bench)
+    bench.write(folder / "bench.json")
 
 
-def _run_cell(cell: Cell, run: runs.RunFolder, shared: dict[str, Path], say: Say) -> Outcome:
+def _run_cell(cell: Cell, run: runs.RunFolder, shared: dict[str, Path], say: Say) -> CellResult:
     started = time.monotonic()
     folder = runs.RunFolder(cell.recipe.run)
-    outcome = Outcome(folder.path)
+    result = CellResult(folder.path)
     try:
         _prepare(cell, folder, run, shared)
         with Pipeline(cell.recipe, say=lambda line: say(f"  {line}")) as pipeline:
             if cell.trains:
-                outcome.results = pipeline.run()
+                result.results = pipeline.run()
             else:
-                outcome.results = pipeline.evaluate()
+                result.results = pipeline.evaluate()
         if cell.trains and not (folder.align(1) / DONE_MARKER).is_file():
-            outcome.reason = f"feedback gave no pair, so there is no aligned model. {_why_no_pair(folder)}"
+            result.reason = f"feedback gave no pair, so there is no aligned model. {_why_no_pair(folder)}"
         if (folder.sft / DONE_MARKER).is_file():
             shared.setdefault(sft_key(cell.recipe), folder.sft)
     except (BudgetError, InterruptedRun):
         raise
     except CowestError as error:
-        outcome.reason = str(error)
+        result.reason = str(error)
     except Exception as error:  # whatever a library raises: one row is lost, not the night's work
-        outcome.reason = f"{type(error).__name__}: {error}"
-    outcome.wall_s = time.monotonic() - started
-    return outcome
+        result.reason = f"{type(error).__name__}: {error}"
+    result.wall_s = time.monotonic() - started
+    return result
 
 
 def _prepare(cell: Cell, folder: runs.RunFolder, run: runs.RunFolder, shared: dict[str, Path]) -> None:
@@ -135,22 +125,34 @@ def _link(place: Path, target: Path) -> None:
 
 
 def _why_no_pair(folder: runs.RunFolder) -> str:
-    summary = runs.read_json(folder.feedback(1) / "summary.json")
-    counts = f"Of {summary['num_drafts']} drafts {summary['num_positive']} were positive, {summary['num_negative']} "
-    counts += f"negative and {summary['num_unscored']} unscored."
-    for row in runs.read_jsonl(folder.feedback(1) / "graded.jsonl"):
-        for part in (*row.get("comparisons", ()), *(draft["verdict"] for draft in row["drafts"] if "verdict" in draft)):
-            if part.get("unscored_reason"):
-                return f"{counts} For instance: {part['unscored_reason']}."
-    return counts
+    out = folder.feedback(1)
+    summary = FeedbackSummary.read(out / "summary.json")
+    counts = (
+        f"Of {summary.num_drafts} drafts {summary.num_positive} were positive, {summary.num_negative} negative and "
+        f"{summary.num_unscored} unscored."
+    )
+    reasons = (reason for row in runs.read_jsonl(out / "graded.jsonl") if (reason := _unscored_reason(row)))
+    reason = next(reasons, None)
+    return counts if reason is None else f"{counts} For instance: {reason}."
 
 
-def _probe(pipeline: Pipeline, examples: Any, folder: Path) -> Probe | None:
+def _unscored_reason(row: dict[str, object]) -> str | None:
+    """Why a draft of an example was not scored; None where all were."""
+    if "comparisons" in row:
+        return next(
+            (reason for each in ComparedExample.model_validate(row).comparisons if (reason := each.unscored_reason)),
+            None,
+        )
+    drafts = GradedExample.model_validate(row).drafts
+    return next((reason for each in drafts if (reason := each.verdict.unscored_reason)), None)
+
+
+def _probe(pipeline: Pipeline, examples: Sequence[Example], folder: Path) -> Probe | None:
     """Grades drafts of the weak model before and after alignment on the same examples of the evaluation split."""
-    last = pipeline.num_rounds_done()
+    last = pipeline.context.weak.num_rounds_done()
     if last == 0:
         return None
-    some: list[Example] = [examples[index] for index in range(min(pipeline.recipe.bench.probe, len(examples)))]
+    some = [examples[index] for index in range(min(pipeline.recipe.bench.probe, len(examples)))]
     folder = folder / f"probe-{len(some)}"
     return Probe(
         before=pipeline.probe(0, some, folder / "before"),

@@ -1,24 +1,28 @@
-"""From the runs of a bench to bench.json: rows, sweeps, and the paper's claims with their verdicts."""
+"""From the runs of a bench to bench.json: rows, sweeps, and the paper's claims with their outcomes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from cowest.bench.cells import Cell
+from cowest.bench.cells import Cell, CellResult
 from cowest.bench.claims import papers_claims
-from cowest.bench.points import Points, Probe, Ran
+from cowest.bench.points import BenchPoints, Probe
 from cowest.recipe import Recipe
+from cowest.records import BenchCell, BenchResults
 
 
 def summarise(
-    recipe: Recipe, cells: Sequence[Cell], outcomes: Mapping[str, Ran], probe: Probe | None, num_pairs: int
-) -> dict[str, Any]:
+    recipe: Recipe,
+    cells: Sequence[Cell],
+    cell_results: Mapping[str, CellResult],
+    probe: Probe | None,
+    num_pairs: int,
+) -> BenchResults:
     """What bench.json holds.
 
     Args:
         num_pairs: preference pairs of the run's first round.
     """
-    points = Points(recipe, cells, outcomes, probe, num_pairs)
-    results = next((ran.results for ran in outcomes.values() if ran.results), {})
+    points = BenchPoints(recipe, cells, cell_results, probe, num_pairs)
+    results = next((each.results for each in cell_results.values() if each.results is not None), None)
     rows = points.rows()
     sweeps = {
         "formats": points.formats(),
@@ -26,18 +30,18 @@ def summarise(
         "models": points.models(),
         "rounds": points.rounds(),
     }
-    return {
-        "run": recipe.run,
-        "task": results.get("task"),
-        "metric": results.get("metric"),
-        "num_examples": results.get("num_examples"),
-        "seed": recipe.seed,
-        "rows": [row.as_dict() for row in rows.values()],
-        "sweeps": {name: [labels | point.as_dict() for labels, point in some] for name, some in sweeps.items()},
-        "unhelpful_share": points.shares(),
-        "claims": [claim.model_dump(mode="json") for claim in papers_claims(points, rows)],
-        "cells": {
-            name: {"run": str(ran.folder), "reason": ran.reason, "wall_s": round(ran.wall_s, 1)}
-            for name, ran in outcomes.items()
+    return BenchResults(
+        run=recipe.run,
+        task=results and results.task,
+        metric=results and results.metric,
+        num_examples=results and results.num_examples,
+        seed=recipe.seed,
+        rows=[row.as_row() for row in rows.values()],
+        sweeps={name: [point.as_row(labels) for labels, point in some] for name, some in sweeps.items()},
+        unhelpful_share=points.unhelpful(),
+        claims=papers_claims(points, rows),
+        cells={
+            name: BenchCell(run=str(each.folder), reason=each.reason, wall_s=round(each.wall_s, 1))
+            for name, each in cell_results.items()
         },
-    }
+    )

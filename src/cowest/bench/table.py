@@ -2,14 +2,16 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.text import Text
 
 from cowest import words
+from cowest.records import BenchResults, BenchRow, Claim, Estimate
+from cowest.report.bench import cost_per_query
 from cowest.report.cases import MAX_CASES
-from cowest.report.records import LAB_NOTE, LAB_TASK, Preparation
-from cowest.report.table import console_for, text_table
+from cowest.report.notes import LAB_NOTE, LAB_TASK
+from cowest.report.table import console_for, preparation_text, text_table
 from cowest.types import GradedDraft, GradedExample, Verdict
 
 TableParts = tuple[str, list[str], Sequence[tuple[str, ...]]]
@@ -22,10 +24,10 @@ _ESCAPES = str.maketrans(
 )
 
 
-def print_bench(bench: Mapping[str, Any], stream: TextIO | None = None) -> None:
+def print_bench(bench: BenchResults, stream: TextIO | None = None) -> None:
     """Prints the rows, the sweeps and the claims."""
     console = console_for(stream)
-    if bench["task"] == LAB_TASK:
+    if bench.task == LAB_TASK:
         console.print(Text(LAB_NOTE, style="yellow"))
     for title, columns, rows in _tables(bench):
         console.print(text_table(title, columns, [(*cells, _STYLES.get(cells[-1], "")) for cells in rows]))
@@ -33,14 +35,14 @@ def print_bench(bench: Mapping[str, Any], stream: TextIO | None = None) -> None:
         console.print(Text(line, style="yellow"), soft_wrap=not console.is_terminal)
 
 
-def markdown_table(bench: Mapping[str, Any]) -> str:
+def markdown_table(bench: BenchResults) -> str:
     """What is printed, as Markdown."""
     stream = io.StringIO()
     print_bench(bench, stream)
     return stream.getvalue()
 
 
-def latex_table(bench: Mapping[str, Any]) -> str:
+def latex_table(bench: BenchResults) -> str:
     """The rows as a LaTeX table, for the package booktabs."""
     _, columns, rows = next(iter(_tables(bench)))
     lines = [
@@ -111,70 +113,66 @@ def _cell(text: str) -> str:
     return "<br>".join(escaped.splitlines())
 
 
-def _tables(bench: Mapping[str, Any]) -> list[TableParts]:
+def _tables(bench: BenchResults) -> list[TableParts]:
     """Title, columns and rows of each table."""
-    metrics = list(dict.fromkeys(name for row in bench["rows"] for name in row.get("metrics", {})))
-    found: list[TableParts] = [
-        (
-            f"{bench['task']}, {bench['num_examples']:,} examples, 95% intervals" if bench["num_examples"] else "rows",
-            ["row", *metrics, "calls", "cost/query", "preparation", "failed"],
-            [_row(row, metrics, bench["num_examples"]) for row in bench["rows"]],
-        )
-    ]
-    for name, points in bench["sweeps"].items():
-        shown = [(point["name"], _metric(point, bench["metric"])) for point in points]
-        found.append((f"{name}: {bench['metric']}", ["point", "value"], shown))
-    if shares := bench["unhelpful_share"]:
-        rows = [
-            (name, f"{words.percent(each['value'])} {words.interval(each['ci95'])}") for name, each in shares.items()
-        ]
-        found.append(("drafts that do not beat the strong model alone", ["alignment", "share"], rows))
+    metrics = list(dict.fromkeys(name for row in bench.rows for name in row.metrics))
+    title = f"{bench.task}, {bench.num_examples:,} examples, 95% intervals" if bench.num_examples else "rows"
+    columns = ["row", *metrics, "calls", "cost/query", "preparation", "failed"]
+    found: list[TableParts] = [(title, columns, [_row(bench, row, metrics) for row in bench.rows])]
+    for name, points in bench.sweeps.items():
+        shown = [(point.name, _metric(point, bench.metric or "")) for point in points]
+        found.append((f"{name}: {bench.metric}", ["point", "value"], shown))
+    if bench.unhelpful_share:
+        shares = [(name, _estimate(each)) for name, each in bench.unhelpful_share.items()]
+        found.append(("drafts that do not beat the strong model alone", ["alignment", "share"], shares))
     claims = [
         (
-            claim["name"],
+            claim.name,
             _differences(claim),
-            words.p_value(claim["p_value"]),
-            words.p_value(claim.get("p_holm")),
-            claim["note"] or "–",
-            claim["verdict"],
+            words.p_value(claim.p_value),
+            words.p_value(claim.p_holm),
+            claim.note or "–",
+            claim.verdict,
         )
-        for claim in bench["claims"]
+        for claim in bench.claims
     ]
-    columns = ["claim", "points", "p", "p (Holm)", "note", "verdict"]
-    found.append(("the paper's claims on this task", columns, claims))
+    found.append(("the paper's claims on this task", ["claim", "points", "p", "p (Holm)", "note", "verdict"], claims))
     return found
 
 
-def _row(row: Mapping[str, Any], metrics: Sequence[str], num_examples: int) -> tuple[str, ...]:
-    if row["state"] == "failed":
-        return (row["name"], *["failed"] * len(metrics), "–", "–", "–", "all")
-    cost, once = row.get("cost_usd"), row.get("preparation")
+def _row(bench: BenchResults, row: BenchRow, metrics: Sequence[str]) -> tuple[str, ...]:
+    if row.state == "failed":
+        return (row.name, *["failed"] * len(metrics), "–", "–", "–", "all")
     return (
-        row["name"],
+        row.name,
         *(_metric(row, metric) for metric in metrics),
-        words.count(sum(row["calls"].values())),
-        words.money(None if cost is None else cost / num_examples),
-        Preparation.model_validate(once).in_words if once else "–",
-        words.count(row["num_failed"]),
+        words.count(sum(row.calls.values())),
+        cost_per_query(bench, row),
+        preparation_text(row.preparation) if row.preparation else "–",
+        words.count(row.num_failed),
     )
 
 
-def _metric(row: Mapping[str, Any], metric: str) -> str:
-    found = row.get("metrics", {}).get(metric)
-    if row["state"] == "failed" or found is None:
-        return "failed" if row["state"] == "failed" else "–"
-    return f"{words.percent(found['value'])} {words.interval(found['ci95'])}"
+def _metric(row: BenchRow, metric: str) -> str:
+    if row.state == "failed":
+        return "failed"
+    found = row.metrics.get(metric)
+    return "–" if found is None else _estimate(found)
 
 
-def _differences(claim: Mapping[str, Any]) -> str:
+def _estimate(found: Estimate) -> str:
+    return f"{words.percent(found.value)} {words.interval(found.ci95)}"
+
+
+def _differences(claim: Claim) -> str:
     """Each difference with its interval, in points."""
-    shown = [f"{words.points(each['difference'])} {words.interval(each['ci95'])}" for each in claim["contrasts"]]
+    shown = [f"{words.points(each.difference)} {words.interval(each.ci95)}" for each in claim.contrasts]
     return "; ".join(shown) or "–"
 
 
-def _failures(bench: Mapping[str, Any]) -> list[str]:
-    points = [*bench["rows"], *(point for points in bench["sweeps"].values() for point in points)]
-    reasons = {point["name"]: " ".join(point["reason"].split()) for point in points if point["state"] == "failed"}
+def _failures(bench: BenchResults) -> list[str]:
+    failed = [each for each in (*bench.rows, *bench.points()) if each.state == "failed"]
+    reasons = {each.name: " ".join((each.reason or "").split()) for each in failed}
     return [f"failed: {name}: {reason}" for name, reason in reasons.items()]
 
 

@@ -1,12 +1,13 @@
 """What the verbs that end with results share: the table, and the page."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cowest.pipeline import Pipeline
+    from cowest.records import EvaluationResults
 
 
-def finish(pipeline: "Pipeline", results: dict[str, Any]) -> None:
+def finish(pipeline: "Pipeline", results: "EvaluationResults") -> None:
     """Prints the table of results, writes the page and says where it is."""
     from cowest.report import print_results, write_page
 

@@ -10,4 +10,4 @@ add_arguments = add_recipe_arguments
 def run(options: argparse.Namespace) -> None:
     """Tunes the weak model on the next round's pairs."""
     with open_pipeline(options) as pipeline:
-        pipeline.align(pipeline.next_round())
+        pipeline.align()

@@ -10,4 +10,4 @@ add_arguments = add_recipe_arguments
 def run(options: argparse.Namespace) -> None:
     """Gathers the next round's preferences."""
     with open_pipeline(options) as pipeline:
-        pipeline.feedback(pipeline.next_round())
+        pipeline.feedback()

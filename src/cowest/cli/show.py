@@ -11,13 +11,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints state, pairs, spend, the gate, failures and results; reads files only."""
-    import json
-
     from cowest import runs
     from cowest.report import collect, print_run
 
-    run_data = collect(runs.begun(options.folder).path)
+    run = collect(runs.begun(options.folder).path)
     if options.json:
-        print(json.dumps(run_data, ensure_ascii=False, indent=2))
+        print(run.model_dump_json(indent=2, by_alias=True))
     else:
-        print_run(run_data)
+        print_run(run)

@@ -7,8 +7,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cowest import words
 from cowest.export.finished import Finished, public_name
+from cowest.method_names import label
 from cowest.report.headline import headline
-from cowest.report.records import label
+from cowest.report.notes import banner
 
 _FOLDER = Path(__file__).parent
 
@@ -43,6 +44,7 @@ def _render(name: str, run: Finished, **more: Any) -> str:
         run=run,
         results=run.results,
         headline=headline(run.results),
+        banner=banner(run.results),
         task=run.results.task or public_name(str((recipe.get("task") or {}).get("name", "?"))),
         weak=run.base,
         strong=_strong(recipe),
@@ -74,7 +76,7 @@ def _judge(recipe: dict[str, Any]) -> str:
 def _limits(run: Finished) -> list[str]:
     """What the numbers do not mean."""
     results = run.results
-    found = [results.banner] if results.banner else []
+    found = [note] if (note := banner(results)) else []
     found.append(
         f"Measured with the strong model {_strong(run.recipe)} and the drafts' format {run.recipe.get('format', '?')}. "
         "With another strong model or format the gain is not known."

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from cowest import runs
 from cowest.errors import InputError
-from cowest.report.records import Feedback, Results
+from cowest.records import EvaluationResults, FeedbackSummary, StageInputs
 from cowest.training.trained import DONE_MARKER, TrainedModel
 
 
@@ -19,7 +18,7 @@ class Round:
 
     number: int
     pairs: Path
-    feedback: Feedback
+    feedback: FeedbackSummary
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Finished:
 
     name: str
     recipe: dict[str, Any]
-    results: Results
+    results: EvaluationResults
     rounds: tuple[Round, ...]
     trained: TrainedModel
     adapter: Path
@@ -62,13 +61,11 @@ def read(folder: Path) -> Finished:
     results_file = run.evaluate / "results.json"
     if not results_file.is_file():
         raise _unfinished(run, "the evaluation has no results, which a card must state")
-    results = _checked(Results, results_file)
+    results = EvaluationResults.read(results_file)
     stage_folder, stage = (run.align(last), f"{_method(recipe)}, round {last}") if last else (run.sft, "SFT")
     if not (stage_folder / DONE_MARKER).is_file():
         raise _unfinished(run, f"{stage} has not trained the weak model")
     trained = TrainedModel.read(stage_folder)
-    if not isinstance(trained.metrics.get("versions") or {}, dict):
-        raise InputError(f"{str(stage_folder / DONE_MARKER)!r} is not what a training wrote. Train it again.")
     if trained.folder is None:
         raise InputError(
             f"The run {str(run.path)!r} trained no adapter: its weak model is {trained.base!r} as it was given. "
@@ -104,7 +101,7 @@ def _rounds(run: runs.RunFolder, recipe: dict[str, Any]) -> tuple[list[Round], i
             return rounds, number - 1
         if not (run.align(number) / DONE_MARKER).is_file():
             raise _unfinished(run, f"alignment of round {number} is not done")
-        rounds.append(Round(number, pairs, _checked(Feedback, summary)))
+        rounds.append(Round(number, pairs, FeedbackSummary.read(summary)))
     return rounds, len(rounds)
 
 
@@ -118,29 +115,13 @@ def _recipe(path: Path) -> dict[str, Any]:
     return recipe
 
 
-def _prompts(path: Path) -> dict[str, Any]:
+def _prompts(path: Path) -> dict[str, str]:
     """The versions of the prompts that were measured."""
-    if not path.is_file():
-        return {}
-    inputs = runs.read_json(path)
-    prompts = inputs.get("prompt files", {}) if isinstance(inputs, dict) else None
-    if not isinstance(prompts, dict):
-        raise InputError(f"{str(path)!r} is not what a stage wrote. Delete it and run the recipe again.")
-    return prompts
+    return StageInputs.read(path).prompt_files if path.is_file() else {}
 
 
 def _method(recipe: dict[str, Any]) -> str:
     return str((recipe.get("align") or {}).get("method", "alignment")).upper()
-
-
-def _checked(record: type[Any], path: Path) -> Any:
-    try:
-        return record.model_validate(runs.read_json(path))
-    except ValidationError as error:
-        raise InputError(
-            f"{str(path)!r} is not what a stage wrote: {str(error).splitlines()[0]}. "
-            "Delete it and run the recipe again."
-        ) from error
 
 
 def _unfinished(run: runs.RunFolder, why: str) -> InputError:

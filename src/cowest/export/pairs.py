@@ -1,15 +1,11 @@
 """Preference pairs as Parquet in TRL's conversational schema."""
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from cowest import runs
 from cowest.errors import InputError
-from cowest.types import PreferencePair
+from cowest.records import PreferencePair, read_rows
 
 _ROWS_A_GROUP = 1000
 
@@ -34,19 +30,8 @@ def write_parquet(pairs: Path, target: Path) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        rows = _rows(pairs)
+        rows = (pair.model_dump() for pair in read_rows(pairs, PreferencePair, "preference pair"))
         while group := list(islice(rows, _ROWS_A_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
             count += len(group)
     return count
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    for number, row in enumerate(runs.read_jsonl(path), 1):
-        try:
-            yield PreferencePair.model_validate(row).model_dump()
-        except ValidationError as error:
-            raise InputError(
-                f"{str(path)!r}, line {number} is no preference pair: {str(error).splitlines()[0]}. "
-                "Delete the folder it is in and run the recipe again."
-            ) from error

@@ -1,13 +1,16 @@
-"""Which model answers a request, decided by the draft's confidence: the policy, and the search for one."""
+"""The gate: which model answers a request, decided by the confidence of the draft."""
 
-from cowest.gating.policy import ARMS, Arm, Policy, confidence
+from cowest.gating.confidence import confidence
+from cowest.gating.config import GateConfig
 from cowest.gating.search import Choice, Family, Outcomes, Target, choose, cross_validated
+from cowest.records import ARMS, Arm, Policy
 
 __all__ = [
     "ARMS",
     "Arm",
     "Choice",
     "Family",
+    "GateConfig",
     "Outcomes",
     "Policy",
     "Target",

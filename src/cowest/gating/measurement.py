@@ -1,52 +1,24 @@
-"""What the draft alone, the strong model alone and both do on examples, each call of the two models made once."""
+"""Measuring examples under each arm of a gate: the draft alone, the strong model alone, and both."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
 from cowest import answers, synchronous
 from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, EndpointError, InputError
-from cowest.gating import ARMS, Arm, Outcomes, confidence
+from cowest.gating.confidence import confidence
+from cowest.gating.search import Outcomes
+from cowest.pricing import total_usd
 from cowest.progress import progress_bar
+from cowest.records import ARMS, Arm, ArmOutcome, MeasuredExample
 from cowest.tasks.base import Task
-from cowest.types import Answer, Completion, Example, Record
+from cowest.types import Answer, Completion, Example
 
 CostOf = Callable[[Literal["weak", "strong"], Completion], float | None]
 """USD of a call by the role of the model that was called; None where no price is known."""
-
-
-class ArmOutcome(Record):
-    """What one arm did for one example.
-
-    Attributes:
-        score: the task's headline metric.
-        cost_usd: of all its calls, the draft among them; None where a price is unknown.
-        strong_tokens: of the strong model, prompt and reply.
-    """
-
-    score: float
-    cost_usd: float | None
-    strong_tokens: int
-
-
-class MeasuredExample(Record):
-    """One example under the arms it was measured with.
-
-    Attributes:
-        confidence: of the draft; None where there is none to go by.
-        arm: who answers it under the chosen policy, once there is one.
-        error: why a call failed; such an example counts nowhere.
-    """
-
-    id: str
-    confidence: float | None = None
-    arms: dict[Arm, ArmOutcome] = Field(default_factory=dict)
-    arm: Arm | None = None
-    error: str | None = None
 
 
 def measure(
@@ -114,7 +86,7 @@ async def _measure(
         costs = [cost_of("weak", draft), *(cost_of("strong", each) for each in strong)]
         return ArmOutcome(
             score=task.score(example, answer)[task.metric],
-            cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+            cost_usd=total_usd(costs),
             strong_tokens=sum(each.usage.prompt_tokens + each.usage.completion_tokens for each in strong),
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cowest.errors import InputError
-from cowest.gating.policy import ARMS, Arm, Policy
+from cowest.records import ARMS, Arm, Policy
 
 Floats = NDArray[np.float64]
 

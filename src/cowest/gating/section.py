@@ -1,96 +1,107 @@
 """What `cowest show` and the page of a run say of its gate: one line, and a section with its picture."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from cowest import plots, words
-from cowest.gating import Policy
-from cowest.gating.table import HEADINGS, NAMES, aim, cost, sentences, table
+from cowest.gating.table import HEADINGS, NAMES, aim, cost, places, sentences, share, table
+from cowest.records import GateResults
+from cowest.records.gate import Answered
 
 WIDE, TALL, LEFT, TOP = 520, 220, 40, 12
 
 
-def gate_line(result: Mapping[str, Any]) -> str:
-    """The gate of a run in one sentence: the policy, and what it did on test.
+@dataclass(frozen=True)
+class GateSection:
+    """The parts of the page's section, in words.
 
-    Args:
-        result: what gate.json holds.
+    Attributes:
+        plot: accuracy against cost, with numbered `points`.
+        headings, rows: of the table.
+        made_of: the rows that the gate was made of; empty where that is not known.
     """
-    policy, test = Policy.model_validate(result["policy"]), result["test"]
-    missed = "" if result["met"] else " (its aim is not met on validation)"
+
+    policy: str
+    aim: str
+    sentences: list[str]
+    metric: str
+    plot: Markup
+    points: list[str]
+    headings: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    made_of: str
+
+
+def gate_line(result: GateResults) -> str:
+    """The gate of a run in one sentence: the policy, and what it did on test."""
+    test = result.test
+    missed = "" if result.met else " (its aim is not met on validation)"
     if test is None:
-        return f"Gate: {policy}{missed}; not tried, since there is no test split."
-    found, difference = test["gate"], test["difference_to_both"]
+        return f"Gate: {result.policy}{missed}; not tried, since there is no test split."
+    difference = test.difference_to_both
     return (
-        f"Gate: {policy}{missed}; on test {_share(found)} at {cost(found['cost_per_query'], result)} per 1,000 "
-        f"queries, both on everything {cost(test['alone']['both']['cost_per_query'], result)}; difference "
-        f"{words.points(difference['difference'])} points {words.interval(difference['ci95'])}."
+        f"Gate: {result.policy}{missed}; on test {share(test.gate)} at {cost(test.gate.cost_per_query, result)} per "
+        f"1,000 queries, both on everything {cost(test.alone['both'].cost_per_query, result)}; difference "
+        f"{words.points(difference.difference)} points {words.interval(difference.ci95)}."
     )
 
 
-def gate_section(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of the page's section.
-
-    Returns:
-        `policy` and `aim` in words, the other `sentences`, `metric`, `plot`, what its numbered `points` are, `headings`
-        and `rows` of the table, and `made_of`, empty where that is not known.
-    """
+def gate_section(result: GateResults) -> GateSection:
+    """The section of a gate on the page of its run."""
     points = _points(result)
-    return {
-        "policy": str(Policy.model_validate(result["policy"])),
-        "aim": _plain(aim(result)),
-        "sentences": [_plain(each) for each in sentences(result)],
-        "metric": str(result["metric"]).replace("_", " "),
-        "plot": _plot(result, [found for _, found in points]),
-        "points": [
-            f"{name}: {_share(found)} for {cost(found['cost_per_query'], result)} per 1,000" for name, found in points
-        ],
-        "headings": HEADINGS,
-        "rows": table(result),
-        "made_of": "; ".join(
-            f"{words.plural(rows['num_examples'], f'{split} row')} (SHA-256 {rows['sha256'][:12]})"
-            for split, rows in result.get("made_of", {}).items()
-            if rows["num_examples"]
+    return GateSection(
+        policy=str(result.policy),
+        aim=_plain(aim(result)),
+        sentences=[_plain(each) for each in sentences(result)],
+        metric=result.metric.replace("_", " "),
+        plot=_plot(result, [found for _, found in points]),
+        points=[f"{name}: {share(found)} for {cost(found.cost_per_query, result)} per 1,000" for name, found in points],
+        headings=HEADINGS,
+        rows=table(result),
+        made_of="; ".join(
+            f"{words.plural(rows.num_examples, f'{split} row')} (SHA-256 {rows.sha256[:12]})"
+            for split, rows in result.made_of.items()
+            if rows.num_examples
         ),
-    }
+    )
 
 
-def _points(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _points(result: GateResults) -> list[tuple[str, Answered]]:
     """The gate first, then each arm alone; on test where that was measured, else on validation."""
-    validation, test = result["validation"], result["test"]
+    validation, test = result.validation, result.test
     if test is None:
-        gate = ("gate on validation, cross-validated", validation["cross_validated"])
+        gate = ("gate on validation, cross-validated", validation.cross_validated)
     else:
-        gate = ("gate on test", test["gate"])
-    tried = {} if test is None else test["alone"]
+        gate = ("gate on test", test.gate)
+    tried = {} if test is None else test.alone
     return [
         gate,
         *(
             (f"{NAMES[arm]} on {'test' if arm in tried else 'validation'}", tried.get(arm, found))
-            for arm, found in validation["alone"].items()
+            for arm, found in validation.alone.items()
         ),
     ]
 
 
-def _plot(result: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Markup:
+def _plot(result: GateResults, points: Sequence[Answered]) -> Markup:
     """Accuracy in percent, up, against cost from 0, to the right: both curves, and the points numbered from 1."""
     curves = [
-        ("line held-out", sorted(_places(result["validation"]["cross_validated_curve"]))),
-        ("line", sorted(_places(result["validation"]["curve"]))),
+        ("line held-out", places(result.validation.cross_validated_curve)),
+        ("line", places(result.validation.curve)),
     ]
-    shares = [share for _, curve in curves for _, share in curve]
-    shares += [bound for each in points for bound in (each["accuracy"]["value"], *each["accuracy"]["ci95"])]
+    shares = [accuracy for _, curve in curves for _, accuracy in curve]
+    shares += [bound for each in points for bound in (each.accuracy.value, *(each.accuracy.ci95 or ()))]
     on = plots.axis(shares)
     costs = [place for _, curve in curves for place, _ in curve]
-    dearest = max([*costs, *(each["cost_per_query"] or 0.0 for each in points)]) or 1.0
+    dearest = max([*costs, *(each.cost_per_query or 0.0 for each in points)]) or 1.0
 
     def x(place: float) -> float:
         return round(LEFT + 14 + (WIDE - LEFT - 40) * place / dearest, 1)
 
-    def y(share: float) -> float:
-        return round(TOP + TALL * (on.high - share) / (on.high - on.low), 1)
+    def y(accuracy: float) -> float:
+        return round(TOP + TALL * (on.high - accuracy) / (on.high - on.low), 1)
 
     drawn = plots.grid(on, y, LEFT, WIDE)
     drawn += [
@@ -98,12 +109,12 @@ def _plot(result: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Mar
         for place, anchor in ((0.0, "start"), (dearest, "end"))
     ]
     for kind, curve in curves:
-        path = " ".join(f"{x(place)},{y(share)}" for place, share in curve)
+        path = " ".join(f"{x(place)},{y(accuracy)}" for place, accuracy in curve)
         drawn.append(f'<polyline class="{kind}" points="{path}"/>')
     for number, each in reversed(list(enumerate(points, 1))):  # the gate above the others
-        if each["cost_per_query"] is None:
+        if each.cost_per_query is None or each.accuracy.ci95 is None:
             continue
-        at, value, (low, high) = x(each["cost_per_query"]), each["accuracy"]["value"], each["accuracy"]["ci95"]
+        at, value, (low, high) = x(each.cost_per_query), each.accuracy.value, each.accuracy.ci95
         drawn.append(
             f'<g class="interval {"pair" if number == 1 else "plain"}">'
             f'<line class="span" x1="{at}" x2="{at}" y1="{y(low)}" y2="{y(high)}"/>'
@@ -113,14 +124,6 @@ def _plot(result: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Mar
     return Markup(
         f'<svg class="tradeoff" viewBox="0 0 {WIDE} {TOP + TALL + 26}" aria-hidden="true">{"".join(drawn)}</svg>'
     )
-
-
-def _places(points: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
-    return [(point["cost_per_query"], point["accuracy"]) for point in points]
-
-
-def _share(found: Mapping[str, Any]) -> str:
-    return f"{words.percent(found['accuracy']['value'])} {words.interval(found['accuracy']['ci95'])}"
 
 
 def _plain(sentence: str) -> str:

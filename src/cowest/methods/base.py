@@ -9,10 +9,12 @@ from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, InputError
 from cowest.methods._options import MethodOptions
 from cowest.models.base import ChatModel
+from cowest.pricing import total_usd
 from cowest.progress import progress_bar
+from cowest.records import Preparation
 from cowest.retrieval import Retriever
 from cowest.tasks.base import Task
-from cowest.types import Answer, Example, Prediction, Record, Usage
+from cowest.types import Answer, Example, Prediction, Usage
 
 Result = TypeVar("Result")
 
@@ -38,23 +40,6 @@ class Method(Protocol):
     async def close(self) -> None:
         """Releases the memory of models that hardly any other method needs."""
         ...
-
-
-class Preparation(Record):
-    """What a method took once, before its first example; it is not part of any prediction.
-
-    Attributes:
-        num_examples: training examples it worked on.
-        num_used: those that are of use to it.
-        num_failed: those of which a call got no usable reply; they are left out.
-    """
-
-    num_examples: int
-    num_used: int
-    num_failed: int
-    calls: dict[str, int]
-    usage: dict[str, Usage]
-    cost_usd: float | None
 
 
 @runtime_checkable
@@ -216,5 +201,4 @@ def spend(calls: Calls) -> tuple[dict[str, int], dict[str, Usage], float | None]
     for role, completion in calls:
         num_calls[role] = num_calls.get(role, 0) + 1
         usage[role] = usage.get(role, Usage()) + completion.usage
-    costs = [completion.cost_usd for _, completion in calls]
-    return num_calls, usage, None if None in costs else sum(cost for cost in costs if cost is not None)
+    return num_calls, usage, total_usd(completion.cost_usd for _, completion in calls)

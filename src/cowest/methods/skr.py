@@ -8,8 +8,9 @@ from cowest import answers, retrieval
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError
 from cowest.methods._options import SKROptions
-from cowest.methods.base import Method, Preparation, Setting, predict, prepare
+from cowest.methods.base import Method, Setting, predict, prepare
 from cowest.prompts.declared import uses
+from cowest.records import Preparation
 from cowest.retrieval import Retriever
 from cowest.tasks.base import Task
 from cowest.types import Completion, Example, Prediction

@@ -10,8 +10,9 @@ from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError, InputError
 from cowest.methods._options import SuperICLOptions
 from cowest.methods._probabilities import confidence
-from cowest.methods.base import Method, Preparation, Setting, predict, prepare
+from cowest.methods.base import Method, Setting, predict, prepare
 from cowest.prompts.declared import uses
+from cowest.records import Preparation
 from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Prediction
 

@@ -1,8 +1,8 @@
 """Runs the stages of a recipe in order, skips what is done, runs rounds."""
 
-from cowest.pipeline.feedback import RLWF
+from cowest.pipeline.feedback import PROBE, RLWF
 from cowest.pipeline.pipeline import Pipeline
 from cowest.pipeline.progress import Say
 from cowest.pipeline.provenance import SFT_KEYS
 
-__all__ = ["RLWF", "SFT_KEYS", "Pipeline", "Say"]
+__all__ = ["PROBE", "RLWF", "SFT_KEYS", "Pipeline", "Say"]

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from cowest.pipeline.progress import Say
 from cowest.recipe import Recipe
-from cowest.stages.evaluate import chosen
+from cowest.stages.evaluate import select
 from cowest.stages.feedback import hold_back
 from cowest.tasks import Task, load_task
 from cowest.types import Example
@@ -30,10 +30,10 @@ class Data:
 
     @cached_property
     def settled(self) -> Task:
-        """The task, once it is settled what becomes of questions that two splits share.
+        """The task, with `task.overlap` applied to questions that two splits share.
 
         Raises:
-            InputError: two splits share some, and the recipe does not say what then.
+            InputError: two splits share some, and the recipe refuses that (the default).
         """
         self.task.settle_overlap()
         if dropped := len(self.task.dropped):
@@ -50,7 +50,7 @@ class Data:
 
     def evaluation(self) -> Sequence[Example]:
         """The examples that are measured."""
-        return chosen(self.settled.split(self._recipe.evaluate.split), self._recipe.evaluate)
+        return select(self.settled.split(self._recipe.evaluate.split), self._recipe.evaluate)
 
     def gate(self) -> tuple[Sequence[Example], Sequence[Example]]:
         """The examples that the gate is learned from, and those it is then tried on; the latter may be none.
@@ -59,7 +59,7 @@ class Data:
             InputError: there is no validation split, or it cannot be used.
         """
         recipe, task = self._recipe, self.settled
-        tried_on = chosen(task.test, recipe.evaluate) if recipe.task.test is not None else ()
+        tried_on = select(task.test, recipe.evaluate) if recipe.task.test is not None else ()
         return task.validation[: recipe.serve.gate.limit], tried_on
 
     def unseen(self) -> Sequence[Example]:

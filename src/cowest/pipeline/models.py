@@ -1,13 +1,15 @@
 """Opens what a recipe names: the run's ledger, the models over it, and the judge."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from cowest import runs
 from cowest.annotators import RLAIF
-from cowest.judge import Judge, ModelJudge, load_judge
+from cowest.judge import Judge, load_judge
 from cowest.ledger import Ledger, network_file_system
 from cowest.models import ChatModel, ModelConfig, open_model
+from cowest.pipeline.data import Data
+from cowest.pipeline.factories import model_judge
 from cowest.pipeline.progress import Say
 from cowest.prompts import Prompts
 from cowest.recipe import ProgramJudge, Recipe
@@ -38,16 +40,14 @@ class Models:
     Args:
         recipe: names them.
         prompts: the judge's templates.
-        task: gives the task, for a judge without a model.
-        ledger: gives the run's ledger; called when the first model is opened.
+        data: gives the task, for a judge without a model.
+        ledger: where their calls are found and kept.
     """
 
-    def __init__(
-        self, recipe: Recipe, prompts: Prompts, task: Callable[[], Task], ledger: Callable[[], Ledger]
-    ) -> None:
+    def __init__(self, recipe: Recipe, prompts: Prompts, data: Data, ledger: Ledger) -> None:
         self._recipe = recipe
         self._prompts = prompts
-        self._task = task
+        self._data = data
         self._ledger = ledger
 
     def model(self, config: ModelConfig, role: str) -> ChatModel:
@@ -57,7 +57,7 @@ class Models:
             InputError: it cannot be opened.
         """
         shared_with = ("judge",) if role == "strong" and self._recipe.judge == "strong" else ()
-        return open_model(config, role=role, ledger=self._ledger(), seed=self._recipe.seed, shared_with=shared_with)
+        return open_model(config, role=role, ledger=self._ledger, seed=self._recipe.seed, shared_with=shared_with)
 
     def strong(self) -> ChatModel:
         """The recipe's strong model."""
@@ -71,10 +71,9 @@ class Models:
         """
         judge = self._recipe.judge
         if isinstance(judge, ProgramJudge):
-            return self._program_judge(judge)
-        if judge == "strong":
-            return ModelJudge(open_model(strong, role="judge"), self._prompts)
-        return ModelJudge(self.model(judge, "judge"), self._prompts, judge.sampling, judge.repeats)
+            return program_judge(judge, self._data.task)
+        model = open_model(strong, role="judge") if judge == "strong" else self.model(judge, "judge")
+        return model_judge(self._recipe, self._prompts, model)
 
     def labeller(self) -> ChatModel | None:
         """Who compares drafts, where the kind of feedback compares and the recipe names a model of its own for it.
@@ -85,22 +84,19 @@ class Models:
         config = self._recipe.feedback.labeller
         return None if config is None or self._recipe.feedback.kind != RLAIF else self.model(config, "labeller")
 
-    def check_judge(self) -> None:
-        """Looks for a judge without a model; opens none.
 
-        Raises:
-            InputError: there is no such judge, or not with these options.
-        """
-        if isinstance(self._recipe.judge, ProgramJudge):
-            self._program_judge(self._recipe.judge)
+def program_judge(judge: ProgramJudge, task: Task) -> Judge:
+    """A judge without a model.
 
-    def num_in_flight(self, num_examples: int) -> int:
-        """Examples worked on at once: all where a model is called in batches, so that each round is one batch."""
-        recipe = self._recipe
-        called = (recipe.weak, recipe.strong, recipe.judge, recipe.feedback.labeller)
-        models = [each for each in called if isinstance(each, ModelConfig)]
-        return num_examples if any(model.batch for model in models) else recipe.strong.max_concurrency
+    Raises:
+        InputError: there is no such judge, or not with these options.
+    """
+    options = {key: value for key, value in judge.model_dump().items() if key != "name"}
+    return load_judge(judge.name, task, **options)
 
-    def _program_judge(self, judge: ProgramJudge) -> Judge:
-        options = {key: value for key, value in judge.model_dump().items() if key != "name"}
-        return load_judge(judge.name, self._task(), **options)
+
+def num_in_flight(recipe: Recipe, num_examples: int) -> int:
+    """Examples worked on at once: all where a model is called in batches, so that each round is one batch."""
+    called = (recipe.weak, recipe.strong, recipe.judge, recipe.feedback.labeller)
+    models = [each for each in called if isinstance(each, ModelConfig)]
+    return num_examples if any(model.batch for model in models) else recipe.strong.max_concurrency

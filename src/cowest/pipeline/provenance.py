@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cowest import distributed, fingerprints, runs
 from cowest.annotators import RLAIF
@@ -11,6 +11,7 @@ from cowest.pipeline.progress import Say
 from cowest.pipeline.templates import Used, of_drafts, of_evaluation, of_feedback, of_probe
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
+from cowest.records import StageInputs
 from cowest.types import Example
 
 SFT_KEYS = ("seed", "task", "format", "weak.model", "lora", "sft")
@@ -78,8 +79,8 @@ class Provenance:
         warnings = self._prompts.unfenced
         return [warning for name, warning in warnings.items() if name in used.names or not used.declared]
 
-    def inputs(self, dependencies: Dependencies, examples: Sequence[Example], **also: Any) -> dict[str, Any]:
-        """What a stage is made from, as its inputs.json holds it; `also` is what the recipe does not say."""
+    def inputs(self, dependencies: Dependencies, examples: Sequence[Example], **also: str | int | None) -> StageInputs:
+        """What a stage is made from; `also` sets further fields of the record."""
         recipe = self._recipe.model_dump(mode="json", by_alias=True)
         if isinstance(self._recipe.judge, ModelConfig):  # its limits and its budget may change, as those of strong may
             recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
@@ -90,9 +91,10 @@ class Provenance:
             feedback["labeller"] = {key: feedback["labeller"][key] for key in LABELLER_KEYS}
         used = dependencies.templates(self._recipe)
         templates = used.names if used.declared else None
-        return fingerprints.inputs_of(recipe, dependencies.keys, examples, self._prompts, templates) | also
+        inputs = fingerprints.inputs_of(recipe, dependencies.keys, examples, self._prompts, templates)
+        return inputs.model_copy(update=also)
 
-    def is_made_from(self, out: Path, dependencies: Dependencies, inputs: dict[str, Any]) -> bool:
+    def is_made_from(self, out: Path, dependencies: Dependencies, inputs: StageInputs) -> bool:
         """Whether a stage's folder was made from `inputs`, but for templates that it does not use."""
         return fingerprints.matches(out, inputs, self._maybe_unused(dependencies))
 
@@ -102,13 +104,19 @@ class Provenance:
         Raises:
             InputError: it was.
         """
-        inputs = {key: value for key, value in self.inputs(dependencies, ()).items() if key != "examples"}
+        inputs = self.inputs(dependencies, ()).model_copy(update={"examples": None})
         fingerprints.verify(stage, out, inputs, self._maybe_unused(dependencies))
 
     def is_done(
-        self, stage: str, out: Path, dependencies: Dependencies, examples: Sequence[Example], marker: str, **also: Any
+        self,
+        stage: str,
+        out: Path,
+        dependencies: Dependencies,
+        examples: Sequence[Example],
+        marker: str,
+        **also: str | int | None,
     ) -> bool:
-        """Whether the stage is finished; claims its folder for this recipe if it is new.
+        """Whether the stage is finished; binds its folder to this recipe if it is new.
 
         Args:
             stage: what it is called.

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cowest import runs
 from cowest.pipeline import Pipeline
 from cowest.planning.rehearsal import Assumptions
 from cowest.recipe import Recipe
+from cowest.records import FeedbackSummary
 from cowest.stages.feedback import FeedbackConfig
 from cowest.types import Sampling
 
@@ -63,16 +63,16 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
         file = pipeline.folder.feedback(number) / "summary.json"
         if not file.is_file():
             break
-        summary = runs.read_json(file)
-        graded = summary["num_examples"] - summary["num_failed"]
-        scored = summary["num_positive"] + summary["num_negative"]
-        if graded and "num_solo_perfect" in summary:
-            found["solved_alone"] = summary["num_solo_perfect"] / graded
+        summary = FeedbackSummary.read(file)
+        graded = summary.num_examples - summary.num_failed
+        scored = summary.num_positive + summary.num_negative
+        if graded and summary.num_ties is None:  # there is no z where drafts are compared with each other
+            found["solved_alone"] = summary.num_solo_perfect / graded
         if scored:
-            found["helped"] = summary["num_positive"] / scored
+            found["helped"] = summary.num_positive / scored
         for role, name in (("weak", "draft"), ("strong", "output")):
-            if calls := summary["calls"].get(role):
-                found[name] = summary["usage"][role]["completion_tokens"] / calls
+            if calls := summary.calls.get(role):
+                found[name] = summary.usage[role].completion_tokens / calls
     return found
 
 

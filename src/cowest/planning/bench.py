@@ -14,7 +14,7 @@ from cowest.planning.cells import Part, Rehearsal, is_gathered
 from cowest.planning.data import Data
 from cowest.planning.endpoints import endpoint_problems
 from cowest.planning.kept import KeptReplies, open_ledger
-from cowest.planning.spend import Spend, add, span, total_usd, wall_s
+from cowest.planning.spend import Spend, add, cost_of, span, wall_s
 from cowest.planning.stages import configs_of
 from cowest.planning.tally import Tally
 from cowest.recipe import Recipe
@@ -164,7 +164,7 @@ class _Planner:
                 roles = {}
                 tally.take(configs)
             seconds = wall_s(roles, configs, latency_s(case))
-            found[part.name] = CellCase(roles=roles, cost_usd=total_usd(roles), wall_s=seconds)
+            found[part.name] = CellCase(roles=roles, cost_usd=cost_of(roles), wall_s=seconds)
         return found
 
     def _num_trainings(self, part: Part, trained: set[str]) -> int:
@@ -191,7 +191,7 @@ def _trained_sft(parts: Iterable[Part]) -> dict[str, Path]:
 
 def _bounds(a: CellCase, b: CellCase) -> tuple[CellCase, CellCase]:
     low, high = (
-        CellCase(roles=roles, cost_usd=total_usd(roles), wall_s=seconds)
+        CellCase(roles=roles, cost_usd=cost_of(roles), wall_s=seconds)
         for roles, seconds in zip(span(a.roles, b.roles), sorted([a.wall_s, b.wall_s]), strict=True)
     )
     return low, high
@@ -200,4 +200,4 @@ def _bounds(a: CellCase, b: CellCase) -> tuple[CellCase, CellCase]:
 def _sum(cases: Iterable[CellCase]) -> CellCase:
     some = list(cases)
     roles = add(each.roles for each in some)
-    return CellCase(roles=roles, cost_usd=total_usd(roles), wall_s=sum(each.wall_s for each in some))
+    return CellCase(roles=roles, cost_usd=cost_of(roles), wall_s=sum(each.wall_s for each in some))

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from cowest import words
 from cowest.planning.bench import BenchPlan, CellCase, CellPlan
-from cowest.planning.spend import Spend
+from cowest.planning.spend import Spend, cost_of
 from cowest.planning.table import between, warnings
 from cowest.report.table import console_for, text_table
 
@@ -51,13 +51,8 @@ def _spend(low: Mapping[str, Spend], high: Mapping[str, Spend]) -> tuple[str, ..
         both(lambda spend: spend.calls),
         both(lambda spend: spend.usage.prompt_tokens),
         both(lambda spend: spend.usage.completion_tokens),
-        between(_usd(low), _usd(high), words.money),
+        between(cost_of(low), cost_of(high), words.money),
     )
-
-
-def _usd(spends: Mapping[str, Spend]) -> float | None:
-    costs = [spend.cost_usd for spend in spends.values()]
-    return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
 def _untimed(row: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from cowest import runs
 from cowest.bench.cells import sft_key
+from cowest.method_names import weak_stage
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
-from cowest.pipeline import RLWF, Pipeline
+from cowest.pipeline import PROBE, RLWF, Pipeline
 from cowest.planning.assumptions import LOW, as_in, assume, measure
 from cowest.planning.data import Data
 from cowest.planning.kept import KeptReplies
@@ -23,9 +24,6 @@ from cowest.training.trained import DONE_MARKER, TrainedModel
 
 ALIKE = 0.25
 """Share of drafts that the low case takes to be equal word for word in two stages of the weak model."""
-
-WHOLE = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None}
-"""How the bench grades drafts before and after alignment."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +70,14 @@ class Rehearsal:
             yield stages.annotator(assumptions, labelled, tally)
         for number in range(1, recipe.rounds + 1) if part.trains else ():
             queries = draw(self.data.pool, config.queries, recipe.seed, number)
-            spends, _ = stages.feedback(assumptions, queries, tally, config, _stage(number - 1))
+            spends, _ = stages.feedback(assumptions, queries, tally, config, weak_stage(number - 1))
             yield {} if is_gathered(recipe, number) else spends
         if not part.is_main:
             yield stages.evaluate(assumptions, self.data.evaluated, tally)
             return
         probed = self.data.evaluated[: recipe.bench.probe]
-        for stage in ("sft", _stage(recipe.rounds)) if probed else ():
-            yield stages.feedback(assumptions, probed, tally, config.model_copy(update=WHOLE), stage)[0]
+        for stage in ("sft", weak_stage(recipe.rounds)) if probed else ():
+            yield stages.feedback(assumptions, probed, tally, config.model_copy(update=PROBE), stage)[0]
 
     def num_pairs(self, case: str) -> int:
         """Preference pairs that the first round of the recipe's own run gives."""
@@ -103,8 +101,8 @@ class Rehearsal:
         owner = part if part.trains else self.main
         folder, configs, key = runs.RunFolder(owner.recipe.run), configs_of(part.recipe), sft_key(part.recipe)
         names = {"base": part.recipe.weak.model, "sft": f"sft {hashlib.sha256(key.encode()).hexdigest()}"}
-        names |= {_stage(number): f"{owner.name} {number}" for number in range(1, part.recipe.rounds + 1)}
-        trained = {_stage(number): folder.align(number) for number in range(1, part.recipe.rounds + 1)}
+        names |= {weak_stage(number): f"{owner.name} {number}" for number in range(1, part.recipe.rounds + 1)}
+        trained = {weak_stage(number): folder.align(number) for number in range(1, part.recipe.rounds + 1)}
         if key in self._trained:
             trained["sft"] = self._trained[key]
 
@@ -131,7 +129,3 @@ class Rehearsal:
 def is_gathered(recipe: Recipe, number: int) -> bool:
     """Whether the feedback of a round is finished, so that it takes nothing any more."""
     return (runs.RunFolder(recipe.run).feedback(number) / "summary.json").is_file()
-
-
-def _stage(number: int) -> str:
-    return "sft" if number == 0 else f"round_{number}"

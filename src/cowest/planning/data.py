@@ -26,7 +26,8 @@ class Data:
         Raises:
             InputError: they cannot be used.
         """
-        return cls(pipeline.sft_examples(), pipeline.feedback_examples(), pipeline.evaluation_examples())
+        data = pipeline.context.data
+        return cls(data.sft(), data.feedback(), data.evaluation())
 
 
 def sample(examples: Sequence[Example], seed: int) -> Sequence[Example]:

@@ -13,7 +13,7 @@ from cowest.planning.assumptions import HIGH, LOW, as_in, assume, latency_s, mea
 from cowest.planning.data import Data
 from cowest.planning.endpoints import endpoint_problems
 from cowest.planning.rehearsal import Assumptions
-from cowest.planning.spend import Spend, add, total_usd, wall_s
+from cowest.planning.spend import Spend, add, cost_of, wall_s
 from cowest.planning.stages import Stages, configs_of
 from cowest.planning.tally import Tally
 from cowest.stages.feedback import draw
@@ -91,7 +91,7 @@ def _gate_examples(pipeline: Pipeline) -> dict[str, Sequence[Example]] | None:
     if recipe.serve.gate.kind != "calibrated":
         return None
     check_gate(recipe.serve.gate, {"weak": recipe.weak, "strong": recipe.strong})
-    validation, test = pipeline.gate_examples()
+    validation, test = pipeline.context.data.gate()
     return {"validation": validation, "test": test}
 
 
@@ -120,7 +120,7 @@ class _Planner:
             methods=self.stages.method_names(self._assumptions(LOW)),
             tokens_from={role: counter.how for role, counter in self.stages.counters.items()},
             measured=self.measured,
-            already_paid=self.pipeline.paid_calls(),
+            already_paid=self.pipeline.context.paid_calls(),
             budgets_usd={role: config.budget_usd for role, config in configs.items() if config.budget_usd is not None},
             batched=[role for role, config in configs.items() if config.batch],
             endpoint_problems=endpoint_problems(configs),
@@ -156,7 +156,7 @@ class _Planner:
             },
             stages=stages,
             roles=roles,
-            cost_usd=total_usd(roles),
+            cost_usd=cost_of(roles),
             wall_s=wall_s(roles, self.stages.configs, latency_s(name)),
             num_pairs=self.recipe.rounds * (pairs if limit is None else min(pairs, limit)),
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cowest import pricing
 from cowest.models import ModelConfig
 from cowest.types import Usage
 
@@ -43,10 +44,9 @@ def span(a: Mapping[str, Spend], b: Mapping[str, Spend]) -> tuple[dict[str, Spen
     return low, high
 
 
-def total_usd(spends: Mapping[str, Spend]) -> float | None:
+def cost_of(spends: Mapping[str, Spend]) -> float | None:
     """Money of all roles; None where that of one is not known."""
-    costs = [spend.cost_usd for spend in spends.values()]
-    return None if None in costs else sum(cost for cost in costs if cost is not None)
+    return pricing.total_usd(spend.cost_usd for spend in spends.values())
 
 
 def wall_s(spends: Mapping[str, Spend], configs: Mapping[str, ModelConfig], latency_s: float) -> float:
@@ -77,8 +77,7 @@ def _seconds(config: ModelConfig, calls: int, tokens: int, latency_s: float) -> 
 
 
 def _plus(a: Spend, b: Spend) -> Spend:
-    unknown = a.cost_usd is None or b.cost_usd is None
-    cost = None if unknown else (a.cost_usd or 0.0) + (b.cost_usd or 0.0)
+    cost = pricing.total_usd((a.cost_usd, b.cost_usd))
     return Spend(calls=a.calls + b.calls, usage=a.usage + b.usage, cost_usd=cost)
 
 

@@ -1,20 +1,20 @@
 """The stages of one recipe, rehearsed on a few examples and scaled up: what each of them spends."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from cowest import preferences, synchronous
-from cowest.annotators import RLAIF, load_annotator
-from cowest.collaboration import Collaboration
+from cowest.annotators import RLAIF
 from cowest.concurrency import map_in_flight
 from cowest.formats import load_format
 from cowest.gating import ARMS, Arm
 from cowest.gating.measurement import measure
-from cowest.judge import Judge, JudgeConfig, ModelJudge
+from cowest.judge import Judge
 from cowest.methods import Prepared, Setting, make_methods
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
+from cowest.pipeline.evaluation import setting_of
+from cowest.pipeline.factories import feedback_pair, model_judge
 from cowest.planning.data import sample
 from cowest.planning.rehearsal import Assumptions, Kept, Rehearsed, RehearsedJudge, RehearsedRetriever, rehearsed_reward
 from cowest.planning.spend import Spend
@@ -22,7 +22,7 @@ from cowest.planning.tally import Tally
 from cowest.progress import quietly
 from cowest.recipe import ProgramJudge, Recipe
 from cowest.stages._diagnostics import null_sample
-from cowest.stages.feedback import FeedbackConfig
+from cowest.stages.feedback import FeedbackConfig, make_annotator
 from cowest.types import Completion, Example, GradedExample
 
 FindKept = Callable[[str, str], Kept | None]
@@ -62,6 +62,7 @@ class Stages:
         find_kept: FindKept | None = None,
     ) -> None:
         self.pipeline = pipeline
+        self.context = pipeline.context
         self.recipe = pipeline.recipe
         self.configs = configs_of(pipeline.recipe)
         self.counters = counters
@@ -98,30 +99,14 @@ class Stages:
         """
         recipe = self.recipe
         rehearsed = sample(queries, recipe.seed)
-        collaboration = Collaboration(
-            self._weak(weak, assumptions, tally),
-            self._model("strong", assumptions, tally),
-            format=recipe.format,
-            prompts=self.pipeline.prompts,
-            weak_sampling=recipe.weak.sampling,
-            strong_sampling=recipe.strong.sampling,
-        )
+        drafting, strong = self._weak(weak, assumptions, tally), self._model("strong", assumptions, tally)
+        collaboration = feedback_pair(recipe, self.context.prompts, drafting, strong)
         judge: Judge = RehearsedJudge(assumptions)
         if not isinstance(recipe.judge, ProgramJudge):
-            sampling, repeats = None, 1
-            if isinstance(recipe.judge, JudgeConfig):
-                sampling, repeats = recipe.judge.sampling, recipe.judge.repeats
-            judge = ModelJudge(self._model("judge", assumptions, tally), self.pipeline.prompts, sampling, repeats)
-        annotator = load_annotator(
-            config.kind,
-            collaboration,
-            judge,
-            samples=config.samples,
-            skip_settled=config.skip_settled,
-            reward=rehearsed_reward if config.kind == RLWF else None,
-            labeller=self._model("labeller", assumptions, tally) if "labeller" in self.configs else None,
-            labeller_sampling=None if config.labeller is None else config.labeller.sampling,
-        )
+            judge = model_judge(recipe, self.context.prompts, self._model("judge", assumptions, tally))
+        reward = rehearsed_reward if config.kind == RLWF else None
+        labeller = self._model("labeller", assumptions, tally) if "labeller" in self.configs else None
+        annotator = make_annotator(config, collaboration, judge, reward, labeller)
         tally.weight = len(queries) / len(rehearsed)
         annotated = synchronous.run(map_in_flight(annotator.annotate, rehearsed, len(rehearsed)))
         num_pairs = round(tally.weight * sum(len(preferences.pairs(each, ())) for each in annotated))
@@ -140,13 +125,7 @@ class Stages:
         rehearsed = sample(labelled, self.recipe.seed)
         tally.weight = len(labelled) / len(rehearsed)
         weak = self._weak("sft", assumptions, tally)
-        pair = Collaboration(
-            weak,
-            weak,
-            format=self.recipe.format,
-            prompts=self.pipeline.prompts,
-            weak_sampling=self.recipe.weak.sampling,
-        )
+        pair = feedback_pair(self.recipe, self.context.prompts, weak, weak)
         synchronous.run(map_in_flight(lambda each: pair.draft(each.query), rehearsed, len(rehearsed)))
         return tally.take(self.configs)
 
@@ -180,7 +159,7 @@ class Stages:
             tried_with: the arms that each test example is measured with.
         """
         setting = self._setting(assumptions, tally)
-        pair = setting.collaborate(setting.weak[self.pipeline.weak_stage_names()[-1]])
+        pair = setting.collaborate(setting.weak[self.context.weak.stage_names()[-1]])
         splits: tuple[tuple[str, Sequence[Example], Sequence[Arm]], ...] = (
             ("validation", validation, ARMS),
             ("test", test, tried_with),
@@ -193,11 +172,10 @@ class Stages:
         return tally.take(self.configs)
 
     def _setting(self, assumptions: Assumptions, tally: Tally) -> Setting:
-        weak = {stage: self._weak(stage, assumptions, tally) for stage in self.pipeline.weak_stage_names()}
-        setting = self.pipeline.setting(weak, self._model("strong", assumptions, tally))
+        weak = {stage: self._weak(stage, assumptions, tally) for stage in self.context.weak.stage_names()}
         config = self.recipe.retrieval
         retriever = None if config.corpus is None else RehearsedRetriever(config.corpus, config.top_k)
-        return replace(setting, retriever=retriever)
+        return setting_of(self.context, weak, self._model("strong", assumptions, tally), retriever)
 
     def _weak(self, stage: str, assumptions: Assumptions, tally: Tally) -> Rehearsed:
         name = self._weak_names.get(stage, stage)

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from cowest import runs
+from cowest.method_names import STRONG_ONLY
 
 MAX_CASES = 3
 MAX_CHARACTERS = 2_000
-ALONE = "strong_only"
 
 
 class Case(BaseModel):
@@ -43,7 +43,7 @@ def find_cases(predictions: Path, pair: str | None) -> dict[str, list[Case]]:
     Raises:
         InputError, ValueError, OSError: a file is broken.
     """
-    together_file, alone_file = predictions / f"{pair}.jsonl", predictions / f"{ALONE}.jsonl"
+    together_file, alone_file = predictions / f"{pair}.jsonl", predictions / f"{STRONG_ONLY}.jsonl"
     if pair is None or not together_file.is_file() or not alone_file.is_file():
         return {"help": [], "harm": []}
     # Two passes, so that a large test set's texts are not all held at once.

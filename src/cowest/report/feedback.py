@@ -1,16 +1,18 @@
-"""What a harvest's own checks say, in sentences and dots: the null-draft control, and how far to trust the judge."""
+"""The diagnostics of a round of feedback in sentences and plots: the null control, and how far to trust the judge."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from cowest import plots, words
-from cowest.report.records import Feedback, JudgeAgreement, NullControl
+from cowest.records import FeedbackSummary, JudgeAgreement, NullControl
 
 DISAGREES = 0.6
 """A judge that orders fewer pairs of outputs as the metric does is little better than a coin, which has 0.5."""
 
 
-def harvest_sentences(feedback: Feedback) -> Iterator[str]:
+def diagnostic_sentences(feedback: FeedbackSummary) -> Iterator[str]:
     """One sentence for each check that was made."""
     if feedback.null_control is not None:
         yield null_control_sentence(feedback.null_control)
@@ -40,12 +42,16 @@ def is_within_noise(control: NullControl | None) -> bool:
     return difference is not None and difference.ci95 is not None and difference.ci95[0] <= 0
 
 
-def null_control_chart(feedback: Feedback) -> dict[str, Any] | None:
-    """The positive rate of drafts beside that of a second sample, as dots on one axis; None without a control.
+@dataclass(frozen=True)
+class ControlChart:
+    """Rates on one axis; `lines` are what is rated, the rate in words, and its dot."""
 
-    Returns:
-        `scale`, and `lines`: what, the rate in words, and its dot.
-    """
+    scale: Markup
+    lines: list[tuple[str, str, Markup]]
+
+
+def null_control_chart(feedback: FeedbackSummary) -> ControlChart | None:
+    """The positive rate of drafts beside that of a second sample, as dots on one axis; None without a control."""
     control = feedback.null_control
     if control is None or control.real_positive_rate is None or control.positive_rate is None:
         return None
@@ -59,24 +65,29 @@ def null_control_chart(feedback: Feedback) -> dict[str, Any] | None:
          plots.interval(rate.value, rate.ci95, on, kind=kind))
         for what, rate, kind in rates
     ]  # fmt: skip
-    return {"scale": plots.scale(on), "lines": lines}
+    return ControlChart(plots.scale(on), lines)
 
 
-def calibration_plot(feedback: Feedback) -> dict[str, Any] | None:
-    """The mean metric of the outputs by the verdict they were given; None where that was not measured.
+@dataclass(frozen=True)
+class CalibrationPlot:
+    """The mean metric by verdict; `numbers` are verdict, number of outputs, and mean with its interval."""
 
-    Returns:
-        `metric`, `plot`, and `numbers`: verdict, number of outputs, mean with its interval.
-    """
+    metric: str
+    plot: Markup
+    numbers: list[tuple[str, str, str]]
+
+
+def calibration_plot(feedback: FeedbackSummary) -> CalibrationPlot | None:
+    """The mean metric of the outputs by the verdict they were given; None where that was not measured."""
     agreement = feedback.judge_agreement
     if agreement is None or not agreement.calibration:
         return None
     found = sorted(agreement.calibration, key=lambda each: each.verdict)
     points = [(float(each.verdict), each.value, each.ci95) for each in found]
-    return {
-        "metric": agreement.metric.replace("_", " "),
-        "plot": plots.trend(points, under=[words.short_count(each.num_outputs) for each in found], joined=False),
-        "numbers": [
+    return CalibrationPlot(
+        metric=agreement.metric.replace("_", " "),
+        plot=plots.trend(points, under=[words.short_count(each.num_outputs) for each in found], joined=False),
+        numbers=[
             (
                 str(each.verdict),
                 words.count(each.num_outputs),
@@ -84,7 +95,7 @@ def calibration_plot(feedback: Feedback) -> dict[str, Any] | None:
             )
             for each in found
         ],
-    }
+    )
 
 
 def _agreement(agreement: JudgeAgreement) -> str:

@@ -1,12 +1,13 @@
 """The one sentence a run is for: does the pair beat each model alone, by how much, and at what cost?"""
 
 from cowest import words
-from cowest.report.records import Comparison, Results, label
+from cowest.method_names import STRONG_ONLY, WEAK_ONLY, label
+from cowest.records import Comparison, EvaluationResults
 
-SINGLES = ("strong_only", "weak_only")
+SINGLES = (STRONG_ONLY, WEAK_ONLY)
 
 
-def headline(results: Results) -> str:
+def headline(results: EvaluationResults) -> str:
     """One plain sentence about the pair, or about the best method where the pair was not evaluated."""
     metric = results.headline_metric
     scored = {name: row.metrics[metric] for name, row in results.methods.items() if metric in row.metrics}
@@ -24,7 +25,7 @@ def headline(results: Results) -> str:
     return f"{sentence}{_cost(results, subject)}."
 
 
-def verdict(results: Results) -> str:
+def verdict(results: EvaluationResults) -> str:
     """ "better" where the pair beats each model alone, "worse" where either beats it, else "unclear"."""
     pair = results.pair
     found = [results.compare(pair, single) for single in SINGLES if pair and single in results.methods]
@@ -34,7 +35,7 @@ def verdict(results: Results) -> str:
     return "better" if verdicts and len(verdicts) == len(found) and set(verdicts) == {"better"} else "unclear"
 
 
-def _clause(results: Results, single: str) -> str:
+def _clause(results: EvaluationResults, single: str) -> str:
     assert results.pair is not None
     alone = results.methods[single].metrics[results.headline_metric]
     who = f"the {label(single).lower()} ({words.percent(alone.value)})"
@@ -52,8 +53,8 @@ def _amount(comparison: Comparison) -> str:
     return f"{size} {words.interval(bounds)} {'more' if comparison.verdict == 'better' else 'less'} than"
 
 
-def _cost(results: Results, subject: str) -> str:
-    cost, alone = results.cost_per_query(subject), results.cost_per_query("strong_only")
+def _cost(results: EvaluationResults, subject: str) -> str:
+    cost, alone = results.cost_per_query(subject), results.cost_per_query(STRONG_ONLY)
     if cost is None:
         return ", at a cost that is not known"
     if cost == 0:

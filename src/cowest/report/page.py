@@ -4,10 +4,10 @@ import base64
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,18 +15,24 @@ from markupsafe import Markup
 from cowest import plots, runs, words
 from cowest.errors import CowestError
 from cowest.gating.section import gate_section
+from cowest.method_names import label
+from cowest.records import BenchResults, FeedbackSummary, StageInputs
 from cowest.report import bench as benches
-from cowest.report import series
+from cowest.report import evaluation, series
 from cowest.report.cases import Case, find_cases
-from cowest.report.collect import collect
-from cowest.report.feedback import calibration_plot, harvest_sentences, null_control_chart
+from cowest.report.collect import RunState, collect
+from cowest.report.feedback import calibration_plot, diagnostic_sentences, null_control_chart
 from cowest.report.headline import headline, verdict
-from cowest.report.records import LAB_LIMITS, LAB_TASK, Feedback, Results, label
+from cowest.report.notes import LAB_LIMITS, LAB_TASK, banner
 from cowest.report.steps import step
+from cowest.report.table import preparation_text
 from cowest.report.warnings import warnings
-from cowest.types import Usage
+
+Found = TypeVar("Found")
 
 _FOLDER = Path(__file__).parent
+_BROKEN = (CowestError, OSError, ValueError, TypeError, AttributeError, KeyError)
+"""What reading a file of a run may raise, whatever is in it."""
 
 
 def write_page(run_folder: str | Path) -> Path:
@@ -49,52 +55,57 @@ def render(run_folder: str | Path) -> str:
     Raises:
         InputError: there is no such folder.
     """
-    collected = collect(run_folder)
-    run = runs.RunFolder(run_folder)
-    results = None if collected["results"] is None else Results.model_validate(collected["results"])
-    unreadable = list(collected["unreadable"])
-    bench = _bench(run, unreadable)
+    state = collect(run_folder)
+    folder, results, unreadable = runs.RunFolder(run_folder), state.results, list(state.unreadable)
+    bench = _bench(folder, unreadable)
     # A bench measures the recipe's own methods in cells of their own, so a run may have a bench and no evaluation.
     measured = results or (bench.as_results() if bench else None)
-    tradeoff = _tradeoff(results) if results else []
+    rounds = {each.round: each.feedback for each in state.rounds if each.feedback is not None}
+    costs = evaluation.cost_points(results) if results else []
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
-    loader = FileSystemLoader(_FOLDER)
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
-        title=Path(collected["run"]).resolve().name,
+        title=Path(state.run).resolve().name,
         style=Markup(style),
-        style_hash=_hash(style),
-        banner=measured.banner if measured else None,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        banner=banner(measured) if measured else None,
         limits=LAB_LIMITS if measured and measured.task == LAB_TASK else (),
-        headline=headline(measured) if measured and measured.methods else _so_far(collected),
+        headline=headline(measured) if measured and measured.methods else _unfinished(rounds),
         verdict=verdict(measured) if measured else "unclear",
         measured=measured if measured and measured.methods else None,
         results=results,
-        by_round=_by_round(results) if results else None,
+        by_round=evaluation.by_round(results) if results else None,
         bench=bench,
         charts=benches.view(bench) if bench else None,
-        intervals=_intervals(results) if results else {},
-        differences=_differences(results) if results else {},
-        steps=[step(stage, collected) for stage in collected["stages"]],
-        rounds=_rounds(collected),
-        harvest_sentences=harvest_sentences,
+        claim_tones=benches.CLAIM_TONES,
+        cost_per_query=benches.cost_per_query,
+        intervals=evaluation.method_dots(results) if results else {},
+        differences=evaluation.comparison_dots(results) if results else {},
+        steps=[step(stage, state) for stage in state.stages],
+        rounds=[each for each in state.rounds if each.feedback is not None],
+        diagnostic_sentences=diagnostic_sentences,
         null_control_chart=null_control_chart,
         calibration_plot=calibration_plot,
-        roles=_roles(collected, results),
-        spend=collected["spend_usd"],
-        money_by_stage=_money_by_stage(collected, results),
-        cases=_cases(run, results, unreadable),
-        warnings=warnings(collected, measured),
-        gains=_series(run, collected, unreadable, "gains"),
-        curves=_series(run, collected, unreadable, "curves"),
-        tradeoff=tradeoff,
-        tradeoff_plot=plots.tradeoff([each[1:] for each in tradeoff]) if tradeoff else "",
-        gate=gate_section(collected["gate"]) if collected["gate"] else None,
-        prompt_versions=_prompt_versions(run),
-        recipe=collected["recipe"],
-        versions=_versions(collected),
+        preparation_text=preparation_text,
+        roles=evaluation.use_by_role(list(rounds.values()), results),
+        spend=state.spend_usd,
+        money_by_stage=evaluation.money_by_stage(rounds, results),
+        cases=_cases(folder, results.pair if results else None, unreadable),
+        warnings=warnings(state, measured),
+        gains=_read_each(_graded_files(folder, state), series.gains, unreadable),
+        curves=_read_each(_metrics_files(folder, state), series.curves, unreadable),
+        tradeoff=costs,
+        tradeoff_plot=plots.tradeoff([point[1:] for point in costs]) if costs else "",
+        gate=gate_section(state.gate) if state.gate else None,
+        prompt_versions=_prompt_versions(folder),
+        recipe=state.recipe,
+        versions=_versions(state),
         unreadable=unreadable,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         label=label,
@@ -103,150 +114,62 @@ def render(run_folder: str | Path) -> str:
     )
 
 
-def _hash(style: str) -> str:
-    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-
-
-def _so_far(collected: dict[str, Any]) -> str:
-    done = [each for each in collected["rounds"] if each["feedback"] is not None]
-    if not done:
+def _unfinished(rounds: Mapping[int, FeedbackSummary]) -> str:
+    """The headline of a run that was not evaluated."""
+    if not rounds:
         return "This run has neither feedback nor an evaluation yet."
-    feedback = Feedback.model_validate(done[-1]["feedback"])
+    number, feedback = max(rounds.items())
     pairs, queries = words.plural(feedback.num_pairs, "pair"), words.plural(feedback.num_examples, "query")
-    return f"Not evaluated yet. Feedback of round {done[-1]['round']} made {pairs} from {queries}."
+    return f"Not evaluated yet. Feedback of round {number} made {pairs} from {queries}."
 
 
-def _bench(run: runs.RunFolder, unreadable: list[str]) -> benches.Bench | None:
-    path = run.path / "bench" / "bench.json"
-    try:
-        return benches.read(path)
-    except (OSError, ValueError) as error:
-        unreadable.append(f"{path}: {str(error).splitlines()[0]}")
-        return None
+def _bench(folder: runs.RunFolder, unreadable: list[str]) -> BenchResults | None:
+    path = folder.path / "bench" / "bench.json"
+    return _read_each({"": path}, BenchResults.read, unreadable).get("") if path.is_file() else None
 
 
-def _by_round(results: Results) -> dict[str, Any] | None:
-    """The pair's headline metric before alignment and after each round; None where there is nothing to join."""
-    metric = results.headline_metric
-    scored = {row.round: row.metrics[metric] for name, row in results.methods.items()
-              if name.startswith("collaborate") and row.round is not None and metric in row.metrics}  # fmt: skip
-    if len(scored) < 2:
-        return None
-    found = sorted(scored.items())
-    numbers = [
-        (words.count(number), f"{words.percent(each.value)} {words.interval(each.ci95)}") for number, each in found
-    ]
-    return {"plot": plots.trend([(number, each.value, each.ci95) for number, each in found]), "numbers": numbers}
+def _cases(folder: runs.RunFolder, pair: str | None, unreadable: list[str]) -> dict[str, list[Case]]:
+    predictions = {"": folder.evaluate / "predictions"}
+    found = _read_each(predictions, lambda path: find_cases(path, pair), unreadable)
+    return found.get("", {"help": [], "harm": []})
 
 
-def _intervals(results: Results) -> dict[str, Any]:
-    """The methods' dots on one axis, by name, and the axis under "": both for the headline metric."""
-    metric = results.headline_metric
-    scored = {name: row.metrics[metric] for name, row in results.methods.items() if metric in row.metrics}
-    on = plots.axis([bound for each in scored.values() for bound in (each.value, *(each.ci95 or ()))])
-    kinds = {name: "pair" if name == results.pair else "plain" for name in scored}
-    dots = {name: plots.interval(each.value, each.ci95, on, kind=kinds[name]) for name, each in scored.items()}
-    return {"": plots.scale(on), **dots}
+def _graded_files(folder: runs.RunFolder, state: RunState) -> dict[str, Path]:
+    return {str(each.round): folder.feedback(each.round) / "graded.jsonl" for each in state.rounds}
 
 
-def _differences(results: Results) -> dict[str, Any]:
-    """The comparisons' dots by their index, and the axis under ""; the axis always shows 0."""
-    bounds = [bound for each in results.comparisons for bound in (each.difference, *(each.ci95 or ()))]
-    on = plots.axis([0.0, *bounds])
-    dots = {
-        str(index): plots.interval(each.difference, each.ci95, on, kind=each.verdict)
-        for index, each in enumerate(results.comparisons)
+def _metrics_files(folder: runs.RunFolder, state: RunState) -> dict[str, Path]:
+    trainings = {"SFT": folder.sft} | {
+        f"Alignment, round {each.round}": folder.align(each.round) for each in state.rounds
     }
-    return {"": plots.scale(on), **dots}
+    return {name: path / "metrics.jsonl" for name, path in trainings.items()}
 
 
-def _rounds(collected: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {"number": each["round"], "feedback": Feedback.model_validate(each["feedback"]), "failures": each["failures"]}
-        for each in collected["rounds"]
-        if each["feedback"] is not None
-    ]
-
-
-def _roles(collected: dict[str, Any], results: Results | None) -> dict[str, list[dict[str, int]]]:
-    """Calls and tokens by role, in feedback and in the evaluation."""
-    feedback = [each["feedback"] for each in _rounds(collected)]
-    methods = list(results.methods.values()) if results else []
-    parts = [feedback, methods]
-    names = dict.fromkeys(role for part in parts for each in part for role in (*each.calls, *each.usage))
-    return {
-        role: [
-            {
-                "calls": sum(each.calls.get(role, 0) for each in part),
-                "prompt": sum(each.usage.get(role, Usage()).prompt_tokens for each in part),
-                "completion": sum(each.usage.get(role, Usage()).completion_tokens for each in part),
-            }
-            for part in parts
-        ]
-        for role in names
-    }
-
-
-def _money_by_stage(collected: dict[str, Any], results: Results | None) -> dict[str, float | None]:
-    money = {f"Feedback, round {each['number']}": each["feedback"].cost_usd for each in _rounds(collected)}
-    for name, row in (results.methods if results else {}).items():
-        money[f"Evaluation: {label(name)}"] = row.cost_usd
-    return money
-
-
-def _cases(run: runs.RunFolder, results: Results | None, unreadable: list[str]) -> dict[str, list[Case]]:
-    try:
-        return find_cases(run.evaluate / "predictions", results.pair if results else None)
-    except (CowestError, OSError, ValueError, TypeError, AttributeError) as error:
-        unreadable.append(f"{run.evaluate / 'predictions'}: {str(error).splitlines()[0]}")
-        return {"help": [], "harm": []}
-
-
-def _series(run: runs.RunFolder, collected: dict[str, Any], unreadable: list[str], what: str) -> dict[str, Any]:
-    """Gains of each round's drafts, or curves of each training; what cannot be read is named."""
-    numbers = [each["round"] for each in collected["rounds"]]
-    read: Callable[[Path], Any]
-    if what == "gains":
-        read, files = series.gains, {str(number): run.feedback(number) / "graded.jsonl" for number in numbers}
-    else:
-        trainings = {"SFT": run.sft, **{f"Alignment, round {number}": run.align(number) for number in numbers}}
-        read, files = series.curves, {name: folder / "metrics.jsonl" for name, folder in trainings.items()}
-    found: dict[str, Any] = {}
+def _read_each(files: Mapping[str, Path], read: Callable[[Path], Found], unreadable: list[str]) -> dict[str, Found]:
+    """What each file gives, by name, where it gives anything; a file that cannot be read is named in `unreadable`."""
+    found = {}
     for name, path in files.items():
         try:
             found[name] = read(path)
-        except (CowestError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        except _BROKEN as error:
             unreadable.append(f"{path}: {str(error).splitlines()[0]}")
     return {name: values for name, values in found.items() if values}
 
 
-def _tradeoff(results: Results) -> list[tuple[str, float, float, tuple[float, float] | None, str]]:
-    """The methods with a cost and a score; empty where all cost the same, so that there is nothing to weigh."""
-    metric = results.headline_metric
-    found = []
-    for name, row in results.methods.items():
-        cost = results.cost_per_query(name)
-        if cost is not None and metric in row.metrics:
-            score = row.metrics[metric]
-            found.append((name, cost, score.value, score.ci95, "pair" if name == results.pair else "plain"))
-    return found if len({cost for _, cost, *_ in found}) > 1 else []
-
-
-def _prompt_versions(run: runs.RunFolder) -> dict[str, str]:
-    for folder in (run.evaluate, run.feedback(1), run.sft):
+def _prompt_versions(folder: runs.RunFolder) -> dict[str, str]:
+    """Of the last stage that names any."""
+    for stage in (folder.evaluate, folder.feedback(1), folder.sft):
         try:
-            versions = runs.read_json(folder / "inputs.json")["prompt files"]
-            return {str(name): str(version) for name, version in versions.items()}
-        except (CowestError, KeyError, TypeError, AttributeError):
+            if versions := StageInputs.read(stage / "inputs.json").prompt_files:
+                return versions
+        except CowestError:
             continue
     return {}
 
 
-def _versions(collected: dict[str, Any]) -> dict[str, str]:
+def _versions(state: RunState) -> dict[str, str]:
     try:
         own = importlib.metadata.version("cowest")
     except importlib.metadata.PackageNotFoundError:
         own = "not installed"
-    trained = (collected["sft"] or {}).get("versions") or {}
-    versions = {"cowest": own, "python": platform.python_version(), **trained}
-    return {str(name): str(version) for name, version in versions.items()}
+    return {"cowest": own, "python": platform.python_version(), **(state.sft.versions if state.sft else {})}

@@ -10,68 +10,65 @@ from rich.table import Table
 from rich.text import Text
 
 from cowest import words
-from cowest.checking import check
 from cowest.gating.section import gate_line
-from cowest.report.feedback import harvest_sentences
+from cowest.pricing import total_usd
+from cowest.records import EvaluationResults, FeedbackSummary, MethodResult, Preparation
+from cowest.report.collect import RunState, StageState
+from cowest.report.feedback import diagnostic_sentences
 from cowest.report.headline import headline
-from cowest.report.records import Feedback, MethodRow, Results
+from cowest.report.notes import banner
 from cowest.types import Usage
 
 _STYLES = {"better": "green", "worse": "red", "unclear": ""}
 _STATES = {"done": "✓ done", "started": "… started", "missing": "· not yet"}
 
 
-def print_results(results: dict[str, Any], stream: TextIO | None = None) -> None:
+def print_results(results: EvaluationResults, stream: TextIO | None = None) -> None:
     """Prints what results.json says: the headline, the methods and the comparisons."""
     console = console_for(stream)
-    parsed = check(
-        Results, results, "results.json is not what `cowest evaluate` wrote; delete it to have it made again"
-    )
-    if parsed.banner:
-        console.print(Text(parsed.banner, style="yellow"))
-    console.print(Text(headline(parsed), style="bold"), soft_wrap=not console.is_terminal)
-    console.print(methods_table(parsed))
-    if parsed.comparisons:
-        console.print(comparisons_table(parsed))
+    if note := banner(results):
+        console.print(Text(note, style="yellow"))
+    console.print(Text(headline(results), style="bold"), soft_wrap=not console.is_terminal)
+    console.print(methods_table(results))
+    if results.comparisons:
+        console.print(comparisons_table(results))
 
 
-def print_run(run: dict[str, Any], stream: TextIO | None = None) -> None:
-    """Prints what `collect` found: state, pairs, spend, the gate, failures and results."""
+def print_run(run: RunState, stream: TextIO | None = None) -> None:
+    """Prints what a run has so far: state, pairs, spend, the gate, failures and results."""
     console = console_for(stream)
-    console.print(Text(f"Run {run['run']}", style="bold"))
-    console.print(stages_table(run["stages"]))
-    rounds = [each for each in run["rounds"] if each["feedback"] is not None]
-    if rounds:
-        summaries = {f"round {each['round']}": Feedback.model_validate(each["feedback"]) for each in rounds}
+    console.print(Text(f"Run {run.run}", style="bold"))
+    console.print(stages_table(run.stages))
+    summaries = {f"round {each.round}": each.feedback for each in run.rounds if each.feedback is not None}
+    if summaries:
         console.print(feedback_table(summaries))
         for name, summary in summaries.items():
-            for sentence in harvest_sentences(summary):
+            for sentence in diagnostic_sentences(summary):
                 console.print(Text(f"{name}, {sentence}."), soft_wrap=not console.is_terminal)
-    for each in run["rounds"]:
-        for failure in each["failures"]:
-            reason = f"round {each['round']}, {failure.get('example_id', '?')}: {failure.get('reason', '')}"
+    for each in run.rounds:
+        for failure in each.failures:
+            reason = f"round {each.round}, {failure.example_id}: {failure.reason}"
             console.print(Text(f"left out: {reason}", style="yellow"))
-    if run["spend_usd"] is not None:
-        spent = ", ".join(f"{role} {words.money(usd)}" for role, usd in run["spend_usd"].items())
-        amounts = list(run["spend_usd"].values())
-        total = None if None in amounts else sum(amounts)
-        console.print(Text(f"Spent: {words.money(total)}" + (f" ({spent})" if spent else "")))
-    if shared := run.get("shared_ledger"):
+    if run.spend_usd is not None:
+        spent = ", ".join(f"{role} {words.money(usd)}" for role, usd in run.spend_usd.items())
+        total = words.money(total_usd(run.spend_usd.values()))
+        console.print(Text(f"Spent: {total}" + (f" ({spent})" if spent else "")))
+    if shared := run.shared_ledger:
         console.print(
             Text(
-                f"The ledger {shared['path']} is shared; it holds {words.plural(shared['num_replies'], 'reply')} "
-                f"for {words.money(shared['cost_usd'])} in all."
+                f"The ledger {shared.path} is shared; it holds {words.plural(shared.num_replies, 'reply')} "
+                f"for {words.money(shared.cost_usd)} in all."
             )
         )
-    if run["gate"] is not None:
-        console.print(Text(gate_line(run["gate"])), soft_wrap=not console.is_terminal)
-    for problem in run["unreadable"]:
+    if run.gate is not None:
+        console.print(Text(gate_line(run.gate)), soft_wrap=not console.is_terminal)
+    for problem in run.unreadable:
         console.print(Text(f"cannot be read: {problem}", style="red"))
-    if run["results"] is not None:
-        print_results(run["results"], stream)
+    if run.results is not None:
+        print_results(run.results, stream)
 
 
-def methods_table(results: Results) -> Table:
+def methods_table(results: EvaluationResults) -> Table:
     """One row a method: every metric with its interval, calls, tokens, money, time and failures.
 
     Where any row was prepared, each says what that took once; calls, tokens and cost a query are without it.
@@ -86,7 +83,7 @@ def methods_table(results: Results) -> Table:
     return text_table(f"{results.num_examples:,} examples, 95% intervals", ["method", *headings], rows)
 
 
-def comparisons_table(results: Results) -> Table:
+def comparisons_table(results: EvaluationResults) -> Table:
     """One row a comparison, in percentage points."""
     rows = [
         (
@@ -107,8 +104,8 @@ def comparisons_table(results: Results) -> Table:
     )
 
 
-def feedback_table(summaries: dict[str, Feedback]) -> Table:
-    """One row a harvest: from drafts to pairs, and what it took."""
+def feedback_table(summaries: dict[str, FeedbackSummary]) -> Table:
+    """One row a round: from drafts to pairs, and what it took."""
     rows = [
         (
             name,
@@ -121,17 +118,17 @@ def feedback_table(summaries: dict[str, Feedback]) -> Table:
         for name, each in summaries.items()
     ]
     columns = ["queries", "drafts", "positive", "negative", "unscored", "failed", "pairs", "calls", "cost", "time"]
-    return text_table("feedback", ["harvest", *columns], rows)
+    return text_table("feedback", ["round", *columns], rows)
 
 
-def stages_table(stages: Sequence[dict[str, Any]]) -> Table:
+def stages_table(stages: Sequence[StageState]) -> Table:
     """One row a stage: whether it is done, and how long it took."""
     rows = [
         (
-            each["stage"] if each["round"] is None else f"{each['stage']}, round {each['round']}",
-            _STATES[each["state"]],
-            words.duration(each["wall_s"]),
-            "" if each["state"] == "done" else "dim",
+            each.stage if each.round is None else f"{each.stage}, round {each.round}",
+            _STATES[each.state],
+            words.duration(each.wall_s),
+            "" if each.state == "done" else "dim",
         )
         for each in stages
     ]
@@ -143,7 +140,7 @@ def total_tokens(usage: dict[str, Usage]) -> int:
     return sum(each.prompt_tokens + each.completion_tokens for each in usage.values())
 
 
-def _method_cells(results: Results, name: str, row: MethodRow) -> list[str]:
+def _method_cells(results: EvaluationResults, name: str, row: MethodResult) -> list[str]:
     metrics = [row.metrics.get(metric) for metric in results.metric_names]
     return [
         *("–" if each is None else f"{words.percent(each.value)} {words.interval(each.ci95)}" for each in metrics),
@@ -153,11 +150,16 @@ def _method_cells(results: Results, name: str, row: MethodRow) -> list[str]:
         words.duration(row.latency_s.p50),
         words.duration(row.latency_s.p95),
         words.count(row.num_failed),
-        *([row.preparation.in_words if row.preparation else "–"] if _tells_preparation(results) else []),
+        *([preparation_text(row.preparation) if row.preparation else "–"] if _tells_preparation(results) else []),
     ]
 
 
-def _tells_preparation(results: Results) -> bool:
+def preparation_text(preparation: Preparation) -> str:
+    """Money and calls of a preparation: "$3.14 (5,963 calls)"."""
+    return f"{words.money(preparation.cost_usd)} ({words.count(sum(preparation.calls.values()))} calls)"
+
+
+def _tells_preparation(results: EvaluationResults) -> bool:
     return any(row.preparation is not None for row in results.methods.values())
 
 

@@ -1,13 +1,14 @@
 """What a reader should know before trusting a run's numbers, in plain words."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import yaml
 
 from cowest import words
+from cowest.method_names import STRONG_ONLY, WEAK_ONLY, label
+from cowest.records import EvaluationResults, FeedbackSummary, TrainingRecord
+from cowest.report.collect import RunState
 from cowest.report.feedback import DISAGREES, is_within_noise
-from cowest.report.records import Feedback, Results, Training, label
 
 _NOTABLE = 0.01
 """Shares below this are noise of any long run and are told in the tables only."""
@@ -15,27 +16,27 @@ _NOTABLE = 0.01
 _FEW_EXAMPLES = 100
 
 
-def warnings(collected: dict[str, Any], results: Results | None) -> list[str]:
+def warnings(run: RunState, results: EvaluationResults | None) -> list[str]:
     """One sentence for each thing, the most far-reaching first."""
     found: list[str] = []
     if results is not None:
         found += _of_evaluation(results)
-    for each in collected["rounds"]:
-        if each["feedback"] is not None:
-            found += _of_feedback(each["round"], Feedback.model_validate(each["feedback"]))
-    stages = {"SFT": collected["sft"], **{f"Alignment, round {n['round']}": n["align"] for n in collected["rounds"]}}
-    for name, facts in stages.items():
-        if facts is not None:
-            found += _of_training(name, Training.model_validate(facts))
-    if _keeps_overlap(collected["recipe"]):
+    for each in run.rounds:
+        if each.feedback is not None:
+            found += _of_feedback(each.round, each.feedback)
+    trainings = {"SFT": run.sft, **{f"Alignment, round {each.round}": each.align for each in run.rounds}}
+    for name, training in trainings.items():
+        if training is not None:
+            found += _of_training(name, training)
+    if _keeps_overlap(run.recipe):
         found.append("Splits may share questions (task.overlap: keep), so what was trained on may be what was tested.")
     return found
 
 
-def _of_evaluation(results: Results) -> Iterator[str]:
+def _of_evaluation(results: EvaluationResults) -> Iterator[str]:
     pair = results.pair
     if pair is not None:
-        for other in ("strong_only", "weak_only"):
+        for other in (STRONG_ONLY, WEAK_ONLY):
             comparison = results.compare(pair, other)
             if comparison is not None and comparison.verdict != "better":
                 what = "clearly worse than" if comparison.verdict == "worse" else "not clearly better than"
@@ -49,7 +50,7 @@ def _of_evaluation(results: Results) -> Iterator[str]:
                 yield f"{label(name)}: {share} of the examples {what}; they count as wrong."
 
 
-def _of_feedback(number: int, feedback: Feedback) -> Iterator[str]:
+def _of_feedback(number: int, feedback: FeedbackSummary) -> Iterator[str]:
     drafts, queries = feedback.num_drafts, feedback.num_examples
     if feedback.num_pairs == 0 and queries:
         yield f"Round {number} gave no pair, so there was nothing to align."
@@ -78,7 +79,7 @@ def _of_feedback(number: int, feedback: Feedback) -> Iterator[str]:
         yield f"Round {number}: on {share} of the queries the strong model alone scored 10, so no draft could help."
 
 
-def _of_training(name: str, training: Training) -> Iterator[str]:
+def _of_training(name: str, training: TrainingRecord) -> Iterator[str]:
     total = (training.num_rows or 0) + training.num_overlong + training.num_untrainable
     left_out = training.num_overlong + training.num_untrainable
     if total and left_out / total > _NOTABLE:

@@ -25,7 +25,7 @@ from cowest.recipe import Recipe
 from cowest.serving.answering import Answering
 from cowest.serving.conversation import Call, Part, parse
 from cowest.serving.exchange import ClientGone, Exchange, error_response, read_body, unless_gone
-from cowest.serving.gate import load_gate
+from cowest.serving.gate import gate_of
 from cowest.serving.guard import Guard
 from cowest.serving.metrics import Metrics
 from cowest.serving.record import TrafficRecord
@@ -71,7 +71,7 @@ class _Endpoint:
         weak = WholeText(collaboration.weak, collaboration.weak_sampling, timeout_s=recipe.weak.timeout_s)
         strong = _strong(recipe.strong, collaboration, self._config)
         self._strong = tracing.upstream(strong, recipe.strong, "strong")
-        gate = load_gate(recipe, collaboration)
+        gate = gate_of(recipe, collaboration)
         if gate is not None and gate.note is not None:
             _LOG.warning(gate.note)
         self._answering = Answering(collaboration, weak, self._strong, self._config, self._metrics, gate)

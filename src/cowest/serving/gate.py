@@ -1,12 +1,10 @@
-"""Who answers a request while serving: what `cowest gate` learned, and the requests that it says nothing about."""
+"""Who answers a request while serving: the run's gate, where the request is one that it was calibrated on."""
 
-from cowest import runs
 from cowest.collaboration import Collaboration
-from cowest.errors import InputError
-from cowest.fingerprints import differences
 from cowest.gating import Arm, Policy, confidence
-from cowest.gating.calibration import RESULT, made_for, unmet
+from cowest.gating.loading import load_gate
 from cowest.recipe import Recipe
+from cowest.runs import RunFolder
 from cowest.serving.conversation import Call
 from cowest.serving.upstream import NEUTRAL, WITHOUT_INFLUENCE
 from cowest.serving.wire import Json
@@ -37,31 +35,15 @@ class Gate:
         return "both" if arm == "draft" and not _fits(draft, call.fields) else arm
 
 
-def load_gate(recipe: Recipe, pair: Collaboration) -> Gate | None:
-    """The gate of a run as its recipe wants it; None where both models answer always.
+def gate_of(recipe: Recipe, pair: Collaboration) -> Gate | None:
+    """The gate of a run as its recipe wants it; None where both models always answer.
 
     Raises:
         InputError: the gate was not calibrated yet, or for another pair, other prompts, prices or targets.
     """
-    if recipe.serve.gate.kind == "always":
-        return None
-    path = runs.RunFolder(recipe.run).gate / RESULT
-    advice = "Run `cowest gate` with this recipe (calls that were made before are not paid for again)"
-    if not path.is_file():
-        raise InputError(f"serve.gate is `calibrated`, but {str(path)!r} is not there. {advice}.")
-    result = runs.read_json(path)
-    try:
-        policy, before = Policy.model_validate(result["policy"]), dict(result["made_for"])
-        note = None if result["met"] else f"the gate's target is not met: {unmet(result)}"
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{str(path)!r} is not what `cowest gate` wrote there. {advice}.") from error
-    now = made_for(pair, recipe.serve.gate, {"weak": recipe.weak, "strong": recipe.strong})
-    if changed := differences(before, now):
-        raise InputError(
-            f"The gate in {str(path)!r} was calibrated for something else: {'; '.join(changed)}. {advice}, or serve "
-            "with serve.gate=always."
-        )
-    return Gate(policy, note)
+    models = {"weak": recipe.weak, "strong": recipe.strong}
+    loaded = load_gate(recipe.serve.gate, RunFolder(recipe.run).gate, pair, models)
+    return None if loaded is None else Gate(loaded.policy, loaded.note)
 
 
 def _is_single_question(call: Call) -> bool:

@@ -1,9 +1,8 @@
-"""What a harvest says of its own worth: the null-draft control, and how the judge agrees with the task's metric."""
+"""Diagnostics of a round of feedback: the null control, and how the judge agrees with the task's metric."""
 
 import math
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any
 
 import numpy as np
 
@@ -12,19 +11,13 @@ from cowest.annotators.base import PERFECT
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError
 from cowest.judge import Judge
+from cowest.records import CalibrationPoint, Estimate, GradedExample, JudgeAgreement, NullControl, NullSample
+from cowest.records.measures import DifferenceEstimate
 from cowest.tasks import Task
-from cowest.types import Example, GradedExample, Record, Verdict
+from cowest.types import Example, Verdict
 
 _RESAMPLES = 2_000
 """Up to ten intervals of one summary; their last digits are not read off a plot."""
-
-
-class NullSample(Record):
-    """z', a second sample of the strong model alone, and its verdict: a row of null_control.jsonl."""
-
-    example_id: str
-    text: str
-    verdict: Verdict
 
 
 def draw_null_control(examples: Sequence[Example], count: int, seed: int) -> set[str]:
@@ -50,16 +43,12 @@ async def null_sample(
 
 def null_control(
     graded: Sequence[GradedExample], nulls: Sequence[NullSample], controlled: set[str], samples: int, seed: int
-) -> dict[str, Any]:
-    """How often a draft beats z, beside how often z' does: what noise alone would harvest.
+) -> NullControl:
+    """How often a draft beats z, beside how often z' does: the positive rate that noise alone gives.
 
     Both rates are over the same examples: those controlled that were graded, whose z' is scored, and at least one of
     whose first 2 * floor(K/2) drafts is. Later drafts do not count, since `skip_settled` makes them only where the
     first ones were one-sided. An example's real rate is the share of its drafts, its null rate 0 or 1.
-
-    Returns:
-        `num_examples`, `num_left_out` and, with at least one example, `positive_rate` (of z', with Wilson's 95%
-        interval), `real_positive_rate` (bootstrap) and their `difference` (paired bootstrap, p-value).
     """
     by_id = {null.example_id: null.verdict for null in nulls}
     real: list[float] = []
@@ -77,38 +66,31 @@ def null_control(
         if null_gain is not None and scored:
             real.append(sum(scored) / len(scored))
             null.append(float(null_gain > 0))
-    numbers: dict[str, Any] = {"num_examples": len(null), "num_left_out": len(controlled) - len(null)}
+    num_left_out = len(controlled) - len(null)
     if not null:
-        return numbers
+        return NullControl(num_examples=0, num_left_out=num_left_out)
     from scipy.stats import binomtest
 
     wilson = binomtest(round(sum(null)), len(null)).proportion_ci(method="wilson")
-    of_drafts = statistics.mean_interval(real, seed=seed)
     difference = statistics.paired_difference(real, null, seed=seed)
-    return numbers | {
-        "positive_rate": {"value": sum(null) / len(null), "ci95": [float(wilson.low), float(wilson.high)]},
-        "real_positive_rate": {"value": of_drafts.value, "ci95": [of_drafts.low, of_drafts.high]},
-        "difference": {
-            "value": difference.difference,
-            "ci95": [difference.low, difference.high],
-            "p_value": difference.p_value,
-        },
-    }
+    return NullControl(
+        num_examples=len(null),
+        num_left_out=num_left_out,
+        positive_rate=Estimate(value=sum(null) / len(null), ci95=(float(wilson.low), float(wilson.high))),
+        real_positive_rate=Estimate.of(statistics.mean_interval(real, seed=seed)),
+        difference=DifferenceEstimate(
+            value=difference.difference, ci95=(difference.low, difference.high), p_value=difference.p_value
+        ),
+    )
 
 
 def judge_agreement(
     graded: Sequence[GradedExample], examples: Mapping[str, Example], task: Task, seed: int = 0
-) -> dict[str, Any] | None:
+) -> JudgeAgreement | None:
     """How the judge's scores order outputs, compared with the task's headline metric and with their lengths.
 
     Every output that has a score counts: z, and for each draft what was judged. None where there is none.
-
-    Returns:
-        `metric`; `num_outputs`; `concordance`, the chance that of two outputs which the metric tells apart the judge
-        scores the better one higher, ties counting half (for a metric of 0 and 1 it is the ROC AUC; 0.5 is chance);
-        `length_correlation`, Spearman's rank correlation of score and number of characters. None for a number that
-        cannot be had because one side never varies. `calibration`: for each score that was given, `verdict`,
-        `num_outputs` and their mean metric, `value`, with `ci95` from a bootstrap over queries.
+    `concordance` is the ROC AUC for a metric of 0 and 1; `calibration` has intervals from a bootstrap over queries.
     """
     queries: list[str] = []
     scores: list[int] = []
@@ -125,18 +107,18 @@ def judge_agreement(
                 lengths.append(len(text))
     if not scores:
         return None
-    return {
-        "metric": task.metric,
-        "num_outputs": len(scores),
-        "concordance": concordance(metrics, scores),
-        "length_correlation": _rank_correlation(scores, lengths),
-        "calibration": _calibration(queries, scores, metrics, seed),
-    }
+    return JudgeAgreement(
+        metric=task.metric,
+        num_outputs=len(scores),
+        concordance=concordance(metrics, scores),
+        length_correlation=_rank_correlation(scores, lengths),
+        calibration=_calibration(queries, scores, metrics, seed),
+    )
 
 
 def _calibration(
     queries: Sequence[str], scores: Sequence[int], metrics: Sequence[float], seed: int
-) -> list[dict[str, Any]]:
+) -> list[CalibrationPoint]:
     found = []
     for score in sorted(set(scores)):
         some = [index for index, each in enumerate(scores) if each == score]
@@ -146,8 +128,8 @@ def _calibration(
             interval = statistics.mean_interval(values[:1] * len(set(of)), resamples=_RESAMPLES, seed=seed)
         else:
             interval = statistics.two_level_interval([values], resamples=_RESAMPLES, seed=seed, clusters=of)
-        bounds = [interval.low, interval.high]
-        found.append({"verdict": score, "num_outputs": len(some), "value": interval.value, "ci95": bounds})
+        bounds = (interval.low, interval.high)
+        found.append(CalibrationPoint(verdict=score, num_outputs=len(some), value=interval.value, ci95=bounds))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What feedback has graded so far, for people who watch; no stage reads it, and it is removed at the end."""
+"""graded-so-far.jsonl: what feedback has annotated so far, for the viewer; no stage reads it, and it is removed."""
 
 import contextlib
 from pathlib import Path

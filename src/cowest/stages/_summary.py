@@ -1,26 +1,36 @@
-"""What summary.json counts of a harvest: drafts, pairs, calls, tokens, money, and the calls that the rules saved."""
+"""What summary.json counts of a round of feedback: drafts, pairs, calls, tokens, money, and calls that were saved."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from cowest import preferences
+from cowest.annotators.base import PERFECT
 from cowest.models import Metered
-from cowest.types import ComparedExample, GradedExample, PreferencePair
+from cowest.pricing import total_usd
+from cowest.records import (
+    ComparedExample,
+    FeedbackSummary,
+    GradedExample,
+    JudgeAgreement,
+    NullControl,
+    PreferencePair,
+)
+from cowest.stages._annotation import FeedbackOutcome
 
 
 def summarise(
-    graded: Sequence[GradedExample],
+    outcome: FeedbackOutcome,
     pairs: Sequence[PreferencePair],
-    roles: dict[str, Metered],
+    roles: Mapping[str, Metered],
     *,
     kind: str,
     samples: int,
-    num_failed: int,
     calls_per_draft: int,
     num_identical: int,
-) -> dict[str, Any]:
-    """The numbers of summary.json but `wall_s`, `null_control` and `judge_agreement`.
+    null_control: NullControl | None = None,
+    judge_agreement: JudgeAgreement | None = None,
+) -> FeedbackSummary:
+    """The numbers of summary.json but `wall_s`.
 
     `calls_saved` and `calls` add up to what the same replies would have cost without any of the rules, but for a
     second question to the judge, which a draft that was never made might have needed.
@@ -31,36 +41,41 @@ def summarise(
         calls_per_draft: calls that a draft takes, of all models.
         num_identical: calls to the judge that were not made because it had judged the same text.
     """
+    graded, num_failed = outcome.graded, len(outcome.failures)
     drafts = [draft for example in graded for draft in example.drafts]
-    saved: Counter[str] = Counter()
+    summary = FeedbackSummary(
+        kind=kind,
+        num_examples=len(graded) + num_failed,
+        num_pairs=len(pairs),
+        num_drafts=len(drafts),
+        num_positive=sum(map(preferences.is_positive, drafts)),
+        num_negative=sum(map(preferences.is_negative, drafts)),
+        num_unscored=sum(draft.gain is None for draft in drafts),
+        num_failed=num_failed,
+        num_drafts_cut=sum(draft.draft.finish_reason == "length" for draft in drafts),
+        num_solo_perfect=sum(example.solo_verdict.score == PERFECT for example in graded),
+        calls={role: meter.num_calls for role, meter in roles.items()},
+        usage={role: meter.usage for role, meter in roles.items()},
+        cost_usd=total_usd(meter.cost_usd for meter in roles.values()),
+        calls_saved=_calls_saved(graded, samples, calls_per_draft) | {"identical_judge_calls": num_identical},
+        null_control=null_control,
+        judge_agreement=judge_agreement,
+    )
+    if not outcome.compared:
+        return summary
+    return summary.model_copy(update=_counts_of_compared(outcome.compared, num_failed))
+
+
+def _calls_saved(graded: Sequence[GradedExample], samples: int, calls_per_draft: int) -> dict[str, int]:
+    saved = Counter({"solo_perfect": 0, "settled": 0})
     for example in graded:
-        if example.skipped in ("solo_perfect", "settled"):
+        if example.skipped is not None and example.skipped in saved:
             saved[example.skipped] += (samples - len(example.drafts)) * calls_per_draft
-    costs = [meter.cost_usd for meter in roles.values()]
-    return {
-        "kind": kind,
-        "num_examples": len(graded) + num_failed,
-        "num_pairs": len(pairs),
-        "num_drafts": len(drafts),
-        "num_positive": sum(map(preferences.is_positive, drafts)),
-        "num_negative": sum(map(preferences.is_negative, drafts)),
-        "num_unscored": sum(draft.gain is None for draft in drafts),
-        "num_failed": num_failed,
-        "num_drafts_cut": sum(draft.draft.finish_reason == "length" for draft in drafts),
-        "num_solo_perfect": sum(example.solo_verdict.score == 10 for example in graded),
-        "calls": {role: meter.num_calls for role, meter in roles.items()},
-        "usage": {role: meter.usage.model_dump() for role, meter in roles.items()},
-        "cost_usd": None if None in costs else sum(cost for cost in costs if cost is not None),
-        "calls_saved": {
-            "solo_perfect": saved["solo_perfect"],
-            "settled": saved["settled"],
-            "identical_judge_calls": num_identical,
-        },
-    }
+    return dict(saved)
 
 
-def summarise_compared(compared: Sequence[ComparedExample], num_failed: int) -> dict[str, int]:
-    """What stands in summary.json in place of the counts over gains, where drafts were compared with each other.
+def _counts_of_compared(compared: Sequence[ComparedExample], num_failed: int) -> dict[str, int]:
+    """What stands in place of the counts over gains, where drafts were compared with each other.
 
     A draft is positive that won its comparison, negative that lost it, and unscored where there is no preference.
     """

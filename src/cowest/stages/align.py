@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from cowest import runs
 from cowest.errors import InputError
+from cowest.records import PreferencePair, read_rows
 from cowest.training import LoRAConfig, TrainedModel, TrainingSettings
 from cowest.training import weights as model_files
 from cowest.training.progress import Progress
 from cowest.training.rows import ChatRow
 from cowest.training.settings import Optimizer
-from cowest.types import PreferencePair
 
 CUT = "a draft was cut at the token limit, so its end is not the model's; raise weak.sampling.max_tokens"
 
@@ -99,18 +98,8 @@ def read_pairs(path: str | Path) -> list[PreferencePair]:
     Raises:
         InputError: the file is missing, or a row is not a pair.
     """
-    pairs: list[PreferencePair] = []
-    for number, row in enumerate(runs.read_jsonl(Path(path).expanduser()), 1):
-        try:
-            pairs.append(PreferencePair.model_validate(row))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise InputError(
-                f"{str(path)!r}, row {number} is no preference pair: {where}: {first['msg']}. "
-                "Give the pairs.jsonl that feedback wrote."
-            ) from error
-    return pairs
+    advice = "Give the pairs.jsonl that feedback wrote."
+    return list(read_rows(Path(path).expanduser(), PreferencePair, "preference pair", advice))
 
 
 def _is_cut(pair: PreferencePair) -> bool:

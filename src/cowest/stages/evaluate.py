@@ -1,33 +1,29 @@
 """Evaluate: every method on the same examples, compared with intervals, calls, tokens, latency and money."""
 
-import itertools
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
-import numpy as np
 from pydantic import Field
 
-from cowest import classification, runs, statistics, synchronous
+from cowest import runs, synchronous
 from cowest.collaboration import Calls, Collaboration, counting
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.methods import Method, MethodOptions, Prepared
-from cowest.methods.base import Preparation, spend
+from cowest.methods.base import spend
 from cowest.methods.collaborate import Collaborate
 from cowest.methods.strong_only import StrongOnly
 from cowest.models import Openable, open_model
 from cowest.progress import progress_bar
+from cowest.records import EvaluationResults, FeedbackSummary, Preparation
 from cowest.stages._facets import short_fields
+from cowest.stages._results import failed_on_all, summarise
 from cowest.stages.preparation import preparation_of
-from cowest.tasks.base import SplitName, Task
-from cowest.types import Example, Prediction, Record, Sampling, Usage
-
-MACRO_F1 = "macro_f1"
-SINGLE_MODELS = ("weak_only", "weak_only_base", "strong_only", "strong_only_direct")
+from cowest.tasks.base import Split, SplitName, Task
+from cowest.types import Example, Prediction, Record, Sampling
 
 
 class EvaluateConfig(Record):
@@ -53,8 +49,8 @@ class EvaluateConfig(Record):
     strong_sampling: Sampling | None = None
 
 
-def chosen(examples: Sequence[Example], config: EvaluateConfig) -> Sequence[Example]:
-    """The examples that are measured: a drawn sample where the config wants one, then the first so many."""
+def select(examples: Sequence[Example], config: EvaluateConfig) -> Sequence[Example]:
+    """The examples that are measured: a drawn sample where the config asks for one, then the first `limit` of them."""
     if config.sample is not None and config.sample < len(examples):
         indices = sorted(Random(f"sample {config.sample_seed}").sample(range(len(examples)), config.sample))
         examples = [examples[index] for index in indices]
@@ -69,8 +65,8 @@ def evaluate(
     out: str | Path | None = None,
     seed: int = 0,
     num_in_flight: int = 64,
-    harvests: Mapping[int, Mapping[str, Any]] | None = None,
-) -> dict[str, Any]:
+    summaries: Mapping[int, FeedbackSummary] | None = None,
+) -> EvaluationResults:
     """Runs every method on every example, compares them, and writes predictions and results.json to `out`.
 
     Args:
@@ -81,18 +77,17 @@ def evaluate(
         out: a folder; None writes nothing.
         seed: of the bootstrap.
         num_in_flight: examples worked on at once.
-        harvests: summary.json of feedback by round, so that rows with an aligned model say what that took.
+        summaries: of feedback by round, so that rows with an aligned model say what that took.
 
     Returns:
-        What results.json holds. A row's `preparation` is what it took once, apart from its `calls` and `cost_usd`; a
-        row without one took none, or it is not known.
+        What results.json holds.
 
     Raises:
         InputError: no task is known, there is nothing to evaluate, or two methods have one name.
         EndpointError: an endpoint failed for good, or every call of every method failed.
     """
     started = time.monotonic()
-    task = task or getattr(examples, "task", None)
+    task = task or (examples.task if isinstance(examples, Split) else None)
     if task is None:
         raise InputError("evaluate does not know how to score these examples. Give a split of a task, or task=...")
     rows = _as_methods(methods, task) if isinstance(methods, Mapping) else list(methods)
@@ -102,26 +97,23 @@ def evaluate(
     if repeated:
         raise InputError(f"Two methods have the same name ({', '.join(repeated)}). Name each row of the results once.")
     predictions: dict[str, list[Prediction]] = {}
-    preparations: dict[str, dict[str, Any] | None] = {}
+    preparations: dict[str, Preparation | None] = {}
     for method in rows:
         predictions[method.name], own = _predict_all(method, examples, task, num_in_flight)
-        preparations[method.name] = preparation_of(method.round, own, harvests or {})
+        preparations[method.name] = preparation_of(method.round, own, summaries or {})
         if out is not None:
             runs.write_jsonl(Path(out) / "predictions" / f"{method.name}.jsonl", predictions[method.name])
-    failed = [name for name, each in predictions.items() if _failed_whole(each)]
+    failed = [name for name, each in predictions.items() if failed_on_all(each)]
     if len(failed) == len(rows):
         raise EndpointError(
             f"Every call of every method failed ({', '.join(failed)}), which says nothing about them. The first failed "
             f"so: {predictions[failed[0]][0].error} What was paid for is kept; mend the cause and run the same command "
             "again."
         )
-    results = summarise(predictions, {method.name: method.round for method in rows}, task, seed)
-    for name, preparation in preparations.items():
-        if preparation is not None:
-            results["methods"][name]["preparation"] = preparation
-    results |= {"wall_s": round(time.monotonic() - started, 3)}
+    results = summarise(predictions, {method.name: method.round for method in rows}, task, seed, preparations)
+    results = results.model_copy(update={"wall_s": round(time.monotonic() - started, 3)})
     if out is not None:
-        runs.write_json(Path(out) / "results.json", results)
+        results.write(Path(out) / "results.json")
     return results
 
 
@@ -136,40 +128,6 @@ def _as_methods(named: Mapping[str, Method | Collaboration | Openable], task: Ta
             strong = open_model(answering, role="strong")
             rows.append(StrongOnly(name, Collaboration(strong, strong), task))
     return rows
-
-
-def summarise(
-    predictions: dict[str, list[Prediction]], rounds: dict[str, int | None], task: Task, seed: int
-) -> dict[str, Any]:
-    """The numbers of results.json from the predictions of every method on the same examples, in the same order.
-
-    A method that failed on every example has no score, and is compared with nothing: a failure is never a score.
-    """
-    num_examples = len(next(iter(predictions.values())))
-    failed = {name: each[0].error for name, each in predictions.items() if _failed_whole(each)}
-    methods = {name: {"round": rounds[name], **_method_numbers(rows, task, seed)} for name, rows in predictions.items()}
-    for name, reason in failed.items():
-        methods[name] |= {"metrics": {}, "failed": reason}
-    scored = {name: each for name, each in predictions.items() if name not in failed}
-    means = {name: float(np.mean([row.correct for row in each])) for name, each in scored.items()}
-    results: dict[str, Any] = {
-        "task": task.name,
-        "metric": task.metric,
-        "num_examples": num_examples,
-        "seed": seed,
-        "methods": methods,
-        "comparisons": [
-            _compare(a, b, scored, metric, seed)
-            for metric in _metric_names(scored, task)
-            for a, b in _comparisons(list(scored))
-        ],
-    }
-    closed = _oracle_gap_closed(means)
-    return results if closed is None else results | {"oracle_gap_closed": closed}
-
-
-def _failed_whole(rows: Sequence[Prediction]) -> bool:
-    return all(row.error is not None for row in rows)
 
 
 def _predict_all(
@@ -219,98 +177,3 @@ def _failed(
         cost_usd=cost_usd,
         error=str(error),
     )
-
-
-def _metric_names(predictions: dict[str, list[Prediction]], task: Task) -> list[str]:
-    """The headline, the task's other metrics, and macro-F1 where there are labels."""
-    rows = [row for each in predictions.values() for row in each]
-    names = dict.fromkeys([task.metric])
-    names |= dict.fromkeys(name for row in rows for name in row.scores)
-    return [*names, *([MACRO_F1] if _has_labels(rows) else [])]
-
-
-def _has_labels(rows: Sequence[Prediction]) -> bool:
-    return all(row.gold_label is not None for row in rows)
-
-
-def _scores(rows: Sequence[Prediction], metric: str) -> list[float]:
-    return [row.scores.get(metric, 0.0) for row in rows]
-
-
-def _labels(rows: Sequence[Prediction]) -> tuple[list[str], list[str | None]]:
-    return [row.gold_label or "" for row in rows], [row.label for row in rows]
-
-
-def _method_numbers(rows: list[Prediction], task: Task, seed: int) -> dict[str, Any]:
-    metrics = {
-        name: _interval(statistics.mean_interval(_scores(rows, name), seed=seed))
-        for name in _metric_names({"": rows}, task)
-        if name != MACRO_F1
-    }
-    table: dict[str, Any] = {}
-    if _has_labels(rows):
-        metrics[MACRO_F1] = _interval(classification.macro_f1_interval(*_labels(rows), seed=seed))
-        table = {"confusion": classification.confusion(*_labels(rows))}
-    roles = sorted({role for row in rows for role in row.calls})
-    # A row without an answer took no time that says anything.
-    latency = np.array([row.latency_s for row in rows if row.error is None] or [0.0])
-    costs = [row.cost_usd for row in rows]
-    return {
-        "metrics": metrics,
-        **table,
-        "num_failed": sum(row.error is not None for row in rows),
-        "num_unparsed": sum(row.error is None and row.answer is None for row in rows),
-        "calls": {role: sum(row.calls.get(role, 0) for row in rows) for role in roles},
-        "usage": {role: _total_usage(rows, role).model_dump() for role in roles},
-        "cost_usd": None if None in costs else sum(cost for cost in costs if cost is not None),
-        "latency_s": {"p50": float(np.quantile(latency, 0.5)), "p95": float(np.quantile(latency, 0.95))},
-    }
-
-
-def _total_usage(rows: list[Prediction], role: str) -> Usage:
-    return sum((row.usage.get(role, Usage()) for row in rows), Usage())
-
-
-def _interval(interval: statistics.Interval) -> dict[str, Any]:
-    return {"value": interval.value, "ci95": [interval.low, interval.high]}
-
-
-def _comparisons(names: list[str]) -> list[tuple[str, str]]:
-    """The collaboration against all others but its own alias, then the unaligned one against the singles."""
-    found = []
-    rounds = [name for name in names if name.startswith("collaborate_round_")]
-    if "collaborate" in names:
-        alias = rounds[-1:]
-        found += [("collaborate", name) for name in names if name not in ("collaborate", *alias)]
-    if "collaborate_sft" in names:
-        found += [("collaborate_sft", name) for name in names if name in SINGLE_MODELS]
-    return found or [(b, a) for a, b in itertools.combinations(names, 2)]
-
-
-def _compare(a: str, b: str, predictions: dict[str, list[Prediction]], metric: str, seed: int) -> dict[str, Any]:
-    first, second = predictions[a], predictions[b]
-    rates: dict[str, float] = {}
-    if metric == MACRO_F1:
-        gold, of_a = _labels(first)
-        difference = classification.macro_f1_difference(gold, of_a, _labels(second)[1], seed=seed)
-    else:
-        scores = _scores(first, metric), _scores(second, metric)
-        difference = statistics.paired_difference(*scores, seed=seed)
-        rates = statistics.help_and_harm(alone=scores[1], together=scores[0])._asdict()
-    return {
-        "a": a,
-        "b": b,
-        "metric": metric,
-        "difference": difference.difference,
-        "ci95": [difference.low, difference.high],
-        "p_value": difference.p_value,
-        **rates,
-    }
-
-
-def _oracle_gap_closed(means: dict[str, float]) -> float | None:
-    """Share of the distance from the better single model to the oracle that the collaboration closes."""
-    singles = [mean for name, mean in means.items() if name in SINGLE_MODELS]
-    if not singles or "oracle" not in means or "collaborate" not in means or means["oracle"] <= max(singles):
-        return None
-    return (means["collaborate"] - max(singles)) / (means["oracle"] - max(singles))

@@ -2,35 +2,29 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
 from pydantic import Field
 
-from cowest import preferences, runs, synchronous
+from cowest import preferences, runs
 from cowest.annotators import RLAIF, Annotator, RewardModel, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
-from cowest.concurrency import map_in_flight
-from cowest.errors import CompletionError, EndpointError, InputError
+from cowest.errors import InputError
 from cowest.judge import Judge, ModelJudge
 from cowest.ledger import Ledger
-from cowest.models import Metered, ModelConfig, Openable, open_model
-from cowest.progress import ProgressBar, progress_bar
+from cowest.models import ChatModel, Metered, ModelConfig, Openable, open_model
 from cowest.prompts import Prompts
-from cowest.stages._diagnostics import NullSample, draw_null_control, judge_agreement, null_control, null_sample
-from cowest.stages._facets import short_fields
+from cowest.stages._annotation import FeedbackOutcome, FeedbackSetting, all_failed, annotate_all
+from cowest.stages._diagnostics import draw_null_control, judge_agreement, null_control
 from cowest.stages._progress_file import ProgressFile
-from cowest.stages._summary import summarise, summarise_compared
+from cowest.stages._summary import summarise
 from cowest.tasks import Task
-from cowest.types import ComparedExample, Example, GradedExample, PreferencePair, Record, Sampling
-
-Annotated = GradedExample | ComparedExample
-
-MAX_FAILURES_BEFORE_SUCCESS = 100
-"""So many failures without one example graded stop the stage, before more is paid for nothing."""
+from cowest.tasks.base import Split
+from cowest.types import Example, PreferencePair, Record, Sampling
 
 _CHOOSING_QUERIES = ("queries_from", "held_back_share", "queries")
 
@@ -62,13 +56,6 @@ class FeedbackConfig(Record):
     labeller: ModelConfig | None = None
     skip_settled: bool = True
     null_control: int = Field(default=0, ge=0)
-
-
-class Failure(Record):
-    """An example that gave no grades, and why: a row of failures.jsonl."""
-
-    example_id: str
-    reason: str
 
 
 def draw(examples: Sequence[Example], count: int, seed: int, round_number: int = 1) -> list[Example]:
@@ -137,19 +124,10 @@ def feedback(
             "examples, e.g. task.train[:200]; in a recipe the key chooses them."
         )
     config = check(FeedbackConfig, (config or FeedbackConfig()).model_dump() | settings, "feedback cannot be done so")
-    with contextlib.ExitStack() as stack:
-        ledger = ledger or stack.enter_context(contextlib.closing(Ledger(out / "ledger.sqlite")))
-        shared_with = ("judge",) if judge is None else ()
-        roles = {
-            "weak": open_model(weak, role="weak", ledger=ledger, seed=seed),
-            "strong": open_model(strong, role="strong", ledger=ledger, seed=seed, shared_with=shared_with),
-        }
-        if judge is None:
-            judge = ModelJudge(open_model(roles["strong"], role="judge", ledger=ledger, seed=seed), prompts)
-        if isinstance(judge, ModelJudge) and isinstance(judge.model, Metered):
-            roles["judge"] = judge.model
-        if config.kind == RLAIF and (comparing := labeller or config.labeller):
-            roles["labeller"] = open_model(comparing, role="labeller", ledger=ledger, seed=seed)
+    task = task or (examples.task if isinstance(examples, Split) else None)
+    progress_file = ProgressFile(out)
+    with _ledger_of(ledger, out) as kept:
+        roles, judge = _open_models(weak, strong, labeller, judge, prompts, config, kept, seed)
         collaboration = Collaboration(
             roles["weak"],
             roles["strong"],
@@ -158,157 +136,107 @@ def feedback(
             weak_sampling=weak_sampling,
             strong_sampling=strong_sampling,
         )
-        annotator = load_annotator(
-            config.kind,
-            collaboration,
-            judge,
-            samples=config.samples,
-            skip_settled=config.skip_settled,
-            reward=reward,
-            labeller=roles.get("labeller"),
-            labeller_sampling=None if config.labeller is None else config.labeller.sampling,
-        )
-        num_judged_before = getattr(judge, "num_calls_saved", 0)
+        annotator = make_annotator(config, collaboration, judge, reward, roles.get("labeller"))
         controlled = draw_null_control(examples, config.null_control, seed)
-        with progress_bar(f"feedback ({config.kind})", total=len(examples)) as bar:
-            progress_file = ProgressFile(out)
-            work = _Work(annotator, collaboration, judge, controlled, roles, bar, progress_file)
-            outcomes = synchronous.run(map_in_flight(work, examples, num_in_flight))
-    annotated = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
-    graded = [outcome for outcome in annotated if isinstance(outcome, GradedExample)]
-    compared = [outcome for outcome in annotated if isinstance(outcome, ComparedExample)]
-    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    if failures and not annotated:
-        runs.write_jsonl(out / "failures.jsonl", failures)
-        raise _all_failed(failures, f" {str(out / 'failures.jsonl')!r} names the others.")
-    nulls = [work.nulls[example.id] for example in examples if example.id in work.nulls]
-    pairs = _limit(_pairs(annotated, collaboration), config.max_pairs, seed)
-    calls_per_draft = getattr(annotator, "num_calls_per_draft", 2)
-    if "judge" in roles:
-        calls_per_draft += getattr(judge, "repeats", 1)
-    num_identical = getattr(judge, "num_calls_saved", 0) - num_judged_before
+        setting = FeedbackSetting(roles, judge, collaboration, annotator, controlled)
+        num_saved_before = judge.num_calls_saved
+        outcome = annotate_all(examples, setting, progress_file, f"feedback ({config.kind})", num_in_flight)
+    if outcome.failures and not outcome.annotated:
+        runs.write_jsonl(out / "failures.jsonl", outcome.failures)
+        raise all_failed(outcome.failures, f" {str(out / 'failures.jsonl')!r} names the others.")
+    pairs = _limit(list(_pairs(outcome, collaboration)), config.max_pairs, seed)
+    control = null_control(outcome.graded, outcome.nulls, controlled, config.samples, seed)
+    by_id = {example.id: example for example in examples}
+    agreement = None if task is None else judge_agreement(outcome.graded, by_id, task, seed)
     summary = summarise(
-        graded,
+        outcome,
         pairs,
         roles,
         kind=config.kind,
         samples=config.samples,
-        num_failed=len(failures),
-        calls_per_draft=calls_per_draft,
-        num_identical=num_identical,
+        calls_per_draft=annotator.num_calls_per_draft + (judge.repeats if "judge" in roles else 0),
+        num_identical=judge.num_calls_saved - num_saved_before,
+        null_control=control if config.null_control else None,
+        judge_agreement=agreement,
     )
-    if compared:
-        summary |= summarise_compared(compared, len(failures))
-    if config.null_control:
-        summary["null_control"] = null_control(graded, nulls, controlled, config.samples, seed)
-    task = task or getattr(examples, "task", None)
-    if task is not None:
-        summary["judge_agreement"] = judge_agreement(graded, {example.id: example for example in examples}, task, seed)
-    _write(out, annotated, failures, pairs, nulls if config.null_control else None)
+    _write(out, outcome, pairs, with_control=bool(config.null_control))
     progress_file.remove()
-    runs.write_json(out / "summary.json", summary | {"wall_s": round(time.monotonic() - started, 3)})
+    # Last, since it marks the round as finished.
+    summary.model_copy(update={"wall_s": round(time.monotonic() - started, 3)}).write(out / "summary.json")
     return pairs
 
 
-def _write(
-    out: Path,
-    annotated: Sequence[GradedExample | ComparedExample],
-    failures: Sequence[Failure],
-    pairs: Sequence[PreferencePair],
-    nulls: Sequence[NullSample] | None,
-) -> None:
-    runs.write_jsonl(out / "graded.jsonl", annotated)
-    runs.write_jsonl(out / "failures.jsonl", failures)
-    runs.write_jsonl(out / "pairs.jsonl", pairs)
-    if nulls is not None:
-        runs.write_jsonl(out / "null_control.jsonl", nulls)
+def _ledger_of(ledger: Ledger | None, out: Path) -> contextlib.AbstractContextManager[Ledger]:
+    """The given ledger, which stays open, or one in `out`, which is closed at the end."""
+    if ledger is not None:
+        return contextlib.nullcontext(ledger)
+    return contextlib.closing(Ledger(out / "ledger.sqlite"))
 
 
-class _Work:
-    """What is done for one example; keeps the samples of the null-draft control by the example's id."""
-
-    def __init__(
-        self,
-        annotator: Annotator,
-        collaboration: Collaboration,
-        judge: Judge,
-        controlled: set[str],
-        roles: dict[str, Metered],
-        bar: ProgressBar,
-        progress_file: ProgressFile,
-    ) -> None:
-        self.annotator = annotator
-        self.collaboration = collaboration
-        self.judge = judge
-        self.controlled = controlled
-        self.roles = roles
-        self.bar = bar
-        self.progress_file = progress_file
-        self.nulls: dict[str, NullSample] = {}
-        self.failures: list[Failure] = []
-        self.num_graded = 0
-
-    async def __call__(self, example: Example) -> Annotated | Failure:
-        outcome = await _annotate(example, self.annotator)
-        if example.id in self.controlled and isinstance(outcome, GradedExample):
-            null = await null_sample(example, outcome, self.collaboration, self.judge)
-            if null is not None:
-                self.nulls[example.id] = null
-        if not isinstance(outcome, Failure):
-            self.progress_file.add(outcome)
-        self._show(outcome)
-        self._stop_if_all_failed(outcome)
-        return outcome
-
-    def _stop_if_all_failed(self, outcome: Annotated | Failure) -> None:
-        if not isinstance(outcome, Failure):
-            self.num_graded += 1
-            return
-        self.failures.append(outcome)
-        if len(self.failures) >= MAX_FAILURES_BEFORE_SUCCESS and not self.num_graded:
-            raise _all_failed(self.failures)
-
-    def _show(self, outcome: Annotated | Failure) -> None:
-        if isinstance(outcome, ComparedExample):
-            num_pairs = len(preferences.pairs(outcome, ()))
-            self.bar.advance(1, positives=num_pairs, pairs=num_pairs)
-            return
-        drafts = outcome.drafts if isinstance(outcome, GradedExample) else ()
-        positives = sum(map(preferences.is_positive, drafts))
-        num_pairs = min(positives, sum(map(preferences.is_negative, drafts)))
-        self.bar.advance(1, positives=positives, pairs=num_pairs)
-        costs = [meter.cost_usd for meter in self.roles.values()]
-        if None not in costs:  # an unknown price is not shown as $0
-            self.bar.show(spend_usd=sum(cost for cost in costs if cost is not None))
+def _open_models(
+    weak: Openable,
+    strong: Openable,
+    labeller: Openable | None,
+    judge: Judge | None,
+    prompts: Prompts | None,
+    config: FeedbackConfig,
+    ledger: Ledger,
+    seed: int,
+) -> tuple[dict[str, Metered], Judge]:
+    """The models by role, and the judge."""
+    shared_with = ("judge",) if judge is None else ()
+    roles = {
+        "weak": open_model(weak, role="weak", ledger=ledger, seed=seed),
+        "strong": open_model(strong, role="strong", ledger=ledger, seed=seed, shared_with=shared_with),
+    }
+    if judge is None:
+        judge = ModelJudge(open_model(roles["strong"], role="judge", ledger=ledger, seed=seed), prompts)
+    if isinstance(judge, ModelJudge) and isinstance(judge.model, Metered):
+        roles["judge"] = judge.model
+    if config.kind == RLAIF and (comparing := labeller or config.labeller):
+        roles["labeller"] = open_model(comparing, role="labeller", ledger=ledger, seed=seed)
+    return roles, judge
 
 
-def _all_failed(failures: Sequence[Failure], more: str = "") -> EndpointError:
-    return EndpointError(
-        f"All {len(failures)} examples failed, so there is nothing to learn from. The first failed so: "
-        f"{failures[0].reason}{more} What was paid for is kept; mend the cause and run the same command again."
+def make_annotator(
+    config: FeedbackConfig,
+    collaboration: Collaboration,
+    judge: Judge,
+    reward: RewardModel | None = None,
+    labeller: ChatModel | None = None,
+) -> Annotator:
+    """The annotator that a config asks for; arguments as those of `feedback`.
+
+    Raises:
+        InputError: there is no such kind.
+    """
+    return load_annotator(
+        config.kind,
+        collaboration,
+        judge,
+        samples=config.samples,
+        skip_settled=config.skip_settled,
+        reward=reward,
+        labeller=labeller,
+        labeller_sampling=None if config.labeller is None else config.labeller.sampling,
     )
 
 
-async def _annotate(example: Example, annotator: Annotator) -> Annotated | Failure:
-    try:
-        graded = await annotator.annotate(example)
-    except CompletionError as error:
-        return Failure(example_id=example.id, reason=str(error))
-    if isinstance(graded, GradedExample) and graded.solo_verdict.score is None:
-        return Failure(example_id=example.id, reason=f"z is unscored: {graded.solo_verdict.unscored_reason}")
-    return graded.model_copy(update={"reference": example.references, "fields": short_fields(example)})
-
-
-def _pairs(graded: Sequence[Annotated], collaboration: Collaboration) -> list[PreferencePair]:
+def _pairs(outcome: FeedbackOutcome, collaboration: Collaboration) -> Iterator[PreferencePair]:
     template = collaboration.format.template
-    return [
-        pair
-        for example in graded
-        for pair in preferences.pairs(example, collaboration.prompts.render(template, query=example.query))
-    ]
+    for example in outcome.annotated:
+        yield from preferences.pairs(example, collaboration.prompts.render(template, query=example.query))
 
 
 def _limit(pairs: list[PreferencePair], count: int | None, seed: int) -> list[PreferencePair]:
     if count is None or count >= len(pairs):
         return pairs
     return [pairs[index] for index in sorted(Random(f"pairs {seed}").sample(range(len(pairs)), count))]
+
+
+def _write(out: Path, outcome: FeedbackOutcome, pairs: Sequence[PreferencePair], *, with_control: bool) -> None:
+    runs.write_jsonl(out / "graded.jsonl", outcome.annotated)
+    runs.write_jsonl(out / "failures.jsonl", outcome.failures)
+    runs.write_jsonl(out / "pairs.jsonl", pairs)
+    if with_control:
+        runs.write_jsonl(out / "null_control.jsonl", outcome.nulls)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cowest import runs
 from cowest.errors import InputError
 from cowest.formats import Format, load_format
 from cowest.prompts import Prompts
+from cowest.records import TrainingRecord
 from cowest.training import LoRAConfig, TrainedModel, TrainingSettings
 from cowest.training import weights as model_files
 from cowest.training.progress import Progress
@@ -108,9 +108,9 @@ def _rows(
 def _given(location: str, out: Path) -> TrainedModel:
     weights = model_files.find(location)
     adapter = None if weights.adapter is None else str(weights.adapter.resolve())
-    metrics = {"stage": "sft", "adapter": adapter, "base": weights.base, "from": location, "num_rows": 0}
-    runs.write_json(out / DONE_MARKER, metrics)
-    return TrainedModel(folder=adapter, base=weights.base, metrics=metrics)
+    record = TrainingRecord(stage="sft", adapter=adapter, base=weights.base, from_=location, num_rows=0)
+    record.write(out / DONE_MARKER)
+    return TrainedModel(folder=adapter, base=weights.base, metrics=record)
 
 
 def _output_folder(out: str | Path) -> Path:

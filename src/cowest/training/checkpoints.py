@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cowest import runs
+from cowest.errors import InputError
 from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from cowest.records import TrainingRecord
 from cowest.training.trained import DONE_MARKER
 
 _OWNER = "fingerprint.json"
@@ -30,10 +32,13 @@ class Checkpoints:
         self.fingerprint = fingerprint
         self._owner = {"fingerprint": fingerprint, "num_processes": num_processes}
 
-    def finished(self) -> dict[str, Any] | None:
+    def finished(self) -> TrainingRecord | None:
         """What training.json says, if this very training was finished before."""
-        metrics = _read(self.out / DONE_MARKER)
-        return metrics if metrics and metrics.get("fingerprint") == self.fingerprint else None
+        try:
+            record = TrainingRecord.read(self.out / DONE_MARKER)
+        except InputError:
+            return None
+        return record if record.fingerprint == self.fingerprint else None
 
     def prepare(self) -> None:
         """Removes what another training, or a kill in the middle of a checkpoint, has left."""
@@ -56,7 +61,7 @@ class Checkpoints:
         whole = [(folder, int(said["step"]), float(said["wall_s"])) for folder, said in found if said]
         return max(whole, key=lambda one: one[1], default=None)
 
-    def publish(self, model: Any, metrics: dict[str, Any]) -> None:
+    def publish(self, model: Any, record: TrainingRecord) -> None:
         """Writes the adapter and then training.json, so that a kill leaves a finished folder or an unfinished one."""
         final = self.folder / "final"
         # Only "default": TRL's frozen copy "ref" is no part of the result.
@@ -65,10 +70,10 @@ class Checkpoints:
         if isinstance(config.get("target_modules"), list):
             # PEFT holds them in a set, whose order differs from process to process.
             config["target_modules"].sort()
-        config["base_model_name_or_path"] = metrics["base"]
+        config["base_model_name_or_path"] = record.base
         (final / ADAPTER_WEIGHTS).replace(self.out / ADAPTER_WEIGHTS)
         runs.write_json(self.out / ADAPTER_CONFIG, config)
-        runs.write_json(self.out / DONE_MARKER, metrics)
+        record.write(self.out / DONE_MARKER)
         self.clean()
 
     def clean(self) -> None:

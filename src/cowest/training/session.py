@@ -13,6 +13,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from cowest import runs
 from cowest.errors import CowestError, InputError, InterruptedRun, TrainingError
+from cowest.records import TrainingRecord
 from cowest.training import loading
 from cowest.training import rows as token_rows
 from cowest.training.callbacks import StepRecorder, steps_of
@@ -86,7 +87,7 @@ class Job:
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def model(self, metrics: dict[str, Any]) -> TrainedModel:
+    def model(self, metrics: TrainingRecord) -> TrainedModel:
         """The result."""
         return TrainedModel(folder=str(self.out), base=self.base, metrics=metrics)
 
@@ -157,7 +158,7 @@ def list_left_out(job: Job) -> None:
 
 def _train(
     job: Job, trainer: Trainer, checkpoints: Checkpoints, progress: Progress | None, num_processes: int
-) -> dict[str, Any]:
+) -> TrainingRecord:
     import torch
 
     last = checkpoints.last()
@@ -194,34 +195,34 @@ def _interrupted(job: Job, trainer: Trainer, checkpoints: Checkpoints) -> Interr
 
 def _metrics(
     job: Job, trainer: Trainer, checkpoints: Checkpoints, seconds: float, resumed_from: int | None
-) -> dict[str, Any]:
+) -> TrainingRecord:
     steps = steps_of(trainer.state.log_history)
-    return {
-        "stage": job.stage,
-        "adapter": ".",
-        "base": job.base,
+    return TrainingRecord(
+        stage=job.stage,
+        adapter=".",
+        base=job.base,
         **job.facts,
-        "num_rows": len(job.rows),
-        "num_overlong": len(job.overlong),
-        "num_untrainable": len(job.untrainable),
-        "max_length": job.limit,
-        "num_steps": trainer.state.max_steps,
-        "tokens": sum(row.num_tokens_read for row in job.rows),
-        "first_loss": steps[0]["loss"],
-        "final_loss": steps[-1]["loss"],
-        "final": {key: value for key, value in steps[-1].items() if key.startswith("rewards/")},
-        "wall_s": round(seconds, 3),
-        "resumed_from_step": resumed_from,
-        "settings": job.settings.model_dump(mode="json", by_alias=True),
-        "seed": job.seed,
-        "device": str(trainer.args.device),
-        "num_processes": trainer.args.world_size,
-        "fingerprint": checkpoints.fingerprint,
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-    }
+        num_rows=len(job.rows),
+        num_overlong=len(job.overlong),
+        num_untrainable=len(job.untrainable),
+        max_length=job.limit,
+        num_steps=trainer.state.max_steps,
+        tokens=sum(row.num_tokens_read for row in job.rows),
+        first_loss=steps[0]["loss"],
+        final_loss=steps[-1]["loss"],
+        final={key: value for key, value in steps[-1].items() if key.startswith("rewards/")},
+        wall_s=round(seconds, 3),
+        resumed_from_step=resumed_from,
+        settings=job.settings.model_dump(mode="json", by_alias=True),
+        seed=job.seed,
+        device=str(trainer.args.device),
+        num_processes=trainer.args.world_size,
+        fingerprint=checkpoints.fingerprint,
+        versions={name: importlib.metadata.version(name) for name in _PACKAGES},
+    )
 
 
-def _publish(job: Job, trainer: Trainer, checkpoints: Checkpoints, metrics: dict[str, Any]) -> None:
+def _publish(job: Job, trainer: Trainer, checkpoints: Checkpoints, metrics: TrainingRecord) -> None:
     try:
         checkpoints.publish(trainer.accelerator.unwrap_model(trainer.model), metrics)
     except OSError as error:

@@ -1,12 +1,10 @@
 """What a training stage hands on: which adapter on which base, and how the training went."""
 
-import json
 from pathlib import Path
-from typing import Any, Self
-
-from pydantic import Field
+from typing import Self
 
 from cowest.errors import InputError
+from cowest.records import TrainingRecord
 from cowest.types import Record
 
 DONE_MARKER = "training.json"
@@ -24,7 +22,7 @@ class TrainedModel(Record):
 
     folder: str | None
     base: str
-    metrics: dict[str, Any] = Field(default_factory=dict)
+    metrics: TrainingRecord
 
     @property
     def model(self) -> str:
@@ -41,13 +39,12 @@ class TrainedModel(Record):
         Raises:
             InputError: there is no finished training in it.
         """
-        marker = Path(folder) / DONE_MARKER
         try:
-            metrics = json.loads(marker.read_text(encoding="utf-8"))
-            adapter = None if metrics["adapter"] is None else str(Path(folder) / metrics["adapter"])
-            return cls(folder=adapter, base=metrics["base"], metrics=metrics)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            record = TrainingRecord.read(Path(folder) / DONE_MARKER)
+        except InputError as error:
             raise InputError(
-                f"{str(folder)!r} holds no finished training: {DONE_MARKER} cannot be read ({error}). "
+                f"{str(folder)!r} holds no finished training: {error} "
                 "Delete it and run the stage that makes it again, or give another folder."
             ) from error
+        adapter = None if record.adapter is None else str(Path(folder) / record.adapter)
+        return cls(folder=adapter, base=record.base, metrics=record)

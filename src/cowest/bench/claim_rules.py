@@ -1,45 +1,15 @@
-"""The rule by which a claim is reproduced, not reproduced or inconclusive: from paired differences, never by hand."""
+"""The rules by which a claim is reproduced, not reproduced or inconclusive, from paired differences."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from cowest import statistics
-from cowest.types import Record
+from cowest.records import Claim, ClaimOutcome, Contrast
 
 ALPHA = 0.05
 
-Verdict = Literal["reproduced", "not reproduced", "inconclusive"]
-REPRODUCED: Verdict = "reproduced"
-NOT_REPRODUCED: Verdict = "not reproduced"
-INCONCLUSIVE: Verdict = "inconclusive"
-
-
-class Contrast(Record):
-    """How much more `a` has than `b` on the same examples, where the claim says that it has more."""
-
-    a: str
-    b: str
-    difference: float
-    ci95: tuple[float, float]
-    p_value: float
-
-
-class Claim(Record):
-    """A claim of the paper, what was measured for it, and how it came out on this task.
-
-    Attributes:
-        p_value: what the verdict rests on; None where nothing could be measured.
-        p_holm: the same, corrected by Holm's method for the number of claims that were measured; it decides nothing.
-        note: what could not be measured and why, or what the reader should know beside the verdict.
-    """
-
-    name: str
-    statement: str
-    verdict: Verdict
-    p_value: float | None
-    contrasts: tuple[Contrast, ...]
-    note: str = ""
-    p_holm: float | None = None
+REPRODUCED: ClaimOutcome = "reproduced"
+NOT_REPRODUCED: ClaimOutcome = "not reproduced"
+INCONCLUSIVE: ClaimOutcome = "inconclusive"
 
 
 def contrast(a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float], seed: int) -> Contrast:
@@ -51,8 +21,8 @@ def contrast(a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float
     )
 
 
-def judge_all(contrasts: Sequence[Contrast]) -> tuple[Verdict, float | None]:
-    """For a claim that holds only if every difference is above 0: the verdict, and the p-value that it rests on.
+def judge_all(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None]:
+    """For a claim that holds only if every difference is above 0: the outcome, and the p-value that it rests on.
 
     Reproduced: every interval lies above 0 and the largest p-value is below 0.05; that needs no correction, since all
     must pass. Not reproduced: some interval lies below 0, and its p-value is below 0.05 when multiplied by the number
@@ -60,16 +30,16 @@ def judge_all(contrasts: Sequence[Contrast]) -> tuple[Verdict, float | None]:
     """
     if not contrasts:
         return INCONCLUSIVE, None
-    largest = max(each.p_value for each in contrasts)
-    if all(each.ci95[0] > 0 for each in contrasts) and largest < ALPHA:
+    largest = max(_p_value(each) for each in contrasts)
+    if all(_low(each) > 0 for each in contrasts) and largest < ALPHA:
         return REPRODUCED, largest
-    against = [_corrected(each, contrasts) for each in contrasts if each.ci95[1] < 0]
+    against = [_corrected(each, contrasts) for each in contrasts if _high(each) < 0]
     if against and min(against) < ALPHA:
         return NOT_REPRODUCED, min(against)
     return INCONCLUSIVE, largest
 
 
-def judge_any(contrasts: Sequence[Contrast]) -> tuple[Verdict, float | None]:
+def judge_any(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None]:
     """For a claim that holds if some difference is above 0; the mirror image of `judge_all`.
 
     Reproduced: some interval lies above 0, and its corrected p-value is below 0.05. Not reproduced: every interval
@@ -77,11 +47,11 @@ def judge_any(contrasts: Sequence[Contrast]) -> tuple[Verdict, float | None]:
     """
     if not contrasts:
         return INCONCLUSIVE, None
-    above = [_corrected(each, contrasts) for each in contrasts if each.ci95[0] > 0]
+    above = [_corrected(each, contrasts) for each in contrasts if _low(each) > 0]
     if above and min(above) < ALPHA:
         return REPRODUCED, min(above)
-    largest = max(each.p_value for each in contrasts)
-    if all(each.ci95[1] < 0 for each in contrasts) and largest < ALPHA:
+    largest = max(_p_value(each) for each in contrasts)
+    if all(_high(each) < 0 for each in contrasts) and largest < ALPHA:
         return NOT_REPRODUCED, largest
     return INCONCLUSIVE, min(_corrected(each, contrasts) for each in contrasts)
 
@@ -108,4 +78,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _corrected(one: Contrast, contrasts: Sequence[Contrast]) -> float:
-    return min(1.0, one.p_value * len(contrasts))
+    return min(1.0, _p_value(one) * len(contrasts))
+
+
+def _low(one: Contrast) -> float:
+    return one.ci95[0] if one.ci95 else 0.0
+
+
+def _high(one: Contrast) -> float:
+    return one.ci95[1] if one.ci95 else 0.0
+
+
+def _p_value(one: Contrast) -> float:
+    return 1.0 if one.p_value is None else one.p_value

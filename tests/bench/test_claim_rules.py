@@ -2,7 +2,7 @@
 
 import pytest
 
-from cowest.bench.verdicts import Claim, Contrast, contrast, holm, judge_all, judge_any, with_holm
+from cowest.bench.claim_rules import Claim, Contrast, contrast, holm, judge_all, judge_any, with_holm
 
 
 def made(low: float, high: float, p: float) -> Contrast:

@@ -1,0 +1,36 @@
+"""Everything that can be checked of a recipe before anything is spent: names, data, models, endpoints and machine."""
+
+from collections.abc import Iterator
+
+from cowest.doctor.check import FAULT, FINE, NOTICE, Check
+from cowest.doctor.data import check_data
+from cowest.doctor.machine import check_machine
+from cowest.doctor.models import check_models
+from cowest.errors import InputError
+from cowest.pipeline import Pipeline
+
+__all__ = ["FAULT", "FINE", "NOTICE", "Check", "diagnose"]
+
+
+def diagnose(pipeline: Pipeline, num_shown: int | None) -> Iterator[Check]:
+    """Runs every check, in the order in which a user mends what they find.
+
+    Args:
+        num_shown: rows that are named of each kind of problem in each split; None names all.
+    """
+    yield Check(FINE, "the recipe is valid")
+    yield from _check_names(pipeline)
+    yield from check_data(pipeline, num_shown)
+    yield from check_models(pipeline)
+    yield from check_machine(pipeline)
+
+
+def _check_names(pipeline: Pipeline) -> Iterator[Check]:
+    try:
+        pipeline.check_names()
+    except InputError as error:
+        yield Check(FAULT, str(error))
+        return
+    yield Check(FINE, "format, feedback, methods and judge are known, and the prompts can be rendered")
+    for warning in pipeline.context.provenance.unfenced():
+        yield Check(NOTICE, warning)

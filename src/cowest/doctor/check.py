@@ -1,0 +1,19 @@
+"""What a check found."""
+
+from typing import Final, NamedTuple
+
+FINE: Final = "✓"
+NOTICE: Final = "!"
+FAULT: Final = "✗"
+DETAIL: Final = " "
+
+
+class Check(NamedTuple):
+    """One finding.
+
+    Attributes:
+        mark: FINE, NOTICE, FAULT, or DETAIL for a line that belongs to the one before it.
+    """
+
+    mark: str
+    line: str

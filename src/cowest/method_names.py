@@ -1,0 +1,86 @@
+"""The names of an evaluation's rows: single models, the pair before and after each round of alignment, baselines."""
+
+import re
+from collections.abc import Collection, Iterable
+
+WEAK_ONLY, WEAK_ONLY_BASE, WEAK_ALIGNED = "weak_only", "weak_only_base", "weak_aligned"
+STRONG_ONLY, STRONG_ONLY_DIRECT = "strong_only", "strong_only_direct"
+COLLABORATE, COLLABORATE_SFT = "collaborate", "collaborate_sft"
+ORACLE = "oracle"
+
+SINGLE_MODELS = (WEAK_ONLY, WEAK_ONLY_BASE, STRONG_ONLY, STRONG_ONLY_DIRECT)
+"""What the pair has to beat: each model alone, trained and untrained, with and without chain of thought."""
+
+_ROUND = re.compile(rf"{COLLABORATE}_round_([1-9][0-9]{{0,5}})")
+
+_LABELS = {
+    WEAK_ONLY: "Weak model alone",
+    WEAK_ALIGNED: "Weak model alone, aligned",
+    WEAK_ONLY_BASE: "Weak model before training",
+    STRONG_ONLY: "Strong model alone",
+    STRONG_ONLY_DIRECT: "Strong model alone, answer only",
+    COLLABORATE: "Together, aligned",
+    COLLABORATE_SFT: "Together, before alignment",
+    ORACLE: "Strong model with a perfect draft (ceiling)",
+    "self_refine_weak": "Self-Refine, weak model",
+    "self_refine_strong": "Self-Refine, strong model",
+    "skr": "SKR",
+    "flare": "FLARE",
+    "super_icl": "SuperICL",
+}
+_KINDS = {"rlaif": "RLAIF", "rlwf": "RLWF"}
+_KIND_ROWS = {f"_{COLLABORATE}": "Together, {} feedback", f"_{WEAK_ONLY}": "Weak model alone, {} feedback"}
+
+
+def collaborate_round(number: int) -> str:
+    """The pair after a round of alignment, where there are several: "collaborate_round_2"."""
+    return f"{COLLABORATE}_round_{number}"
+
+
+def round_of(name: str) -> int | None:
+    """The round of a `collaborate_round_N`; None for any other name."""
+    match = _ROUND.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def rounds_in(names: Iterable[str]) -> list[str]:
+    """The `collaborate_round_N` among some names, from the first round to the last."""
+    found = [(number, name) for name in names if (number := round_of(name)) is not None]
+    return [name for _, name in sorted(found)]
+
+
+def pair_of(names: Collection[str]) -> str | None:
+    """Which row is the pair: the aligned one, else that of the last round, else the unaligned one; None without any."""
+    candidates = (COLLABORATE, *reversed(rounds_in(names)), COLLABORATE_SFT)
+    return next((name for name in candidates if name in names), None)
+
+
+def kind_collaborate(kind: str) -> str:
+    """The bench's row of the pair that was aligned with a kind of feedback: "rlaif_collaborate"."""
+    return f"{kind}_{COLLABORATE}"
+
+
+def kind_weak_only(kind: str) -> str:
+    """The bench's row of the weak model that was aligned with a kind of feedback, alone: "rlaif_weak_only"."""
+    return f"{kind}_{WEAK_ONLY}"
+
+
+def is_kind_collaborate(name: str) -> bool:
+    """Whether a bench's row is the pair aligned with another kind of feedback than the paper's."""
+    return name.endswith(f"_{COLLABORATE}")
+
+
+def weak_stage(round_number: int) -> str:
+    """The weak model's stage after a round, as methods know it: "sft" for 0, "round_2"."""
+    return "sft" if round_number == 0 else f"round_{round_number}"
+
+
+def label(name: str) -> str:
+    """A row's name for people; the name itself where it has no other."""
+    if (number := round_of(name)) is not None:
+        return f"Together, round {number}"
+    for ending, text in _KIND_ROWS.items():
+        if name.endswith(ending) and name not in _LABELS:
+            kind = name.removesuffix(ending)
+            return text.format(_KINDS.get(kind, kind))
+    return _LABELS.get(name, name)

@@ -1,0 +1,85 @@
+"""What the pipeline and the planning of a recipe make in the same way, whichever models they are given."""
+
+from collections.abc import Mapping
+
+from cowest.collaboration import Collaboration
+from cowest.judge import JudgeConfig, ModelJudge
+from cowest.methods import Setting
+from cowest.models import ChatModel
+from cowest.models.tokens import TokenCounter
+from cowest.pipeline.data import Data
+from cowest.prompts import Prompts
+from cowest.recipe import Recipe
+from cowest.retrieval import Retriever
+
+
+def feedback_pair(recipe: Recipe, prompts: Prompts, weak: ChatModel, strong: ChatModel) -> Collaboration:
+    """The two models as feedback samples them."""
+    return Collaboration(
+        weak,
+        strong,
+        format=recipe.format,
+        prompts=prompts,
+        weak_sampling=recipe.weak.sampling,
+        strong_sampling=recipe.strong.sampling,
+    )
+
+
+def evaluation_pair(recipe: Recipe, prompts: Prompts, weak: ChatModel, strong: ChatModel) -> Collaboration:
+    """The two models as evaluation samples them."""
+    return Collaboration(
+        weak,
+        strong,
+        format=recipe.format,
+        prompts=prompts,
+        weak_sampling=recipe.evaluate.weak_sampling or recipe.weak.sampling,
+        strong_sampling=recipe.evaluate.strong_sampling or recipe.strong.sampling,
+    )
+
+
+def model_judge(recipe: Recipe, prompts: Prompts, model: ChatModel) -> ModelJudge:
+    """The recipe's judge over a model: its own, or the strong one."""
+    if isinstance(recipe.judge, JudgeConfig):
+        return ModelJudge(model, prompts, recipe.judge.sampling, recipe.judge.repeats)
+    return ModelJudge(model, prompts)
+
+
+def method_setting(
+    recipe: Recipe,
+    prompts: Prompts,
+    data: Data,
+    weak: Mapping[str, ChatModel],
+    strong: ChatModel,
+    retriever: Retriever | None,
+) -> Setting:
+    """What the recipe's methods are made from.
+
+    Args:
+        weak: the weak model's stages by name.
+        retriever: over the recipe's corpus; None where it names none.
+    """
+    return Setting(
+        weak=weak,
+        strong=strong,
+        collaborate=lambda model: evaluation_pair(recipe, prompts, model, strong),
+        task=data.task,
+        seed=recipe.seed,
+        options=recipe.evaluate.settings,
+        retriever=retriever,
+        unseen=data.unseen,
+        logprobs={"weak": recipe.weak.gives_logprobs, "strong": recipe.strong.gives_logprobs},
+        count_tokens=_LazyCounter(recipe),
+    )
+
+
+class _LazyCounter:
+    """Counts the strong model's tokens; its tokenizer is read at the first text."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._config = recipe.strong
+        self._counter: TokenCounter | None = None
+
+    def __call__(self, text: str) -> int:
+        if self._counter is None:
+            self._counter = TokenCounter(self._config)
+        return self._counter.count(text)

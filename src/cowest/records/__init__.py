@@ -1,0 +1,74 @@
+"""The files of a run: one model for each, written and read through it by everybody.
+
+| file | model |
+|---|---|
+| `*/inputs.json` | `StageInputs` |
+| `sft/training.json`, `round-N/align/training.json` | `TrainingRecord` |
+| `round-N/feedback/graded.jsonl` | rows of `GradedExample` or `ComparedExample` |
+| `round-N/feedback/pairs.jsonl` | rows of `PreferencePair` |
+| `round-N/feedback/failures.jsonl` | rows of `Failure` |
+| `round-N/feedback/null_control.jsonl` | rows of `NullSample` |
+| `round-N/feedback/summary.json` | `FeedbackSummary` |
+| `evaluate/predictions/METHOD.jsonl` | rows of `Prediction` |
+| `evaluate/results.json` | `EvaluationResults` |
+| `gate/validation.jsonl`, `gate/test.jsonl` | rows of `MeasuredExample` |
+| `gate/gate.json` | `GateResults` |
+| `bench/bench.json` | `BenchResults` |
+
+A document carries its `version`. The rows of a folder have the version of the document that ends its stage.
+"""
+
+from cowest.records.base import Document, Part, read_rows
+from cowest.records.bench import BenchCell, BenchResults, BenchRow, Claim, ClaimOutcome, Contrast, ShareOfDrafts
+from cowest.records.feedback import (
+    CalibrationPoint,
+    Failure,
+    FeedbackSummary,
+    JudgeAgreement,
+    NullControl,
+    NullSample,
+)
+from cowest.records.gate import ARMS, Arm, ArmOutcome, GateResults, MeasuredExample, Policy
+from cowest.records.inputs import StageInputs
+from cowest.records.measures import Difference, Estimate
+from cowest.records.results import Comparison, EvaluationResults, Latency, MethodResult, Preparation
+from cowest.records.training import TrainingRecord
+from cowest.types import ComparedExample, GradedExample, Prediction, PreferencePair
+
+__all__ = [
+    "ARMS",
+    "Arm",
+    "ArmOutcome",
+    "BenchCell",
+    "BenchResults",
+    "BenchRow",
+    "CalibrationPoint",
+    "Claim",
+    "ClaimOutcome",
+    "ComparedExample",
+    "Comparison",
+    "Contrast",
+    "Difference",
+    "Document",
+    "Estimate",
+    "EvaluationResults",
+    "Failure",
+    "FeedbackSummary",
+    "GateResults",
+    "GradedExample",
+    "JudgeAgreement",
+    "Latency",
+    "MeasuredExample",
+    "MethodResult",
+    "NullControl",
+    "NullSample",
+    "Part",
+    "Policy",
+    "Prediction",
+    "PreferencePair",
+    "Preparation",
+    "ShareOfDrafts",
+    "StageInputs",
+    "TrainingRecord",
+    "read_rows",
+]

@@ -1,0 +1,132 @@
+"""bench/bench.json: the rows of the paper's table, its sweeps, and which of its claims hold on this task."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt
+
+from cowest.records.base import Document, Part, only_where_known
+from cowest.records.measures import Difference, Estimate
+from cowest.records.results import Comparison, EvaluationResults, MethodResult
+
+BEATS_EACH = "collaboration_beats_each_alone"
+"""The claim whose contrasts are those of the pair with each model alone."""
+
+ClaimOutcome = Literal["reproduced", "not reproduced", "inconclusive"]
+
+
+class BenchRow(MethodResult):
+    """A row of the table or a point of a sweep.
+
+    Attributes:
+        name: what it is called in the bench.
+        state: "failed" rows have a reason and no metrics.
+        run: the folder of the run that it is from, and `method`, its name there.
+        format, aligned: of a point of the sweep over formats.
+        pairs: of a point of the sweep over preference pairs.
+        weak, strong, row: the two models and the method of a point of the sweep over models.
+    """
+
+    name: str
+    state: Literal["done", "failed"] = "done"
+    run: str = ""
+    method: str = ""
+    reason: str | None = only_where_known()
+    format: str | None = only_where_known()
+    aligned: bool | None = only_where_known()
+    pairs: NonNegativeInt | None = only_where_known()
+    weak: str | None = only_where_known()
+    strong: str | None = only_where_known()
+    row: str | None = only_where_known()
+
+
+class Contrast(Difference):
+    """How much more `a` has than `b` on the same examples, where the claim says that it has more."""
+
+    a: str
+    b: str
+
+    @property
+    def verdict(self) -> str:
+        """As `Comparison.verdict`."""
+        return self.as_comparison().verdict
+
+    def as_comparison(self) -> Comparison:
+        """The contrast in the shape of an evaluation's comparison."""
+        return Comparison(a=self.a, b=self.b, difference=self.difference, ci95=self.ci95, p_value=self.p_value)
+
+
+class Claim(Part):
+    """A claim of the paper, what was measured for it, and how it came out on this task.
+
+    Attributes:
+        p_value: what the outcome rests on; None where nothing could be measured.
+        p_holm: the same, corrected by Holm's method for the number of claims that were measured; it decides nothing.
+        note: what could not be measured and why, or what the reader should know beside the outcome.
+    """
+
+    name: str
+    statement: str = ""
+    verdict: ClaimOutcome
+    p_value: float | None = None
+    contrasts: list[Contrast] = Field(default_factory=list)
+    note: str = ""
+    p_holm: float | None = None
+
+
+class ShareOfDrafts(Estimate):
+    """A mean share of drafts over so many examples."""
+
+    num_examples: NonNegativeInt = 0
+
+
+class BenchCell(Part):
+    """One run of the bench: its folder, why it failed, and its seconds."""
+
+    run: str
+    reason: str | None = None
+    wall_s: float | None = None
+
+
+class BenchResults(Document):
+    """bench.json.
+
+    Attributes:
+        rows: the table.
+        sweeps: "formats", "pairs", "models" and "rounds", each a list of points.
+        unhelpful_share: the share of drafts that do not beat the strong model alone, "before" and "after" alignment;
+            None where no drafts were graded for it.
+        cells: the runs by name.
+    """
+
+    run: str = ""
+    task: str | None = None
+    metric: str | None = None
+    num_examples: NonNegativeInt | None = None
+    seed: int | None = None
+    rows: list[BenchRow] = Field(default_factory=list)
+    sweeps: dict[str, list[BenchRow]] = Field(default_factory=dict)
+    unhelpful_share: dict[str, ShareOfDrafts] | None = None
+    claims: list[Claim] = Field(default_factory=list)
+    cells: dict[str, BenchCell] = Field(default_factory=dict)
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Every metric, the headline first."""
+        names = [name for row in self.rows for name in row.metrics]
+        return list(dict.fromkeys([*([self.metric] if self.metric else []), *names]))
+
+    def points(self) -> list[BenchRow]:
+        """The points of all sweeps."""
+        return [point for points in self.sweeps.values() for point in points]
+
+    def as_results(self) -> EvaluationResults:
+        """The rows in the shape of an evaluation, for a headline where the run itself was not evaluated."""
+        contrasts = [each for claim in self.claims if claim.name == BEATS_EACH for each in claim.contrasts]
+        return EvaluationResults(
+            task=self.task or "",
+            metric=self.metric or "",
+            num_examples=self.num_examples or 0,
+            seed=self.seed,
+            methods={row.name: row for row in self.rows if row.metrics},
+            comparisons=[each.as_comparison() for each in contrasts],
+        )

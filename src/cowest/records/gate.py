@@ -1,0 +1,206 @@
+"""The files of a gate: gate.json, and the measured examples of each split beside it."""
+
+import bisect
+import itertools
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import Field, FiniteFloat, NonNegativeInt, model_validator
+
+from cowest.records.base import Document, Part, only_where_known
+from cowest.records.measures import Difference, Estimate
+from cowest.types import Record
+
+Arm = Literal["draft", "strong", "both"]
+"""Who answers: the weak model's draft as it is, the strong model without it, or the strong model with it."""
+
+ARMS: tuple[Arm, ...] = get_args(Arm)
+
+Cost = Annotated[FiniteFloat, Field(ge=0)]
+
+
+class Policy(Record):
+    """Who answers, by the draft's confidence.
+
+    Attributes:
+        cuts: the confidences at which regions end, ascending; a confidence equal to a cut lies above it.
+        arms: of the regions, from the least confident to the most; one more than cuts.
+    """
+
+    cuts: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
+    arms: tuple[Arm, ...] = ("both",)
+
+    @model_validator(mode="after")
+    def _regions(self) -> Self:
+        if len(self.arms) != len(self.cuts) + 1 or any(low >= high for low, high in itertools.pairwise(self.cuts)):
+            raise ValueError("a policy has ascending cuts and one more arm than cuts")
+        return self
+
+    def arm(self, confidence: float | None) -> Arm:
+        """Who answers; both, where there is no confidence to go by."""
+        return "both" if confidence is None else self.arms[bisect.bisect_right(self.cuts, confidence)]
+
+    def __str__(self) -> str:
+        if not self.cuts:
+            return f"always {self.arms[0]}"
+        edges = ["", *(f"{cut:.4f}" for cut in self.cuts), ""]
+        named = []
+        for (low, high), arm in zip(itertools.pairwise(edges), self.arms, strict=True):
+            where = f"below {high}" if not low else f"from {low} on" if not high else f"from {low} to {high}"
+            named.append(f"{arm} {where}")
+        return ", ".join(named)
+
+
+class ArmOutcome(Record):
+    """What one arm did for one example.
+
+    Attributes:
+        score: the task's headline metric.
+        cost_usd: of all its calls, the draft among them; None where a price is unknown.
+        strong_tokens: of the strong model, prompt and reply.
+    """
+
+    score: float
+    cost_usd: float | None
+    strong_tokens: int
+
+
+class MeasuredExample(Record):
+    """One example under the arms that it was measured with: a row of gate/validation.jsonl and gate/test.jsonl.
+
+    Attributes:
+        confidence: of the draft; None where there is none to go by.
+        arm: who answers it under the chosen policy, once there is one.
+        error: why a call failed; such an example counts nowhere.
+    """
+
+    id: str
+    confidence: float | None = None
+    arms: dict[Arm, ArmOutcome] = Field(default_factory=dict)
+    arm: Arm | None = None
+    error: str | None = None
+
+
+class Answered(Part):
+    """What answering a split in some way came to.
+
+    Attributes:
+        cost_per_query: in the gate's unit; None where it is not known.
+        shares: of the examples, by the arm that answered.
+    """
+
+    accuracy: Estimate
+    cost_per_query: Cost | None
+    shares: dict[Arm, FiniteFloat]
+
+    @model_validator(mode="after")
+    def _all_arms(self) -> Self:
+        if len(self.shares) < len(ARMS):
+            raise ValueError("a share is missing")
+        if self.accuracy.ci95 is None:
+            raise ValueError("the accuracy has no interval")
+        return self
+
+
+class CurvePoint(Part):
+    """A point of a curve: accuracy against cost."""
+
+    cost_per_query: Cost
+    accuracy: FiniteFloat
+
+
+class FittedPoint(CurvePoint):
+    """A point of the curve as fitted, with its policy."""
+
+    policy: Policy
+
+
+class GatedSplit(Part):
+    """One split under the gate and under some arms alone, "both" among them."""
+
+    num_examples: NonNegativeInt = 0
+    num_failed: NonNegativeInt
+    num_without_confidence: NonNegativeInt
+    gate: Answered
+    alone: dict[Arm, Answered]
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if "both" not in self.alone:
+            raise ValueError("nothing is said of both answering everything")
+        return self
+
+
+class GatedValidation(GatedSplit):
+    """The split that the policy was learned from."""
+
+    cross_validated: Answered
+    curve: list[FittedPoint] = Field(min_length=1)
+    cross_validated_curve: list[CurvePoint] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _all_costs(self) -> Self:
+        if any(each.cost_per_query is None for each in (self.gate, self.cross_validated, *self.alone.values())):
+            raise ValueError("a cost that was learned from is missing")
+        return self
+
+
+class GatedTest(GatedSplit):
+    """The split that the policy was then tried on; `difference_to_both` is its metric less that of both."""
+
+    difference_to_both: Difference
+
+    @model_validator(mode="after")
+    def _has_interval(self) -> Self:
+        if self.difference_to_both.ci95 is None:
+            raise ValueError("the difference has no interval")
+        return self
+
+
+class GateTarget(Part):
+    """What was asked for."""
+
+    min_accuracy: FiniteFloat | None = None
+    max_cost_usd: FiniteFloat | None = None
+
+
+class RowsUsed(Part):
+    """The rows of a split, by number and SHA-256."""
+
+    num_examples: NonNegativeInt
+    sha256: str
+
+
+class GateResults(Document):
+    """gate.json.
+
+    Attributes:
+        cost_unit: of every cost in it.
+        arms: that a policy may use.
+        min_accuracy: the accuracy that was aimed at; None where a cost was.
+        met: whether the policy meets the target on the validation split.
+        most_accurate, cheapest: the best accuracy and the least cost of any policy there.
+        test: None without a test split.
+        made_of: the rows by split.
+        made_for: what the policy depends on, by name: models, prompts, sampling, prices and the recipe's section.
+    """
+
+    task: str
+    metric: str
+    cost_unit: Literal["usd", "strong_tokens"]
+    arms: list[Arm] = Field(default_factory=list)
+    target: GateTarget
+    min_accuracy: FiniteFloat | None
+    met: bool
+    most_accurate: FiniteFloat | None = only_where_known()
+    cheapest: Cost | None = only_where_known()
+    policy: Policy
+    validation: GatedValidation
+    test: GatedTest | None
+    made_of: dict[str, RowsUsed] = Field(default_factory=dict)
+    made_for: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_aim(self) -> Self:
+        if (self.min_accuracy is None) == (self.target.max_cost_usd is None):
+            raise ValueError("the aim is neither an accuracy nor a cost")
+        return self

@@ -1,0 +1,61 @@
+"""inputs.json of a stage's folder: what the stage was made from, so that no other recipe goes on in it unnoticed."""
+
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from cowest.records.base import Document, only_where_known
+
+TEMPLATES = "prompt files"
+DIGESTS = ("examples", "pairs")
+"""Fields whose values say nothing to a reader."""
+
+
+class StageInputs(Document):
+    """inputs.json. The recipe's keys stand in it by their dotted path, such as "weak.model", beside these fields.
+
+    Attributes:
+        examples: SHA-256 of those that the stage works on.
+        prompt_files: the content hash of each prompt template that the stage can use.
+        pairs: SHA-256 of the pairs that alignment learns from.
+        corpus: digest of the corpus that methods retrieve from.
+        rounds_done: rounds of alignment that were finished when the evaluation was made.
+    """
+
+    ADVICE: ClassVar[str] = "Give another folder with run=...."
+
+    model_config = ConfigDict(extra="allow")
+
+    examples: str | None = only_where_known()
+    prompt_files: dict[str, str] = Field(default_factory=dict, alias=TEMPLATES)
+    pairs: str | None = only_where_known()
+    corpus: str | None = only_where_known()
+    rounds_done: int | None = only_where_known()
+
+    def difference_from(self, other: "StageInputs") -> list[str]:
+        """How this differs from other inputs, prompt templates aside; a phrase for each key."""
+        return differences(self._compared(), other._compared())
+
+    def only(self, other: "StageInputs") -> "StageInputs":
+        """These inputs without the keys that `other` leaves out."""
+        wanted = other.to_json().keys()
+        return StageInputs.model_validate({key: value for key, value in self.to_json().items() if key in wanted})
+
+    def _compared(self) -> dict[str, Any]:
+        return {key: value for key, value in self.to_json().items() if key not in ("version", TEMPLATES)}
+
+
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """How two JSON documents differ, a phrase for each key."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = sorted({*before, *now})
+        return [
+            line
+            for key in keys
+            for line in differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
+        ]
+    if before == now:
+        return []
+    if path in DIGESTS:
+        return [f"other {path}"]
+    return [f"{path}: {before!r}, now {now!r}"]

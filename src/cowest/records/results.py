@@ -1,0 +1,156 @@
+"""evaluate/results.json: every method on the same examples, and how they compare."""
+
+from typing import Self
+
+from pydantic import Field, FiniteFloat, NonNegativeInt
+
+from cowest import method_names
+from cowest.records.base import Document, Part, only_where_known
+from cowest.records.measures import Difference, Estimate
+from cowest.types import Usage
+
+
+class Latency(Part):
+    """Seconds a query takes: the median and the 95th percentile."""
+
+    p50: float | None = None
+    p95: float | None = None
+
+
+class Preparation(Part):
+    """What a row took once, before its first query; training itself makes no calls and is not in it.
+
+    Attributes:
+        num_examples: training examples that the method worked on.
+        num_used: those that are of use to it.
+        num_failed: those of which a call got no usable reply; they are left out.
+        rounds: of feedback behind the row's model, with the queries and pairs of all of them.
+        calls, usage: by role, those that the ledger answered included.
+        cost_usd: None where a price is unknown.
+    """
+
+    num_examples: NonNegativeInt | None = only_where_known()
+    num_used: NonNegativeInt | None = only_where_known()
+    num_failed: NonNegativeInt | None = only_where_known()
+    rounds: NonNegativeInt | None = only_where_known()
+    num_queries: NonNegativeInt | None = only_where_known()
+    num_pairs: NonNegativeInt | None = only_where_known()
+    calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    usage: dict[str, Usage] = Field(default_factory=dict)
+    cost_usd: float | None = None
+
+
+class MethodResult(Part):
+    """One row: a method on all examples.
+
+    Attributes:
+        round: of the aligned model that it uses, if it uses one.
+        metrics: by name; empty where the method failed on every example.
+        confusion: how often each right label (outer key) was answered by each label, in tasks with labels.
+        num_failed: examples without a reply; they count as wrong.
+        num_unparsed: examples whose reply holds no answer; they count as wrong.
+        calls, usage: by role.
+        cost_usd: of all examples; None where a price is unknown.
+        failed: why there is no score, where every example failed.
+        preparation: None where it took none, or where it is not known.
+    """
+
+    round: NonNegativeInt | None = None
+    metrics: dict[str, Estimate] = Field(default_factory=dict)
+    confusion: dict[str, dict[str, NonNegativeInt]] | None = only_where_known()
+    num_failed: NonNegativeInt = 0
+    num_unparsed: NonNegativeInt = 0
+    calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    usage: dict[str, Usage] = Field(default_factory=dict)
+    cost_usd: float | None = None
+    latency_s: Latency = Latency()
+    failed: str | None = only_where_known()
+    preparation: Preparation | None = only_where_known()
+
+
+class Comparison(Difference):
+    """How much better `a` is than `b` on the same examples.
+
+    Attributes:
+        help_rate: share of the examples that `a` gets right and `b` wrong; None where the metric has no such rate.
+        harm_rate: the other way round.
+    """
+
+    a: str
+    b: str
+    metric: str = ""
+    help_rate: float | None = only_where_known()
+    harm_rate: float | None = only_where_known()
+
+    @property
+    def verdict(self) -> str:
+        """ "better", "worse" or "unclear": which side of 0 the interval is on."""
+        low, high = self.ci95 or (0.0, 0.0)
+        return "better" if low > 0 else "worse" if high < 0 else "unclear"
+
+    def turned(self) -> Self:
+        """The same comparison seen from `b`."""
+        return self.model_copy(
+            update={
+                "a": self.b,
+                "b": self.a,
+                "difference": -self.difference,
+                "ci95": None if self.ci95 is None else (-self.ci95[1], -self.ci95[0]),
+                "help_rate": self.harm_rate,
+                "harm_rate": self.help_rate,
+            }
+        )
+
+
+class EvaluationResults(Document):
+    """results.json.
+
+    Attributes:
+        metric: the headline metric.
+        methods: in the order in which they were measured.
+        oracle_gap_closed: share of the distance from the better single model to the oracle that the pair closes.
+    """
+
+    task: str = ""
+    metric: str = ""
+    num_examples: NonNegativeInt = 0
+    seed: int | None = None
+    methods: dict[str, MethodResult] = Field(default_factory=dict)
+    comparisons: list[Comparison] = Field(default_factory=list)
+    oracle_gap_closed: FiniteFloat | None = only_where_known()
+    wall_s: float | None = None
+    note: str | None = only_where_known()
+
+    @property
+    def headline_metric(self) -> str:
+        """The metric that is named, or the first that any method has."""
+        return self.metric or next((name for row in self.methods.values() for name in row.metrics), "")
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Every metric, the headline first."""
+        names = dict.fromkeys([self.headline_metric])
+        names |= dict.fromkeys(name for row in self.methods.values() for name in row.metrics)
+        return [name for name in names if name]
+
+    @property
+    def pair(self) -> str | None:
+        """Which method is the pair at its best known state; None where it was not evaluated."""
+        return method_names.pair_of(self.methods)
+
+    def compare(self, a: str, b: str) -> Comparison | None:
+        """The headline comparison of two methods, whichever way round the file has it."""
+        for comparison in self.comparisons:
+            if comparison.metric in ("", self.headline_metric):
+                if (comparison.a, comparison.b) == (a, b):
+                    return comparison
+                if (comparison.a, comparison.b) == (b, a):
+                    return comparison.turned()
+        return None
+
+    def cost_per_query(self, method: str) -> float | None:
+        """USD a query; None where it is unknown."""
+        row = self.methods.get(method)
+        if row is None or row.cost_usd is None or self.num_examples == 0:
+            return None
+        return row.cost_usd / self.num_examples

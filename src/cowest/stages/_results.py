@@ -1,0 +1,148 @@
+"""From the predictions of every method to results.json: metrics with intervals, sums of calls, paired comparisons."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from cowest import classification, statistics
+from cowest.method_names import (
+    COLLABORATE,
+    COLLABORATE_SFT,
+    ORACLE,
+    SINGLE_MODELS,
+    rounds_in,
+)
+from cowest.pricing import total_usd
+from cowest.records import Comparison, Difference, Estimate, EvaluationResults, Latency, MethodResult, Preparation
+from cowest.records.spend import add_calls, add_usage
+from cowest.tasks.base import Task
+from cowest.types import Prediction
+
+MACRO_F1 = "macro_f1"
+
+Predictions = Mapping[str, Sequence[Prediction]]
+"""By method, on the same examples in the same order."""
+
+
+def summarise(
+    predictions: Predictions,
+    rounds: Mapping[str, int | None],
+    task: Task,
+    seed: int,
+    preparations: Mapping[str, Preparation | None] | None = None,
+) -> EvaluationResults:
+    """The numbers of results.json but `wall_s`.
+
+    A method that failed on every example has no score, and is compared with nothing: a failure is never a score.
+    """
+    methods = {
+        name: _method_result(rows, task, seed, rounds[name], (preparations or {}).get(name))
+        for name, rows in predictions.items()
+    }
+    scored = {name: rows for name, rows in predictions.items() if methods[name].failed is None}
+    return EvaluationResults(
+        task=task.name,
+        metric=task.metric,
+        num_examples=len(next(iter(predictions.values()))),
+        seed=seed,
+        methods=methods,
+        comparisons=[
+            _compare(a, b, scored, metric, seed)
+            for metric in _metric_names(scored, task)
+            for a, b in _compared_pairs(list(scored))
+        ],
+        oracle_gap_closed=_oracle_gap_closed(
+            {name: float(np.mean([row.correct for row in rows])) for name, rows in scored.items()}
+        ),
+    )
+
+
+def failed_on_all(rows: Sequence[Prediction]) -> bool:
+    """Whether no example got a reply."""
+    return all(row.error is not None for row in rows)
+
+
+def _method_result(
+    rows: Sequence[Prediction], task: Task, seed: int, round_number: int | None, preparation: Preparation | None
+) -> MethodResult:
+    failed = rows[0].error if failed_on_all(rows) else None
+    # A row without an answer took no time that says anything.
+    latency = np.array([row.latency_s for row in rows if row.error is None] or [0.0])
+    calls = add_calls(row.calls for row in rows)
+    usage = add_usage(row.usage for row in rows)
+    return MethodResult(
+        round=round_number,
+        metrics={} if failed is not None else _metrics(rows, task, seed),
+        confusion=classification.confusion(*_labels(rows)) if _has_labels(rows) else None,
+        num_failed=sum(row.error is not None for row in rows),
+        num_unparsed=sum(row.error is None and row.answer is None for row in rows),
+        calls={role: calls[role] for role in sorted(calls)},
+        usage={role: usage[role] for role in sorted(usage)},
+        cost_usd=total_usd(row.cost_usd for row in rows),
+        latency_s=Latency(p50=float(np.quantile(latency, 0.5)), p95=float(np.quantile(latency, 0.95))),
+        failed=failed,
+        preparation=preparation,
+    )
+
+
+def _metrics(rows: Sequence[Prediction], task: Task, seed: int) -> dict[str, Estimate]:
+    found = {
+        name: Estimate.of(statistics.mean_interval(_scores(rows, name), seed=seed))
+        for name in _metric_names({"": rows}, task)
+        if name != MACRO_F1
+    }
+    if _has_labels(rows):
+        found[MACRO_F1] = Estimate.of(classification.macro_f1_interval(*_labels(rows), seed=seed))
+    return found
+
+
+def _metric_names(predictions: Predictions, task: Task) -> list[str]:
+    """The headline, the task's other metrics, and macro-F1 where there are labels."""
+    rows = [row for each in predictions.values() for row in each]
+    names = dict.fromkeys([task.metric])
+    names |= dict.fromkeys(name for row in rows for name in row.scores)
+    return [*names, *([MACRO_F1] if _has_labels(rows) else [])]
+
+
+def _has_labels(rows: Sequence[Prediction]) -> bool:
+    return all(row.gold_label is not None for row in rows)
+
+
+def _scores(rows: Sequence[Prediction], metric: str) -> list[float]:
+    return [row.scores.get(metric, 0.0) for row in rows]
+
+
+def _labels(rows: Sequence[Prediction]) -> tuple[list[str], list[str | None]]:
+    return [row.gold_label or "" for row in rows], [row.label for row in rows]
+
+
+def _compared_pairs(names: list[str]) -> list[tuple[str, str]]:
+    """The pair against all others but its own alias, then the unaligned pair against the single models."""
+    found = []
+    if COLLABORATE in names:
+        alias = rounds_in(names)[-1:]
+        found += [(COLLABORATE, name) for name in names if name not in (COLLABORATE, *alias)]
+    if COLLABORATE_SFT in names:
+        found += [(COLLABORATE_SFT, name) for name in names if name in SINGLE_MODELS]
+    return found or [(b, a) for a, b in itertools.combinations(names, 2)]
+
+
+def _compare(a: str, b: str, predictions: Predictions, metric: str, seed: int) -> Comparison:
+    first, second = predictions[a], predictions[b]
+    if metric == MACRO_F1:
+        gold, of_a = _labels(first)
+        difference = classification.macro_f1_difference(gold, of_a, _labels(second)[1], seed=seed)
+        return Comparison(a=a, b=b, metric=metric, **dict(Difference.of(difference)))
+    of_a_scores, of_b_scores = _scores(first, metric), _scores(second, metric)
+    difference = statistics.paired_difference(of_a_scores, of_b_scores, seed=seed)
+    rates = statistics.help_and_harm(alone=of_b_scores, together=of_a_scores)
+    return Comparison(a=a, b=b, metric=metric, **dict(Difference.of(difference)), **rates._asdict())
+
+
+def _oracle_gap_closed(means: Mapping[str, float]) -> float | None:
+    """Share of the distance from the better single model to the oracle that the pair closes."""
+    singles = [mean for name, mean in means.items() if name in SINGLE_MODELS]
+    if not singles or ORACLE not in means or COLLABORATE not in means or means[ORACLE] <= max(singles):
+        return None
+    return (means[COLLABORATE] - max(singles)) / (means[ORACLE] - max(singles))
