@@ -108,7 +108,7 @@ def _value(literal: str) -> str | None:
     except (ValueError, SyntaxError):
         return literal
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    # An escape may stand for half a character, which no file can hold.
+    # An escape may be half a surrogate pair, which no file can hold.
     return text.encode("utf-8", "replace").decode()
 
 

@@ -41,7 +41,7 @@ def list_rows(location: str, stream: io.BufferedIOBase) -> Iterator[tuple[str, A
             yield from document.entries()
             found = True
         elif document.peek() == "[":
-            # Not as one value: the rows may stand under another name, and be gigabytes.
+            # Not parsed as one value: it may hold all the rows under another name, gigabytes of them.
             for _ in document.entries(f"{name!r}, entry"):
                 pass
         else:
@@ -73,7 +73,7 @@ def keyed_rows(location: str, stream: io.BufferedIOBase) -> Iterator[tuple[str, 
 
 
 class _Document:
-    """A window that moves over a JSON document and holds little more than the value at its front."""
+    """A JSON document behind a buffer that holds little more than the value to be read next."""
 
     def __init__(self, location: str, stream: io.BufferedIOBase) -> None:
         self.place = ""
@@ -82,7 +82,7 @@ class _Document:
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._text = ""
         self._at = 0
-        # Where the window begins in the file.
+        # Where the buffer begins in the file.
         self._line, self._column = 1, 1
         self._ended = False
 
@@ -101,7 +101,7 @@ class _Document:
         while True:
             try:
                 value, end = DECODER.raw_decode(self._text, self._at)
-                # A number at the end of the window may go on behind it.
+                # A number at the end of the buffer may continue beyond it.
                 if (end < len(self._text) or self._ended) and end - self._at <= _text.MAX_ROW:
                     self._at = end
                     return value
@@ -119,7 +119,7 @@ class _Document:
             self._more()
 
     def entries(self, called: str = "row") -> Iterator[tuple[str, Any]]:
-        """Parses a list entry by entry; gives each with what it is called and its number."""
+        """Parses a list entry by entry; yields each with its position, such as "row 3"."""
         self._at += 1
         number = 1
         if self.peek() == "]":
@@ -169,7 +169,7 @@ class _Document:
         return mark == ","
 
     def _more(self) -> bool:
-        """Reads on. What is left doubles, up to the limit of a row, so that a long value is parsed few times over."""
+        """Reads more: as much as is left unread, up to the limit of a row, so that a long value is parsed few times."""
         self._line, self._column = self._line_and_column(self._at)
         rest = self._text[self._at :]
         data = self._stream.read(max(_CHUNK, min(len(rest), _text.MAX_ROW - len(rest))))

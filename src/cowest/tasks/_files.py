@@ -26,7 +26,7 @@ _MAX_FIRST_LINE = 2**20
 """Bytes that are read to tell a JSON document from one object a line."""
 
 Stream = io.BufferedReader | gzip.GzipFile
-# A position ("line 3", or the key in a document that maps keys to rows), and the row as it stands there.
+# A position ("line 3", or the key in a document that maps keys to rows), and the row as parsed.
 Entries = Iterator[tuple[str, Any]]
 
 _OTHER_FORMATS = {

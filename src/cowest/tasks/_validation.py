@@ -24,7 +24,7 @@ class Problem(BaseModel):
     Attributes:
         row: id of the example.
         kind: "gold" (its own reference does not score full marks), "duplicate" and "contradiction" (an earlier row asks
-            the same, with the same or with another answer), "empty", "leak" (the query gives the answer away),
+            the same, with the same or with another answer), "empty", "leak" (the query contains the answer),
             "overlap" (another split asks the same) or "flaw" (a problem that only the task itself can recognise).
     """
 
@@ -64,7 +64,7 @@ class Checkable(Protocol):
 
 
 def validate(task: Checkable, examples: Sequence[Example]) -> Validation:
-    """Checks every example by itself, then the examples against each other; the problems come in that order."""
+    """Checks each example alone, then the examples against each other; the problems are in that order."""
     gold: list[Problem] = []
     others: list[Problem] = []
     for example in examples:
@@ -146,7 +146,7 @@ def _leaks(task: Checkable, example: Example) -> Iterator[Problem]:
         problem = "the explanation stands in the query"
         yield Problem(row=example.id, field="explanation", problem=problem, kind="leak")
     if task.gold_label(example) is not None:
-        return  # labels and options may be named in a question
+        return  # a question may name labels and options
     question = f" {words(task.question_of(example))} "
     for index, reference in enumerate(example.references):
         answer = words(reference)

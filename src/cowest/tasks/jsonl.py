@@ -1,4 +1,4 @@
-"""A data file of one's own as a task, without code: the recipe names its columns."""
+"""A user's own data file as a task, without code: the recipe names its columns."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
@@ -34,7 +34,7 @@ class Jsonl(Task):
         explanation: a column with a reference explanation, for training targets; it may be empty in some rows.
         id: a column that is unique within a file; the row's number by default.
         labels: all labels; the query then lists them, and a row whose answer is none of them is refused. Where none
-            are given, the labels are those that stand in the files.
+            are given, the labels are those that occur in the files.
         metric: the headline: "exact_match", "f1" or "accuracy"; by default exact_match for open, else accuracy.
 
     Raises:
@@ -86,7 +86,7 @@ class Jsonl(Task):
         self.kind, self.question, self.answer = kind, question, answer
         self.choices, self.index_from = choices, index_from
         self.context, self.explanation, self.id, self.labels = context, explanation, id, labels
-        # Every spelling of a label that was read, and the label it stands for.
+        # Every spelling of a label that was read, and its label.
         self._labels = {label: label for label in labels or ()}
 
     def read(self, location: str) -> Iterator[Example]:
@@ -191,7 +191,7 @@ def _passages(row: Row, field: str) -> tuple[str, ...]:
 
 
 def _refuse_no_names(options: dict[str, Any]) -> None:
-    """Refuses options that must be a text, or a list of texts where such is taken; None is for the caller to judge."""
+    """Refuses options that are not a text, or a list of texts where one is allowed; None is accepted."""
     for option, value in options.items():
         names = value if option in ("choices", "labels") and isinstance(value, list | tuple) else [value]
         if value is not None and not all(isinstance(name, str) and name for name in names):

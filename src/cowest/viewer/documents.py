@@ -38,7 +38,7 @@ class RunOverview:
     Attributes:
         headline: one sentence about the results; None where there are none yet.
         verdict: "better", "worse" or "unclear".
-        banner: a warning that stands above all numbers of the run, such as "lab".
+        banner: a warning shown above all numbers of the run, such as "lab".
         collections: the evaluation first, then the rounds from the last.
     """
 

@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Logs no request: the queries looked at are private."""
+        """Logs no request: the requests name private queries."""
 
     def log_error(self, format: str, *args: Any) -> None:
         """Writes to stderr what went wrong with a request."""
