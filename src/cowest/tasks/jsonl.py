@@ -190,7 +190,7 @@ def _passages(row: Row, field: str) -> tuple[str, ...]:
     return (text,) if text else ()
 
 
-def _refuse_no_names(options: dict[str, Any]) -> None:
+def _refuse_no_names(options: dict[str, object]) -> None:
     """Refuses options that are not a text, or a list of texts where one is allowed; None is accepted."""
     for option, value in options.items():
         names = value if option in ("choices", "labels") and isinstance(value, list | tuple) else [value]

@@ -68,7 +68,7 @@ def _turn(row: Row) -> tuple[Any, int] | None:
     return row.text("dialogue_id"), int(float(number))
 
 
-def _fields(row: Row) -> dict[str, Any]:
+def _fields(row: Row) -> dict[str, object]:
     kept = ("safety_label", "source", "dialogue_id", "response_id")
     return {field: value for field in kept if field in row.fields and (value := row.value(field)) not in (None, "")}
 
