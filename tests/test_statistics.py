@@ -7,6 +7,7 @@ import scipy.stats
 
 from cowest import statistics
 from cowest.errors import InputError
+from cowest.statistics import bootstrap, paired
 
 
 def test_mean_interval_agrees_with_scipy() -> None:
@@ -94,9 +95,9 @@ def test_no_resamples_are_refused() -> None:
 
 
 def test_chunks_do_not_change_the_number_of_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = statistics._in_chunks(np.zeros, 1003, 10)
-    monkeypatch.setattr(statistics, "_CHUNK", 70)
-    assert len(drawn) == len(statistics._in_chunks(np.zeros, 1003, 10)) == 1003
+    drawn = bootstrap.in_chunks(np.zeros, 1003, 10)
+    monkeypatch.setattr(bootstrap, "_CHUNK", 70)
+    assert len(drawn) == len(bootstrap.in_chunks(np.zeros, 1003, 10)) == 1003
 
 
 def test_ten_thousand_resamples_of_a_thousand_are_quick() -> None:
@@ -149,7 +150,7 @@ def test_sampled_sign_flip_agrees_with_scipy_and_with_mcnemar() -> None:
     assert statistics.paired_difference(a, b).p_value == pytest.approx(reference, abs=0.015)
     flips = (rng.random(40) < 0.7).astype(float)
     exact = statistics.mcnemar(flips, 1 - flips)
-    assert statistics._sign_flip(flips - (1 - flips), 50_000, 0) == pytest.approx(exact, abs=0.005)
+    assert paired._sign_flip(flips - (1 - flips), 50_000, 0) == pytest.approx(exact, abs=0.005)
 
 
 def test_sampled_p_value_is_never_zero() -> None:

@@ -1,7 +1,7 @@
 """Macro-F1 and the confusion table of labels, with intervals and a paired test.
 
-All that macro-F1 depends on is how often each right label met each given one. A bootstrap over examples is therefore
-a multinomial draw over those cells, exactly, which is what makes 10,000 resamples cheap.
+Macro-F1 depends only on the counts of the confusion table. A bootstrap over examples is therefore exactly a multinomial
+draw over its cells, which makes 10,000 resamples cheap.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from cowest.errors import InputError
 from cowest.statistics import RESAMPLES, Difference, Interval
 
 UNPARSED = "(unparsed)"
-"""The bucket of answers that name no label: never right, and no label of its own in the mean."""
+"""The column of answers that name no label: never right, and not a label in the mean."""
 
 Counts = NDArray[np.int64]
 

@@ -51,7 +51,7 @@ def exact_match_lower(prediction: str | None, references: Sequence[str]) -> floa
 
 
 def token_f1_cased(prediction: str | None, references: Sequence[str]) -> float:
-    """Like `token_f1`, but over the words as they stand between spaces, with case, articles and punctuation."""
+    """Like `token_f1`, but over words split at spaces, with case, articles and punctuation."""
     if prediction is None:
         return 0.0
     tokens = prediction.split()

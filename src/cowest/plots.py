@@ -13,10 +13,10 @@ WIDTH, HEIGHT, MARGIN = 210, 30, 14
 Bounds = tuple[float, float] | None
 
 _APART = 17
-"""Pixels between the dots of one line."""
+"""Vertical pixels from dot to dot of one line of a chart."""
 
 _LABEL, _MANY = 28, 12
-"""Pixels that a label takes, and how many points with a line below may stand closer."""
+"""Pixels that a label takes, and the number of points with a second line below from which labels are thinned out."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Axis:
     ticks: tuple[float, ...]
 
     def x(self, value: float) -> float:
-        """Where `value` stands, in pixels; values outside stand at the edge."""
+        """The position of `value` in pixels; values outside the axis are put at its edge."""
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
         return round(MARGIN + share * (WIDTH - 2 * MARGIN), 1)
 
@@ -59,7 +59,7 @@ def interval(value: float, bounds: tuple[float, float] | None, on: Axis, *, kind
     """A dot with its interval.
 
     Args:
-        kind: a class name for the colour, chosen by us: "plain", "pair", "better", "worse" or "unclear".
+        kind: the CSS class that gives the colour: "plain", "pair", "better", "worse" or "unclear".
     """
     middle = HEIGHT / 2
     grid = "".join(
@@ -75,10 +75,10 @@ def interval(value: float, bounds: tuple[float, float] | None, on: Axis, *, kind
 
 
 def dots(series: Sequence[tuple[float, Bounds, str]], on: Axis) -> Markup:
-    """Dots with their intervals below one another in one line of a chart.
+    """Dots with their intervals, one below the other, in one line of a chart.
 
     Args:
-        series: value, interval and a class name of ours each: "plain", "other", "before" or "pair".
+        series: value, interval and CSS class of each: "plain", "other", "before" or "pair".
     """
     height = _APART * max(len(series), 1) + 6
     drawn = [f'<line class="grid" x1="{on.x(tick)}" x2="{on.x(tick)}" y1="0" y2="{height}"/>' for tick in on.ticks]
@@ -87,7 +87,7 @@ def dots(series: Sequence[tuple[float, Bounds, str]], on: Axis) -> Markup:
         span = ""
         if bounds is not None:
             span = f'<line class="span" x1="{on.x(bounds[0])}" x2="{on.x(bounds[1])}" y1="{y}" y2="{y}"/>'
-        # Another shape as well as another colour, for those who cannot tell the colours apart.
+        # A different shape as well as a different colour, for readers who cannot distinguish the colours.
         dot = f'<circle class="dot" cx="{x}" cy="{y}" r="5"/>'
         if kind == "other":
             dot = f'<rect class="dot" x="{x - 4.5:.1f}" y="{y - 4.5}" width="9" height="9"/>'
@@ -96,7 +96,7 @@ def dots(series: Sequence[tuple[float, Bounds, str]], on: Axis) -> Markup:
 
 
 def shares(parts: Sequence[tuple[str, int]]) -> Markup:
-    """A bar cut into shares; each part is a class name of ours and a count."""
+    """A bar cut into shares; each part is a CSS class and a count."""
     total = sum(number for _, number in parts)
     pieces, start = [], 0.0
     for kind, number in parts:
@@ -108,7 +108,7 @@ def shares(parts: Sequence[tuple[str, int]]) -> Markup:
 
 
 def curve(points: Sequence[tuple[float, float]]) -> Markup:
-    """A line through (x, y), with the least and most of both written at the ends."""
+    """A line through the points (x, y), labelled with the smallest and largest y and the last x."""
     (left, right), (low, high) = ((min(values), max(values)) for values in zip(*points, strict=True))
     wide, tall, top = WIDTH - 2 * MARGIN, 60, 14
     spread_x, spread_y = (right - left) or 1.0, (high - low) or 1.0
@@ -125,7 +125,7 @@ def curve(points: Sequence[tuple[float, float]]) -> Markup:
 
 
 def histogram(counts: Mapping[int, int]) -> Markup:
-    """A bar for each whole number; those above 0 are good, those below are bad, 0 is neither."""
+    """A bar for each whole number, coloured by sign."""
     most, tall, top = max(counts.values(), default=0) or 1, 70, 4
     step = (WIDTH - 2 * MARGIN) / max(len(counts), 1)
     bars = []
@@ -148,8 +148,8 @@ def grid(on: Axis, y: Callable[[float], float], left: int, wide: int) -> list[st
     """A line for each tick of a vertical axis of shares, with its number in percent to the left of it.
 
     Args:
-        y: from a share to its place.
-        left, wide: where the lines begin and end.
+        y: from a share to its vertical position in pixels.
+        left, wide: where the lines begin and end, in pixels.
     """
     return [
         f'<line class="grid" x1="{left}" x2="{wide}" y1="{y(tick)}" y2="{y(tick)}"/>'
@@ -162,7 +162,7 @@ def tradeoff(points: Sequence[tuple[float, float, tuple[float, float] | None, st
     """Dots of (cost, share, its interval, kind) on a plane, numbered from 1 in their order; cost from 0 to the right.
 
     Args:
-        points: `kind` is a class name of ours: "pair" or "plain".
+        points: `kind` is a CSS class: "pair" or "plain".
     """
     wide, tall, left, top = 520, 220, 40, 12
     on = axis([bound for _, share, bounds, _ in points for bound in (share, *(bounds or ()))])
@@ -193,12 +193,12 @@ def tradeoff(points: Sequence[tuple[float, float, tuple[float, float] | None, st
 
 
 def trend(points: Sequence[tuple[float, float, Bounds]], *, under: Sequence[str] = (), joined: bool = True) -> Markup:
-    """Shares with their intervals, in percent up, against a number to the right.
+    """Shares with their intervals, in percent on the vertical axis, against a number on the horizontal one.
 
     Args:
         points: (x, share, its interval), from left to right.
-        under: a second line below each x, such as a count; ours, not from data.
-        joined: whether a line goes through the dots.
+        under: a second line of text below each x, such as a count; never text from data.
+        joined: whether a line connects the dots.
     """
     wide, tall, left, top = 340, 150, 40, 10
     on = axis([bound for _, share, bounds in points for bound in (share, *(bounds or ()))])

@@ -40,7 +40,7 @@ def match(positives: Sequence[Item], negatives: Sequence[Item]) -> list[tuple[It
 
 
 def num_drafts_to_settle(num_positive: int, num_negative: int, samples: int) -> int:
-    """The least number of further drafts after which both sets could hold floor(K/2), so that no more pair is possible.
+    """The least number of further drafts after which both sets could hold floor(K/2), when no further pair is possible.
 
     Zero means the query is settled: further drafts change no pair (the second exact rule of `skip_settled`).
     """
@@ -49,7 +49,7 @@ def num_drafts_to_settle(num_positive: int, num_negative: int, samples: int) -> 
 
 
 def decide(comparison: Comparison) -> tuple[int, int] | None:
-    """The sample indices of winner and loser; None for a tie, and where no preference could be had."""
+    """The sample indices of winner and loser; None for a tie, and where there is no preference."""
     if comparison.preference is None or comparison.preference == 0.5:
         return None
     first, second = comparison.first, comparison.second

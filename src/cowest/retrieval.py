@@ -1,4 +1,4 @@
-"""Passages for a query: BM25 over a corpus in JSONL, indexed once and kept by content."""
+"""Passages for a query: BM25 over a JSONL corpus; the index is kept on disk under the hash of the content."""
 
 import hashlib
 import shutil
@@ -23,7 +23,7 @@ _WORD = r"(?u)\b\w+\b"
 
 
 class RetrievalConfig(Record):
-    """Where methods that retrieve look.
+    """The section `retrieval` of a recipe.
 
     Attributes:
         corpus: a JSONL file, or `package:file`; each row has a `text` and may have an `id`.
@@ -42,14 +42,14 @@ class Passage(NamedTuple):
 
 
 class Retriever:
-    """BM25 (Lucene's variant, k1 1.5, b 0.75) over the passages of a corpus. Reads and indexes at the first need.
+    """BM25 (Lucene's variant, k1 1.5, b 0.75) over the passages of a corpus. Reads and indexes on first use.
 
-    No stop words and no stemming, so that any language written with spaces will do; words are compared in lower case.
+    No stop words and no stemming, so that it works for any language written with spaces. Case is ignored.
 
     Args:
         corpus: see `RetrievalConfig`.
         top_k: passages a query.
-        cache: a folder for the index, which is found again there by the corpus's content; None keeps it in memory.
+        cache: a folder for the index, named by the hash of the corpus's content; None keeps it in memory.
     """
 
     def __init__(self, corpus: str, top_k: int = 2, cache: Path | None = None) -> None:
@@ -83,14 +83,17 @@ class Retriever:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the passages: two corpora share it only if every search finds the same."""
+        """SHA-256 of the passages: equal only if every search finds the same."""
         sums = hashlib.sha256()
         for passage in self.passages:
             sums.update(repr(tuple(passage)).encode("utf-8", "surrogatepass"))
         return sums.hexdigest()
 
     def search(self, query: str) -> list[Passage]:
-        """The `top_k` best passages, best first; of equal ones the first of the corpus. None that shares no word."""
+        """The `top_k` best passages, best first; equal ones in the corpus's order.
+
+        Passages that share no word with the query are left out.
+        """
         import numpy as np
 
         words = [word for word in _words([query])[0] if word in self._index.vocab_dict]
@@ -118,7 +121,7 @@ class Retriever:
 
 
 def numbered(passages: list[Passage]) -> str:
-    """The passages as a prompt shows them: "[1] ..." a line each; says so where there is none."""
+    """The passages as a prompt shows them, a line "[1] ..." each; a note where there is none."""
     lines = [f"[{number}] {passage.text}" for number, passage in enumerate(passages, 1)]
     return "\n".join(lines) or "(no passage was found)"
 

@@ -1,4 +1,4 @@
-"""The folder of a run: where everything lies, written whole or not at all, one process at a time."""
+"""The folder of a run: its paths, files that are written atomically, and a lock for one process at a time."""
 
 import contextlib
 import fcntl
@@ -17,7 +17,7 @@ from cowest.errors import CowestError, InputError
 from cowest.plugins import nearest
 
 GRADED_SO_FAR = "graded-so-far.jsonl"
-"""Beside graded.jsonl's place while feedback goes on: what is graded, for the viewer; nothing goes on from it."""
+"""Drafts graded so far, written during feedback for the viewer only; a resumed run does not read it."""
 
 MAX_ROUNDS = 100
 """Rounds that a recipe may have; a folder of a higher number is no round's."""
@@ -120,12 +120,12 @@ class RunFolder:
 
     @property
     def ledger(self) -> Path:
-        """Every paid call; a link where the run shares a ledger with others."""
+        """Every paid call; a symbolic link where the run shares a ledger with others."""
         return self.path / "ledger.sqlite"
 
     @property
     def id(self) -> str:
-        """What tells this run's rows in a shared ledger from those of others; stays with a folder that is moved.
+        """The id of this run's rows in a shared ledger; it is kept when the folder is moved.
 
         Raises:
             CowestError: the folder cannot be written.
@@ -141,15 +141,15 @@ class RunFolder:
             ) from error
 
     def locate_ledger(self, shared: str | None) -> Path:
-        """The file that the run's calls belong in: `shared`, or the run's own.
+        """The ledger of the run's calls: `shared`, or the run's own.
 
         Raises:
-            InputError: the run has used another one before, whose replies would be paid for again.
+            InputError: the run has used another ledger before; its replies would be paid for again.
         """
         own = self.ledger
         wanted = own.absolute() if shared is None else Path(shared).expanduser().absolute()
         used = own.readlink() if own.is_symlink() else own.absolute()
-        if own.is_symlink() and not own.exists():  # that ledger was moved away; the recipe says where to
+        if own.is_symlink() and not own.exists():  # that ledger was moved; the recipe names its new place
             own.unlink()
         if wanted != used and own.exists():
             raise InputError(
@@ -160,7 +160,7 @@ class RunFolder:
         return wanted
 
     def link_ledger(self, ledger: Path) -> None:
-        """Makes a shared ledger findable under the name that the run's own would have."""
+        """Links a shared ledger under the name that the run's own would have."""
         if not self.ledger.exists():
             self.ledger.symlink_to(ledger)
 
@@ -213,7 +213,7 @@ class RunFolder:
 
     @property
     def gate(self) -> Path:
-        """Who answers what while serving, and how well that does."""
+        """The gate: its policy for serving, and its measurements."""
         return self.path / "gate"
 
     @property
@@ -223,15 +223,15 @@ class RunFolder:
 
     @property
     def page(self) -> Path:
-        """The page for people."""
+        """The report page."""
         return self.path / "report.html"
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds the run for this process.
+        """Locks the run for this process.
 
         Raises:
-            InputError: another process is at work in this folder, or the folder cannot be made.
+            InputError: another process works in this folder, or the folder cannot be made.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -251,10 +251,10 @@ class RunFolder:
 
 
 def existing(folder: str | Path) -> RunFolder:
-    """A run's folder that is there.
+    """A run's folder that exists.
 
     Raises:
-        InputError: it is not; the message names the nearest one beside it.
+        InputError: it does not; the message names the folder beside it with the most similar name.
     """
     path = Path(folder).expanduser()
     if path.is_dir():
@@ -272,7 +272,7 @@ def begun(folder: str | Path) -> RunFolder:
     """A folder in which a run was begun.
 
     Raises:
-        InputError: it is not there, or holds nothing of a run.
+        InputError: it does not exist, or holds no file of a run.
     """
     run = existing(folder)
     signs = ("recipe.yaml", "ledger.sqlite", "sft", "round-1", "evaluate", "feedback")
@@ -282,7 +282,7 @@ def begun(folder: str | Path) -> RunFolder:
 
 
 def _owned(path: Path) -> Path:
-    """`path`, or where it leads if it is a link, written as the run that owns it does.
+    """`path`, or the target of a symbolic link, written as the run that owns it writes it.
 
     A model's name is part of the ledger's key: under another name its replies would not be found.
     """

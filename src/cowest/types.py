@@ -1,6 +1,6 @@
-"""The nouns of the package: frozen, checked records, each with the paper's symbol.
+"""The records of the package, frozen and validated, with the paper's symbols.
 
-They travel between the floors and into the files of a run; nothing in here computes.
+They pass between layers and into the files of a run; this module computes nothing.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -35,8 +35,8 @@ class Sampling(Record):
 class ChatRequest(Record):
     """One request for one completion.
 
-    `sample_index` tells apart several samples of the same prompt: the K drafts of a query are K requests that differ
-    in nothing else. `seed` makes sampling repeatable where the provider can (in process it always can).
+    `sample_index` distinguishes samples of the same prompt: the K drafts of a query are K requests that differ in
+    nothing else. `seed` makes sampling repeatable where the provider can (in process it always can).
     """
 
     messages: tuple[Message, ...]
@@ -87,7 +87,7 @@ class Example(Record):
         query: the question as both models are shown it, with its context and options if it has any.
         references: accepted answers; the first is the canonical one.
         explanation: a reference explanation, used for SFT targets only and never shown in a prompt.
-        fields: whatever else the task needs for scoring or for filters in the report.
+        fields: values that scoring or the report's filters need; the task chooses their names and types.
     """
 
     id: str
@@ -113,7 +113,7 @@ class Draft(Record):
 
 
 class Verdict(Record):
-    """E: a judge's score, an integer from 1 to 10, or unscored with the reason. Never a made-up number."""
+    """E: a judge's score, an integer from 1 to 10, or unscored with the reason; never an invented number."""
 
     score: int | None = Field(default=None, ge=1, le=10)
     unscored_reason: str | None = None
@@ -138,10 +138,10 @@ class GradedDraft(Record):
 
 
 class GradedExample(Record):
-    """Everything feedback learned about one query: one row of graded.jsonl.
+    """A query with its graded drafts: one row of graded.jsonl.
 
     `skipped` says why fewer than K drafts were made: "solo_perfect" or "settled" (both change no pair), or
-    "solo_unscored", which stages turn into a failure. `reference` and `fields` are the example's, for people who read
+    "solo_unscored", which stages turn into a failure. `reference` and `fields` are the example's, for readers of
     the file: its accepted answers, and what it can be filtered by.
     """
 
@@ -159,7 +159,7 @@ class Comparison(Record):
     """Two drafts of one query beside each other, by their sample indices.
 
     Attributes:
-        preference: how much speaks for the first, from 0 to 1; 0.5 is a tie. None where it cannot be said.
+        preference: for the first over the second, from 0 to 1; 0.5 is a tie. None where there is none.
     """
 
     first: int
@@ -175,7 +175,7 @@ class Comparison(Record):
 
 
 class ComparedExample(Record):
-    """What feedback learned about one query where drafts are compared with each other: one row of graded.jsonl.
+    """A query whose drafts were compared with each other: one row of graded.jsonl.
 
     There is no z and no gain in it. `rewards` are of the drafts in their order, where the annotator gives any.
     `reference` and `fields` are the example's, as in `GradedExample`.
@@ -210,7 +210,7 @@ class PreferencePair(Record):
 
 
 class Prediction(Record):
-    """What one method answered for one example, the texts on the way, and what it took.
+    """One method's answer to one example, with its intermediate texts, calls, time and cost.
 
     Attributes:
         answer: the final answer, None where none could be parsed.
@@ -222,7 +222,7 @@ class Prediction(Record):
         usage: tokens by role.
         cost_usd: money of all calls; None where a price is unknown.
         error: why there is no answer, where a call failed; such a row counts as wrong and is reported as failed.
-        fields: the example's short fields, such as a subject, for people who filter by them.
+        fields: the example's short fields, such as a subject, to filter by.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Numbers in words, the same in the terminal and on the page."""
+"""Numbers as text, the same in the terminal and in the report."""
 
 MINUS = "−"
 
@@ -26,7 +26,7 @@ def p_value(value: float | None) -> str:
 
 
 def money(value: float | None) -> str:
-    """USD with the digits that matter; "unknown" where there is no price."""
+    """USD in cents from $1 on, else to four decimals or two significant digits; "unknown" where there is no price."""
     if value is None:
         return "unknown"
     if value == 0:
@@ -35,7 +35,7 @@ def money(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people say them: "0.42 s", "58 s", "3 min 20 s", "2 h 05 min"."""
+    """A duration with its unit: "0.42 s", "58 s", "3 min 20 s", "2 h 05 min"."""
     if seconds is None:
         return "–"
     if seconds < 10:
@@ -48,12 +48,12 @@ def duration(seconds: float | None) -> str:
 
 
 def count(value: float) -> str:
-    """A count with thousands apart."""
+    """A count with thousands separators."""
     return f"{value:,.0f}"
 
 
 def short_count(value: int) -> str:
-    """A count where there is little room: "950", "1.2k", "45k"."""
+    """A count in few characters: "950", "1.2k", "45k"."""
     if value < 1000:
         return str(value)
     return f"{value / 1000:.1f}k" if value < 9_950 else f"{value / 1000:.0f}k"

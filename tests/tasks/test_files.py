@@ -10,7 +10,7 @@ import yaml
 
 from cowest.cli import main as cli
 from cowest.errors import InputError
-from cowest.tasks import _files, _json
+from cowest.tasks import _document, _text
 from cowest.tasks._files import read_keyed_rows, read_rows, with_hub_split
 from tests.test_pipeline import recipe_of
 
@@ -175,7 +175,7 @@ def test_parquet_columns_that_are_no_text_or_occur_twice(tmp_path: Path) -> None
 def test_json_documents_read_the_same_through_any_window(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
 ) -> None:
-    monkeypatch.setattr(_json, "_CHUNK", window)
+    monkeypatch.setattr(_document, "_CHUNK", window)
     rows: list[dict[str, Any]] = [
         {"text": 'ß "quoted" \\ \u2028 \U0001f600', "escaped": "\ud83d"},
         {"whole": 10**30, "part": -1.5e-7, "huge": float("-inf"), "many": [1, [2.0, None], {"k": True}]},
@@ -192,7 +192,7 @@ def test_json_documents_read_the_same_through_any_window(
 def test_json_faults_keep_their_place_in_any_window(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
 ) -> None:
-    monkeypatch.setattr(_json, "_CHUNK", window)
+    monkeypatch.setattr(_document, "_CHUNK", window)
     rows = "".join(f'{{"n": {n}}},\n' for n in range(50))
     for fault, place in [("\n  [oops]", "row 51, line 52, column 4"), ('"' + "x" * 99, "row 51, line 51, column 1")]:
         location = _write(tmp_path / "r.json", f"[{rows}{fault}".encode())
@@ -248,9 +248,8 @@ def test_faults_of_keyed_rows(tmp_path: Path, name: str, data: bytes, words: lis
 def test_rows_beyond_the_limit_are_refused_before_they_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, words: list[str]
 ) -> None:
-    for module in (_files, _json):
-        monkeypatch.setattr(module, "MAX_ROW", 200)
-    monkeypatch.setattr(_json, "_CHUNK", 16)
+    monkeypatch.setattr(_text, "MAX_ROW", 200)
+    monkeypatch.setattr(_document, "_CHUNK", 16)
     with pytest.raises(InputError) as caught:
         list(read_rows(_write(tmp_path / name, data)))
     for word in words:

@@ -129,7 +129,7 @@ def locations(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_overlapping_splits_are_refused_with_rows_and_ways_out(locations: dict[str, str]) -> None:
     task = Open(**locations)
     with pytest.raises(
-        InputError, match=r"2 rows stand in two of them \(row t1 of train asks the same as row e1 of te"
+        InputError, match=r"2 rows occur in two of them \(row t1 of train asks the same as row e1 of te"
     ):
         task.settle_overlap()
     assert [problem.row for problem in task.overlaps()] == ["t1", "t3"]

@@ -29,7 +29,7 @@ def index(run: Path) -> Index:
 
 
 def ids(index: Index, wanted: Wanted, other: Path | None = None) -> list[str]:
-    return [row["id"] for row in index.page(wanted, 0, 200, other).items]
+    return [row.id for row in index.page(wanted, 0, 200, other).items]
 
 
 def test_all_examples_stand_in_the_order_of_the_data(index: Index) -> None:
@@ -55,7 +55,7 @@ def test_a_range_of_gains_leaves_those_within(
     index: Index, bounds: tuple[float | None, float | None], kept: set[float]
 ) -> None:
     page = index.page(Wanted(gain_from=bounds[0], gain_to=bounds[1]), 0, 200)
-    assert {row["gain"] for row in page.items} == kept
+    assert {row.gain for row in page.items} == kept
     assert page.total == len(page.items)
 
 
@@ -71,13 +71,13 @@ def test_half_a_last_line_of_a_file_that_grows_is_waited_for(tmp_path: Path) -> 
 
 def test_pages_follow_one_another(index: Index) -> None:
     page = index.page(Wanted(), 50, 50)
-    assert [row["id"] for row in page.items] == [identifier(number) for number in range(50, NUM)]
+    assert [row.id for row in page.items] == [identifier(number) for number in range(50, NUM)]
     assert page.total == NUM
 
 
 @pytest.mark.parametrize(("sort", "sign"), [("gain", -1), ("-gain", 1)])
 def test_sorted_by_gain_with_those_without_one_last(index: Index, sort: str, sign: int) -> None:
-    gains = [row["gain"] for row in index.page(Wanted(sort=sort), 0, 200).items]
+    gains = [row.gain for row in index.page(Wanted(sort=sort), 0, 200).items]
     known = [gain for gain in gains if gain is not None]
     assert known == sorted(known, key=lambda gain: sign * gain)
     assert gains[-1] is None
@@ -104,11 +104,11 @@ def test_a_search_a_filter_and_fields_leave_what_all_of_them_hold_for(
     if text:
         kept &= set(ids(index, Wanted(words=text)))
     page = index.page(Wanted(filter=filter, facets=facets, words=text, sort=sort), 0, 200)
-    assert {row["id"] for row in page.items} == kept
+    assert {row.id for row in page.items} == kept
     assert (page.total, page.is_more, len(page.items)) == (len(kept), False, len(kept))
     if sort == "order":
         order = [identifier(number) for number in range(NUM)]
-        assert [row["id"] for row in page.items] == [each for each in order if each in kept]
+        assert [row.id for row in page.items] == [each for each in order if each in kept]
 
 
 def test_a_search_counts_no_further_than_it_says(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:

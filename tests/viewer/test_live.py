@@ -3,13 +3,12 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cowest.ledger import Ledger
 from cowest.types import ChatRequest, Completion, Message, Usage
-from cowest.viewer.live import Live
+from cowest.viewer.live import LedgerProblem, Live, RoleCalls, Status
 
 NOW = 2_000_000_000.0
 
@@ -54,28 +53,28 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def status(folder: Path, now: float = NOW) -> dict[str, Any]:
+def status(folder: Path, now: float = NOW) -> Status:
     return Live(folder, clock=lambda: now).status()
 
 
 def test_a_run_that_goes_on_tells_calls_money_and_rate(run: Path) -> None:
     found = status(run)
-    assert found["active"]
-    assert found["changed_s"] == 20
-    assert found["roles"]["weak"] == {"calls": 4, "spend_usd": 0.0, "per_minute": 3, "this_stage": 3}
-    assert found["roles"]["strong"]["spend_usd"] == 0.25
-    assert found["roles"]["judge"]["spend_usd"] is None
-    assert found["limits"] == {"budget_usd": 2.5, "drafts": 50}
+    assert found.active
+    assert found.changed_s == 20
+    assert found.roles["weak"] == RoleCalls(calls=4, spend_usd=0.0, per_minute=3, this_stage=3)
+    assert found.roles["strong"] == RoleCalls(calls=1, spend_usd=0.25, per_minute=1, this_stage=1)
+    assert found.roles["judge"] == RoleCalls(calls=1, spend_usd=None, per_minute=1, this_stage=1)
+    assert found.limits == {"budget_usd": 2.5, "drafts": 50}
 
 
 def test_a_run_without_change_has_stopped(run: Path) -> None:
-    assert not status(run, NOW + 1000)["active"]
+    assert not status(run, NOW + 1000).active
 
 
 def test_a_finished_run_does_not_go_on(run: Path) -> None:
     (run / "evaluate").mkdir()
     (run / "evaluate" / "results.json").write_text("{}")
-    assert not status(run)["active"]
+    assert not status(run).active
 
 
 def test_training_tells_its_last_step(tmp_path: Path) -> None:
@@ -83,8 +82,8 @@ def test_training_tells_its_last_step(tmp_path: Path) -> None:
     write_recipe(folder)
     started(folder, "sft", NOW)
     (folder / "sft" / "metrics.jsonl").write_text('{"step": 1, "loss": 0.7}\n{"step": 2, "loss": 0.5, "epoch": 0.1}\n')
-    stage = status(folder)["stages"][0]
-    assert (stage["state"], stage["step"]) == ("started", {"step": 2, "epoch": 0.1, "loss": 0.5})
+    stage = status(folder).stages[0]
+    assert (stage.state, stage.step) == ("started", {"step": 2, "epoch": 0.1, "loss": 0.5})
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe not a recipe: [", b"- a list"])
@@ -93,8 +92,9 @@ def test_a_run_that_cannot_be_read_has_a_status(tmp_path: Path, content: bytes) 
     folder.mkdir()
     (folder / "recipe.yaml").write_bytes(content)
     (folder / "ledger.sqlite").write_bytes(b"no database at all, but long enough to be taken for one" * 10)
-    found = status(folder)
-    assert "cannot be read" in found["roles"][""]["problem"]
+    found = status(folder).roles[""]
+    assert isinstance(found, LedgerProblem)
+    assert "cannot be read" in found.problem
 
 
 def test_of_a_ledger_that_runs_share_only_this_runs_calls_count(tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_of_a_ledger_that_runs_share_only_this_runs_calls_count(tmp_path: Path) 
         rows = [("mine", "strong", 0.25, NOW - 5), ("another", "strong", 9.0, NOW - 5), ("mine", "strong", None, None)]
         connection.executemany("INSERT INTO calls VALUES (?, ?, ?, ?)", rows)
         connection.commit()
-    found = status(folder)["roles"]
-    assert found == {"strong": {"calls": 1, "spend_usd": 0.25, "per_minute": 1, "this_stage": 1}}
+    found = status(folder).roles
+    assert found == {"strong": RoleCalls(calls=1, spend_usd=0.25, per_minute=1, this_stage=1)}
 
 
 def test_looking_changes_nothing(run: Path) -> None:

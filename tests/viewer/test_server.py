@@ -11,6 +11,7 @@ import pytest
 
 from cowest.errors import InputError
 from cowest.viewer import Library, make_server
+from cowest.viewer.documents import GradedItem
 from tests.viewer.sample import compared, graded, write_evaluation, write_lines, write_run
 
 
@@ -168,12 +169,12 @@ def test_an_index_that_cannot_be_made_says_so(tmp_path: Path, monkeypatch: pytes
     def fail(*_: Any) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("cowest.viewer.index._insert", fail)
+    monkeypatch.setattr("cowest.viewer.index.insert", fail)
     with Library([write_run(tmp_path / "run", 4)]) as library:
         assert library.wait_until_indexed(60)
-        (first, *_) = library.overview()[0]["collections"]
-    assert first["complete"]
-    assert "disk is full" in first["problem"]
+        (first, *_) = library.overview()[0].collections
+    assert first.complete
+    assert "disk is full" in (first.problem or "")
 
 
 def test_new_examples_show_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,10 +182,10 @@ def test_new_examples_show_by_themselves(tmp_path: Path, monkeypatch: pytest.Mon
     run = write_run(tmp_path / "run", 4)
     with Library([run]) as library:
         assert library.wait_until_indexed(60)
-        assert library.overview()[0]["collections"][0]["counts"][""] == 4
+        assert library.overview()[0].collections[0].counts[""] == 4
         write_evaluation(run, 9)
         assert library.wait_until_indexed(60)
-        assert library.overview()[0]["collections"][0]["counts"][""] == 9
+        assert library.overview()[0].collections[0].counts[""] == 9
 
 
 def test_a_range_of_gains_is_asked_for_by_address(port: int) -> None:
@@ -206,12 +207,12 @@ def test_drafts_that_were_compared_are_shown_with_rewards(tmp_path: Path) -> Non
     with Library([tmp_path / "run"]) as library:
         assert library.wait_until_indexed(60)
         found = library.item("run", "round-1", "c0")
-    assert found is not None
-    assert [(draft["text"], draft["reward"]) for draft in found["drafts"]] == [
+    assert isinstance(found, GradedItem)
+    assert [(draft.text, draft.reward) for draft in found.drafts] == [
         ("Explanation: Draft 0.", 0.25),
         ("Explanation: Draft 1.", -1.5),
     ]
-    assert found["comparisons"][0]["preference"] == 1.0
+    assert found.comparisons[0]["preference"] == 1.0
 
 
 def test_a_file_that_grows_is_indexed_again_without_piling_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +224,6 @@ def test_a_file_that_grows_is_indexed_again_without_piling_up(tmp_path: Path, mo
         for count in range(1, 7):
             write_lines(file, map(graded, range(count)))
             assert library.wait_until_indexed(60)
-            (about,) = library.overview()[0]["collections"]
-            assert (about["counts"][""], about["growing"]) == (count, True)
+            (about,) = library.overview()[0].collections
+            assert (about.counts[""], about.growing) == (count, True)
         assert len(list(Path(library._scratch.name).glob("*.sqlite"))) <= 2

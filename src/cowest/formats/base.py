@@ -1,4 +1,4 @@
-"""What a format is: how the weak model is asked for a draft, what it is taught to write, how its text is read."""
+"""The interface of formats: how the weak model is asked for a draft, its SFT target, and how its text is parsed."""
 
 from typing import Protocol
 
@@ -13,7 +13,7 @@ class Format(Protocol):
     """Name of the prompt template that asks for a draft."""
 
     def target(self, example: Example) -> str | None:
-        """The SFT target for `example`; None where the example lacks what this format must teach."""
+        """The SFT target for `example`; None where the example lacks what this format needs."""
         ...
 
     def parse(self, text: str) -> Answer:

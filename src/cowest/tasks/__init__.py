@@ -15,7 +15,7 @@ def load_task(name: str, *, overlap: Overlap = "refuse", **options: Any) -> Task
     """The task `name` (a file of this folder, or `package.module:Class`) over the given files.
 
     Args:
-        overlap: what becomes of a question that stands in two splits; see `Task.overlap`.
+        overlap: what to do with a question that occurs in two splits; see `Task.overlap`.
         options: `train`, `validation`, `test` and whatever else the task takes.
 
     Raises:

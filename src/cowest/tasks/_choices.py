@@ -21,7 +21,7 @@ _TEXT_THEN_LETTER = re.compile(
     rf"(?P<text>.+?)\s*(?:\(\s*{_NOUN}(?P<round>[a-z])\s*\)|,\s*(?:option|choice)\s*\(?(?P<named>[a-z])\)?)",
     re.IGNORECASE | re.DOTALL,
 )
-# "It is B.", "I choose B", "B is the correct answer.": what stands around an answer in a sentence.
+# "It is B.", "I choose B", "B is the correct answer.": what surrounds an answer in a sentence.
 _FRAME_BEFORE = re.compile(
     r"^(?:it is|it's|that is|it must be|i (?:would |will )?(?:choose|pick|select|say)|my (?:choice|answer) is|"
     r"the (?:correct |right |best )?(?:answer|option|choice) is)\s*:?\s+",
@@ -31,7 +31,7 @@ _FRAME_BEHIND = re.compile(
     r"\s+(?:is|would be) (?:the )?(?:most )?(?:correct|right|best|true|likely)?(?:\s*(?:answer|option|choice|one))?$",
     re.IGNORECASE,
 )
-# A reason behind the letter. It may name other options, since it says why they are wrong.
+# A reason after the letter. It may name other options, to say why they are wrong.
 _REMARK = re.compile(
     r"\(?(?:because|since|as|due to|given|which|this|these|it|the other|all other|others?|"
     r"is (?:the )?(?:correct|right|best|answer|true|only))\b",
@@ -49,7 +49,7 @@ def find(text: str, options: Sequence[str]) -> int | None:
     """The index of the option that `text` means: by its text, its letter, or both.
 
     Nothing is guessed: None where it means no option or could mean two, and where letter and text disagree. Of options
-    with the same text the first stands for all.
+    with the same text the first is returned.
     """
     by_text = with_text(text, options)
     plain = _plain(text)
@@ -110,7 +110,7 @@ def _text_then_letter(text: str, options: Sequence[str]) -> int | None:
 
 
 def _lettered(index: int, rest: str, options: Sequence[str]) -> int | None:
-    """For a letter with something behind it: its option's text, part of it, or a remark."""
+    """For a letter that is followed by its option's text, a part of it, or a remark."""
     named = with_text(rest.strip("()"), options)
     if named is not None:
         return index if same(options[named], options[index]) else None

@@ -1,15 +1,12 @@
 """Rows of a data file: .json .jsonl .csv .parquet, each also .gz, and `hub:NAME`; read as a stream, nothing dropped.
 
-Whatever keeps a file from being read to its end is an InputError that names the file and the line. Memory holds a row
-or a small batch of rows, never the file.
+A file that cannot be read to its end is an InputError that names the file and the line. Memory holds one row or a
+small batch of rows, never the whole file.
 """
 
-import csv
 import gzip
 import io
 import json
-import shutil
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -17,25 +14,19 @@ from typing import Any
 
 from cowest.errors import InputError
 from cowest.plugins import nearest, resolve_path
-from cowest.tasks._json import (
-    MAX_ROW,
-    MAX_ROW_MIB,
-    keyed_rows,
-    kind_of,
-    list_rows,
-    no_utf8,
-    parse,
-    refuse_null_bytes,
-)
+from cowest.tasks._document import keyed_rows, list_rows
+from cowest.tasks._json import kind_of
+from cowest.tasks._lines import csv_rows, jsonl_rows
+from cowest.tasks._parquet import parquet_rows
 from cowest.tasks._rows import Row
 
 HUB = "hub:"
 
 _MAX_FIRST_LINE = 2**20
-"""Bytes that are looked at to tell a JSON document from one object a line."""
+"""Bytes that are read to tell a JSON document from one object a line."""
 
 Stream = io.BufferedReader | gzip.GzipFile
-# A position ("line 3", or the key in a document that maps keys to rows), and the row as it stands there.
+# A position ("line 3", or the key in a document that maps keys to rows), and the row as parsed.
 Entries = Iterator[tuple[str, Any]]
 
 _OTHER_FORMATS = {
@@ -109,7 +100,7 @@ def _guarded(location: str, path: Path, read: Callable[[str, Stream], Entries]) 
     num_rows = 0
     try:
         with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb") as stream:
-            if read is not _parquet_rows:
+            if read is not parquet_rows:
                 _refuse_other_formats(location, stream)
             for entry in read(location, stream):
                 num_rows += 1
@@ -143,7 +134,7 @@ def _refuse_other_formats(location: str, stream: Stream) -> None:
 
 def _json_rows(location: str, stream: Stream) -> Entries:
     # Some publishers, MedMCQA's among them, name files of one object a line .json.
-    yield from (_jsonl_rows if _is_one_object_a_line(stream) else list_rows)(location, stream)
+    yield from (jsonl_rows if _is_one_object_a_line(stream) else list_rows)(location, stream)
 
 
 def _is_one_object_a_line(stream: Stream) -> bool:
@@ -154,122 +145,6 @@ def _is_one_object_a_line(stream: Stream) -> bool:
         return following == b"{" and isinstance(json.loads(line.removeprefix(b"\xef\xbb\xbf")), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _jsonl_rows(location: str, stream: Stream) -> Entries:
-    for number, text in _lines(location, stream):
-        if text.strip():
-            yield f"line {number}", parse(text.rstrip("\r\n"), location, f"line {number}", _shape_hint(text))
-
-
-def _shape_hint(text: str) -> str:
-    """What to do where a line of a .jsonl file looks like a part of a .json document."""
-    start = text.strip()
-    if start.startswith("["):
-        return " Is the whole file one JSON list? Then name it .json."
-    return " Does an object go over several lines? Put it on one, or name a list of them .json." if start == "{" else ""
-
-
-def _lines(location: str, stream: Stream) -> Iterator[tuple[int, str]]:
-    """Yields lines with their numbers. They end at \\n alone; str.splitlines would also split inside JSON strings."""
-    number = 0
-    while line := stream.readline(MAX_ROW + 1):
-        number += 1
-        where = f"{location!r}, line {number}"
-        if len(line) > MAX_ROW:
-            hint = _shape_hint(line[:80].decode("utf-8", "replace")) or " Does it lack line breaks?"
-            raise InputError(f"{where}: the line is longer than {MAX_ROW_MIB} MiB, the limit of a row.{hint}")
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise no_utf8(line, error.start, where) from error
-        refuse_null_bytes(text, where)
-        yield number, text
-
-
-def _csv_rows(location: str, stream: Stream) -> Entries:
-    # The module's limit of 128 KiB a field is less than a long context.
-    csv.field_size_limit(MAX_ROW)
-    reader = csv.reader((text for _, text in _lines(location, stream)), strict=True)
-    line = 1
-    try:
-        header = next(reader, None)
-        if header is None:
-            return
-        _check_header(location, header)
-        line = reader.line_num + 1
-        for values in reader:
-            if values:
-                if len(values) != len(header):
-                    raise InputError(
-                        f"{location!r}, line {line}: the row has {len(values)} values, but the header has "
-                        f"{len(header)} columns. Quote values that hold commas or line breaks."
-                    )
-                yield f"line {line}", dict(zip(header, values, strict=True))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            f"{location!r}, line {line}: this is not CSV ({error}). Check its quotes: one may never be closed."
-        ) from error
-
-
-def _refuse_repeated_columns(location: str, names: list[str], position: str = "") -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError(
-            f"{location!r}{position}: the columns {', '.join(map(repr, repeated))} occur more than once. Rename one."
-        )
-
-
-def _check_header(location: str, header: list[str]) -> None:
-    _refuse_repeated_columns(location, header, ", line 1")
-    for mark, called in {";": "semicolons", "\t": "tabs", "|": "bars"}.items():
-        if len(header) == 1 and mark in header[0]:
-            raise InputError(
-                f"{location!r}, line 1: the header is one column, {header[0][:80]!r}. Are the columns set apart by "
-                f"{called}? Save the file with commas."
-            )
-
-
-def _parquet_rows(location: str, stream: Stream) -> Entries:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise InputError(f"Reading {location!r} needs pyarrow. Install it: pip install 'cowest[train]'.") from error
-    number = 0
-    # Parquet is read from its end, so a compressed file has to be unpacked first.
-    with tempfile.TemporaryFile() if isinstance(stream, gzip.GzipFile) else stream as source:
-        if source is not stream:
-            shutil.copyfileobj(stream, source)
-            source.seek(0)
-        try:
-            # With a buffer, a column is read page by page instead of a whole row group at once.
-            with pyarrow.parquet.ParquetFile(source, buffer_size=2**20, pre_buffer=False) as file:
-                _refuse_repeated_columns(location, file.schema_arrow.names)
-                for batch in file.iter_batches(batch_size=1024):
-                    columns = [_column(location, batch, name, number) for name in batch.schema.names]
-                    for values in zip(*columns, strict=True):
-                        number += 1
-                        yield f"row {number}", dict(zip(batch.schema.names, values, strict=True))
-        except pyarrow.ArrowException as error:
-            raise InputError(f"{location!r} is broken after row {number}, or is not Parquet: {error}.") from error
-
-
-def _column(location: str, batch: Any, name: str, num_before: int) -> list[Any]:
-    column = batch.column(name)
-    try:
-        values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
-        for number, value in enumerate(column, start=num_before + 1):
-            try:
-                value.as_py()
-            except UnicodeDecodeError as error:
-                raise no_utf8(error.object, error.start, f"{location!r}, row {number}, field {name!r}") from error
-        raise
-    return values
 
 
 def _hub_rows(location: str) -> Iterator[Row]:
@@ -301,7 +176,7 @@ def _row(location: str, position: str, value: Any) -> Row:
 
 _READERS: dict[str, Callable[[str, Stream], Entries]] = {
     ".json": _json_rows,
-    ".jsonl": _jsonl_rows,
-    ".csv": _csv_rows,
-    ".parquet": _parquet_rows,
+    ".jsonl": jsonl_rows,
+    ".csv": csv_rows,
+    ".parquet": parquet_rows,
 }

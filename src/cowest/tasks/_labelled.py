@@ -1,4 +1,4 @@
-"""Tasks whose answer is one of a few labels: reading them, what a text means, accuracy, and the labels for macro-F1."""
+"""Tasks whose answer is one of a few labels: reading labels, finding the one that an answer means, and accuracy."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -11,14 +11,14 @@ from cowest.types import Answer, Example
 
 
 class LabelTask(Task):
-    """A task with a fixed set of labels. A subclass says what they are and how a row is read.
+    """A task with a fixed set of labels. A subclass names them and reads the rows.
 
     An example's first reference is its label.
     """
 
     metric = "accuracy"
     labels: ClassVar[Sequence[str] | Mapping[str, Sequence[str]]]
-    """The labels as they stand in the references; a mapping gives other spellings of each."""
+    """The labels as written in the references; a mapping gives other spellings of each."""
 
     @property
     def instruction(self) -> str:
@@ -58,7 +58,7 @@ class LabelTask(Task):
 def explanation_in(row: Row, field: str) -> str | None:
     """The texts of a list as sentences of one explanation, each once; None where there are none.
 
-    Empty entries are passed over: annotators need not give a reason.
+    Empty entries are skipped: annotators need not give a reason.
 
     Raises:
         InputError: the value is no list of texts.

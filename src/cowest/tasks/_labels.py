@@ -19,7 +19,7 @@ _MAY_FOLLOW = re.compile(
 
 @dataclass(frozen=True)
 class _Mention:
-    """A label in a text: which words, whether it is said of something, and whether it is denied."""
+    """A label in a text: the words it spans, whether it is a statement, and whether it is negated."""
 
     label: str
     first: int
@@ -41,7 +41,7 @@ def find(text: str, labels: Sequence[str] | Mapping[str, Sequence[str]]) -> str 
     """
     forms = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, ())
     text = _normal(text)
-    # Labels of signs alone ("+", "C" and "C++") have no words that tell them apart.
+    # Labels made of symbols ("+", "C" and "C++") have no words that distinguish them.
     exact = {
         label for label, others in forms.items() if metrics.accuracy(text, [_normal(form) for form in (label, *others)])
     }

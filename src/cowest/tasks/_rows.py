@@ -1,4 +1,4 @@
-"""One row of a data file: its fields, fetched with checks, and where it stands, for errors."""
+"""One row of a data file: its fields, read with checks, and its position, for errors."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from cowest.tasks._spool import FirstSeen
 
 @dataclass(frozen=True)
 class Row:
-    """A row as it stands in its file.
+    """A row as its file holds it.
 
     Attributes:
         location: the file as the recipe names it.

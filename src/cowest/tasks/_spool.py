@@ -1,6 +1,6 @@
-"""Data sets larger than memory: examples in a temporary file, and which ids have been seen.
+"""Data sets larger than memory: examples in a temporary file, and the ids seen so far in a temporary database.
 
-Both live in the system's temporary folder (TMPDIR chooses it) and are gone with the object, or with the process.
+Both are in the system's temporary folder (set by TMPDIR) and are deleted with the object, or with the process.
 """
 
 import contextlib
@@ -29,12 +29,12 @@ class _File:
         weakref.finalize(self, _close, self._file)
 
     def read(self, start: int, stop: int) -> bytes:
-        # Not seek and read: those share one position between threads and forked processes.
+        # Not seek and read, whose position threads and forked processes share.
         return os.pread(self._file.fileno(), stop - start, start)
 
 
 def _close(file: IO[bytes]) -> None:
-    # Closing writes what is left, which a full disk refuses again; that was said when the examples were written.
+    # Closing flushes, which fails again on a full disk; the error was raised when the examples were written.
     with contextlib.suppress(OSError):
         file.close()
 
@@ -42,14 +42,14 @@ def _close(file: IO[bytes]) -> None:
 class Spool(Sequence[Example]):
     """A sequence of examples that is kept on disk: memory does not grow with it. Slices share the file.
 
-    An example equals the one that was put in, but is another object at every access.
+    An example equals the one that was stored, but is a new object at every access.
     """
 
     def __init__(self, examples: Iterable[Example]) -> None:
-        """Writes the examples down, one at a time.
+        """Stores the examples, one at a time.
 
         Raises:
-            InputError: the temporary folder cannot take them.
+            InputError: the temporary folder is full or cannot be written.
         """
         try:
             self._records, self._ends = _File(), _File()
@@ -57,8 +57,8 @@ class Spool(Sequence[Example]):
         except OSError as error:
             raise _no_room(error) from error
         for example in examples:
-            # Unlike JSON, pickle keeps tuples, NaN and whatever a task of one's own has in `fields`. Only this process
-            # can reach the file, which has no name.
+            # Unlike JSON, pickle keeps tuples, NaN and any value that a task puts into `fields`. It is safe here: the
+            # file has no name, so only this process can reach it.
             record = pickle.dumps(
                 (example.id, example.query, example.references, example.explanation, example.fields),
                 pickle.HIGHEST_PROTOCOL,

@@ -1,12 +1,12 @@
 """TAT-QA's exact match and numeracy-aware F1, and how a model's text is read as answers with a scale.
 
-`exact_match_and_f1` follows the data set's own scorer (Zhu et al., ACL 2021; NExTplusplus/TAT-QA, tatqa_metric.py), in
-what seems odd too, since published figures are made with it:
+`exact_match_and_f1` follows the data set's own scorer (Zhu et al., ACL 2021; NExTplusplus/TAT-QA, tatqa_metric.py),
+including what seems odd, since published figures are made with it:
 
 - Several answers are sorted as texts and joined, and then compared as one text. Both metrics see one bag of tokens.
 - A number counts with its scale: 12.5 with "million", "12.5 million" and "12,500,000" are equal. It is rounded to two
   decimals before the scale is applied. A number without scale also equals the percentage of which it is the fraction.
-- What follows a number and its scale word is not looked at: "12.5 million dollars" is 12.5 million.
+- What follows a number and its scale word is ignored: "12.5 million dollars" is 12.5 million.
 - "(43)" is -43, but "(1,043)" is 1043, and a minus sign of Unicode makes a word.
 - Tokens of the F1 are a set; the F1 is rounded to two decimals; for arithmetic and count it is the exact match.
 
@@ -61,12 +61,12 @@ def score(text: str, answers: Sequence[str], scale: str, answer_type: str) -> tu
 
 
 def readings_of_text(text: str) -> list[Reading]:
-    """The answers and scales that a text may stand for; all of them mean the same, so none is a guess.
+    """The answers and scales that a text may be read as; all of them mean the same, so none is a guess.
 
     - Several answers are separated by ";". The text as one answer is a reading too: a span may hold a semicolon.
     - A scale after a number (thousand, million, billion, percent, per cent, %) is part of the answer, or the scale of
-      all answers where all have the same. An answer has one scale in this data set, so one that stands after the last
-      of several plain numbers counts for all of them.
+      all answers where all have the same. An answer has one scale in this data set, so one after the last of several
+      plain numbers counts for all of them.
     - "(1,043)", "-$1,043" and "−1043" are also read as -1043. Nothing else is taken from a number: "about 12" and
       "12m" are words.
     """
@@ -119,7 +119,7 @@ def _readings_of_gold(answers: tuple[str, ...], scale: str) -> list[Reading]:
     found = [(answers, scale)]
     if scale and any(own_scale(answer) or _plain_number(answer) is None for answer in answers):
         found.append((tuple(_with_scale(answer, scale) for answer in answers if answer), ""))
-    # What finds the answer in an output drops quotes and full stops at its ends, so the gold answer may lose them too.
+    # `answers.parse` drops quotes and full stops at the ends of an answer, so the gold answer may lose them too.
     written = write(answers, scale)
     final = outputs.parse(f"Answer: {written}").final
     if final is not None and final != written:

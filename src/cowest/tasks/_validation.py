@@ -1,24 +1,21 @@
-"""What can be wrong with a task's data, found without any model: by row, field and kind."""
+"""Checks of a task's data that need no model: each problem with its row, field and kind."""
 
 import hashlib
 import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from pydantic import BaseModel
 
 from cowest import answers
 from cowest.types import Answer, Example
 
-if TYPE_CHECKING:
-    from cowest.tasks.base import Task
-
 ProblemKind = Literal["gold", "duplicate", "contradiction", "empty", "leak", "overlap", "flaw"]
 
 MIN_LEAK = 12
-"""Shorter texts than this many characters stand in a question by chance."""
+"""Characters. Shorter texts occur in a question by chance."""
 
 
 class Problem(BaseModel):
@@ -27,8 +24,8 @@ class Problem(BaseModel):
     Attributes:
         row: id of the example.
         kind: "gold" (its own reference does not score full marks), "duplicate" and "contradiction" (an earlier row asks
-            the same, with the same or with another answer), "empty", "leak" (the query gives the answer away),
-            "overlap" (another split asks the same) or "flaw" (what else the task knows to be wrong with the row).
+            the same, with the same or with another answer), "empty", "leak" (the query contains the answer),
+            "overlap" (another split asks the same) or "flaw" (a problem that only the task itself can recognise).
     """
 
     row: str
@@ -54,8 +51,20 @@ class Validation(BaseModel):
         return dict(Counter(problem.kind for problem in self.problems))
 
 
-def validate(task: "Task", examples: Sequence[Example]) -> Validation:
-    """Checks every example by itself, then the examples against each other; the problems come in that order."""
+class Checkable(Protocol):
+    """What the checks need of a task."""
+
+    metric: str
+
+    def score(self, example: Example, answer: Answer) -> dict[str, float]: ...
+    def reference_answer(self, example: Example) -> Answer: ...
+    def gold_label(self, example: Example) -> str | None: ...
+    def identity(self, example: Example) -> str: ...
+    def question_of(self, example: Example) -> str: ...
+
+
+def validate(task: Checkable, examples: Sequence[Example]) -> Validation:
+    """Checks each example alone, then the examples against each other; the problems are in that order."""
     gold: list[Problem] = []
     others: list[Problem] = []
     for example in examples:
@@ -65,31 +74,31 @@ def validate(task: "Task", examples: Sequence[Example]) -> Validation:
     return Validation(num_examples=len(examples), num_gold_full=len(examples) - len(gold), problems=problems)
 
 
-def digests(task: "Task", examples: Iterable[Example]) -> "array[int]":
-    """One number of 64 bits an example: equal where two ask the same, up to case and spaces."""
+def _digests(task: Checkable, examples: Iterable[Example]) -> "array[int]":
+    """A 64-bit hash of each example's identity."""
     return array("Q", (_digest(task.identity(example)) for example in examples))
 
 
-def is_among(task: "Task", digests_there: "array[int]") -> Callable[[Example], bool]:
-    """Tells whether an example asks what one of those behind `digests_there` asks."""
+def _membership(task: Checkable, examples: Iterable[Example]) -> Callable[[Example], bool]:
+    """A test whether an example asks the same as one of `examples`; holds 8 bytes for each of these."""
     import numpy as np
 
-    known = np.unique(np.frombuffer(digests_there, dtype=np.uint64))
+    known = np.unique(np.frombuffer(_digests(task, examples), dtype=np.uint64))
 
-    def told(example: Example) -> bool:
+    def is_member(example: Example) -> bool:
         digest = np.uint64(_digest(task.identity(example)))
         index = int(np.searchsorted(known, digest))
         return index < len(known) and bool(known[index] == digest)
 
-    return told
+    return is_member
 
 
 def overlap(
-    task: "Task", split: str, examples: Sequence[Example], other: str, others: Sequence[Example]
+    task: Checkable, split: str, examples: Sequence[Example], other: str, others: Sequence[Example]
 ) -> list[Problem]:
-    """The examples of `split` that ask what an example of `other` asks, each with the id of the first such one."""
-    there = is_among(task, digests(task, others))
-    found = [example for example in examples if there(example)]
+    """The examples of `split` that ask the same as an example of `other`; each names the first such row of `other`."""
+    is_in_others = _membership(task, others)
+    found = [example for example in examples if is_in_others(example)]
     if not found:
         return []
     wanted = {_digest(task.identity(example)) for example in found}
@@ -108,7 +117,7 @@ def overlap(
     return problems
 
 
-def _gold(task: "Task", example: Example) -> Iterator[Problem]:
+def _gold(task: Checkable, example: Example) -> Iterator[Problem]:
     gold = task.reference_answer(example)
     if task.score(example, gold)[task.metric] < 1.0:
         problem = f"the reference {gold.final!r} itself does not score full marks"
@@ -130,14 +139,14 @@ def _empty(example: Example) -> Iterator[Problem]:
         yield Problem(row=example.id, field=field, problem="is empty", kind="empty")
 
 
-def _leaks(task: "Task", example: Example) -> Iterator[Problem]:
+def _leaks(task: Checkable, example: Example) -> Iterator[Problem]:
     explanation = _normal(example.explanation or "")
     is_option = explanation in map(_normal, example.references)
     if len(explanation) >= MIN_LEAK and not is_option and explanation in _normal(example.query):
         problem = "the explanation stands in the query"
         yield Problem(row=example.id, field="explanation", problem=problem, kind="leak")
     if task.gold_label(example) is not None:
-        return  # labels and options may be named in a question
+        return  # a question may name labels and options
     question = f" {words(task.question_of(example))} "
     for index, reference in enumerate(example.references):
         answer = words(reference)
@@ -147,10 +156,10 @@ def _leaks(task: "Task", example: Example) -> Iterator[Problem]:
             return
 
 
-def _repeated(task: "Task", examples: Sequence[Example]) -> Iterator[Problem]:
+def _repeated(task: Checkable, examples: Sequence[Example]) -> Iterator[Problem]:
     import numpy as np
 
-    found = np.frombuffer(digests(task, examples), dtype=np.uint64)
+    found = np.frombuffer(_digests(task, examples), dtype=np.uint64)
     order = np.argsort(found, kind="stable")
     ranked = found[order]
     earlier: dict[int, int] = {}
@@ -171,7 +180,7 @@ def _repeated(task: "Task", examples: Sequence[Example]) -> Iterator[Problem]:
             yield Problem(row=example.id, field="query", problem=problem, kind="duplicate")
 
 
-def _contradict(task: "Task", a: Example, b: Example) -> bool:
+def _contradict(task: Checkable, a: Example, b: Example) -> bool:
     """Whether no reference of `a` is right for `b`: "The Netherlands" does not contradict "Netherlands"."""
     return all(task.score(b, Answer(final=reference))[task.metric] < 1.0 for reference in a.references)
 
@@ -186,5 +195,5 @@ def _normal(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """The words of a text in lower case with single spaces: what two wordings of one question have in common."""
+    """The words of a text in lower case, separated by single spaces; punctuation is dropped."""
     return " ".join("".join(char if char.isalnum() else " " for char in _normal(text)).split())

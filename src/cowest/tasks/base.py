@@ -1,4 +1,4 @@
-"""What a task is: examples from files, and how an answer to one is scored."""
+"""The base class of tasks: examples read from files, and the scoring of an answer to one."""
 
 import abc
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ Overlap = Literal["refuse", "drop", "keep"]
 
 
 class Split(Sequence[Example]):
-    """The examples of one part of a task's data, kept on disk; remembers the task, so that stages can score."""
+    """The examples of one split, kept on disk, with the task that scores them."""
 
     def __init__(self, task: "Task", name: str, examples: Iterable[Example]) -> None:
         self.task = task
@@ -50,7 +50,7 @@ class Task(abc.ABC):
     metric: str
     """Name of the headline metric, a key of what `score` returns."""
     overlap: Overlap = "refuse"
-    """What becomes of a question that stands in two splits: "refuse" the data, "drop" it from the earlier of the two
+    """What to do with a question that occurs in two splits: "refuse" the data, "drop" it from the earlier of the two
     (train before validation before test) and list it in `dropped`, or "keep" it."""
 
     def __init__(self, *, train: str | None = None, validation: str | None = None, test: str | None = None) -> None:
@@ -78,31 +78,31 @@ class Task(abc.ABC):
     def gold_label(self, example: Example) -> str | None:
         """The right label, where answers are one of a few labels or options; else None.
 
-        Tasks with labels get macro-F1 and a confusion table beside their own metrics.
+        Tasks with labels get macro-F1 and a confusion table besides their own metrics.
         """
         return None
 
     def label_of(self, example: Example, answer: Answer) -> str | None:
-        """The label that an answer means; None where it means none, which is a bucket of its own and never right."""
+        """The label that an answer means; None where it means none, which is never right and counted separately."""
         return None
 
     def identity(self, example: Example) -> str:
-        """What makes two examples the same one, up to case and spaces: by default the whole query."""
+        """The text by which examples count as the same, up to case and spaces; by default the whole query."""
         return example.query
 
     def question_of(self, example: Example) -> str:
-        """The question without context, options and instructions, where the answer must not stand."""
+        """The question without context, options and instructions; it must not contain the answer."""
         return str(example.fields.get("question", example.query))
 
     def oracle_draft(self, example: Example) -> str | None:
-        """A draft with everything the strong model needs, for the ceiling; None where the task knows none."""
+        """A draft that contains all the strong model needs, for an upper bound; None where the task has none."""
         return None
 
     def split(self, name: str) -> Split:
-        """The split `name`, read once.
+        """The split `name`; its file is read once.
 
         Raises:
-            InputError: the recipe names no location for it, or it holds no example, or an id occurs twice.
+            InputError: the recipe names no location for it, it holds no example, or an id occurs twice.
         """
         if name not in self._splits:
             location = self.locations.get(name)
@@ -117,7 +117,7 @@ class Task(abc.ABC):
         return self._splits[name]
 
     def overlaps(self) -> list[Problem]:
-        """The examples that a later split asks too: those of train first, then those of validation."""
+        """The examples that occur in a later split too: those of train first, then those of validation."""
         found = []
         for name in get_args(SplitName):
             for later in self._later(name):
@@ -125,10 +125,10 @@ class Task(abc.ABC):
         return found
 
     def settle_overlap(self) -> None:
-        """Reads the splits and does what `overlap` says about questions that two of them share.
+        """Reads the splits and applies `overlap` to the questions that two of them share.
 
         Raises:
-            InputError: there are such questions and they are to be refused; the message names rows and what to do.
+            InputError: `overlap` is "refuse" and there are such questions; the message names rows and what to do.
         """
         if self.overlap == "drop":
             for name in get_args(SplitName):
@@ -138,7 +138,7 @@ class Task(abc.ABC):
             return
         shown = "; ".join(f"row {each.row} of {each.field} {each.problem}" for each in found[:3])
         raise InputError(
-            f"The splits overlap: {len(found)} rows stand in two of them ({shown}{'; ...' if len(found) > 3 else ''}). "
+            f"The splits overlap: {len(found)} rows occur in two of them ({shown}{'; ...' if len(found) > 3 else ''}). "
             "A model tested on what it was trained on looks better than it is. Write task.overlap: drop to leave the "
             "rows out of the split that is trained on, or task.overlap: keep if you mean it; `cowest doctor` names all."
         )
@@ -161,13 +161,13 @@ class Task(abc.ABC):
     def validate(self, split: Sequence[Example]) -> Validation:
         """Checks the examples without any model.
 
-        Every example's own reference must score full marks, also when it is written out and parsed. Rows that repeat
-        or contradict an earlier one, empty fields, and queries that give the answer away are named.
+        Every example's own reference must score full marks, also when it is written as a model writes it and parsed.
+        Rows that repeat or contradict an earlier one, empty fields, and queries that contain the answer are reported.
         """
         return _validation.validate(self, split)
 
     def describe(self) -> dict[str, Any]:
-        """What the task is, for the report: name, metric and where the data came from."""
+        """Name, metric and locations of the data, for the report."""
         return {"name": self.name, "metric": self.metric, **self.locations}
 
     def _later(self, name: str) -> list[str]:
@@ -183,7 +183,7 @@ class Task(abc.ABC):
             self.dropped += found
         if not split:
             raise InputError(
-                f"Every row of the {split.name} split stands in a later split too; task.overlap: drop leaves none."
+                f"Every row of the {split.name} split occurs in a later split too; task.overlap: drop leaves none."
             )
         return split
 

@@ -11,7 +11,7 @@ from cowest.types import Example
 class DiaSafety(LabelTask):
     """Safe or Unsafe, of a reply in its context; accuracy and macro-F1.
 
-    The published `category` says what kind of harm to look for, so it is there for reports and never in a query.
+    The published `category` names the kind of harm to look for, so it is kept for reports and never part of a query.
 
     Args:
         train, validation, test: the publisher's files, a JSON list or one object a line.
@@ -23,7 +23,7 @@ class DiaSafety(LabelTask):
     def read(self, location: str) -> Iterator[Example]:
         """Reads `context`, `response`, `label` and, where there is one, `category`.
 
-        An empty reply is read as it is, and named by `validate`.
+        An empty reply is read as it is, and reported by `validate`.
 
         Raises:
             InputError: the location is missing or a row is broken; the message names file, line and field.
@@ -39,7 +39,7 @@ class DiaSafety(LabelTask):
             )
 
     def identity(self, example: Example) -> str:
-        """The words of context and reply: many rows differ from another in a comma only."""
+        """The words of context and reply: many rows differ only by a comma."""
         return words(example.query) if words(example.fields["response"]) else example.query
 
 

@@ -1,4 +1,4 @@
-"""IfQA (Yu et al., EMNLP 2023): open questions about what would be so if something had gone otherwise."""
+"""IfQA (Yu et al., EMNLP 2023): open questions with a counterfactual premise."""
 
 from collections.abc import Iterator
 
@@ -53,7 +53,7 @@ class IfQA(Task):
             )
 
     def score(self, example: Example, answer: Answer) -> dict[str, float]:
-        """SQuAD's exact match and token F1, and beside them the plainer pair that the paper probably used."""
+        """SQuAD's exact match and token F1, and the plainer variants that the paper probably used."""
         final, references = answer.final, example.references
         return {
             "exact_match": metrics.exact_match(final, references),

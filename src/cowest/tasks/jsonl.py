@@ -1,6 +1,5 @@
-"""A data file of one's own as a task, without code: the recipe names its columns."""
+"""A user's own data file as a task, without code: the recipe names its columns."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
@@ -8,6 +7,7 @@ from cowest import metrics
 from cowest.errors import InputError
 from cowest.plugins import nearest
 from cowest.tasks import _choices
+from cowest.tasks._choice_columns import answer_index, options_in
 from cowest.tasks._files import read_rows, with_hub_split
 from cowest.tasks._rows import Row, UniqueIds
 from cowest.tasks.base import SplitName, Task
@@ -34,7 +34,7 @@ class Jsonl(Task):
         explanation: a column with a reference explanation, for training targets; it may be empty in some rows.
         id: a column that is unique within a file; the row's number by default.
         labels: all labels; the query then lists them, and a row whose answer is none of them is refused. Where none
-            are given, the labels are those that stand in the files.
+            are given, the labels are those that occur in the files.
         metric: the headline: "exact_match", "f1" or "accuracy"; by default exact_match for open, else accuracy.
 
     Raises:
@@ -86,7 +86,7 @@ class Jsonl(Task):
         self.kind, self.question, self.answer = kind, question, answer
         self.choices, self.index_from = choices, index_from
         self.context, self.explanation, self.id, self.labels = context, explanation, id, labels
-        # Every spelling of a label that was read, and the label it stands for.
+        # Every spelling of a label that was read, and its label.
         self._labels = {label: label for label in labels or ()}
 
     def read(self, location: str) -> Iterator[Example]:
@@ -102,8 +102,8 @@ class Jsonl(Task):
             fields: dict[str, Any] = {}
             options: tuple[str, ...] = ()
             if self.choices is not None:
-                options = self._options(row, self.choices)
-                index = self._answer_index(row, options)
+                options = options_in(row, self.choices)
+                index = answer_index(row, self.answer, options, self.index_from)
                 references: tuple[str, ...] = (_choices.letter(index, options), options[index])
                 fields = {"options": list(options), "answer_index": index}
             else:
@@ -181,39 +181,6 @@ class Jsonl(Task):
     def _known_label(self, text: str) -> str | None:
         return next((label for label in self._labels.values() if metrics.accuracy(text, [label])), None)
 
-    def _options(self, row: Row, choices: str | Sequence[str]) -> tuple[str, ...]:
-        if not isinstance(choices, str):
-            options, field = tuple(row.text(column) for column in choices), ", ".join(choices)
-        else:
-            options, field = _listed(row, choices), choices
-        if not 2 <= len(options) <= len(_choices.LETTERS):
-            raise row.error(
-                field, f"a choice needs 2 to {len(_choices.LETTERS)} options, but there are {len(options)}."
-            )
-        return options
-
-    def _answer_index(self, row: Row, options: Sequence[str]) -> int:
-        text = row.text(self.answer)
-        listed = _choices.render(options).replace("\n", " ")
-        if self.index_from is not None:
-            position = text.removesuffix(".0")
-            index = int(position) - self.index_from if position.lstrip("-").isdecimal() else -1
-            if not 0 <= index < len(options):
-                last = self.index_from + len(options) - 1
-                problem = (
-                    f"{text!r} is no index from {self.index_from} to {last} (task.index_from is {self.index_from})."
-                )
-                raise row.error(self.answer, problem)
-            return index
-        found = _choices.find(text, options)
-        if found is None:
-            raise row.error(
-                self.answer,
-                f"{text!r} is not, or not clearly, one of the options {listed}. Give an option's letter or text, or "
-                "its index and say task.index_from: 0 or 1.",
-            )
-        return found
-
 
 def _passages(row: Row, field: str) -> tuple[str, ...]:
     value = row.value(field)
@@ -223,23 +190,8 @@ def _passages(row: Row, field: str) -> tuple[str, ...]:
     return (text,) if text else ()
 
 
-def _listed(row: Row, field: str) -> tuple[str, ...]:
-    value = row.value(field)
-    if not isinstance(value, str):
-        return row.texts(field)
-    # A CSV cell cannot hold a list, so it holds one written as JSON.
-    try:
-        entries = json.loads(value)
-    except json.JSONDecodeError:
-        entries = None
-    if not isinstance(entries, list):
-        problem = f"the options must be a list (in CSV: a JSON list, or one column an option), but got {value[:60]!r}."
-        raise row.error(field, problem)
-    return Row(row.location, row.position, {field: entries}).texts(field)
-
-
-def _refuse_no_names(options: dict[str, Any]) -> None:
-    """Refuses options that must be a text, or a list of texts where such is taken; None is for the caller to judge."""
+def _refuse_no_names(options: dict[str, object]) -> None:
+    """Refuses options that are not a text, or a list of texts where one is allowed; None is accepted."""
     for option, value in options.items():
         names = value if option in ("choices", "labels") and isinstance(value, list | tuple) else [value]
         if value is not None and not all(isinstance(name, str) and name for name in names):

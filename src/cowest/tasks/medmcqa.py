@@ -17,7 +17,7 @@ FILTERS = ("subject_name", "topic_name", "choice_type")
 class MedMCQA(Task):
     """Four options, one right; accuracy, and macro-F1 over the letters.
 
-    `exp` is the explanation for SFT targets and never stands in a query: it often opens with the answer. Rows of
+    `exp` is the explanation for SFT targets and never part of a query: it often begins with the answer. Rows of
     the choice type "multi" have one right option too.
 
     Args:

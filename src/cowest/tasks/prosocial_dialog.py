@@ -13,11 +13,11 @@ class ProsocialDialog(LabelTask):
     """The five published labels as three, of the `context` utterance; accuracy and macro-F1.
 
     The two lesser degrees of caution count as "needs caution". The label is not about the `response`, which is shown
-    only before a later turn of the same dialogue. Neither `rots` nor the annotators' reasons stand in a query.
+    only before a later turn of the same dialogue. Neither `rots` nor the annotators' reasons are part of a query.
 
     Args:
         train, validation, test: one turn an object, as on the hub; first turns alone need `context` and `safety_label`
-            only. Turns of a dialogue stand together, in order.
+            only. Turns of a dialogue are consecutive rows, in order.
     """
 
     name = "prosocial_dialog"
@@ -28,7 +28,7 @@ class ProsocialDialog(LabelTask):
     }
 
     def read(self, location: str) -> Iterator[Example]:
-        """Reads a turn a row; what was said before in the same dialogue stands above it.
+        """Reads a turn a row; the earlier turns of its dialogue precede it in the query.
 
         Raises:
             InputError: the location is missing or a row is broken; the message names file, line and field.
@@ -68,7 +68,7 @@ def _turn(row: Row) -> tuple[Any, int] | None:
     return row.text("dialogue_id"), int(float(number))
 
 
-def _fields(row: Row) -> dict[str, Any]:
+def _fields(row: Row) -> dict[str, object]:
     kept = ("safety_label", "source", "dialogue_id", "response_id")
     return {field: value for field in kept if field in row.fields and (value := row.value(field)) not in (None, "")}
 

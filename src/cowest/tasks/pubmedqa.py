@@ -12,7 +12,7 @@ class PubMedQA(LabelTask):
     """Yes, no or maybe, from the abstract without its conclusion; accuracy and macro-F1.
 
     `LONG_ANSWER`, the conclusion, is the explanation for SFT targets. Neither it nor the annotators' own labels
-    (`*_pred`) stand in a query.
+    (`*_pred`) are part of a query.
 
     Args:
         train, validation, test: the publisher's files: one JSON object that maps PubMed ids to entries.

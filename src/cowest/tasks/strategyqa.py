@@ -12,8 +12,8 @@ from cowest.types import Example
 class StrategyQA(LabelTask):
     """Yes or no, closed book; accuracy and macro-F1.
 
-    `facts` are the explanation for SFT targets. Neither they nor `decomposition` stand in a query: they give the
-    reasoning away.
+    `facts` are the explanation for SFT targets. Neither they nor `decomposition` are part of a query: they contain
+    the reasoning.
 
     Args:
         train, validation, test: the publisher's files, a JSON list or one object a line. The published test split has

@@ -16,7 +16,7 @@ from cowest.types import Answer, Example
 
 ANSWER_TYPES = ("span", "multi-span", "arithmetic", "count")
 
-# The same for every row: a line that followed the row's answer type would give it away.
+# The same for every row: a line that depended on the row's answer type would reveal it.
 ANSWER_FORM = (
     'The answer is a number with its scale, rounded to two decimals ("12.5 million", "-3.41 thousand", "34.2%", '
     '"2019"), or words as they stand in the table or text. Several answers are separated by "; ", each with its scale.'
@@ -72,7 +72,7 @@ class TatQa(Task):
         return {"exact_match": exact_match, "f1": f1}
 
     def validate(self, split: Sequence[Example]) -> Validation:
-        """Checks the split as every task does, and names gold answers that contradict themselves."""
+        """Checks the split as every task does, and reports gold answers that contradict themselves."""
         validation = super().validate(split)
         flaws = [
             Problem(row=example.id, field="answer", problem=flaw, kind="flaw")
@@ -83,7 +83,7 @@ class TatQa(Task):
 
 
 def _table(row: Row) -> str:
-    """The table in Markdown: rows in order, cells on one line, short rows filled up with empty cells."""
+    """The table in Markdown: rows in order, cells on one line, short rows padded with empty cells."""
     rows = row.value("table.table")
     if not isinstance(rows, list) or not rows or not all(isinstance(cells, list) for cells in rows):
         raise row.error("table.table", f"a list of rows of cells is needed, but got {str(rows)[:60]!r}.")
@@ -109,7 +109,7 @@ def _paragraphs(row: Row) -> list[str]:
 
 
 def _entries(row: Row, field: str) -> list[Row]:
-    """The objects of a list as rows of their own, so that an error names the one it is about."""
+    """The objects of a list as rows of their own, so that an error names the right one."""
     value = row.value(field)
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise row.error(field, f"a list of objects is needed, but got {str(value)[:60]!r}.")

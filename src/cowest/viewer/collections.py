@@ -1,4 +1,4 @@
-"""What can be browsed in a run's folder: the evaluation and each round's feedback, with the files each is read from."""
+"""What a run's folder holds to browse: the evaluation and each round's feedback, with the files each is read from."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,6 +8,7 @@ from typing import Any
 
 from cowest import runs
 from cowest.report.records import PAIR
+from cowest.viewer.rows import Row, Rows
 
 ALONE = "strong_only"
 FLAGS = ("helped", "harmed", "all_negative", "unscored", "failed", "paired", "skipped", "controlled")
@@ -16,22 +17,19 @@ FLAGS = ("helped", "harmed", "all_negative", "unscored", "failed", "paired", "sk
 _EXCERPT = 160
 _FACET = 60
 
-Rows = dict[str, list[dict[str, Any]]]
-"""The rows of one example by the source they come from."""
-
 
 @dataclass(frozen=True)
 class Item:
-    """An example as the list shows it and as it is found.
+    """An example as a list shows it and as filters and searches see it.
 
     Attributes:
         excerpt: the beginning of the query.
-        score: what two runs are compared by: whether the pair is right, or the best gain of the drafts.
-        gain: how much the pair gains over the strong model alone.
+        score: the value that two runs are compared by: whether the pair is right, or the best gain of the drafts.
+        gain: the pair's score minus that of the strong model alone, or the best gain of the drafts.
         answer: the pair's final answer.
         flags: those of FLAGS that hold.
         facets: short fields by name, such as a label or a subject.
-        text: what is searched.
+        text: the text that is searched.
     """
 
     excerpt: str
@@ -49,10 +47,10 @@ class Collection:
 
     Attributes:
         name: "evaluation" or "round-N", as addresses carry it.
-        sources: files by name; the first says the order of the examples.
+        sources: files by name; the first gives the order of the examples.
         id_field: the name of an example's id in those files.
-        summarise: an item from the rows of one example.
-        growing: whether the first file is one that a stage still writes to; its last line may be half written.
+        summarise: makes an item of the rows of one example.
+        growing: whether a stage still writes to the first file; its last line may be incomplete.
     """
 
     name: str
@@ -64,12 +62,12 @@ class Collection:
 
     @property
     def version(self) -> tuple[tuple[str, int, int], ...]:
-        """What changes when any of the files does: name, size and time of each."""
+        """Name, size and time of each file, which change with it."""
         found = []
         for name, path in self.sources.items():
             try:
                 facts = path.stat()
-            except OSError:  # replaced or removed between listing and looking
+            except OSError:  # replaced or removed since it was listed
                 continue
             found.append((name, facts.st_size, facts.st_mtime_ns))
         return tuple(found)
@@ -168,14 +166,14 @@ def feedback_item(rows: Rows) -> Item:
     )
 
 
-def draft_of(row: dict[str, Any]) -> dict[str, Any]:
-    """The draft itself: graded drafts hold it beside their verdict, compared ones are nothing else."""
+def draft_of(row: Row) -> Row:
+    """The draft itself: a graded draft holds it beside its verdict, a compared one is the draft."""
     draft = row.get("draft", row)
     return draft if isinstance(draft, dict) else {}
 
 
 def as_texts(value: Any) -> list[str]:
-    """A reference as the list of texts it is, whatever the file holds."""
+    """A reference as a list of texts, whatever the file holds."""
     if value is None:
         return []
     return [str(each) for each in value] if isinstance(value, list) else [str(value)]
@@ -186,7 +184,7 @@ def _by_importance(methods: list[str]) -> list[str]:
     return [*first, *(name for name in methods if name not in first)]
 
 
-def _correct(row: dict[str, Any] | None) -> float | None:
+def _correct(row: Row | None) -> float | None:
     if row is None or row.get("error"):
         return None
     return float(row.get("correct") or 0.0)
@@ -200,11 +198,11 @@ def _excerpt(text: Any) -> str:
     return " ".join(str(text or "")[: 4 * _EXCERPT].split())[:_EXCERPT]
 
 
-def _fields(row: dict[str, Any]) -> dict[str, Any]:
+def _fields(row: Row) -> Row:
     fields = row.get("fields")
     return fields if isinstance(fields, dict) else {}
 
 
-def _facets(fields: dict[str, Any]) -> dict[str, str]:
+def _facets(fields: Row) -> dict[str, str]:
     short = {name: str(value) for name, value in fields.items() if isinstance(value, str | int | float | bool)}
     return {name: value for name, value in short.items() if value and len(value) <= _FACET}

@@ -1,31 +1,33 @@
-"""The runs that are looked at: indexed in the background, again when files change, and what a page asks of them."""
+"""The runs that a page shows: indexed in the background, again when files change, and read for each request."""
 
 import sqlite3
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from cowest import runs
 from cowest.errors import CowestError
 from cowest.report.headline import headline, verdict
-from cowest.report.records import Results, label
+from cowest.report.records import Results
 from cowest.viewer import collections
-from cowest.viewer.collections import Rows, as_texts
+from cowest.viewer.documents import EvaluatedItem, GradedItem, ItemList, RunOverview
 from cowest.viewer.index import Index
-from cowest.viewer.live import Live
+from cowest.viewer.items import evaluated, graded
+from cowest.viewer.live import Live, Status
 from cowest.viewer.query import Wanted
 
 LOOK_EVERY_S = 2.0
 REST = 4.0
-"""After a file that still grows was indexed, this many times what it took passes before it is indexed again."""
+"""A growing file is indexed again after a pause of this many times the seconds that its last index took."""
 MAX_PAGE = 200
 
 
 class _Run:
+    """A run with its current indexes by collection, and those they replaced."""
+
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
         self.path = path
@@ -37,14 +39,14 @@ class _Run:
 class Library:
     """Runs by name, each with an index of every collection. Use it as a context: it holds a temporary folder.
 
-    Nothing is written into a run. An index is a temporary file that is made again when the files it was made from
-    have another size or time.
+    Nothing is written into a run. An index is a temporary file that is made again when the size or time of its files
+    changes.
 
     Args:
-        folders: the runs' folders; two of the same name are told apart by a number.
+        folders: the runs' folders; a number is added to a name that occurs twice.
 
     Raises:
-        InputError: a folder is not there, or is not a run's.
+        InputError: a folder does not exist, or is not a run's.
     """
 
     def __init__(self, folders: list[Path]) -> None:
@@ -73,18 +75,18 @@ class Library:
         self._scratch.cleanup()
 
     def wait_until_indexed(self, timeout_s: float | None = None) -> bool:
-        """Waits until all files that were there when this was called are indexed; False if that took too long."""
+        """Waits until all files that exist at the time of the call are indexed; False after `timeout_s`."""
         with self._looked:
-            # The look under way may have passed a file already; the next one has not.
+            # The pass under way may be beyond a file already; the next one is not.
             goal = self._looks + 2 if self._looks else 1
             return self._looked.wait_for(lambda: self._looks >= goal, timeout_s)
 
-    def overview(self) -> list[dict[str, Any]]:
-        """What there is to look at, run by run."""
+    def overview(self) -> list[RunOverview]:
+        """The runs with their collections."""
         return [self._overview(run) for run in self._runs.values()]
 
-    def status(self, run: str) -> dict[str, Any]:
-        """How far a run is.
+    def status(self, run: str) -> Status:
+        """The progress of a run.
 
         Raises:
             KeyError: there is no such run.
@@ -93,7 +95,7 @@ class Library:
 
     def items(
         self, run: str, collection: str, wanted: Wanted, *, offset: int, limit: int, other: str | None = None
-    ) -> dict[str, Any]:
+    ) -> ItemList:
         """A page of a list.
 
         Args:
@@ -105,16 +107,16 @@ class Library:
         index = self._runs[run].indexes[collection]
         there = self._runs[other].indexes.get(collection) if other is not None else None
         page = index.page(wanted, max(0, offset), min(max(1, limit), MAX_PAGE), there.path if there else None)
-        return {
-            "total": page.total,
-            "more": page.is_more,
-            "whole_word": page.is_whole_word,
-            "offset": offset,
-            "items": page.items,
-            "compared": there is not None,
-        }
+        return ItemList(
+            total=page.total,
+            more=page.is_more,
+            whole_word=page.is_whole_word,
+            offset=offset,
+            items=page.items,
+            compared=there is not None,
+        )
 
-    def item(self, run: str, collection: str, identifier: str) -> dict[str, Any] | None:
+    def item(self, run: str, collection: str, identifier: str) -> EvaluatedItem | GradedItem | None:
         """Everything about one example; None where the run has no such example.
 
         Raises:
@@ -124,19 +126,20 @@ class Library:
         rows = index.rows(identifier) if index else {}
         if not rows:
             return None
-        document = _evaluated(rows) if collection == "evaluation" else _graded(rows)
-        return {"id": identifier, "run": run, "collection": collection, **document}
+        if collection == "evaluation":
+            return evaluated(run, collection, identifier, rows)
+        return graded(run, collection, identifier, rows)
 
-    def _overview(self, run: _Run) -> dict[str, Any]:
+    def _overview(self, run: _Run) -> RunOverview:
         results = _results(run.path)
-        return {
-            "name": run.name,
-            "path": str(run.path),
-            "headline": headline(results) if results else None,
-            "verdict": verdict(results) if results else None,
-            "banner": results.banner if results else None,
-            "collections": [_about(index) for index in _ordered(run.indexes)],
-        }
+        return RunOverview(
+            name=run.name,
+            path=str(run.path),
+            headline=headline(results) if results else None,
+            verdict=verdict(results) if results else None,
+            banner=results.banner if results else None,
+            collections=[index.overview() for index in _ordered(run.indexes)],
+        )
 
     def _poll(self) -> None:
         while not self._closing.is_set():
@@ -150,7 +153,7 @@ class Library:
     def _look(self, run: _Run) -> None:
         try:
             found = {each.name: each for each in collections.find(run.path)}
-        except OSError:  # the folder went away; it may come back
+        except OSError:  # the folder is gone; it may come back
             return
         for gone in set(run.indexes) - set(found):
             del run.indexes[gone]
@@ -162,10 +165,10 @@ class Library:
                 continue
             index = Index(self._new_file(), collection)
             if before is None:
-                run.indexes[name] = index  # there is nothing better to show meanwhile
+                run.indexes[name] = index  # no earlier index to show meanwhile
             try:
                 index.build(lambda: not self._closing.is_set())
-            except OSError:  # a file was removed meanwhile: the next look sees to it
+            except OSError:  # a file was removed meanwhile: the next look indexes what is there
                 continue
             except sqlite3.Error as error:
                 index.problem = f"{error}; the temporary folder (TMPDIR) may be full"
@@ -174,7 +177,7 @@ class Library:
                 self._retire(run, name, before)
 
     def _retire(self, run: _Run, name: str, index: Index) -> None:
-        """Takes away the index before this one; this one may be about to be opened by a request."""
+        """Deletes the index retired before this one; a request may be about to open this one."""
         gone = run.retired.get(name)
         run.retired[name] = index
         if gone is not None:
@@ -193,85 +196,9 @@ def _results(folder: Path) -> Results | None:
     try:
         return Results.model_validate(runs.read_json(path))
     except (CowestError, ValidationError):
-        return None  # `cowest show` says what is wrong with it; the examples can be browsed all the same
+        return None  # `cowest show` says what is wrong with it; the examples can be browsed nevertheless
 
 
 def _ordered(indexes: dict[str, Index]) -> list[Index]:
     rounds = sorted((name for name in indexes if name != "evaluation"), key=lambda name: -int(name[6:]))
     return [indexes[name] for name in ("evaluation", *rounds) if name in indexes]
-
-
-def _about(index: Index) -> dict[str, Any]:
-    if index.is_complete:
-        if index.about is None:  # counting 100,000 examples for each look of each page would add up
-            index.about = _count(index)
-        return index.about
-    return _count(index)
-
-
-def _count(index: Index) -> dict[str, Any]:
-    return {
-        "name": index.collection.name,
-        "title": index.collection.title,
-        "counts": index.counts(),
-        "facets": index.facets(),
-        "growing": index.collection.growing,
-        "complete": index.is_complete or index.problem is not None,
-        "problem": index.problem,
-        "share_done": round(index.share_done, 3),
-        "broken": index.num_broken(),
-    }
-
-
-def _evaluated(rows: Rows) -> dict[str, Any]:
-    methods = {name: found[0] for name, found in rows.items()}
-    first = next(iter(methods.values()))
-    kept = ("draft", "output", "answer", "correct", "scores", "label", "error", "calls", "latency_s", "cost_usd")
-    return {
-        "query": first.get("query"),
-        "reference": as_texts(first.get("reference")),
-        "gold_label": first.get("gold_label"),
-        "fields": first.get("fields") or {},
-        "pair": collections.pair_of(list(methods)),
-        "alone": collections.ALONE if collections.ALONE in methods else None,
-        "methods": [
-            {"name": name, "title": label(name), **{key: row.get(key) for key in kept}} for name, row in methods.items()
-        ],
-    }
-
-
-def _graded(rows: Rows) -> dict[str, Any]:
-    graded = next(iter(rows.get("graded", ())), {})
-    chosen: dict[Any, list[int]] = {}
-    rejected: dict[Any, list[int]] = {}
-    for number, pair in enumerate(rows.get("pairs", ()), 1):
-        chosen.setdefault(pair.get("chosen_sample_index"), []).append(number)
-        rejected.setdefault(pair.get("rejected_sample_index"), []).append(number)
-    rewards = [*(graded.get("rewards") or ())]
-    drafts = [(collections.draft_of(each), each) for each in graded.get("drafts") or ()]
-    return {
-        "query": graded.get("query"),
-        "reference": as_texts(graded.get("reference")),
-        "fields": graded.get("fields") or {},
-        "null": next(iter(rows.get("null_control", ())), None),
-        "comparisons": graded.get("comparisons") or [],
-        "solo": graded.get("solo"),
-        "solo_verdict": graded.get("solo_verdict"),
-        "skipped": graded.get("skipped"),
-        "failures": [row.get("reason") for row in rows.get("failures", ())],
-        "num_pairs": len(rows.get("pairs", ())),
-        "drafts": [
-            {
-                "index": draft.get("sample_index"),
-                "text": draft.get("text"),
-                "finish_reason": draft.get("finish_reason"),
-                "refined": each.get("refined"),
-                "verdict": each.get("verdict"),
-                "gain": each.get("gain"),
-                "reward": rewards[place] if place < len(rewards) else None,
-                "chosen_in": chosen.get(draft.get("sample_index"), []),
-                "rejected_in": rejected.get(draft.get("sample_index"), []),
-            }
-            for place, (draft, each) in enumerate(drafts)
-        ],
-    }

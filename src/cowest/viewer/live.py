@@ -1,4 +1,4 @@
-"""How far a run is while it goes on: its stages, and calls, money and rate by role as its ledger has them."""
+"""The progress of a run: its stages, and calls, cost and rate by role from its ledger."""
 
 import contextlib
 import json
@@ -6,30 +6,88 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import yaml
 
 from cowest import runs
 
 ACTIVE_S = 90.0
-"""A run whose files changed within this many seconds counts as going on."""
+"""A run whose files changed within this many seconds counts as active."""
 
 _RATE_S = 60.0
 _REST = 20.0
-"""Between two looks at a ledger pass so many times the seconds that a look takes: a large one is read whole."""
+"""A ledger is read again after a pause of this many times the seconds that reading took: all its rows are counted."""
 
 _CALLS = """
 SELECT role, COUNT(*), TOTAL(cost_usd), SUM(cost_usd IS NULL), SUM(finished_at > ?1), SUM(finished_at >= ?2)
-FROM calls WHERE finished_at IS NOT NULL {of_run} GROUP BY role ORDER BY role
+FROM calls WHERE finished_at IS NOT NULL AND run = ?3 GROUP BY role ORDER BY role
 """
-_IS_SHAREABLE = "SELECT COUNT(*) FROM pragma_table_info('calls') WHERE name = 'run'"
 _TAIL_BYTES = 4096
 
 
+@dataclass(frozen=True)
+class StageProgress:
+    """A stage of a run.
+
+    Attributes:
+        round: counted from 1; None for a stage outside the rounds.
+        since: when it started, in seconds since the epoch; 0 where it has not.
+        step: those of step, epoch and loss that a training under way has written last; None where none is under way.
+    """
+
+    stage: str
+    round: int | None
+    state: Literal["missing", "started", "done"]
+    since: float
+    step: dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class RoleCalls:
+    """The calls of one role.
+
+    Attributes:
+        spend_usd: None where the price of a call is unknown.
+        per_minute: calls that finished within the last minute.
+        this_stage: calls that finished since the stage under way started.
+    """
+
+    calls: int
+    spend_usd: float | None
+    per_minute: int
+    this_stage: int
+
+
+@dataclass(frozen=True)
+class LedgerProblem:
+    """Why the ledger cannot be read, in place of its calls."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """The progress of a run.
+
+    Attributes:
+        active: whether its files changed lately and it is not finished.
+        changed_s: seconds since any of its files changed; None where there is none.
+        roles: calls by role; under "" the problem of a ledger that cannot be read.
+        limits: what bounds the stage under way, as far as it is known: `budget_usd` of the strong model, and `drafts`.
+    """
+
+    active: bool
+    changed_s: float | None
+    stages: list[StageProgress]
+    roles: dict[str, RoleCalls | LedgerProblem]
+    limits: dict[str, float]
+
+
 class Live:
-    """Looks at one run, no more often than is cheap.
+    """Reads the progress of one run, its ledger no more often than is cheap.
 
     Args:
         folder: the run's folder.
@@ -40,30 +98,30 @@ class Live:
         self._run = runs.RunFolder(folder)
         self._clock = clock
         self._lock = threading.Lock()
-        self._ledger: dict[str, Any] = {}
-        self._next_look = 0.0
+        self._calls: dict[str, RoleCalls | LedgerProblem] = {}
+        self._next_read = 0.0
 
-    def status(self) -> dict[str, Any]:
-        """`active`, `changed_s` (seconds since any file changed), `stages`, `roles` and `limits`."""
+    def status(self) -> Status:
+        """The progress as it is now."""
         stages = self._stages()
-        since = max((stage["since"] for stage in stages if stage["state"] == "started"), default=None)
+        since = max((stage.since for stage in stages if stage.state == "started"), default=None)
         changed = max((_time(path) for path in self._signs()), default=0.0)
         recipe = _recipe(self._run.recipe)
         now = self._clock()
-        return {
-            "active": bool(changed) and now - changed < ACTIVE_S and stages[-1]["state"] != "done",
-            "changed_s": None if not changed else max(0.0, round(now - changed, 1)),
-            "stages": stages,
-            "roles": self._roles(since),
-            "limits": _limits(recipe, stages),
-        }
+        return Status(
+            active=bool(changed) and now - changed < ACTIVE_S and stages[-1].state != "done",
+            changed_s=None if not changed else max(0.0, round(now - changed, 1)),
+            stages=stages,
+            roles=self._roles(since),
+            limits=_limits(recipe, stages),
+        )
 
     def _signs(self) -> list[Path]:
         ledger = self._run.ledger.resolve()
         own = [ledger, ledger.with_name(f"{ledger.name}-wal")]
         return [*own, *self._run.path.glob("**/metrics.jsonl"), *self._run.path.glob("**/inputs.json")]
 
-    def _stages(self) -> list[dict[str, Any]]:
+    def _stages(self) -> list[StageProgress]:
         run = self._run
         numbers = sorted(int(path.name[6:]) for path in run.path.glob("round-*") if path.name[6:].isdigit())
         planned = _recipe(run.recipe).get("rounds", 1)
@@ -74,36 +132,31 @@ class Live:
             stages.append(_stage("align", number, run.align(number), "training.json"))
         return [*stages, _stage("evaluate", None, run.evaluate, "results.json")]
 
-    def _roles(self, since: float | None) -> dict[str, Any]:
+    def _roles(self, since: float | None) -> dict[str, RoleCalls | LedgerProblem]:
         with self._lock:
             started = time.monotonic()
-            if started >= self._next_look and self._run.ledger.is_file():
-                self._ledger = self._look(since)
+            if started >= self._next_read and self._run.ledger.is_file():
+                self._calls = self._read_ledger(since)
                 took = time.monotonic() - started
-                self._next_look = started + took * (1 + _REST)
-            return self._ledger
+                self._next_read = started + took * (1 + _REST)
+            return self._calls
 
-    def _look(self, since: float | None) -> dict[str, Any]:
+    def _read_ledger(self, since: float | None) -> dict[str, RoleCalls | LedgerProblem]:
         try:
             with contextlib.closing(_read_only(self._run.ledger)) as connection:
-                is_shareable = connection.execute(_IS_SHAREABLE).fetchone()[0]
-                query = _CALLS.format(of_run="AND run = ?3" if is_shareable else "")
-                values = (self._clock() - _RATE_S, since or 0.0, *([self._run_id()] if is_shareable else []))
-                found = connection.execute(query, values).fetchall()
+                values = (self._clock() - _RATE_S, since or 0.0, self._run_id())
+                found = connection.execute(_CALLS, values).fetchall()
         except sqlite3.Error as error:
-            return {"": {"problem": f"The ledger cannot be read: {error}"}}
+            return {"": LedgerProblem(f"The ledger cannot be read: {error}")}
         return {
-            role: {
-                "calls": calls,
-                "spend_usd": None if unknown else spend,
-                "per_minute": recent or 0,
-                "this_stage": of_stage,
-            }
+            role: RoleCalls(
+                calls=calls, spend_usd=None if unknown else spend, per_minute=recent or 0, this_stage=of_stage
+            )
             for role, calls, spend, unknown, recent, of_stage in found
         }
 
     def _run_id(self) -> str:
-        # Read, not asked of RunFolder, which would make one.
+        # RunFolder.id would create one.
         try:
             return (self._run.path / ".run-id").read_text(encoding="utf-8").strip()
         except OSError:
@@ -112,22 +165,23 @@ class Live:
 
 def _read_only(path: Path) -> sqlite3.Connection:
     path = path.resolve()  # a shared ledger is a link, and SQLite's other files lie beside the real one
-    # A finished ledger in a folder that may not be written can be read only as a file that nobody changes.
+    # A finished ledger in a folder without write permission can be opened only as immutable.
     in_use = path.with_name(f"{path.name}-wal").exists()
     mode = "mode=ro" if in_use else "immutable=1"
     return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=5)
 
 
-def _stage(name: str, number: int | None, folder: Path, marker: str) -> dict[str, Any]:
+def _stage(name: str, number: int | None, folder: Path, marker: str) -> StageProgress:
     done = folder / marker
+    state: Literal["missing", "started", "done"]
     state = "done" if done.is_file() else "started" if folder.is_dir() and any(folder.iterdir()) else "missing"
-    return {
-        "stage": name,
-        "round": number,
-        "state": state,
-        "since": _time(folder / "inputs.json"),
-        "step": _last_step(folder / "metrics.jsonl") if state == "started" else None,
-    }
+    return StageProgress(
+        stage=name,
+        round=number,
+        state=state,
+        since=_time(folder / "inputs.json"),
+        step=_last_step(folder / "metrics.jsonl") if state == "started" else None,
+    )
 
 
 def _last_step(path: Path) -> dict[str, float] | None:
@@ -147,13 +201,12 @@ def _last_step(path: Path) -> dict[str, float] | None:
     )
 
 
-def _limits(recipe: dict[str, Any], stages: list[dict[str, Any]]) -> dict[str, Any]:
-    """What bounds the stage that is under way: its drafts at most, and the strong model's budget."""
+def _limits(recipe: dict[str, object], stages: list[StageProgress]) -> dict[str, float]:
     feedback, strong = recipe.get("feedback"), recipe.get("strong")
-    limits: dict[str, Any] = {}
+    limits: dict[str, float] = {}
     if isinstance(strong, dict) and isinstance(strong.get("budget_usd"), int | float):
         limits["budget_usd"] = strong["budget_usd"]
-    under_way = [stage["stage"] for stage in stages if stage["state"] == "started"]
+    under_way = [stage.stage for stage in stages if stage.state == "started"]
     if isinstance(feedback, dict) and under_way[-1:] == ["feedback"]:
         queries, samples = feedback.get("queries"), feedback.get("samples")
         if isinstance(queries, int) and isinstance(samples, int):
@@ -161,7 +214,8 @@ def _limits(recipe: dict[str, Any], stages: list[dict[str, Any]]) -> dict[str, A
     return limits
 
 
-def _recipe(path: Path) -> dict[str, Any]:
+def _recipe(path: Path) -> dict[str, object]:
+    """The recipe as its file holds it; empty where it cannot be read."""
     try:
         recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):

@@ -1,4 +1,4 @@
-"""Which examples a list wants, and the SQL that finds them: filters, fields, gains, sorts, and words of a search."""
+"""The examples that a list shows, and the SQL that finds them: filters, fields, gains, order, words of a search."""
 
 import contextlib
 import functools
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from cowest.viewer.collections import FLAGS
 
 TOKENIZE = "tokenize=\"unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'\""
-"""What a word is, to SQLite's full-text search."""
+"""What SQLite's full-text search takes for a word."""
 
 _LAST_CHARACTER = "\U0010ffff"
 
 _MAX_ENDINGS = 256
-"""As many words may begin as an unfinished one does; above that it is searched as it stands, since joining the lists of
-thousands of words takes seconds."""
+"""An unfinished word is completed to at most this many words. One with more completions is searched as a whole word,
+since joining the lists of thousands of words takes seconds."""
 
 _DIFFERENCE = "items.score - other.score"
 SORTS = {
@@ -25,7 +25,7 @@ SORTS = {
     "difference": f"{_DIFFERENCE} DESC, items.ord",
     "-difference": f"{_DIFFERENCE} IS NULL, {_DIFFERENCE}, items.ord",
 }
-"""What a list can be sorted by; a minus puts the smallest first, and what has no value stands last."""
+"""What a list can be sorted by; a minus puts the smallest first, and examples without a value come last."""
 
 COMPARED = {
     "above": "items.score > other.score",
@@ -33,7 +33,7 @@ COMPARED = {
     "differs": "items.answer IS NOT other.answer OR items.score IS NOT other.score",
     "missing": "other.id IS NULL",
 }
-"""Filters that need a second run: better here, better there, not the same, not there at all."""
+"""Filters that need a second run: better here, better there, not the same, missing there."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Query:
-    """The parts of a list's SQL; `tables` leaves out what nothing is asked of: the other run, or the items."""
+    """The parts of a list's SQL; `tables`, used for counting, leaves out tables that no condition needs."""
 
     tables: str
     with_items: str
@@ -88,7 +88,7 @@ def make_query(wanted: Wanted, match: str, is_compared: bool) -> Query:
             conditions.append(f"items.ord IN (SELECT {key} FROM {table} WHERE {condition})")
             values += of_it
         return Query(f"items{asked}", f"items{joined}", _all(conditions), SORTS[sort], tuple(values))
-    # These sets come in the order of the data, so a page of them is read without the rest.
+    # These tables are in the order of the data, so a page is read without the rest.
     first, *others = [f"{table.split()[-1]}.{key}" for table, key, *_ in sets]
     tables = " CROSS JOIN ".join(table for table, *_ in sets)
     links = [f"{other} = {first}" for other in others]
@@ -100,13 +100,13 @@ def make_query(wanted: Wanted, match: str, is_compared: bool) -> Query:
 
 
 def match_of(connection: sqlite3.Connection, text: str, has_terms: bool) -> tuple[str, bool]:
-    """A search as FTS5 takes it, "" for none, and whether its last word is taken as it stands.
+    """A search as FTS5 takes it, "" for none, and whether its last word is taken as a whole word.
 
-    The unfinished last word becomes the words that begin so: their lists are read only as far as a page needs, where
-    those of FTS5's own prefix query are joined whole beforehand.
+    The unfinished last word is replaced by its completions: their lists are read only as far as a page needs, whereas
+    those of FTS5's own prefix query are joined completely beforehand.
 
     Args:
-        has_terms: whether the index lists its words yet.
+        has_terms: whether the index has its table of words yet.
     """
     terms = words(text)
     if not terms:
@@ -143,7 +143,7 @@ def _all(conditions: list[str]) -> str:
 
 @functools.lru_cache(maxsize=1000)
 def folded(word: str) -> str:
-    """A word as the index keeps it: small letters without accents; the index's own tokenizer says it."""
+    """A word as the index keeps it, lower case without accents, from the index's own tokenizer."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(f"CREATE VIRTUAL TABLE one USING fts5(text, {TOKENIZE})")
         connection.execute("CREATE VIRTUAL TABLE tokens USING fts5vocab(one, row)")
@@ -152,6 +152,6 @@ def folded(word: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of a search as the index parts texts: runs of letters, digits and their marks."""
+    """The words of a search, split as the index splits texts: runs of letters, digits and their marks."""
     kept = (character if unicodedata.category(character)[0] in "LNM" else " " for character in text)
     return "".join(kept).split()

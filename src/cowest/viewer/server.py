@@ -47,9 +47,9 @@ def make_server(library: Library, port: int = 0) -> ThreadingHTTPServer:
     try:
         return _Server(("127.0.0.1", port), Handler)
     except (OSError, OverflowError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise InputError(
-            f"Port {port} cannot be used ({getattr(error, 'strerror', None) or error}). Give another with --port, "
-            "or --port 0 for any that is free."
+            f"Port {port} cannot be used ({reason}). Give another with --port, or --port 0 for any that is free."
         ) from error
 
 
@@ -59,7 +59,7 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_port = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Shows an error's traceback; a browser that hangs up is none."""
+        """Shows an error's traceback, unless the browser closed the connection."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answers a page, its files, or JSON."""
-        # A foreign site whose name is made to point here (DNS rebinding) still sends its own name.
+        # DNS rebinding: a foreign site whose name resolves to this address still sends its own name.
         if not _is_own_host(self.headers.get("Host")):
             self._send_json({"error": "This address is not served here."}, HTTPStatus.MISDIRECTED_REQUEST)
             return
@@ -126,8 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         raise KeyError(path)
 
     def _send_json(self, value: Any, status: HTTPStatus = HTTPStatus.OK) -> None:
-        # ASCII, since a text can hold half a surrogate pair, which UTF-8 has no bytes for.
-        self._send(json.dumps(value).encode("ascii"), "application/json", status)
+        # ASCII, since a text can hold half a surrogate pair, which UTF-8 cannot encode. `vars`: a record's fields.
+        self._send(json.dumps(value, default=vars).encode("ascii"), "application/json", status)
 
     def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
         self.send_response(status)
@@ -138,15 +138,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing: what is looked at is nobody's business."""
+        """Logs no request: the requests name private queries."""
 
     def log_error(self, format: str, *args: Any) -> None:
-        """Says on stderr what went wrong with a request."""
+        """Writes to stderr what went wrong with a request."""
         print(f"view: {format % args}", file=sys.stderr)
 
 
 def _is_own_host(host: str | None) -> bool:
-    # Any port: a page looked at through a tunnel has another one.
+    # Any port: a page opened through a tunnel has another one.
     try:
         return host is not None and urlsplit(f"//{host}").hostname in _HOSTS
     except ValueError:

@@ -1,0 +1,43 @@
+"""An answer without what is written around it: markdown, quotes, LaTeX, a full stop."""
+
+import re
+
+HTML = r"</?(?:b|i|u|em|strong|p|h\d)>"
+_QUOTES = {
+    '"': '"',
+    "“": "”",
+    "„": "“",
+    "«": "»",
+    "「": "」",
+    "『": "』",
+    "'": "'",
+    "‘": "’",
+    "`": "`",
+    "$": "$",
+    "<": ">",
+}
+_LATEX = re.compile(r"\\(?:text|textbf|mathrm|mathbf|textit)\s*\{([^{}]*)\}|\\[(\[]\s*(.*?)\s*\\[)\]]")
+_ABBREVIATION = re.compile(r"(?:\b[^\W\d_]\.){2,}$")
+
+
+def bare(written: str) -> str:
+    """`written` without what surrounds it: spaces, markdown, HTML, quotes, LaTeX and a full stop, in any order."""
+    kept = written
+    while True:
+        before = kept
+        kept = re.sub(rf"^(?:{HTML})+|(?:{HTML})+$", "", kept.strip("\ufeff\u200b \t\r\n\v\f\u00a0\u3000")).strip()
+        kept = kept.strip("*_`|") if not set(kept) <= set("*_`|+-") or set(kept) <= set("*_`|") else kept
+        if len(kept) > 1 and _QUOTES.get(kept[0]) == kept[-1] and not {kept[0], kept[-1]} & set(kept[1:-1]):
+            kept = kept[1:-1]
+        elif kept.count('"') == 1:
+            kept = kept.removeprefix('"') if kept.startswith('"') else re.sub(r'(?<!\d)"$', "", kept)
+        for opening, closing in ("()", "[]"):
+            # "(Answer: four)": the mark took the bracket that opened.
+            if kept.endswith(closing) and kept.count(opening) < kept.count(closing):
+                kept = kept[:-1]
+        latex = _LATEX.fullmatch(kept)
+        kept = latex[1] or latex[2] or "" if latex else kept
+        if kept.endswith((".", "。", "．", "।")) and not kept.endswith("..") and not _ABBREVIATION.search(kept):
+            kept = kept[:-1]
+        if kept == before:
+            return kept

@@ -1,0 +1,133 @@
+"""Where a text states its final answer: labels, sentences, boxes of LaTeX, tags and cells of tables."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cowest.answers.cleaning import HTML, bare
+
+_BEFORE = (
+    r"the|my|our|your|final|correct|right|best|short|direct|most|likely|"
+    r"l[ae]|die|meine|a|o|il|el|het|richtige|endg[üu]ltige|finale|bonne|окончательный|итоговый|правильный"
+)
+_ANSWER = (
+    r"answers?|ans|correct (?:option|choice)|r[ée]ponse|antwort|respuesta|resposta|risposta|antwoord|svar|vastaus|"
+    r"odpowied[źz]|odpov[ěe][ďd]|răspuns|cevap|yan[ıi]t|jawaban|đáp án|trả lời|ответ|відповідь|απάντηση|תשובה|"
+    r"الإجابة|الجواب|الاجابة|پاسخ|उत्तर|উত্তর|คำตอบ"
+)
+# Written without spaces between the words.
+_ANSWER_CJK = r"(?:最终|最終|最終的な|正确|正確|正しい|最后的|最后|최종 ?)?(?:答案|回答|答え|答|정답|답변|답)"
+_AFTER = r"finale?|correcte?|correct[ao]|giusta|choice|option|letter"
+# What may surround a mark. Repetitions are bounded: a page of asterisks must not take longer than another page.
+OPENING = rf"(?:[^\S\n]|[>#*_`~\-•·|\"'“”«「【\[(]|\d{{1,2}}[.)](?=\s)|{HTML}){{0,16}}"
+CLOSING = rf"(?:[^\S\n]|[*_`~\"'”»」】\])]|{HTML}){{0,16}}"
+_NAME = rf"(?:(?:(?:{_BEFORE})[^\S\n]+){{0,3}}(?:{_ANSWER})(?:[^\S\n]+(?:{_AFTER})(?!\w))?|{_ANSWER_CJK})(?!\w)"
+_IS = (
+    r"(?:[^\S\n]+(?:to|for)[^\S\n]+[^.:\n]{1,60}?)?[^\S\n]+"
+    r"(?:is|are|(?:would|should|must) be|est|ist|lautet|es|è|é|är)\b"
+    r"(?:[^\S\n]+(?:therefore|thus|hence|simply|indeed)\b)?,?"
+    r"(?![^\S\n]+(?:not|found|based|given|derived|obtained|provided|clear|unclear|obvious|simple|in the)\b)"
+)
+_LABELS = [
+    re.compile(pattern, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+    for pattern in (
+        rf"^{OPENING}(?:{_NAME}{CLOSING}(?:[:：=|]|[-=]>|→|[-–—]{{1,2}}(?=[^\S\n]))|ans\.(?=\s)|{_NAME}(?=[^\S\n]+[(\[][a-z][)\]]\s*$))"
+        r"(?P<answer>[^\n]*)$",
+        rf"^{OPENING}{_NAME}{CLOSING}$(?P<answer>)",
+        # Within a line: after a stop, in bold, or with a capital letter, as in "... make four. Answer: 4".
+        rf"(?:(?<=[.!?;,。！？；，)|])\s{{0,4}}(?:\*\*|__|[\"“`])?|(?<=\s)(?:\*\*|__))"
+        rf"{_NAME}{CLOSING}[:：](?P<answer>[^\n]*)",
+        r"(?<=\s)(?-i:(?:Final )?(?:Answer|ANSWER)):(?P<answer>(?:(?!\sAnswer:)[^\n])*)",
+        r"<(?P<tag>(?:final_)?answer)>(?P<answer>[^<]*)</(?P=tag)>",
+    )
+]
+_SENTENCE = re.compile(
+    rf"(?:(?<!\w){_NAME}{_IS}|{_ANSWER_CJK}(?:应该是|应为|是|为|為|は|은|는)){CLOSING}[:：]?(?P<answer>[^\n]*)",
+    re.IGNORECASE,
+)
+_NO_STATEMENT = re.compile(
+    r"\b(?:if|whether|unless|suppose|supposing|assuming|until|doubt|not|unsure|perhaps|maybe|could|might)\b|n't\b",
+    re.IGNORECASE,
+)
+# A reason or another sentence after the answer. A full stop alone may belong to "St. Louis".
+_REMARK = re.compile(
+    r"[.!](?=\s+(?:The|This|That|These|It|I|We|Since|Because|Therefore|However|Note|As|Options?|Other|All|Hence|Thus|"
+    r"So|If|But|While|Although|My|Please)\b)|。(?=.)|,?\s+(?=(?:because|since|due to|given that)\s)|,\s+(?=which\s)|"
+    r"(?:です|입니다)(?=[.。]?\s*$)"
+)
+_MAX_WORDS_OF_A_LATER_SENTENCE = 4
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+# What a prompt shows in place of an answer: "<the result alone>", "[your answer]".
+PLACEHOLDER = re.compile(
+    r"[<\[{(](?=.*\b(?:your|answer|result|letter|here|insert)\b)[^<>\[\]{}]*[>\])}]", re.IGNORECASE | re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mark with the rest of its line, by positions in the text, and the answer as written there."""
+
+    start: int
+    end: int
+    written: str
+
+
+def marks(text: str) -> list[Mark]:
+    """All marks of a text; sentences count beside other marks only where they are short."""
+    columns = list(_table_columns(text))
+    headers = {column.start for column in columns}
+    labels = [
+        Mark(match.start(), match.end(), match["answer"])
+        for pattern in _LABELS
+        for match in pattern.finditer(text)
+        if not is_echo(match["answer"]) and text.rfind("\n", 0, match.start() + 1) + 1 not in headers
+    ]
+    labels += [*columns, *boxes(text)]
+    sentences = list(_sentences(text))
+    if not labels:
+        return sentences
+    # "The answer is derived by adding both" follows many an "Answer: 4".
+    return labels + [mark for mark in sentences if len(mark.written.split()) <= _MAX_WORDS_OF_A_LATER_SENTENCE]
+
+
+def is_echo(written: str) -> bool:
+    """Whether this is the prompt's placeholder for an answer, not an answer."""
+    plain = written.strip(" \t\r*_`\"'“”")
+    return plain in ("...", "…") or bool(PLACEHOLDER.fullmatch(plain.rstrip(".")))
+
+
+def _sentences(text: str) -> Iterator[Mark]:
+    for match in _SENTENCE.finditer(text):
+        begin = max(text.rfind(stop, 0, match.start()) for stop in ".!?\n。") + 1
+        remark = _REMARK.search(match["answer"])
+        written = match["answer"][: remark.start()] if remark else match["answer"]
+        if bare(written).endswith("?") or _NO_STATEMENT.search(text, begin, match.start()):
+            continue
+        yield Mark(match.start(), match.start("answer") + len(written), written)
+
+
+def boxes(text: str) -> Iterator[Mark]:
+    """The boxes of LaTeX, with what is inside their braces."""
+    for match in _BOX.finditer(text):
+        inside = _in_braces(text, match.end())
+        if inside is not None:
+            yield Mark(match.start(), match.end() + len(inside) + 1, inside)
+
+
+def _in_braces(text: str, begin: int) -> str | None:
+    depth = 1
+    for brace in re.compile(r"[{}]").finditer(text, begin, begin + 2000):
+        depth += 1 if brace.group() == "{" else -1
+        if depth == 0:
+            return text[begin : brace.start()]
+    return None
+
+
+def _table_columns(text: str) -> Iterator[Mark]:
+    """The cell below a table's heading "Answer"."""
+    for match in re.finditer(r"^\|[^\n]*\|[^\S\n]*\n\|[\s:|-]*\|[^\S\n]*\n(?P<row>\|[^\n]*\|)", text, re.MULTILINE):
+        head = [bare(cell).casefold() for cell in match.group().split("\n")[0].strip().strip("|").split("|")]
+        cells = match["row"].strip().strip("|").split("|")
+        for name, cell in zip(head, cells, strict=False):
+            if name in ("answer", "final answer"):
+                yield Mark(match.start(), match.end(), cell)

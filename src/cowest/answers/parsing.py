@@ -1,0 +1,119 @@
+"""Explanation and final answer from the text of a model, by its marks or its fields of JSON."""
+
+import ast
+import json
+import re
+import unicodedata
+
+from cowest.answers.cleaning import bare
+from cowest.answers.marks import CLOSING, OPENING, PLACEHOLDER, boxes, is_echo, marks
+from cowest.types import Answer
+
+_EXPLANATION = (
+    r"explanation|reasoning|rationale|justification|explication|raisonnement|erkl[äa]rung|begr[üu]ndung|"
+    r"explicaci[óo]n|explicação|spiegazione|uitleg|f[öo]rklaring|wyja[śs]nienie|açıklama|penjelasan|giải thích|"
+    r"объяснение|пояснення|التفسير|الشرح|व्याख्या|解释|解釋|解析|理由|説明|설명|해설"
+)
+_EXPLANATION_LABEL = re.compile(
+    rf"^{OPENING}(?:{_EXPLANATION}){CLOSING}(?:[:：|]{CLOSING}|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_EXPLANATION_IN_LINE = re.compile(
+    rf"(?:^\W{{0,8}}|(?<=[.!?;,。！？；，])\W{{0,8}})(?:{_EXPLANATION}){CLOSING}[:：]",
+    re.IGNORECASE,
+)
+_VALUE = r"""(?P<value>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\[[^\[\]]*\]|[^\s,{}\[\]"']+)\s*(?=[,}])"""
+_FIELD_NAME = r"[\"'](?:final[_ ]?)?answer[\"']\s*:\s*"
+_FIELD = re.compile(_FIELD_NAME + _VALUE, re.IGNORECASE)
+_CUT_FIELD = re.compile(r"\{[^{}]*" + _FIELD_NAME, re.IGNORECASE)
+_EXPLANATION_FIELD = re.compile(rf"[\"'](?:{_EXPLANATION})[\"']\s*:\s*{_VALUE}", re.IGNORECASE)
+
+_THOUGHT_TAG = re.compile(r"<(?P<closes>/?)(?:think|thinking|thought|reasoning)>|\[(?P<ends>/?)THINK\]")
+_SPECIAL_TOKEN = re.compile(r"<\|[^|<>\n]{1,40}\|>|</s>")
+_RULE_OR_FENCE = re.compile(r"\s*(?:(?:```|~~~)\w*|[-=*_|:\s]*)\s*")
+_BOLD = re.compile(r"(?<!\w)\*\*(?=\S)([^*]+)\*\*(?!\w)")
+
+
+def parse(text: str) -> Answer:
+    """Parses "Explanation: ... Answer: ..." as models write it.
+
+    The last mark counts, because reasoning may mention earlier ones; the prompt's form echoed ("Answer: <the result
+    alone>") is no mark. The answer may be on the following line. The thoughts of a reasoning model are neither
+    explanation nor answer.
+
+    Returns:
+        The explanation as written ("" where there is none) and the final answer without markdown, quotes and full
+        stop; None where the text has no mark, or nothing follows the last one.
+    """
+    shown = _without_thoughts(unicodedata.normalize("NFC", text))
+    fields = list(_FIELD.finditer(shown))
+    if fields or _CUT_FIELD.search(shown):
+        explained = _EXPLANATION_FIELD.search(shown)
+        explanation = _value(explained["value"]) if explained else None
+        return Answer(explanation=explanation or "", final=_final(_value(fields[-1]["value"])) if fields else None)
+    found = marks(shown)
+    if not found:
+        return Answer(explanation=_explanation(shown), final=None)
+    last = max(found, key=lambda mark: (mark.start, -mark.end))
+    # "Answer: The answer is 4" is two marks with no explanation between them.
+    begin = min(mark.start for mark in found if mark.start <= last.start <= mark.end)
+    written, end = last.written, last.end
+    if not bare(written):
+        written, end = _next_line(shown, end)
+    explained = _EXPLANATION_IN_LINE.search(written)
+    if explained:
+        written, end = written[: explained.start()], end - len(written) + explained.start()
+    return Answer(explanation=_explanation(shown[:begin]) or _explanation(shown[end:]), final=_final(written))
+
+
+def _without_thoughts(text: str) -> str:
+    kept: list[str] = []
+    begin, thinks = 0, False
+    for tag in _THOUGHT_TAG.finditer(text):
+        if tag["closes"] or tag["ends"]:
+            # The chat template of some models writes the opening tag, so that only the closing one is here.
+            kept = kept if thinks else []
+            begin, thinks = tag.end(), False
+        elif not thinks:
+            kept.append(text[begin : tag.start()])
+            thinks = True
+    return _SPECIAL_TOKEN.sub("", "".join(kept) + ("" if thinks else text[begin:]))
+
+
+def _next_line(text: str, begin: int) -> tuple[str, int]:
+    """The next line that is more than a rule or a fence, and where it ends."""
+    for match in re.compile(r"[^\n]+").finditer(text, begin):
+        if not _RULE_OR_FENCE.fullmatch(match.group()):
+            return re.sub(r"^\s*(?:[*•>-]|\d{1,2}[.)])\s+", "", match.group()), match.end()
+    return "", len(text)
+
+
+def _explanation(text: str) -> str:
+    """`text` after its label "Explanation:", if it has one that a placeholder of the prompt does not follow."""
+    for label in _EXPLANATION_LABEL.finditer(text):
+        rest = text[label.end() :].strip()
+        if not PLACEHOLDER.match(rest):
+            return rest.strip("|").strip()
+    return "" if _RULE_OR_FENCE.fullmatch(text) else text.strip()
+
+
+def _value(literal: str) -> str | None:
+    """The text of a value in JSON or in a Python dictionary; None for null. Numbers stay as they are written."""
+    if literal in ("null", "None"):
+        return None
+    if literal[0] not in "\"'[":
+        return literal
+    try:
+        value = ast.literal_eval(literal) if literal[0] == "'" else json.loads(literal, strict=False)
+    except (ValueError, SyntaxError):
+        return literal
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    # An escape may be half a surrogate pair, which no file can hold.
+    return text.encode("utf-8", "replace").decode()
+
+
+def _final(written: str | None) -> str | None:
+    if written is None or is_echo(written):
+        return None
+    box = next(boxes(written), None)
+    return bare(_BOLD.sub(r"\1", box.written if box else written)) or None
