@@ -14,7 +14,7 @@ import yaml
 
 from cowest.cli import main as cli
 from tests.endpoint import Behaviour, serving
-from tests.test_pipeline import recipe_of
+from tests.recipes import recipe_of
 from tests.training import tiny
 
 

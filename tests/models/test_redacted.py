@@ -20,7 +20,7 @@ from cowest.prompts import Prompts
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Completion, Example, Message
 from tests.models.providers.endpoint import Endpoint, chat
-from tests.test_pipeline import recipe_of
+from tests.recipes import recipe_of
 
 Ask = Callable[..., ChatRequest]
 NAMES = re.compile(r"\b(?:Ada|Bob|velorin)\b")

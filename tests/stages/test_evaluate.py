@@ -8,22 +8,14 @@ import pytest
 
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, EndpointError, InputError
-from cowest.methods import Setting, make_methods
+from cowest.methods import make_methods
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.stages.evaluate import EvaluateConfig, chosen, evaluate
 from cowest.tasks import LabelTask
 from cowest.tasks.base import Split
 from cowest.types import ChatRequest, Completion, Example, Usage
-from tests.worlds import Sums, gambler
-
-TASK = Sums(train="10", test="40")
-
-
-def setting(num_rounds: int = 1) -> Setting:
-    strong = gambler("strong", 0.5)
-    weak = {"base": gambler("base", 0.0), "sft": gambler("sft", 0.3)}
-    weak |= {f"round_{number}": gambler(f"aligned {number}", 0.6) for number in range(1, num_rounds + 1)}
-    return Setting(weak=weak, strong=strong, collaborate=lambda model: Collaboration(model, strong), task=TASK)
+from tests.stages.sums_setting import TASK, setting
+from tests.worlds import gambler
 
 
 def names(*methods: str, num_rounds: int = 1) -> list[str]:

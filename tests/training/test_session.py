@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +13,9 @@ import pytest
 from cowest.errors import InterruptedRun, TrainingError
 from cowest.stages.align import AlignConfig, align
 from cowest.stages.sft import SFTConfig, sft
-from cowest.training import LoRAConfig, TrainedModel
+from cowest.training import TrainedModel
 from tests.training import tiny
-
-# 21 rows: the last step of each epoch has fewer rows, and the second checkpoint lies in the second epoch.
-SETTINGS: dict[str, Any] = {
-    "epochs": 2,
-    "batch_size": 2,
-    "gradient_accumulation": 2,
-    "learning_rate": 1e-2,
-    "save_every": 4,
-}
-NUM_STEPS = 12
-Progress = Callable[[int, int, dict[str, float]], None]
-
-
-def run_sft(base: Path, out: Path, progress: Progress | None = None, **changes: Any) -> TrainedModel:
-    return sft(
-        str(base),
-        tiny.examples(21),
-        out=out,
-        config=SFTConfig(**SETTINGS | changes),
-        lora=LoRAConfig(dropout=0.1),
-        progress=progress,
-    )
-
-
-def at(step: int, action: Callable[[], None]) -> Progress:
-    def progress(done: int, total: int, metrics: dict[str, float]) -> None:
-        if done == step:
-            action()
-
-    return progress
+from tests.training.stepped import NUM_STEPS, SETTINGS, at, run_sft
 
 
 def stop() -> None:
@@ -106,8 +76,8 @@ def test_alignment_resumes_with_its_reference(base: Path, tmp_path: Path, whole:
 
 def test_killed_process(base: Path, tmp_path: Path, whole: Path) -> None:
     script = (
-        "import os, signal, sys; from pathlib import Path; from tests.training import test_session as t;"
-        "t.run_sft(Path(sys.argv[1]), Path(sys.argv[2]), t.at(10, lambda: os.kill(os.getpid(), signal.SIGKILL)))"
+        "import os, signal, sys; from pathlib import Path; from tests.training.stepped import at, run_sft;"
+        "run_sft(Path(sys.argv[1]), Path(sys.argv[2]), at(10, lambda: os.kill(os.getpid(), signal.SIGKILL)))"
     )
     killed = subprocess.run(
         [sys.executable, "-c", script, str(base), str(tmp_path / "a")],
