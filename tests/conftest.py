@@ -1,4 +1,4 @@
-"""What all tests share: no network but loopback, no model hub, one thread."""
+"""What all tests share: no network but loopback, no model hub, one thread a worker."""
 
 import os
 import socket
