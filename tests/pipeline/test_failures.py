@@ -1,6 +1,7 @@
 """Queries that failed can be tried again at the price of their calls, and never change what training has used."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ def test_a_finished_round_says_how_to_try_its_failures_again(tmp_path: Path) -> 
     failed = num_failed(folder)
     assert failed > 0
     summary = folder / "round-1/feedback/summary.json"
-    assert f"{failed} of 10 queries failed and are left out" in line
-    assert f"to try only their calls again, delete {str(summary)!r} and run the same command" in line
+    assert f"{failed} of 10 queries failed" in line
+    assert f"delete {str(summary)!r}" in line
     before = paid_calls(folder)
     summary.unlink()
     _failing.clear()
@@ -73,10 +74,7 @@ def test_what_alignment_has_learned_from_stays_as_it_is(tmp_path: Path) -> None:
     (folder / "round-1/align/inputs.json").write_text("{}")
     (line,) = run(folder, **STRONG)[1:]
     ledger = folder / "ledger.sqlite"
-    assert (
-        f"alignment has learned without them; to try only their calls again, take a new folder over the same ledger: "
-        f"run=NEW ledger={ledger}" in line
-    )
+    assert f"run=NEW ledger={ledger}" in line
     (folder / "round-1/feedback/summary.json").unlink()
     before = tree(folder)
     _failing.clear()
@@ -124,7 +122,7 @@ def test_an_evaluation_says_how_to_try_its_failures_again(tmp_path: Path) -> Non
     assert (lines[0], again[0]) == ("evaluate", "evaluate: done before")
     assert lines[1:] == again[1:]
     results = tmp_path / "evaluate/results.json"
-    assert "of 12 queries each, so many failed and count as wrong: strong_only " in lines[1]
+    assert re.search("of 12 queries.*failed and count as wrong: strong_only ", lines[1])
     assert f"delete {str(results)!r}" in lines[1]
     before = paid_calls(tmp_path)
     results.unlink()

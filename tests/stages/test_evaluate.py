@@ -112,7 +112,7 @@ def test_a_draft_before_a_failed_call_is_counted(tmp_path: Path) -> None:
 
 def test_a_method_whose_every_call_failed_has_no_score(tmp_path: Path) -> None:
     refusing = ScriptedModel(lambda _: CompletionError("no such setting"))
-    with pytest.raises(EndpointError, match=r"Every call of every method failed \(strong\).*no such setting"):
+    with pytest.raises(EndpointError, match=r"every method failed \(strong\).*no such setting"):
         evaluate(TASK.test, {"strong": refusing}, out=tmp_path)
     assert not (tmp_path / "results.json").exists()
     results = evaluate(TASK.test, {"strong": refusing, "other": gambler("other", 0.5)}, out=tmp_path)

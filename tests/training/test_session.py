@@ -92,7 +92,7 @@ def test_killed_process(base: Path, tmp_path: Path, whole: Path) -> None:
 
 def test_ctrl_c_ends_after_the_step_with_a_checkpoint(base: Path, tmp_path: Path, whole: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(InterruptedRun, match=r"step 7 of 12\. The same command goes on from step 7"):
+    with pytest.raises(InterruptedRun, match=r"step 7 of 12\..* from step 7"):
         run_sft(base, tmp_path / "a", at(6, interrupt))
     assert signal.getsignal(signal.SIGINT) is before
     assert run_sft(base, tmp_path / "a").metrics["resumed_from_step"] == 7
