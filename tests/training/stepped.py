@@ -1,9 +1,10 @@
-"""SFT of a tiny model in twelve steps, after any of which something can happen."""
+"""SFT and DPO of a tiny model in a few steps, after any of which something can happen."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cowest.stages.align import AlignConfig, align
 from cowest.stages.sft import SFTConfig, sft
 from cowest.training import LoRAConfig, TrainedModel
 from tests.training import tiny
@@ -30,6 +31,12 @@ def run_sft(base: Path, out: Path, progress: Progress | None = None, **changes: 
         lora=LoRAConfig(dropout=0.1),
         progress=progress,
     )
+
+
+def run_align(start: Path, out: Path, progress: Progress | None = None) -> TrainedModel:
+    """Eight steps of DPO after such an SFT, with a checkpoint every three."""
+    config = AlignConfig(epochs=2, gradient_accumulation=2, learning_rate=1e-3, save_every=3)
+    return align(TrainedModel.read(start), tiny.pairs(7), out=out, config=config, progress=progress)
 
 
 def at(step: int, action: Callable[[], None]) -> Progress:
