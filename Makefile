@@ -2,15 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 
 .PHONY: quickstart test test-slow test-gpu lint lock tree clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/cowest quickstart
 
+# A worker takes the tests in order, so that most modules stay on one and share what they train and serve.
 test: $(VENV)/installed-test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

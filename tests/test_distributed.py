@@ -6,7 +6,7 @@ import pytest
 
 from cowest import distributed
 from cowest.errors import InputError
-from tests.test_pipeline import run
+from tests.recipes import run
 
 
 def test_one_process_by_default(monkeypatch: pytest.MonkeyPatch) -> None:

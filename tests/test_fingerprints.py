@@ -24,15 +24,13 @@ def test_the_first_claims_and_the_same_goes_on(tmp_path: Path) -> None:
 def test_every_difference_is_named(tmp_path: Path) -> None:
     fingerprints.stamp("feedback", tmp_path, inputs())
     other = {"seed": 1, "weak": {"model": "local/y", "sampling": {"temperature": 0.5}}}
-    with pytest.raises(InputError, match=r"seed: 0, now 1; weak\.sampling\.temperature: 1\.0, now 0\.5\. Nothing"):
+    with pytest.raises(InputError, match=r"seed: 0, now 1; weak\.sampling\.temperature: 1\.0, now 0\.5"):
         fingerprints.stamp("feedback", tmp_path, inputs(other))
     with pytest.raises(InputError, match="other examples"):
         fingerprints.stamp("feedback", tmp_path, inputs(count=4))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/judge.txt").write_text("{{ reference }} {{ output }}")
-    with pytest.raises(
-        InputError, match=r"another text of the prompt template 'judge' .*`prompts` names, in judge\.txt"
-    ):
+    with pytest.raises(InputError, match=r"prompt template 'judge'.*judge\.txt"):
         fingerprints.stamp("feedback", tmp_path, inputs(prompts=Prompts(tmp_path / "mine")))
 
 
@@ -46,7 +44,7 @@ def test_a_later_stage_asks_only_about_its_keys(tmp_path: Path) -> None:
     fingerprints.stamp("sft", tmp_path, inputs())
     fingerprints.verify("sft", tmp_path, {"seed": 0})
     fingerprints.verify("sft", tmp_path / "none", {"seed": 1})
-    with pytest.raises(InputError, match="its stage 'sft' was made with seed: 0, now 1"):
+    with pytest.raises(InputError, match=r"stage 'sft'.* seed: 0, now 1"):
         fingerprints.verify("sft", tmp_path, {"seed": 1})
 
 

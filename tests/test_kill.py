@@ -1,4 +1,8 @@
-"""A kill at any moment of any stage, then the same command: the same pairs, the same adapters, the same answers."""
+"""A kill at any moment of any stage, then the same command: the same pairs, the same adapters, the same answers.
+
+The suite kills feedback with calls in flight here, SFT and alignment between checkpoints in training/test_session.py,
+and feedback that waits for a batch in models/test_batched.py. Whole runs are killed by `make test-slow`.
+"""
 
 import json
 import os
@@ -110,7 +114,7 @@ def test_feedback_killed_a_hundred_times(tmp_path: Path, capsys: pytest.CaptureF
     assert found["paid_again"] <= found["open_at_kills"]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.slow
 def test_killed_in_every_stage(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     whole, run = tmp_path / "whole", tmp_path / "run"

@@ -74,7 +74,7 @@ def test_without_a_network_the_cache_decides(monkeypatch: pytest.MonkeyPatch, ca
     if cached:
         assert model_folders.bytes_to_download("some-org/some-model") == 0
         return
-    with pytest.raises(InputError, match=r"the hub gave no model of that name \(not in the cache\)"):
+    with pytest.raises(InputError, match=r"hub.*not in the cache"):
         model_folders.bytes_to_download("some-org/some-model")
 
 

@@ -10,31 +10,7 @@ from cowest.errors import InputError
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
 from cowest.report import collect
-
-
-def recipe_of(folder: Path, **changes: Any) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "run": str(folder),
-        "task": {"name": "tests.worlds:Sums", "train": "20", "test": "12", "overlap": "keep"},
-        "weak": {"model": "scripted/tests.worlds:weak_reply"},
-        "strong": {"model": "scripted/tests.worlds:strong_reply"},
-        "judge": {"name": "answer_match"},
-        "feedback": {"queries": 10},
-    }
-    for path, value in changes.items():
-        *parents, last = path.split("__")
-        section = data
-        for key in parents:
-            section = section.setdefault(key, {})
-        section[last] = value
-    return data
-
-
-def run(folder: Path, stage: str = "feedback", **changes: Any) -> list[str]:
-    said: list[str] = []
-    with Pipeline(make_recipe(recipe_of(folder, **changes)), say=said.append) as pipeline:
-        pipeline.feedback(1) if stage == "feedback" else pipeline.evaluate()
-    return said
+from tests.recipes import paid_calls, recipe_of, run
 
 
 def test_a_weak_model_on_a_server_takes_part_in_feedback_and_evaluation(tmp_path: Path) -> None:
@@ -128,10 +104,6 @@ def test_a_labeller_that_is_not_there_is_named_before_any_work(tmp_path: Path) -
         pipeline.check()
 
 
-def paid(folder: Path) -> int:
-    return sum((collect(folder)["calls"] or {}).values())
-
-
 def test_another_recipe_shares_the_calls_of_the_first(tmp_path: Path) -> None:
     shared = str(tmp_path / "shared.sqlite")
     run(tmp_path / "one", ledger=shared)
@@ -142,18 +114,19 @@ def test_another_recipe_shares_the_calls_of_the_first(tmp_path: Path) -> None:
     name = "round-1/feedback/pairs.jsonl"
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert (tmp_path / "more" / name).read_bytes() == (alone / name).read_bytes()
-    assert paid(tmp_path / "two") == 0
-    assert paid(tmp_path / "one") + paid(tmp_path / "more") == collect(tmp_path / "one")["shared_ledger"]["num_replies"]
-    assert 0 < paid(tmp_path / "more") < paid(alone)
+    assert paid_calls(tmp_path / "two") == 0
+    num_replies = collect(tmp_path / "one")["shared_ledger"]["num_replies"]
+    assert paid_calls(tmp_path / "one") + paid_calls(tmp_path / "more") == num_replies
+    assert 0 < paid_calls(tmp_path / "more") < paid_calls(alone)
     assert collect(alone)["shared_ledger"] is None
     assert (tmp_path / "two/ledger.sqlite").resolve() == Path(shared).resolve()
 
 
 def test_the_first_runs_own_ledger_can_be_shared(tmp_path: Path) -> None:
     run(tmp_path / "one")
-    before = paid(tmp_path / "one")
+    before = paid_calls(tmp_path / "one")
     run(tmp_path / "two", ledger=str(tmp_path / "one/ledger.sqlite"))
-    assert (paid(tmp_path / "one"), paid(tmp_path / "two")) == (before, 0)
+    assert (paid_calls(tmp_path / "one"), paid_calls(tmp_path / "two")) == (before, 0)
 
 
 def test_a_run_that_would_forget_its_ledger_is_refused(tmp_path: Path) -> None:
@@ -169,11 +142,11 @@ def test_a_run_that_would_forget_its_ledger_is_refused(tmp_path: Path) -> None:
 def test_a_shared_ledger_that_was_moved_is_found_by_the_recipe(tmp_path: Path) -> None:
     shared, moved = tmp_path / "shared.sqlite", tmp_path / "moved.sqlite"
     run(tmp_path / "run", ledger=str(shared))
-    before = paid(tmp_path / "run")
+    before = paid_calls(tmp_path / "run")
     shared.rename(moved)
     assert "is not there" in " ".join(collect(tmp_path / "run")["unreadable"])
     run(tmp_path / "run", "evaluate", ledger=str(moved))
-    assert paid(tmp_path / "run") > before
+    assert paid_calls(tmp_path / "run") > before
 
 
 def test_a_ledger_on_a_network_file_system_is_spoken_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,8 +158,8 @@ def test_a_ledger_on_a_network_file_system_is_spoken_of(tmp_path: Path, monkeypa
 def test_the_null_control_is_spoken_of(tmp_path: Path) -> None:
     said = run(tmp_path, feedback__null_control=10)
     (line,) = [line for line in said if "null control" in line]
-    assert line.startswith("feedback, round 1, null control: drafts beat the strong model alone in")
-    assert "does not exceed that of noise" in line
+    assert line.startswith("feedback, round 1, null control: ")
+    assert "cannot be told from chance" in line
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
@@ -285,7 +258,7 @@ def corpus_of(folder: Path, text: str = "What is 3 plus 4?") -> str:
         ),
     ],
 )
-def test_a_method_that_cannot_work_is_refused_before_anything_is_paid(
+def test_a_method_that_cannot_work_is_refused_before_anything_is_paid_calls(
     tmp_path: Path, change: dict[str, Any], said: str
 ) -> None:
     with Pipeline(make_recipe(recipe_of(tmp_path / "run", **change))) as pipeline:

@@ -14,7 +14,7 @@ import yaml
 from cowest.cli import main as cli
 from cowest.types import ChatRequest
 from tests.models.providers.endpoint import Endpoint, chat
-from tests.test_pipeline import recipe_of
+from tests.recipes import recipe_of
 
 KEY = "sk-canary-8d1f2c7be04a"
 PROVIDERS: dict[str, dict[str, Any]] = {

@@ -1,6 +1,7 @@
 """RLAIF: which calls are made, that the order is swapped, what a tie gives, and what reaches the files."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,9 @@ def test_what_a_labeller_says_in_place_of_a_vote_is_shown_as_its_own() -> None:
     weak = ScriptedModel(lambda request: f"draft {request.sample_index}")
     dumb = ScriptedModel(lambda request: "both")
     compared = synchronous.run(Rlaif(Collaboration(weak, dumb), JUDGE, samples=2, labeller=dumb).annotate(EXAMPLE))
-    assert compared.comparisons[0].unscored_reason == "the labeller's comparison is neither 1 nor 2, but 'both'"
+    reason = compared.comparisons[0].unscored_reason
+    assert reason is not None
+    assert re.search("labeller.*neither 1 nor 2.*'both'", reason)
 
 
 @pytest.mark.parametrize("form", ["Explanation: The 1st is 2 short.\nAnswer: {}", "So the answer is {}.", "{}"])
@@ -147,7 +150,7 @@ def test_one_draft_cannot_be_compared() -> None:
 
 
 def test_a_comparison_has_a_preference_or_a_reason() -> None:
-    with pytest.raises(ValueError, match="either a preference or the reason"):
+    with pytest.raises(ValueError, match="a preference or the reason"):
         Comparison(first=0, second=1)
 
 

@@ -18,39 +18,8 @@ from cowest.cli import main as cli
 from cowest.errors import BudgetError, InputError
 from cowest.pipeline import Pipeline
 from cowest.planning import BenchPlan, make_bench_plan
-from cowest.recipe import Recipe, make_recipe
-from tests.bench import scripted
-
-METHOD, KIND = "tests.bench.scripted:variants", "tests.bench.scripted:Annotator"
-
-
-def recipe_for(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe:
-    training = {"epochs": 1, "batch_size": 8, "gradient_accumulation": 1, "learning_rate": 5e-3}
-    data: dict[str, Any] = {
-        "run": str(folder),
-        "task": {"name": "cowest.lab.task:Formulary", **{split: str(data_of[split]) for split in data_of}},
-        "weak": {
-            "model": "local/cowest.lab:assets/weak",
-            "sampling": {"max_tokens": 40},
-            "options": {"dtype": "float64", "max_batch_size": 256},
-        },
-        "strong": {"model": "scripted/tests.bench.scripted:strong_reply"},
-        "judge": {"model": "scripted/tests.worlds:judge_reply"},
-        "sft": training,
-        "align": training,
-        "lora": {"r": 4, "alpha": 4},
-        "feedback": {"queries": 8, "samples": 4},
-        "prompts": "cowest.lab:prompts",
-        "bench": {
-            "methods": ["oracle", METHOD],
-            "kinds": ["collaborative", "rlwf", "rlaif", KIND],
-            "formats": ["direct_answer"],
-            "pairs": [2],
-            "strong": {"other": {"model": "scripted/tests.bench.scripted:other_reply"}},
-            "probe": 3,
-        },
-    }
-    return make_recipe(data | changes)
+from cowest.recipe import Recipe
+from tests.bench.recipes import KIND, METHOD, recipe_for, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def data_of(place: Path) -> dict[str, Path]:
-    for split, count in (("train", 24), ("test", 6)):
-        lines = [json.dumps(row) + "\n" for row in scripted.rows(split)[:count]]
-        (place / f"{split}.jsonl").write_text("".join(lines))
-    return {split: place / f"{split}.jsonl" for split in ("train", "test")}
+    return write_rows(place)
 
 
 @pytest.fixture(scope="module")

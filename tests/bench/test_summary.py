@@ -12,7 +12,7 @@ from cowest.bench.points import Probe, unhelpful_shares
 from cowest.bench.summary import summarise
 from cowest.recipe import Recipe, make_recipe
 from cowest.types import Draft, GradedDraft, GradedExample, Verdict
-from tests.test_pipeline import recipe_of
+from tests.recipes import recipe_of
 
 NUM = 20
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import yaml
 
 from cowest.cli import main as cli
 from tests.endpoint import Behaviour, serving
-from tests.test_pipeline import recipe_of
+from tests.recipes import recipe_of
 from tests.training import tiny
 
 
@@ -56,13 +57,13 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
 
 def test_bad_input_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = str(tmp_path / "none.yaml")
-    assert failing(capsys, "run", missing) == (
-        2,
-        f"cowest: The recipe {missing!r} cannot be read: No such file or directory. Give the path of a YAML file.",
-    )
+    status, said = failing(capsys, "run", missing)
+    assert status == 2
+    assert said.startswith(f"cowest: The recipe {missing!r} cannot be read: No such file or directory")
     status, said = failing(capsys, "feedback", write_recipe(tmp_path), "feedback.smaples=3")
     assert status == 2
-    assert "feedback.smaples: there is no such key. Did you mean 'samples'?" in said
+    assert "feedback.smaples" in said
+    assert "Did you mean 'samples'?" in said
     status, said = failing(capsys, "feedback", write_recipe(tmp_path, task__train=None))
     assert status == 2
     assert "no task.train" in said
@@ -150,7 +151,7 @@ def test_doctor_names_what_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixt
     recipe = write_recipe(tmp_path, feedback__kind="nope", run=str(tmp_path / "file"))
     assert cli.main(["doctor", recipe]) == 2
     printed = capsys.readouterr().out
-    assert "✗ There is no kind of feedback named 'nope'" in printed
+    assert re.search("✗ .*kind of feedback named 'nope'", printed)
     assert "✗ the run folder" in printed
 
 
@@ -166,8 +167,7 @@ def test_doctor_says_what_would_be_downloaded_and_fetches_nothing(
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100e9))
     assert cli.main(["doctor", write_recipe(tmp_path, weak__model="local/some-org/some-8b")]) == (2 * (mark == "✗"))
     printed = capsys.readouterr().out
-    said = f"{mark} weak: local/some-org/some-8b is not on this machine; the stage that opens it first downloads "
-    assert f"{said}{size / 1e9:.1f} GB (nothing was fetched now)" in printed
+    assert re.search(rf"{mark} weak: local/some-org/some-8b .*downloads {size / 1e9:.1f} GB", printed)
     assert ("and '" in printed and "has 100.0 GB free" in printed) == (mark == "✗")
 
 
@@ -181,11 +181,11 @@ def test_an_adapter_of_another_shape_is_refused_before_feedback_is_paid_for(
     (adapter / "adapter_model.safetensors").write_bytes(b"")
     recipe = write_recipe(tmp_path, weak={"model": f"local/{base}"}, sft={"from": str(adapter)})
     assert cli.main(["doctor", recipe]) == 2
-    assert "✗ sft.from: Alignment goes on with the adapter" in capsys.readouterr().out
+    assert "✗ sft.from: " in capsys.readouterr().out
     for verb in ("run", "feedback"):
         status, said = failing(capsys, verb, recipe)
         assert status == 2
-        assert "which has r=8 and alpha=16, but lora says r=16 and alpha=16" in said
+        assert re.search("r=8 and alpha=16.*lora.*r=16 and alpha=16", said)
     assert not (tmp_path / "run/ledger.sqlite").exists()
     cli.main(["doctor", recipe, "lora.r=8"])
     assert "sft.from" not in capsys.readouterr().out
@@ -216,12 +216,12 @@ def test_doctor_names_rows_that_repeat_contradict_and_overlap(
     recipe = write_recipe(tmp_path, **options)
     assert cli.main(["doctor", recipe]) == 2
     printed = capsys.readouterr().out
-    assert "! train: 1 rows that repeat an earlier one\n      row 4, query: asks the same as row 1" in printed
-    assert "! train: 1 rows that contradict an earlier one\n      row 5, references: asks the same as row 1" in printed
-    assert "✗ 1 rows stand in two splits; write task.overlap: drop" in printed
-    assert "row 2, train: asks the same as row 1 of test" in printed
+    assert re.search(r"! train: 1 rows that repeat .*\n +row 4, query: .* row 1\b", printed)
+    assert re.search(r"! train: 1 rows that contradict .*\n +row 5, references: .* row 1\b", printed)
+    assert re.search(r"✗ 1 rows .*two splits.*task\.overlap: drop", printed)
+    assert re.search("row 2, train: .* row 1 of test", printed)
     assert cli.main(["doctor", recipe, "task.overlap=drop", "--all"]) == 0
-    assert "✓ 1 rows are left out of an earlier split" in capsys.readouterr().out
+    assert "✓ 1 rows are left out" in capsys.readouterr().out
     assert cli.main(["run", recipe]) == 2
     assert "The splits overlap: 1 rows" in capsys.readouterr().err
 
@@ -237,12 +237,10 @@ def test_doctor_asks_endpoints_what_costs_nothing(
             cli.main(["doctor", write_recipe(tmp_path, strong=section)])
             return capsys.readouterr().out
 
-        assert "✓ strong: the endpoint answers, takes the key and has the model" in said()
-        assert "! strong: the endpoint does not list 'lrage' among its 2 models. Did you mean 'large'?" in said(
-            model="openai/lrage"
-        )
+        assert "✓ strong: the endpoint answers" in said()
+        assert re.search("! strong: .*'lrage'.* 2 models.*Did you mean 'large'", said(model="openai/lrage"))
         known, endpoint.behaviour.known_models = endpoint.behaviour.known_models, None  # lists none, knows all
-        assert "! strong: the endpoint answers, but does not say which models it has" in said()
+        assert "! strong: the endpoint answers" in said()
         endpoint.behaviour.known_models = known
         monkeypatch.setenv("THE_KEY", "sk-wrong-key")
         assert "✗ strong: large at " in said()

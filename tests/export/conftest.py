@@ -9,10 +9,9 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from tests.export.sample import SECRET_PLACE, pair
 from tests.report.sample import results, summary, training, write_json
 from tests.training import tiny
-
-SECRET_PLACE = "somebody's folder"
 
 
 @pytest.fixture(scope="session")
@@ -54,25 +53,6 @@ def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_json(run / "evaluate" / "results.json", results())
     write_json(run / "evaluate" / "inputs.json", {"prompt files": {"refine": "b7cc3342ab67"}})
     return run
-
-
-def pair(number: int) -> dict[str, object]:
-    def said(role: str, content: str) -> list[dict[str, str]]:
-        return [{"role": role, "content": content}]
-
-    return {
-        "prompt": said("user", f"question {number}"),
-        "chosen": said("assistant", f"good {number}"),
-        "rejected": said("assistant", f"bad {number}"),
-        "example_id": f"q{number}",
-        "pair_index": 0,
-        "chosen_sample_index": 1,
-        "rejected_sample_index": 0,
-        "gain_chosen": 3,
-        "gain_rejected": -1,
-        "finish_reason_chosen": "stop",
-        "finish_reason_rejected": "length",
-    }
 
 
 @pytest.fixture

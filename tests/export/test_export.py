@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from cowest.cli.main import main
 from cowest.errors import EndpointError, InputError
 from cowest.export import publish, write_folder
-from tests.export.conftest import SECRET_PLACE, pair
+from tests.export.sample import SECRET_PLACE, pair
 from tests.worlds import tree
 
 

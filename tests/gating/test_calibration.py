@@ -1,6 +1,7 @@
 """Calibrating the gate: what is called, what is learned from, what is written, and what is refused."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ def test_a_price_buys_what_it_can(tmp_path: Path) -> None:
 
 def test_one_example_is_refused_before_anything_is_called(tmp_path: Path) -> None:
     world = World(tmp_path, validation="validation:1")
-    with pytest.raises(InputError, match=r"at least two validation examples, and there are 1\. .*Nothing was called"):
+    with pytest.raises(InputError, match=r"two validation examples.* 1\. .*Nothing was called"):
         world.calibrate()
     assert not world.weak.requests
     assert not world.strong.requests
@@ -139,7 +140,7 @@ def test_a_target_that_cannot_be_met_is_said_so(tmp_path: Path) -> None:
     world = World(tmp_path, unlucky=("validation",))
     result = world.calibrate(min_accuracy=0.5)
     assert (result["met"], result["policy"]) == (False, {"cuts": [], "arms": ["both"]})
-    assert "no policy is right as often as 50.0% on the validation split (the best: 0.0%)" in world.said[0]
+    assert re.search(r"no policy .*50\.0%.*best: 0\.0%", world.said[0])
     assert "**not met**" in (world.out / "gate.md").read_text()
     dear = World(tmp_path)
     dear.models["weak"] = ModelConfig.model_validate({"model": "scripted/a:b", "price": {"input": 0, "output": 50}})
@@ -148,7 +149,7 @@ def test_a_target_that_cannot_be_met_is_said_so(tmp_path: Path) -> None:
     )
     result = dear.calibrate(max_cost_usd=0.0001)
     assert (result["met"], result["policy"]) == (False, {"cuts": [], "arms": ["draft"]})
-    assert "no policy costs as little as $0.0001" in dear.said[-1]
+    assert re.search(r"no policy .*\$0\.0001", dear.said[-1])
 
 
 def test_without_prices_tokens_are_saved_and_money_cannot_be_aimed_at(tmp_path: Path) -> None:
@@ -180,7 +181,8 @@ def test_a_cost_that_is_not_known_on_test_is_no_nothing(tmp_path: Path) -> None:
     assert test["alone"]["draft"]["cost_per_query"] == 0.0
     page = (world.out / "gate.md").read_text()
     assert "| test | gate | 100.0% [67.6, 100.0] | unknown |" in page
-    assert "at a cost that is not known, since some calls of test have no price. The aim is kept on test." in page
+    assert "calls of test have no price" in page
+    assert "The aim is kept on test." in page
     limited = world.calibrate(max_cost_usd=0.0075)
     assert limited["met"] is True
     assert "The aim is" not in (world.out / "gate.md").read_text()
@@ -207,13 +209,13 @@ def test_failures_are_left_out_and_counted(tmp_path: Path) -> None:
     assert [row["id"] for row in rows if row["error"]] == ["validation-3"]
     assert (rows[0]["confidence"], rows[0]["arm"]) == (None, "both")
     assert "1 example of validation failed" in (world.out / "gate.md").read_text()
-    with pytest.raises(EndpointError, match="Every example of the validation split failed"):
+    with pytest.raises(EndpointError, match="validation split failed"):
         World(tmp_path, strong=lambda request: CompletionError("no")).calibrate()
 
 
 def test_a_weak_model_that_does_not_say_how_sure_it_is_is_refused(tmp_path: Path) -> None:
     world = World(tmp_path, silent_reply)
-    with pytest.raises(InputError, match="gave no log-probabilities with its drafts of validation"):
+    with pytest.raises(InputError, match=r"no log-probabilities.*validation"):
         world.calibrate()
     assert not world.strong.requests
     world.models["weak"] = ModelConfig(model="openai/small", base_url="http://localhost:1/v1")

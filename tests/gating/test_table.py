@@ -1,6 +1,7 @@
 """The page and the picture of a gate."""
 
 import builtins
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ def test_the_page_says_what_was_fitted_what_holds_and_what_test_made_of_it() -> 
     page = gate_page(gate())
     assert "Policy, by the confidence of the draft: both below 0.5000, draft from 0.5000 on." in page
     assert "| validation | gate, as fitted | 90.0% [85.0, 95.0] | $2.00 | 50.0% | 0.0% | 50.0% |" in page
-    assert "come to 88.0% at $2.10 per 1,000 queries, which misses it" in page
-    assert "−5.0 points [−10.0, 0.0], p 0.062, for 45.0% less of the cost. The aim is **missed** on test." in page
+    assert "88.0% at $2.10 per 1,000 queries, which misses it" in page
+    assert "−5.0 points [−10.0, 0.0], p 0.062, for 45.0% less" in page
+    assert "**missed** on test" in page
     assert page.count("both below 0.5000, draft from 0.5000 on |") == 12
 
 
 def test_the_page_is_silent_on_what_holds() -> None:
     page = gate_page(gate(target={"min_accuracy": None, "max_cost_usd": 0.003}))
-    assert "for at most $0.0030 a query, on the validation split: met." in page
+    assert re.search(r"at most \$0\.0030 a query.*: met", page)
     assert "misses it" not in page
     assert "The aim is kept on test." in page
     assert "(as both together are)" in gate_page(gate(target={"min_accuracy": None, "max_cost_usd": None}))

@@ -1,5 +1,6 @@
 """SKR: its prompts, what it keeps of training questions, how they vote, and what it calls."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ def test_where_it_cannot_get_ready_its_rows_fail_and_the_others_go_on(tmp_path: 
     assert results["methods"]["skr"]["num_failed"] == 2
     assert results["methods"]["strong_only"]["num_failed"] == 0
     rows = (tmp_path / "out/predictions/skr.jsonl").read_text()
-    assert "skr could not get ready: all of its 3 examples failed, first with: too long" in rows
+    assert re.search("skr .*all of its 3 examples failed.*too long", rows)
 
 
 def test_what_it_took_once_stands_apart(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Queries that failed can be tried again at the price of their calls, and never change what training has used."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cowest.prompts import Prompts
 from cowest.recipe import make_recipe
 from cowest.runs import RunFolder
 from cowest.types import ChatRequest
-from tests.test_pipeline import paid, recipe_of, run
+from tests.recipes import paid_calls, recipe_of, run
 from tests.worlds import gamble
 
 STRONG: dict[str, Any] = {"strong__model": f"scripted/{__name__}:strong_reply"}
@@ -52,15 +53,15 @@ def test_a_finished_round_says_how_to_try_its_failures_again(tmp_path: Path) -> 
     failed = num_failed(folder)
     assert failed > 0
     summary = folder / "round-1/feedback/summary.json"
-    assert f"{failed} of 10 queries failed and are left out" in line
-    assert f"to try only their calls again, delete {str(summary)!r} and run the same command" in line
-    before = paid(folder)
+    assert f"{failed} of 10 queries failed" in line
+    assert f"delete {str(summary)!r}" in line
+    before = paid_calls(folder)
     summary.unlink()
     _failing.clear()
     assert run(folder, **STRONG) == ["feedback, round 1"]
     run(whole, **STRONG)
     assert num_failed(folder) == 0
-    assert before < paid(folder) == paid(whole)
+    assert before < paid_calls(folder) == paid_calls(whole)
     for name in ("pairs.jsonl", "graded.jsonl"):
         assert tree(folder)[name] == tree(whole)[name]
     assert run(folder, **STRONG) == ["feedback, round 1: done before"]
@@ -73,10 +74,7 @@ def test_what_alignment_has_learned_from_stays_as_it_is(tmp_path: Path) -> None:
     (folder / "round-1/align/inputs.json").write_text("{}")
     (line,) = run(folder, **STRONG)[1:]
     ledger = folder / "ledger.sqlite"
-    assert (
-        f"alignment has learned without them; to try only their calls again, take a new folder over the same ledger: "
-        f"run=NEW ledger={ledger}" in line
-    )
+    assert f"run=NEW ledger={ledger}" in line
     (folder / "round-1/feedback/summary.json").unlink()
     before = tree(folder)
     _failing.clear()
@@ -86,7 +84,7 @@ def test_what_alignment_has_learned_from_stays_as_it_is(tmp_path: Path) -> None:
     run(tmp_path / "new", ledger=str(ledger), **STRONG)
     assert num_failed(tmp_path / "new") == 0
     run(tmp_path / "whole", **STRONG)
-    assert paid(tmp_path / "new") + paid(folder) == paid(tmp_path / "whole")
+    assert paid_calls(tmp_path / "new") + paid_calls(folder) == paid_calls(tmp_path / "whole")
     assert tree(tmp_path / "new")["pairs.jsonl"] == tree(tmp_path / "whole")["pairs.jsonl"]
 
 
@@ -95,10 +93,10 @@ def test_pairs_without_a_failure_can_be_gathered_anew_after_alignment(tmp_path: 
     run(tmp_path, **STRONG)
     (tmp_path / "round-1/align").mkdir()
     (tmp_path / "round-1/align/inputs.json").write_text("{}")
-    before, calls = tree(tmp_path)["pairs.jsonl"], paid(tmp_path)
+    before, calls = tree(tmp_path)["pairs.jsonl"], paid_calls(tmp_path)
     (tmp_path / "round-1/feedback/summary.json").unlink()
     assert run(tmp_path, **STRONG) == ["feedback, round 1"]
-    assert (tree(tmp_path)["pairs.jsonl"], paid(tmp_path)) == (before, calls)
+    assert (tree(tmp_path)["pairs.jsonl"], paid_calls(tmp_path)) == (before, calls)
 
 
 def test_alignment_belongs_to_its_pairs(tmp_path: Path) -> None:
@@ -124,13 +122,13 @@ def test_an_evaluation_says_how_to_try_its_failures_again(tmp_path: Path) -> Non
     assert (lines[0], again[0]) == ("evaluate", "evaluate: done before")
     assert lines[1:] == again[1:]
     results = tmp_path / "evaluate/results.json"
-    assert "of 12 queries each, so many failed and count as wrong: strong_only " in lines[1]
+    assert re.search("of 12 queries.*failed and count as wrong: strong_only ", lines[1])
     assert f"delete {str(results)!r}" in lines[1]
-    before = paid(tmp_path)
+    before = paid_calls(tmp_path)
     results.unlink()
     _failing.clear()
     assert run(tmp_path, "evaluate", **STRONG) == ["evaluate"]
     run(tmp_path / "whole", "evaluate", **STRONG)
-    assert before < paid(tmp_path) == paid(tmp_path / "whole")
+    assert before < paid_calls(tmp_path) == paid_calls(tmp_path / "whole")
     with Pipeline(make_recipe(recipe_of(tmp_path, **STRONG))) as pipeline:
         assert all(row["num_failed"] == 0 for row in pipeline.evaluate()["methods"].values())

@@ -18,10 +18,10 @@ from cowest.pipeline.provenance import (
 from cowest.prompts import Prompts
 from cowest.recipe import make_recipe
 from cowest.runs import RunFolder, write_json
-from tests.test_pipeline import recipe_of, run
+from tests.recipes import recipe_of, run
 
 MODEL_JUDGE = {"judge": {"model": "scripted/tests.worlds:judge_reply"}}
-UNDECLARED = {"judge": {"name": "tests.pipeline.test_templates:PlainJudge"}}
+UNDECLARED = {"judge": {"name": "tests.pipeline.plain:PlainJudge"}}
 
 
 def aged(stage: Path, **templates: str | None) -> None:

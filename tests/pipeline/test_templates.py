@@ -22,25 +22,13 @@ from cowest.prompts import Prompts
 from cowest.prompts.declared import templates_of, uses
 from cowest.recipe import Recipe, make_recipe
 from cowest.stages.feedback import feedback
-from cowest.types import ChatRequest, Completion, Example, Message, Verdict
+from cowest.types import ChatRequest, Completion, Example, Message
 from tests.methods.quiz import corpus, said
-from tests.test_pipeline import recipe_of, run
+from tests.recipes import recipe_of, run
 from tests.worlds import ScoreBy, Sums, gamble, gambler, right_or_wrong, sums
 
 TASK = Sums(train="8", test="8")
 DRAFT = "draft_chain_of_thought"
-
-
-class PlainJudge:
-    """Says nothing of templates."""
-
-    name = "plain"
-
-    def __init__(self, task: Any) -> None:
-        pass
-
-    async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
-        return Verdict(score=3)
 
 
 class Heir(Individual):
@@ -181,7 +169,7 @@ def test_stages_use_what_their_parts_use(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"judge": {"name": f"{__name__}:PlainJudge"}},
+        {"judge": {"name": "tests.pipeline.plain:PlainJudge"}},
         {"feedback__kind": f"{__name__}:Heir"},
         {"evaluate__methods": ["strong_only", f"{__name__}:plain_method"]},
     ],

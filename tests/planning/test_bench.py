@@ -12,18 +12,20 @@ from cowest.errors import InputError
 from cowest.pipeline import Pipeline, models
 from cowest.planning import BenchPlan, make_bench_plan, make_plan, print_bench_plan
 from cowest.recipe import Recipe, make_recipe
-from tests.bench.test_run import data_of, place, recipe_for
-from tests.planning.test_planning import paid
-from tests.test_pipeline import recipe_of
+from tests.bench.recipes import recipe_for, write_rows
+from tests.recipes import priced, recipe_of
 from tests.worlds import tree
 
-__all__ = ["data_of", "place"]
+
+@pytest.fixture(scope="module")
+def data_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write_rows(tmp_path_factory.mktemp("rows"))
 
 
 def recipe_with(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe:
     """The lab's, with a strong model that has a price."""
     bench = {"methods": [], "kinds": ["individual"], "formats": [], "probe": 0} | changes.pop("bench", {})
-    return recipe_for(folder, data_of, **{"strong": paid(), "judge": "strong", "bench": bench} | changes)
+    return recipe_for(folder, data_of, **{"strong": priced(), "judge": "strong", "bench": bench} | changes)
 
 
 def calls(plan: BenchPlan, name: str, case: str = "high") -> dict[str, int]:
@@ -95,7 +97,7 @@ def test_what_stands_in_the_way_is_said(
     print_bench_plan(plan, printed)
     assert list(plan.endpoint_problems) == ["bench.strong.other"]
     assert "bench.strong.other: 'openai/gpt-4.1' needs a key" in printed.getvalue()
-    assert "method-skr will fail: The method skr retrieves" in printed.getvalue()
+    assert "method-skr will fail" in printed.getvalue()
     with pytest.raises(InputError, match="bench trains the weak model"):
         make_bench_plan(make_recipe(recipe_of(tmp_path / "other")))
 

@@ -13,7 +13,7 @@ from cowest.planning.rehearsal import Assumptions, Rehearsed
 from cowest.planning.tally import Tally
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Message
-from tests.test_pipeline import recipe_of
+from tests.recipes import recipe_of
 from tests.worlds import tree
 
 STRONG = ModelConfig(model="scripted/tests.worlds:strong_reply")

@@ -15,20 +15,12 @@ from cowest.planning import Plan, make_plan, print_plan
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Completion, Example
 from tests.methods.quiz import said
-from tests.test_pipeline import recipe_of
+from tests.recipes import priced, recipe_of
 from tests.worlds import Sums, gamble, sums, tree
 
 
 def plan_of(folder: Path, **changes: Any) -> Plan:
     return make_plan(Pipeline(make_recipe(recipe_of(folder, **changes))))
-
-
-def paid(**settings: Any) -> dict[str, Any]:
-    return {
-        "model": "openai/gpt-x",
-        "base_url": "http://127.0.0.1:9/v1",
-        "price": {"input": 2.0, "output": 10.0},
-    } | settings
 
 
 def test_the_high_case_makes_every_call_of_algorithm_1(tmp_path: Path) -> None:
@@ -44,7 +36,7 @@ def test_the_high_case_makes_every_call_of_algorithm_1(tmp_path: Path) -> None:
 
 
 def test_a_labeller_is_planned_apart_from_the_strong_model(tmp_path: Path) -> None:
-    labeller = paid(model="openai/labeller", budget_usd=0.5)
+    labeller = priced(model="openai/labeller", budget_usd=0.5)
     feedback = {"kind": "rlaif", "samples": 5, "labeller": labeller}
     plan = plan_of(tmp_path / "run", feedback=feedback)
     calls = {role: spend.calls for role, spend in plan.high.stages["feedback, round 1"].items()}
@@ -102,7 +94,7 @@ def test_what_a_finished_round_measured_replaces_what_was_assumed(tmp_path: Path
 
 
 def test_money_is_tokens_times_price_and_time_is_the_tightest_limit(tmp_path: Path) -> None:
-    strong = paid(requests_per_minute=60, max_concurrency=4)
+    strong = priced(requests_per_minute=60, max_concurrency=4)
     plan = plan_of(tmp_path / "run", strong=strong, judge="strong")
     for case in (plan.low, plan.high):
         spends = [case.roles["strong"], case.roles["judge"]]
@@ -117,7 +109,7 @@ def test_money_is_tokens_times_price_and_time_is_the_tightest_limit(tmp_path: Pa
 
 
 def test_an_unknown_price_is_no_price(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path / "run", strong=paid(price=None))
+    plan = plan_of(tmp_path / "run", strong=priced(price=None))
     assert plan.high.cost_usd is None
     printed = io.StringIO()
     print_plan(plan, printed)
@@ -126,12 +118,12 @@ def test_an_unknown_price_is_no_price(tmp_path: Path) -> None:
 
 def test_a_budget_below_the_high_case_is_said(tmp_path: Path) -> None:
     printed = io.StringIO()
-    print_plan(plan_of(tmp_path / "run", strong=paid(budget_usd=0.0001)), printed)
+    print_plan(plan_of(tmp_path / "run", strong=priced(budget_usd=0.0001)), printed)
     assert "is above its budget of $0.0001" in printed.getvalue()
 
 
 def test_max_tokens_bounds_a_reply(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path / "run", strong=paid(sampling={"max_tokens": 50}))
+    plan = plan_of(tmp_path / "run", strong=priced(sampling={"max_tokens": 50}))
     assert plan.high.assumed["tokens_a_reply"]["strong"] == 50
 
 
@@ -139,7 +131,7 @@ def test_plan_makes_nothing_and_prints_tables_or_json(tmp_path: Path, capsys: py
     import yaml
 
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump(recipe_of(tmp_path / "run", strong=paid())))
+    recipe.write_text(yaml.safe_dump(recipe_of(tmp_path / "run", strong=priced())))
     before = tree(tmp_path)
     assert cli.main(["plan", str(recipe)]) == 0
     assert "Nothing was spent." in capsys.readouterr().out

@@ -7,6 +7,7 @@ import pytest
 from cowest.report import bench as benches
 from cowest.report.headline import headline
 from tests.report.sample import bench, write_json
+from tests.wording import numbers
 
 
 def read(folder: Path, document: dict[str, Any]) -> benches.Bench:
@@ -28,10 +29,7 @@ def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
 
 def test_rows_give_a_headline_where_the_run_was_not_evaluated(tmp_path: Path) -> None:
     found = read(tmp_path, bench()).as_results()
-    assert headline(found).startswith(
-        "Together the two models reach 77.0% exact match [72.5, 81.5]: 41.5 points [36.0, 47.0] more than the strong "
-        "model alone (35.5%) and 44.0 points"
-    )
+    assert numbers(headline(found))[:8] == ["77.0%", "72.5", "81.5", "41.5", "36.0", "47.0", "35.5%", "44.0"]
     assert "rlaif_collaborate" not in found.methods  # it failed, so it has no score
 
 

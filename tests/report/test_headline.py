@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from cowest.report.headline import headline, verdict
 from cowest.report.records import Results
 from tests.report.sample import results
+from tests.wording import numbers
 
 
 def _results(**changes: Any) -> Results:
@@ -12,11 +14,14 @@ def _results(**changes: Any) -> Results:
 
 
 def test_the_pair_beats_both() -> None:
-    assert headline(_results()) == (
-        "Together the two models reach 77.0% exact match [72.5, 81.5]: 41.5 points [36.0, 47.0] more than the strong "
-        "model alone (35.5%) and 44.0 points [38.0, 50.0] more than the weak model alone (33.0%), at $0.0016 a query "
-        "(strong model alone: $0.0010)."
-    )
+    said = headline(_results())
+    assert numbers(said) == [
+        *("77.0%", "72.5", "81.5"),
+        *("41.5", "36.0", "47.0", "35.5%"),
+        *("44.0", "38.0", "50.0", "33.0%"),
+        *("$0.0016", "$0.0010"),
+    ]
+    assert re.search(r"exact match.*more than the strong model alone.*more than the weak model alone.*a query", said)
     assert verdict(_results()) == "better"
 
 
@@ -40,7 +45,7 @@ def test_a_comparison_may_stand_the_other_way_round() -> None:
     turned = {"a": "strong_only", "b": "collaborate", "metric": "exact_match", "difference": -0.4, "ci95": [-0.5, -0.3]}
     changed = _results(comparisons=[turned])
     assert "40.0 points [30.0, 50.0] more than the strong model alone" in headline(changed)
-    assert "the weak model alone (33.0%) was not compared with it" in headline(changed)
+    assert re.search(r"weak model alone \(33\.0%\).*not compared", headline(changed))
     assert verdict(changed) == "unclear"
 
 
@@ -56,9 +61,8 @@ def test_cost(cost: float | None, words: str) -> None:
 def test_without_the_pair_the_best_method_stands() -> None:
     methods = {name: row for name, row in results()["methods"].items() if not name.startswith("collaborate")}
     changed = _results(methods=methods, comparisons=[])
-    assert headline(changed) == (
-        "Strong model alone reaches 35.5% exact match [31.0, 40.0]; the pair was not evaluated."
-    )
+    assert numbers(headline(changed)) == ["35.5%", "31.0", "40.0"]
+    assert re.search("Strong model alone.*pair was not evaluated", headline(changed))
     assert verdict(changed) == "unclear"
     assert "no scores" in headline(Results())
 

@@ -119,7 +119,7 @@ def test_a_run_with_a_bench_alone_has_its_headline(run_folder: Path) -> None:
     shutil.rmtree(run_folder / "evaluate")
     write_json(run_folder / "bench" / "bench.json", bench() | {"task": "formulary"})
     text = _read(run_folder).text
-    assert "Together the two models reach 77.0% exact match" in text
+    assert "77.0% exact match" in text
     assert text.count(LAB_NOTE) == 2  # at the top, and where the claims are
 
 
@@ -218,7 +218,7 @@ def test_an_empty_run(tmp_path: Path) -> None:
 def test_only_feedback_is_done(tmp_path: Path) -> None:
     write_json(tmp_path / "round-1" / "feedback" / "summary.json", summary(1))
     text = _read(tmp_path).text
-    assert "Not evaluated yet. Feedback of round 1 made 1 pair from 400 queries." in text
+    assert re.search(r"Not evaluated yet\..*round 1 .*1 pair from 400 queries", text)
     assert "not yet" in text
 
 
@@ -247,7 +247,7 @@ def test_only_what_the_contract_promises(tmp_path: Path) -> None:
                   "ci95": [0.05, 0.15], "p_value": 0.001}  # fmt: skip
     document = {"task": "ifqa", "num_examples": 700, "seed": 0, "methods": {"collaborate": row, "strong_only": row}}
     write_json(tmp_path / "evaluate" / "results.json", document | {"comparisons": [comparison]})
-    assert "70.0% exact match [66.0, 73.0]: 10.0 points [5.0, 15.0] more than" in _read(tmp_path).text
+    assert re.search(r"70\.0% exact match \[66\.0, 73\.0\].*10\.0 points \[5\.0, 15\.0\] more", _read(tmp_path).text)
 
 
 def test_a_missing_run(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -57,10 +58,9 @@ def test_a_pair_that_does_not_pay_is_said(ci95: list[float], said: str) -> None:
 def test_answers_that_are_missing_are_said() -> None:
     document = results()
     document["methods"]["collaborate"] |= {"num_failed": 8, "num_unparsed": 20}
-    assert [warning.split(":")[1].split(";")[0].strip() for warning in of(document)] == [
-        "2.0% of the examples got no reply",
-        "5.0% of the examples gave no answer that could be read",
-    ]
+    no_reply, no_answer = of(document)
+    assert re.search(r": 2\.0% of the examples.*no reply", no_reply)
+    assert re.search(r": 5\.0% of the examples.*no answer", no_answer)
 
 
 def test_few_examples_are_said() -> None:

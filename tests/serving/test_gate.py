@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -225,10 +226,10 @@ def test_a_gate_that_is_missing_or_broken_is_refused(calibrated: dict[str, Any],
     path = tmp_path / "run/gate/gate.json"
     for wrong in ("[]", "{}", json.dumps({"policy": {"cuts": [1], "arms": ["both"]}, "made_for": {}, "met": True})):
         path.write_text(wrong)
-        with pytest.raises(InputError, match="is not what `cowest gate` wrote there"):
+        with pytest.raises(InputError, match="is not what `cowest gate` wrote"):
             load(calibrated)
     path.unlink()
-    with pytest.raises(InputError, match=r"gate.json' is not there. Run `cowest gate` with this recipe"):
+    with pytest.raises(InputError, match=r"gate.json' is not there.*`cowest gate`"):
         load(calibrated)
 
 
@@ -237,7 +238,7 @@ def test_an_unmet_target_is_heard_of_when_serving(calibrated: dict[str, Any], tm
     runs.write_json(path, runs.read_json(path) | {"met": False})
     recipe = make_recipe(calibrated)
     make_app(recipe, Pipeline(recipe).collaboration(kept=False))
-    assert "the gate's target is not met: no policy is right as often as 75.0%" in caplog.text
+    assert re.search(r"target is not met.* 75\.0%", caplog.text)
 
 
 def test_serve_refuses_before_it_listens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -175,7 +175,7 @@ def test_pairs_from_a_file_are_those_from_memory(start: TrainedModel, tmp_path: 
 
 def test_file_that_holds_no_pairs(start: TrainedModel, tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text(tiny.pairs(1)[0].model_dump_json() + '\n{"prompt": []}\n')
-    with pytest.raises(InputError, match="row 2 is no preference pair: chosen"):
+    with pytest.raises(InputError, match=r"row 2 .*chosen"):
         align(start, tmp_path / "pairs.jsonl", out=tmp_path / "a", config=FAST)
     with pytest.raises(InputError, match="does not exist"):
         align(start, tmp_path / "nothing.jsonl", out=tmp_path / "a", config=FAST)
@@ -205,7 +205,7 @@ def test_no_pairs(start: TrainedModel, tmp_path: Path) -> None:
 
 
 def test_adapter_keeps_its_shape(start: TrainedModel, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="r=16 and alpha=16, but lora says r=8"):
+    with pytest.raises(InputError, match=r"r=16 and alpha=16.*lora.*r=8"):
         align(start, tiny.pairs(4), out=tmp_path / "a", config=FAST, lora=LoRAConfig(r=8))
 
 

@@ -9,7 +9,7 @@ from cowest.methods.base import Preparation
 from cowest.stages.evaluate import evaluate
 from cowest.stages.preparation import preparation_of
 from cowest.types import Usage
-from tests.stages.test_evaluate import TASK, setting
+from tests.stages.sums_setting import TASK, setting
 
 
 def harvest(num: int, cost_usd: float | None = 1.5) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from cowest.cli import main as cli
 from cowest.errors import InputError
 from cowest.tasks import _document, _text
 from cowest.tasks._files import read_keyed_rows, read_rows, with_hub_split
-from tests.test_pipeline import recipe_of
+from tests.recipes import recipe_of
 
 ROWS: list[dict[str, Any]] = [{"q": "Wie groß ist Ärö?", "a": "88 km²"}, {"q": "line one\nline two, and", "a": 'a "b"'}]
 

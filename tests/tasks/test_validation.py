@@ -1,5 +1,6 @@
 """What validate finds, row by row, and what becomes of splits that overlap."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -76,9 +77,8 @@ def test_duplicates_and_contradictions_name_the_earlier_row() -> None:
     result = validate(*rows)
     assert found(result, "duplicate") == [("b", "query"), ("e", "query")]
     assert found(result, "contradiction") == [("d", "references")]
-    assert "row a, but answers '5' where that answers '4'" in next(
-        each.problem for each in result.problems if each.kind == "contradiction"
-    )
+    (contradiction,) = (each.problem for each in result.problems if each.kind == "contradiction")
+    assert re.search("row a.*'5'.*'4'", contradiction)
     assert result.counts == {"duplicate": 2, "contradiction": 1}
 
 
@@ -128,12 +128,10 @@ def locations(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def test_overlapping_splits_are_refused_with_rows_and_ways_out(locations: dict[str, str]) -> None:
     task = Open(**locations)
-    with pytest.raises(
-        InputError, match=r"2 rows occur in two of them \(row t1 of train asks the same as row e1 of te"
-    ):
+    with pytest.raises(InputError, match=r"2 rows .*row t1 of train .* row e1 of te"):
         task.settle_overlap()
     assert [problem.row for problem in task.overlaps()] == ["t1", "t3"]
-    assert "answers 'x' where that answers 'y'" in task.overlaps()[1].problem
+    assert re.search("'x'.*'y'", task.overlaps()[1].problem)
 
 
 def test_overlap_drop_leaves_the_earlier_split_without_them_and_says_which(locations: dict[str, str]) -> None:

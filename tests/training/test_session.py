@@ -5,47 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cowest.errors import InterruptedRun, TrainingError
-from cowest.stages.align import AlignConfig, align
 from cowest.stages.sft import SFTConfig, sft
-from cowest.training import LoRAConfig, TrainedModel
+from cowest.training import TrainedModel
 from tests.training import tiny
-
-# 21 rows: the last step of each epoch has fewer rows, and the second checkpoint lies in the second epoch.
-SETTINGS: dict[str, Any] = {
-    "epochs": 2,
-    "batch_size": 2,
-    "gradient_accumulation": 2,
-    "learning_rate": 1e-2,
-    "save_every": 4,
-}
-NUM_STEPS = 12
-Progress = Callable[[int, int, dict[str, float]], None]
-
-
-def run_sft(base: Path, out: Path, progress: Progress | None = None, **changes: Any) -> TrainedModel:
-    return sft(
-        str(base),
-        tiny.examples(21),
-        out=out,
-        config=SFTConfig(**SETTINGS | changes),
-        lora=LoRAConfig(dropout=0.1),
-        progress=progress,
-    )
-
-
-def at(step: int, action: Callable[[], None]) -> Progress:
-    def progress(done: int, total: int, metrics: dict[str, float]) -> None:
-        if done == step:
-            action()
-
-    return progress
+from tests.training.stepped import NUM_STEPS, SETTINGS, at, run_align, run_sft
 
 
 def stop() -> None:
@@ -60,6 +29,13 @@ def interrupt() -> None:
 def whole(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole") / "sft"
     assert run_sft(base, out).metrics["num_steps"] == NUM_STEPS
+    return out
+
+
+@pytest.fixture(scope="module")
+def whole_alignment(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "align"
+    run_align(whole, out)
     return out
 
 
@@ -94,35 +70,44 @@ def test_resumed_at_the_border_of_two_epochs(base: Path, tmp_path: Path, whole: 
     assert_same_result(tmp_path / "a", whole)
 
 
-def test_alignment_resumes_with_its_reference(base: Path, tmp_path: Path, whole: Path) -> None:
-    config = AlignConfig(epochs=2, gradient_accumulation=2, learning_rate=1e-3, save_every=3)
-    start = TrainedModel.read(whole)
-    align(start, tiny.pairs(7), out=tmp_path / "whole", config=config)
+def test_alignment_resumes_with_its_reference(tmp_path: Path, whole: Path, whole_alignment: Path) -> None:
     with pytest.raises(RuntimeError, match="stopped"):
-        align(start, tiny.pairs(7), out=tmp_path / "a", config=config, progress=at(6, stop))
-    assert align(start, tiny.pairs(7), out=tmp_path / "a", config=config).metrics["resumed_from_step"] == 3
-    assert_same_result(tmp_path / "a", tmp_path / "whole")
+        run_align(whole, tmp_path / "a", at(6, stop))
+    assert run_align(whole, tmp_path / "a").metrics["resumed_from_step"] == 3
+    assert_same_result(tmp_path / "a", whole_alignment)
 
 
-def test_killed_process(base: Path, tmp_path: Path, whole: Path) -> None:
-    script = (
-        "import os, signal, sys; from pathlib import Path; from tests.training import test_session as t;"
-        "t.run_sft(Path(sys.argv[1]), Path(sys.argv[2]), t.at(10, lambda: os.kill(os.getpid(), signal.SIGKILL)))"
-    )
-    killed = subprocess.run(
-        [sys.executable, "-c", script, str(base), str(tmp_path / "a")],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL
-    (tmp_path / "a" / "checkpoints" / "checkpoint-9").mkdir()
-    assert run_sft(base, tmp_path / "a").metrics["resumed_from_step"] == 8
-    assert_same_result(tmp_path / "a", whole)
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cowest.training import preference, supervised
+from tests.training.stepped import at, run_align, run_sft
+
+base, whole, out = map(Path, sys.argv[1:])
+kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
+for train in (lambda: run_sft(base, out / "sft", at(10, kill)), lambda: run_align(whole, out / "align", at(6, kill))):
+    if not (child := os.fork()):
+        train()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+"""
+
+
+def test_killed_processes(base: Path, tmp_path: Path, whole: Path, whole_alignment: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(base), str(whole), str(tmp_path)]
+    paths = os.pathsep.join(path for path in sys.path if path)
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, check=True, timeout=200)
+    (tmp_path / "sft" / "checkpoints" / "checkpoint-9").mkdir()
+    assert run_sft(base, tmp_path / "sft").metrics["resumed_from_step"] == 8
+    assert_same_result(tmp_path / "sft", whole)
+    assert not (tmp_path / "align" / "training.json").exists()
+    assert run_align(whole, tmp_path / "align").metrics["resumed_from_step"] == 3
+    assert_same_result(tmp_path / "align", whole_alignment)
 
 
 def test_ctrl_c_ends_after_the_step_with_a_checkpoint(base: Path, tmp_path: Path, whole: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(InterruptedRun, match=r"step 7 of 12\. The same command goes on from step 7"):
+    with pytest.raises(InterruptedRun, match=r"step 7 of 12\..* from step 7"):
         run_sft(base, tmp_path / "a", at(6, interrupt))
     assert signal.getsignal(signal.SIGINT) is before
     assert run_sft(base, tmp_path / "a").metrics["resumed_from_step"] == 7

@@ -16,19 +16,11 @@ from cowest.models.config import ModelConfig, Price
 from cowest.models.providers.anthropic import AnthropicModel
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
 from tests.models.providers.endpoint import Endpoint
+from tests.models.providers.replies import anthropic_reply as reply
 
 Ask = Callable[..., ChatRequest]
 KEY = "sk-ant-very-secret-key"
 OTHER = "a-token-of-the-environment-that-was-not-asked-for"
-
-
-def reply(*texts: str, stop_reason: str | None = "end_turn", **usage: int) -> dict[str, Any]:
-    return {
-        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x",
-        "content": [{"type": "text", "text": text} for text in texts],
-        "stop_reason": stop_reason, "stop_sequence": None,
-        "usage": {"input_tokens": 1000, "output_tokens": 100, **usage},
-    }  # fmt: skip
 
 
 def error_body(kind: str = "some_error", message: str = "it went wrong") -> dict[str, Any]:

@@ -16,19 +16,10 @@ from cowest.models.config import ModelConfig, Price
 from cowest.models.providers.google import GoogleModel
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
 from tests.models.providers.endpoint import Endpoint
+from tests.models.providers.replies import google_reply as reply
 
 Ask = Callable[..., ChatRequest]
 KEY = "AIza-very-secret-key"
-
-
-def reply(*parts: str | dict[str, Any], finish_reason: str | None = "STOP", **usage: int) -> dict[str, Any]:
-    content = {"role": "model", "parts": [{"text": part} if isinstance(part, str) else part for part in parts]}
-    candidate = {"index": 0, "content": content} | ({"finishReason": finish_reason} if finish_reason else {})
-    return {
-        "candidates": [candidate],
-        "usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 100, "totalTokenCount": 1100, **usage},
-        "modelVersion": "gemini-x",
-    }
 
 
 def error_body(status: str = "INVALID_ARGUMENT", message: str = "it went wrong", **detail: str) -> dict[str, Any]:

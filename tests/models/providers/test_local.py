@@ -298,7 +298,7 @@ class TestAdapter:
         config = json.loads((adapter / "adapter_config.json").read_text())
         config["base_model_name_or_path"] = str(adapter / "gone")
         (adapter / "adapter_config.json").write_text(json.dumps(config))
-        with pytest.raises(InputError, match=r"built on a model that cannot be found.*gone"):
+        with pytest.raises(InputError, match=r"cannot be found.*gone"):
             load(adapter)
 
 
@@ -308,7 +308,7 @@ class TestWrongInput:
             load(tmp_path / "nowhere")
 
     def test_hub_name_that_is_not_there(self) -> None:
-        with pytest.raises(InputError, match=r"no folder 'no-such-org/no-such-model', and the hub gave no model"):
+        with pytest.raises(InputError, match=r"'no-such-org/no-such-model'.*hub"):
             load(Path("no-such-org/no-such-model"))
 
     def test_folder_that_looks_like_a_hub_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,7 +359,7 @@ class TestWrongInput:
     def test_conversation_that_the_template_refuses(self, model_folder: Path, tmp_path: Path, ask: Ask) -> None:
         folder = Path(shutil.copytree(model_folder, tmp_path / "copy"))
         (folder / "chat_template.jinja").write_text("{{ raise_exception('only haiku') }}")
-        with pytest.raises(InputError, match=r"refuses a conversation of the roles \['user'\].*only haiku"):
+        with pytest.raises(InputError, match=r"roles \['user'\].*only haiku"):
             complete(load(folder), ask())
 
 

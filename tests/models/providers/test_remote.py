@@ -12,16 +12,16 @@ from cowest import plugins
 from cowest.models.config import ModelConfig
 from cowest.models.providers._remote import RemoteModel
 from cowest.types import ChatRequest
-from tests.models.providers import test_anthropic, test_google
 from tests.models.providers.endpoint import Endpoint, chat
+from tests.models.providers.replies import anthropic_reply, google_reply
 
 Ask = Callable[..., ChatRequest]
 KEY = "a-key-that-is-sent-back"
 REPLIES: dict[str, Callable[[str], Any]] = {
     "openai": lambda text: chat(lambda request: text),
     "azure": lambda text: chat(lambda request: text),
-    "anthropic": test_anthropic.reply,
-    "google": test_google.reply,
+    "anthropic": anthropic_reply,
+    "google": google_reply,
 }
 
 
