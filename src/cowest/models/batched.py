@@ -110,6 +110,7 @@ class _Desk:
         self._carrying: set[asyncio.Task[None]] = set()
         self._under_way: dict[str, tuple[int, int]] = {}
         self._one_ended = asyncio.Event()
+        self._status = progress.Status()
 
     async def ask(self, request: ChatRequest) -> Completion:
         body = self._provider.batch_body(request)
@@ -254,9 +255,10 @@ class _Desk:
     def _show(self) -> None:
         totals, done = [total for total, _ in self._under_way.values()], [done for _, done in self._under_way.values()]
         if totals:
-            progress.show_on_bar(waiting_for_batches=len(totals), requests_in_them=sum(totals), answered=sum(done))
+            self._status.show(waiting_for_batches=len(totals), requests_in_them=sum(totals), answered=sum(done))
         else:
-            progress.hide_on_bar("waiting_for_batches", "requests_in_them", "answered")
+            self._status.hide()
+        progress.refresh()
 
     def _answer(self, custom_id: str, outcome: Outcome | None) -> None:
         """Hands a reply to whoever waits for it.

@@ -58,7 +58,7 @@ class EndpointLimits:
             return call
         if not self._is_limited:
             return await self._wait_in(queue)
-        with progress.sign(WAITING):
+        with progress.notice(WAITING):
             return await self._wait_in(queue)
 
     def answered(self, call: Call, num_tokens: int) -> None:
