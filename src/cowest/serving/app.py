@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,10 +15,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cowest import plugins
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.models import ModelConfig
+from cowest.models.providers.azure import AzureModel
 from cowest.models.providers.openai import OpenAIModel
 from cowest.recipe import Recipe
 from cowest.serving.answering import Answering
@@ -28,13 +27,16 @@ from cowest.serving.exchange import ClientGone, Exchange, error_response, read_b
 from cowest.serving.gate import load_gate
 from cowest.serving.guard import Guard
 from cowest.serving.metrics import Metrics
+from cowest.serving.pass_through import PassThrough
 from cowest.serving.record import TrafficRecord
 from cowest.serving.tracing import Tracing, open_tracing
-from cowest.serving.upstream import PassThrough, Upstream, WholeText
-from cowest.serving.wire import APIError
+from cowest.serving.upstream import Upstream
+from cowest.serving.whole_text import WholeText
+from cowest.serving.wire import APIError, Json
 from cowest.serving_config import ServeConfig
 
 _LOG = logging.getLogger("cowest.serving")
+_COMPATIBLE: dict[str, type[OpenAIModel]] = {"openai": OpenAIModel, "azure": AzureModel}
 _EXPIRE_EVERY_S = 3600
 _RETRY_AFTER_S = 1
 """What a client is told to wait when there is no room: a slot is free when any answer ends."""
@@ -126,7 +128,7 @@ class _Endpoint:
             )
         return JSONResponse(self._model(name))
 
-    def _model(self, name: str) -> dict[str, Any]:
+    def _model(self, name: str) -> Json:
         return {"id": name, "object": "model", "created": self._created, "owned_by": "cowest"}
 
     async def _traced_chat(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -202,17 +204,16 @@ class _AsIs:
 
 
 def _strong(config: ModelConfig, collaboration: Collaboration, serve: ServeConfig) -> Upstream:
-    """The strong model as it answers clients: passed through where the endpoint speaks the clients' own language."""
-    if config.redact is None and config.provider in ("openai", "azure"):
-        provider = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, 0)
-        if isinstance(provider, OpenAIModel):
-            return PassThrough(
-                provider,
-                collaboration.strong_sampling,
-                options=config.options,
-                timeout_s=config.timeout_s,
-                stall_s=serve.stall_s,
-            )
+    """The strong model as it answers clients: requests are passed through where its endpoint is OpenAI-compatible."""
+    endpoint = _COMPATIBLE.get(config.provider)
+    if config.redact is None and endpoint is not None:
+        return PassThrough(
+            endpoint.from_config(config, 0),
+            collaboration.strong_sampling,
+            options=config.options,
+            timeout_s=config.timeout_s,
+            stall_s=serve.stall_s,
+        )
     return WholeText(collaboration.strong, collaboration.strong_sampling, timeout_s=config.timeout_s)
 
 
