@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, TypedDict
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -152,7 +152,13 @@ class TerminalDisplay:
         self._progress.stop()
 
 
-def _columns(snapshot: Snapshot) -> dict[str, str]:
+class _Columns(TypedDict):
+    count: str
+    details: str
+    left: str
+
+
+def _columns(snapshot: Snapshot) -> _Columns:
     count = f"{snapshot.done}" if snapshot.total is None else f"{snapshot.done}/{snapshot.total}"
     return {
         "count": " ".join(filter(None, (count, snapshot.rate_text))),
