@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 
 @pytest.fixture(scope="module")
 def invented() -> world.World:
-    return world.assume(0)
+    return world.make_world(0)
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def tokenizer(invented):
 
 
 def test_every_world_gets_the_same_tokenizer(tokenizer) -> None:
-    assert pretraining.make_tokenizer(world.assume(5)).get_vocab() == tokenizer.get_vocab()
+    assert pretraining.make_tokenizer(world.make_world(5)).get_vocab() == tokenizer.get_vocab()
 
 
 def test_numbers_and_answers_are_single_tokens_and_names_three(tokenizer, invented) -> None:
