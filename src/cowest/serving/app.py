@@ -1,4 +1,4 @@
-"""The endpoint as an ASGI application: its routes, how much it takes on at once, and what it logs."""
+"""The endpoint as an ASGI application: routes, limits on concurrent requests, and the log."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ _LOG = logging.getLogger("cowest.serving")
 _COMPATIBLE: dict[str, type[OpenAIModel]] = {"openai": OpenAIModel, "azure": AzureModel}
 _EXPIRE_EVERY_S = 3600
 _RETRY_AFTER_S = 1
-"""What a client is told to wait when there is no room: a slot is free when any answer ends."""
+"""`Retry-After` of a refused request: a slot is free as soon as any answer ends."""
 
 
 def make_app(
@@ -48,13 +48,13 @@ def make_app(
     """The endpoint of a run.
 
     Args:
-        recipe: names the run, the models' limits and `serve`.
-        collaboration: the pair; the models in it keep no ledger.
-        key: the bearer token that is asked for; None asks for none, and answers requests to loopback names only.
-        tracing: where spans go; None does as `serve.trace` says.
+        recipe: names the run, the limits of the models and `serve`.
+        collaboration: the pair; its models keep no ledger.
+        key: the bearer token that clients must send; without one only requests to loopback names are answered.
+        tracing: where spans go; None follows `serve.trace`.
 
     Raises:
-        InputError: a model cannot be served as the recipe says, or its gate is not calibrated.
+        InputError: a model cannot be served as the recipe says, or the gate is not calibrated.
     """
     return _Endpoint(recipe, collaboration, key, tracing or open_tracing(recipe.serve.trace)).app
 
@@ -85,7 +85,7 @@ class _Endpoint:
             Route("/metrics", self._show_metrics),
             Route("/v1/models", self._list_models),
             Route("/v1/models/{name:path}", self._show_model),
-            Route("/v1/chat/completions", _AsIs(self._traced_chat), methods=["POST"]),
+            Route("/v1/chat/completions", _RawASGI(self._traced_chat), methods=["POST"]),
         ]
         self.app = Starlette(routes=routes, lifespan=self._life, exception_handlers={HTTPException: _http_error})
         self.app.add_middleware(Guard, key=key)
@@ -156,13 +156,13 @@ class _Endpoint:
             outcome = "refused" if error.status < 500 else "failed"
             with contextlib.suppress(ClientGone):
                 await exchange.fail(error)
-        except asyncio.CancelledError:  # the server stops, and the time to drain is over
+        except asyncio.CancelledError:  # the server stops, and `drain_s` is over
             outcome = "failed"
             raise
-        except ClientGone:  # uvicorn closes a connection whose answer ends before its end
+        except ClientGone:  # uvicorn closes a connection whose answer is incomplete
             outcome = "gone"
         except Exception as error:
-            # Its message may hold what a client wrote; its place in the code does not.
+            # Only its place in the code is logged: its message may contain what a client wrote.
             outcome = "failed"
             _LOG.error("%s: %s", exchange.id, _place(error))
             with contextlib.suppress(ClientGone):
@@ -193,8 +193,8 @@ class _Endpoint:
         return "degraded" if reply.missing else "ok"
 
 
-class _AsIs:
-    """Lets a route be an ASGI application of its own; Starlette would take a function for one of requests."""
+class _RawASGI:
+    """An ASGI application as a route's endpoint; Starlette would call a function with a Request instead."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
