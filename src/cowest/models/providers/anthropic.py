@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cowest.errors import CowestError, EndpointError, InputError
 from cowest.models.config import ModelConfig
-from cowest.models.providers import _openai_failures as failures
+from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._remote import RemoteModel, needs_package
 from cowest.types import ChatRequest, Completion, Usage
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
 _MAX_TOKENS = 4096
-"""The interface wants a limit; this stands in where the recipe gives none, and every model of it allows it."""
+"""Of a recipe without a limit, since the interface requires one. Every model of it allows this many."""
 
 _FINISHED = {
     "end_turn": "stop",
@@ -89,10 +89,11 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
         return body
 
     def _completion(self, reply: Any, latency_s: float) -> Completion:
+        # Of a server that is not Anthropic's, the package returns a text, or a Message that lacks even required fields.
         blocks = getattr(reply, "content", None)
         if not isinstance(blocks, list):
-            said = failures.clean(repr(reply)[:200], self._key)
-            raise EndpointError(f"{self._where} did not answer like Anthropic's endpoint; it sent {said}.")
+            sent = failures.clean(repr(reply)[:200], self._key)
+            raise EndpointError(f"{self._where} did not answer like Anthropic's endpoint; it sent {sent}.")
         text = "".join(block.text for block in blocks if block.type == "text")
         return self._finished(
             text,
@@ -117,16 +118,16 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
 
         return (anthropic.AnthropicError,)
 
-    def _failure(self, error: Any) -> CowestError:
+    def _failure(self, error: Exception) -> CowestError:
         import anthropic
 
         if isinstance(error, anthropic.APIConnectionError):
             return failures.no_connection(error, self._where, self._key)
         if isinstance(error, anthropic.APIStatusError):
-            said = failures.clean(error.message, self._key)
-            # No money left comes as an ordinary bad request.
-            kinds = {"insufficient_balance"} if "credit balance is too low" in said else set()
-            return failures.by_status(error.status_code, said, self._where, kinds, error.response.headers)
+            message = failures.clean(error.message, self._key)
+            if "credit balance is too low" in message:  # comes as an ordinary bad request
+                return failures.out_of_credit(error.status_code, message, self._where)
+            return failures.by_status(error.status_code, message, self._where, error.response.headers)
         return EndpointError(f"{self._where} cannot be used ({failures.clean(str(error), self._key)}).")
 
 

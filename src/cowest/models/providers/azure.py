@@ -48,9 +48,9 @@ class AzureModel(OpenAIModel):
     def _limit_field(self) -> str:
         return "max_completion_tokens"
 
-    def _priced_as(self, reply: Any) -> str:
+    def _priced_as(self, reply: dict[str, Any]) -> str:
         # A deployment may have any name; the reply tells which model stands behind it.
-        return str(reply.model)
+        return str(reply.get("model"))
 
     def _connect(self, http: "httpx2.AsyncClient") -> "AsyncOpenAI":
         from openai import AsyncAzureOpenAI, AsyncOpenAI
