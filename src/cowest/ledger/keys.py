@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from typing import Any
 
 from cowest.types import ChatRequest
 
@@ -17,7 +16,7 @@ def call_key(role: str, model: str, identity: str, request: ChatRequest) -> str:
     return digest([role, name, identity, body(request), request.sample_index, request.prompt_version])
 
 
-def body(request: ChatRequest) -> dict[str, Any]:
+def body(request: ChatRequest) -> dict[str, object]:
     """The part of a request that is kept: its messages and sampling, as JSON."""
     return request.model_dump(mode="json", include={"messages", "sampling"})
 

@@ -5,10 +5,10 @@ import functools
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
 from cowest.errors import CowestError, EndpointError, TransientEndpointError
-from cowest.models.base import ChatModel
+from cowest.models.base import ChatModel, Json
 from cowest.types import ChatRequest, Completion
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ class BatchProvider(ChatModel, Protocol):
         """What the endpoint said, without the key and not too long."""
         ...
 
-    def batch_body(self, request: ChatRequest) -> dict[str, Any]:
+    def batch_body(self, request: ChatRequest) -> Json:
         """The request as JSON."""
         ...
 
-    def batch_reply(self, row: dict[str, Any], latency_s: float) -> Completion:
+    def batch_reply(self, row: Json, latency_s: float) -> Completion:
         """The completion in a line of the output, or the error that a single call would have raised."""
         ...
 
@@ -80,12 +80,12 @@ class Outcome:
     """
 
     status: str
-    lines: dict[str, dict[str, Any]]
+    lines: dict[str, Json]
     latency_s: float
     refusal: CowestError | None
 
 
-def line(custom_id: str, body: dict[str, Any]) -> bytes:
+def line(custom_id: str, body: Json) -> bytes:
     """One request of a batch's file."""
     row = {"custom_id": custom_id, "method": "POST", "url": _URL, "body": body}
     return json.dumps(row, separators=(",", ":")).encode() + b"\n"
@@ -146,7 +146,7 @@ class BatchInterface:
                 break
             await self._sleep(wait_s)
             wait_s = min(1.5 * wait_s, MAX_POLL_S)
-        lines: dict[str, dict[str, Any]] = {}
+        lines: dict[str, Json] = {}
         for file_id in filter(None, (batch.error_file_id, batch.output_file_id)):
             lines |= await self._persist(functools.partial(_download, client, file_id), of=batch_id)
         ended_at = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at or batch.created_at
@@ -220,12 +220,12 @@ class BatchInterface:
         return EndpointError(f"{where}: the endpoint refused its file ({message}).")
 
 
-async def _download(client: "AsyncOpenAI", file_id: str) -> dict[str, dict[str, Any]]:
+async def _download(client: "AsyncOpenAI", file_id: str) -> dict[str, Json]:
     content = await client.files.content(file_id, timeout=_TRANSFER_S)
     return dict(_rows(content.text.split("\n")))
 
 
-def _rows(lines: Iterable[str]) -> Iterable[tuple[str, dict[str, Any]]]:
+def _rows(lines: Iterable[str]) -> Iterable[tuple[str, Json]]:
     for text in lines:
         try:
             row = json.loads(text)

@@ -2,9 +2,12 @@
 
 import abc
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from cowest.types import ChatRequest, Completion
+
+Json = dict[str, Any]
+"""A JSON object of an endpoint's interface."""
 
 HeaderListener = Callable[[Mapping[str, str]], None]
 """Called with the headers of every reply that an endpoint sends."""

@@ -5,6 +5,8 @@ import json
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from cowest.models.base import Json
+
 if TYPE_CHECKING:
     import httpx2
     from openai import APIStatusError, AsyncOpenAI, AsyncStream
@@ -34,7 +36,7 @@ class ChatPost:
         self._headers = {name: value for name, value in headers.items() if isinstance(value, str)}
         self._url = client.base_url.join(_PATH.removeprefix("/"))
 
-    async def reply(self, body: dict[str, Any]) -> object:
+    async def reply(self, body: Json) -> object:
         """The reply's JSON; its text where it is no JSON.
 
         Raises:
@@ -49,7 +51,7 @@ class ChatPost:
                 raise
             return response.text
 
-    async def events(self, body: dict[str, Any]) -> "AsyncStream[object]":
+    async def events(self, body: Json) -> "AsyncStream[object]":
         """The events of a streamed reply, waited for without end; to be closed by whoever takes them.
 
         Raises:
@@ -60,7 +62,7 @@ class ChatPost:
         response = await self._send(body, stream=True)
         return AsyncStream(cast_to=object, response=response, client=self._client)
 
-    async def _send(self, body: dict[str, Any], *, stream: bool = False) -> "httpx2.Response":
+    async def _send(self, body: Json, *, stream: bool = False) -> "httpx2.Response":
         import httpx2
         import openai
 
@@ -81,7 +83,7 @@ class ChatPost:
             return response
         raise _status_error(response)
 
-    async def _send_with_the_package(self, body: dict[str, Any], stream: bool) -> "httpx2.Response":
+    async def _send_with_the_package(self, body: Json, stream: bool) -> "httpx2.Response":
         import httpx2
         from openai import AsyncStream
 

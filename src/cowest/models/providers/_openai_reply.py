@@ -3,6 +3,7 @@
 from typing import Any
 
 from cowest.errors import BrokenReplyError, CompletionError, EndpointError, TransientEndpointError
+from cowest.models.base import Json
 from cowest.models.providers import _remote_failures as failures
 from cowest.types import Usage
 
@@ -12,7 +13,7 @@ def field(value: object, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
 
 
-def usable_choice(reply: object, where: str, *, secret: str) -> dict[str, Any]:
+def usable_choice(reply: object, where: str, *, secret: str) -> Json:
     """The one choice of a reply.
 
     Raises:
@@ -30,7 +31,7 @@ def usable_choice(reply: object, where: str, *, secret: str) -> dict[str, Any]:
             f"{where} did not answer like a chat completions endpoint; it sent "
             f"{failures.clean(repr(reply)[:200], secret)}. Check base_url; it usually ends in /v1."
         )
-    choice: dict[str, Any] = choices[0]
+    choice: Json = choices[0]
     finish_reason = choice.get("finish_reason")
     if finish_reason is None:
         raise BrokenReplyError(
@@ -55,7 +56,7 @@ def usable_choice(reply: object, where: str, *, secret: str) -> dict[str, Any]:
     return choice
 
 
-def usage_of(reply: dict[str, Any]) -> Usage | None:
+def usage_of(reply: Json) -> Usage | None:
     """The tokens that the endpoint counted; None where it counted none."""
     usage = reply.get("usage")
     if not isinstance(usage, dict):

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Self
 
 from cowest.errors import CowestError, EndpointError, InputError
+from cowest.models.base import Json
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._remote import RemoteModel, needs_package
@@ -68,15 +69,15 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
     async def _send(self, client: "AsyncAnthropic", request: ChatRequest) -> Any:
         return await client.messages.create(**self._body(request))
 
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
+    def _body(self, request: ChatRequest) -> Json:
         sampling = request.sampling
         # The package names neither temperature nor top_p any more; the interface takes them for models that have them.
-        extra: dict[str, Any] = dict(self._config.options)
+        extra: Json = dict(self._config.options)
         if sampling.temperature != 1:  # the interface's default, and models that think take no other
             extra["temperature"] = sampling.temperature
         if sampling.top_p is not None:
             extra["top_p"] = sampling.top_p
-        body: dict[str, Any] = {
+        body: Json = {
             "model": self._config.model_name,
             "messages": [message.model_dump() for message in request.messages if message.role != "system"],
             "max_tokens": sampling.max_tokens or _MAX_TOKENS,

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 from cowest.errors import CowestError
+from cowest.models.base import Json
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _openai_failures
 from cowest.models.providers import _remote_failures as failures
@@ -89,11 +90,11 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         """What the endpoint said, without the key and not too long."""
         return failures.clean(message, self._key)
 
-    def batch_body(self, request: ChatRequest) -> dict[str, Any]:
+    def batch_body(self, request: ChatRequest) -> Json:
         """The request as the JSON that a line of a batch holds."""
         return self._body(request)
 
-    def batch_reply(self, row: dict[str, Any], latency_s: float) -> Completion:
+    def batch_reply(self, row: Json, latency_s: float) -> Completion:
         """The completion in a line of a batch's output, which holds the reply that a single call would have got.
 
         Raises:
@@ -105,9 +106,9 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
             raise _openai_failures.of_batch_line(row, self._where, secret=self._key)
         return self._completion(body, latency_s, batch=True)
 
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
+    def _body(self, request: ChatRequest) -> Json:
         sampling = request.sampling
-        body: dict[str, Any] = {
+        body: Json = {
             "model": self._config.model_name,
             "messages": [message.model_dump() for message in request.messages],
             "temperature": sampling.temperature,
@@ -138,7 +139,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
             cost_usd=self._cost_usd(reply, batch),
         )
 
-    def _cost_usd(self, reply: dict[str, Any], batch: bool = False) -> float | None:
+    def _cost_usd(self, reply: Json, batch: bool = False) -> float | None:
         """USD of a call; None where the endpoint counted no tokens or charges a price that is not known."""
         usage = usage_of(reply)
         if usage is None:
@@ -153,7 +154,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
             batch=batch,
         )
 
-    def _priced_as(self, reply: dict[str, Any]) -> str:
+    def _priced_as(self, reply: Json) -> str:
         """The name of the model whose price the reply has."""
         return self._config.model_name
 
