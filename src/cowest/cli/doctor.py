@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 
 if TYPE_CHECKING:
-    from cowest.models import ChatModel, ModelConfig
+    from cowest.models import Metered, ModelConfig
     from cowest.pipeline import Pipeline
     from cowest.tasks import Problem
 
@@ -185,21 +185,15 @@ def _download(location: str) -> Check | None:
     return FAULT, f"{line}, and {HF_HUB_CACHE!r} has {free_gb:.1f} GB free. Make room, or set HF_HOME to another disk"
 
 
-def _check_endpoint(role: str, config: "ModelConfig", model: "ChatModel") -> Iterator[Check]:
+def _check_endpoint(role: str, config: "ModelConfig", model: "Metered") -> Iterator[Check]:
     """Asks an endpoint which models it has, where it can tell: reaches it, and tries the key, without a paid call."""
     from cowest import synchronous
     from cowest.errors import EndpointError
     from cowest.plugins import nearest
 
-    while hasattr(model, "model"):
-        model = model.model
-    if not hasattr(model, "listed_models"):
-        return
-
     async def ask() -> list[str] | None:
         try:
-            listed: list[str] | None = await model.listed_models()
-            return listed
+            return await model.listed_models()
         finally:
             await model.close()
 
@@ -207,6 +201,8 @@ def _check_endpoint(role: str, config: "ModelConfig", model: "ChatModel") -> Ite
         listed = synchronous.run(ask())
     except EndpointError as error:
         yield FAULT, f"{role}: {error}"
+        return
+    if listed is None:
         return
     if not listed:
         yield LOOK, f"{role}: the endpoint answers, but does not say which models it has"

@@ -15,7 +15,7 @@ from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, EndpointError, InputError
-from cowest.judge import Judge, ModelJudge
+from cowest.judge import Judge, ModelJudge, as_base_judge
 from cowest.ledger import Ledger
 from cowest.models import Metered, ModelConfig, Openable, open_model
 from cowest.progress import ProgressBar, progress_bar
@@ -146,6 +146,7 @@ def feedback(
         }
         if judge is None:
             judge = ModelJudge(open_model(roles["strong"], role="judge", ledger=ledger, seed=seed), prompts)
+        judge = as_base_judge(judge)
         if isinstance(judge, ModelJudge) and isinstance(judge.model, Metered):
             roles["judge"] = judge.model
         if config.kind == RLAIF and (comparing := labeller or config.labeller):
@@ -168,7 +169,7 @@ def feedback(
             labeller=roles.get("labeller"),
             labeller_sampling=None if config.labeller is None else config.labeller.sampling,
         )
-        num_judged_before = getattr(judge, "num_calls_saved", 0)
+        num_judged_before = judge.num_calls_saved
         controlled = draw_null_control(examples, config.null_control, seed)
         with progress_bar(f"feedback ({config.kind})", total=len(examples)) as bar:
             progress_file = ProgressFile(out)
@@ -183,10 +184,10 @@ def feedback(
         raise _all_failed(failures, f" {str(out / 'failures.jsonl')!r} names the others.")
     nulls = [work.nulls[example.id] for example in examples if example.id in work.nulls]
     pairs = _limit(_pairs(annotated, collaboration), config.max_pairs, seed)
-    calls_per_draft = getattr(annotator, "num_calls_per_draft", 2)
+    calls_per_draft = annotator.num_calls_per_draft
     if "judge" in roles:
-        calls_per_draft += getattr(judge, "repeats", 1)
-    num_identical = getattr(judge, "num_calls_saved", 0) - num_judged_before
+        calls_per_draft += judge.repeats
+    num_identical = judge.num_calls_saved - num_judged_before
     summary = summarise(
         graded,
         pairs,
