@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cowest import synchronous
 from cowest.errors import CompletionError, InputError
-from cowest.judge import AnswerMatchJudge, JudgeConfig, ModelJudge, load_judge
+from cowest.judge import AnswerMatchJudge, BaseJudge, JudgeConfig, ModelJudge, as_base_judge, load_judge
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Example, Sampling, Verdict
@@ -185,3 +185,21 @@ def test_a_verdict_is_a_score_or_a_reason() -> None:
 def test_a_judge_that_cannot_be_made_is_refused(name: str, options: dict[str, bool], said: str) -> None:
     with pytest.raises(InputError, match=said):
         load_judge(name, Sums(), **options)
+
+
+def test_a_judge_without_the_base_class_gets_the_defaults() -> None:
+    judge = load_judge(f"{__name__}:Plain", Sums(train="1"))
+    assert isinstance(judge, BaseJudge)
+    assert (judge.name, judge.repeats, judge.num_calls_saved) == ("plain", 1, 0)
+    assert synchronous.run(judge.score(sums(1)[0], "12345", 2)).score == 5
+    assert as_base_judge(judge) is judge
+
+
+class Plain:
+    name = "plain"
+
+    def __init__(self, task: Sums) -> None:
+        self.task = task
+
+    async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
+        return Verdict(score=len(output))

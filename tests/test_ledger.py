@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cowest.errors import CowestError, InputError
-from cowest.ledger import Ledger, _use_wal, network_file_system
+from cowest.ledger import Ledger, network_file_system
+from cowest.ledger.opening import use_wal
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
 
 
@@ -152,11 +153,12 @@ def test_sqlite_file_that_is_no_ledger(tmp_path: Path) -> None:
         Ledger(tmp_path / "other.sqlite")
 
 
-def test_ledger_of_a_later_version(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "later.sqlite") as connection:
-        connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(InputError, match="version 99"):
-        Ledger(tmp_path / "later.sqlite")
+@pytest.mark.parametrize("version", [1, 99])
+def test_ledger_of_another_version(tmp_path: Path, version: int) -> None:
+    with sqlite3.connect(tmp_path / "other.sqlite") as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(InputError, match=f"version {version}, this package reads 2"):
+        Ledger(tmp_path / "other.sqlite")
 
 
 def test_path_that_is_a_folder(tmp_path: Path) -> None:
@@ -233,24 +235,6 @@ def test_processes_share_a_new_ledger_at_the_same_time(tmp_path: Path) -> None:
     assert 200 <= num_paid <= 600
 
 
-def test_a_ledger_of_version_1_is_upgraded_and_belongs_to_the_run_that_opens_it(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    with sqlite3.connect(path) as connection:
-        connection.execute(
-            "CREATE TABLE calls (key TEXT PRIMARY KEY, role TEXT NOT NULL, model TEXT NOT NULL, "
-            "request_hash TEXT NOT NULL, request TEXT NOT NULL, response TEXT, usage TEXT, cost_usd REAL, "
-            "latency_s REAL, started_at REAL NOT NULL, finished_at REAL) WITHOUT ROWID"
-        )
-        reply = ("k", "strong", "m", "h", "{}", '{"text":"old","finish_reason":"stop"}', "{}", 0.5, 0.1, 1.0, 2.0)
-        connection.execute(f"INSERT INTO calls VALUES ({', '.join('?' * 11)})", reply)
-        connection.execute("PRAGMA user_version = 1")
-    with Ledger(path, "mine") as ledger:
-        assert ledger.lookup("k").text == "old"  # type: ignore[union-attr]
-        assert (ledger.spend_usd("strong"), ledger.counts()) == (0.5, {"strong": 1})
-    with Ledger(path, "other") as ledger:
-        assert (ledger.spend_usd(), ledger.totals()) == (0.0, (1, 0.5))
-
-
 @pytest.mark.parametrize(
     ("path", "kind"),
     [("/home/me/run", None), ("/home/net/a/b", "nfs4"), ("/home/net/local/x", None), ("/my disk/x", "cifs")],
@@ -320,10 +304,10 @@ class Busy:
 
 def test_opening_waits_for_others_who_open_the_file_too() -> None:
     busy = Busy(3, sqlite3.SQLITE_BUSY_RECOVERY)
-    _use_wal(busy)  # type: ignore[arg-type]
+    use_wal(busy)  # type: ignore[arg-type]
     assert busy.times == -1
     with pytest.raises(sqlite3.OperationalError):
-        _use_wal(Busy(1, sqlite3.SQLITE_CANTOPEN))  # type: ignore[arg-type]
+        use_wal(Busy(1, sqlite3.SQLITE_CANTOPEN))  # type: ignore[arg-type]
 
 
 def test_where_weights_lie_is_no_part_of_a_key_but_a_servers_name_is() -> None:

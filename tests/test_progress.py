@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from cowest.progress import ProgressBar, hide_on_bar, progress_bar, quietly, refresh, show_on_bar, sign
+from cowest.progress import ProgressBar, Status, notice, progress_bar, quietly, refresh
 
 
 class Clock:
@@ -30,17 +30,21 @@ def test_the_line() -> None:
     assert stream.getvalue() == "feedback 400/400 (100%) 40.0/s positives 50 pairs 30 $0.12 in 0:10\n"
 
 
-def test_floors_below_show_fields_on_the_bar_opened_last() -> None:
-    show_on_bar(waiting=1)
-    with progress_bar("outer", quiet=True) as outer:
-        with progress_bar("inner", quiet=True) as inner:
-            show_on_bar(waiting=2)
-            assert inner.details() == "waiting 2"
-        show_on_bar(waiting=3, more=4)
-        hide_on_bar("waiting", "never shown")
-        assert outer.details() == "more 4"
-    hide_on_bar("more")
-    assert outer.details() == "more 4"
+def test_a_status_is_shown_on_every_bar_until_it_is_hidden() -> None:
+    one, other = Status(), Status()
+    outer, inner = progress_bar("outer", quiet=True), progress_bar("inner", quiet=True)
+    inner.advance(1, pairs=2)
+    one.show(waiting=2, answered=1)
+    assert (outer.details(), inner.details()) == ("waiting 2 answered 1", "pairs 2 waiting 2 answered 1")
+    other.show(waiting=3)
+    assert outer.details() == "waiting 5 answered 1"
+    one.show(waiting=1)
+    assert outer.details() == "waiting 4"
+    one.hide()
+    one.hide()
+    assert outer.details() == "waiting 3"
+    other.hide()
+    assert (outer.details(), inner.details()) == ("", "pairs 2")
 
 
 def test_a_line_every_thirty_seconds_at_most_and_one_at_the_end() -> None:
@@ -164,11 +168,11 @@ def test_threads_lose_no_count() -> None:
     assert (bar.done, bar.fields["pairs"]) == (8000, 8000)
 
 
-def test_a_sign_stands_behind_the_bar_while_at_least_one_is_inside() -> None:
+def test_a_notice_is_shown_while_at_least_one_caller_is_inside() -> None:
     bar = progress_bar("feedback", total=4, quiet=True)
     bar.advance(1, pairs=2)
-    with sign("waiting on the limit"):
-        with sign("waiting on the limit"):
+    with notice("waiting on the limit"):
+        with notice("waiting on the limit"):
             assert bar.details() == "pairs 2 (waiting on the limit)"
         assert bar.details() == "pairs 2 (waiting on the limit)"
     assert bar.details() == "pairs 2"
@@ -186,10 +190,10 @@ def test_refresh_shows_what_nobody_counted() -> None:
     assert stream.getvalue().splitlines() == ["work 0/5 (0%)", "work 0/5 (0%)"]
 
 
-def test_a_sign_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notice_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     stream = Terminal()
-    with sign("waiting on the limit"), progress_bar("feedback", total=4, stream=stream) as bar:
+    with notice("waiting on the limit"), progress_bar("feedback", total=4, stream=stream) as bar:
         bar.advance()
     assert "(waiting on the limit)" in stream.getvalue()

@@ -1,4 +1,4 @@
-"""Checking what a user gave against a record, with errors that name the key, what was given and what is allowed."""
+"""Validates user input with a pydantic model; errors name the key, the given value and what is allowed."""
 
 from typing import Any, TypeVar, get_args
 
@@ -11,13 +11,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def check(model: type[Model], data: Any, complaint: str) -> Model:
-    """Makes a `model` of `data`.
+    """Validates `data` as a `model`.
 
     Args:
-        complaint: how the error begins, e.g. "r.yaml is not a valid recipe".
+        complaint: how the error message begins, e.g. "r.yaml is not a valid recipe".
 
     Raises:
-        InputError: a key or a value is wrong; every one is named.
+        InputError: keys or values are wrong; the message names all of them.
     """
     try:
         return model.model_validate(data)
@@ -33,13 +33,13 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
     if problem["type"] == "extra_forbidden":
         allowed = _allowed_keys(model, location[:-1])
         return f"{path}: there is no such key.{nearest(location[-1], allowed)} Allowed here: {', '.join(allowed)}."
-    if problem["type"] == "value_error" and not location:  # keys that do not go together
+    if problem["type"] == "value_error" and not location:  # keys that contradict each other
         return f"{problem['ctx']['error']}."
     if problem["type"] == "missing":
         return f"{path}: is missing and has no default."
     if location[-1:] == ["api_key_env"]:
         return f"{path}: needs the name of an environment variable, such as OPENAI_API_KEY; never the key itself."
-    if location[-1:] == ["base_url"] and problem["type"] == "string_pattern_mismatch":  # may hold a password
+    if location[-1:] == ["base_url"] and problem["type"] == "string_pattern_mismatch":  # may contain a password
         return (
             f"{path}: needs an address without spaces and without USER:PASSWORD@; api_key_env names the key's variable."
         )
@@ -48,7 +48,7 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
 
 
 def _needs(problem: Any, location: list[str]) -> str:
-    """What is allowed instead, in words of a recipe rather than of Python."""
+    """What is allowed instead, in terms of a recipe rather than of Python."""
     if problem["type"] == "string_pattern_mismatch" and location[-1] == "model":
         return "needs PROVIDER/NAME, e.g. local/FOLDER or openai/gpt-4.1"
     if problem["type"] == "string_pattern_mismatch" and location[-1] == "redact":

@@ -1,4 +1,4 @@
-"""Working on many items at once, a bounded number in flight; the first failure stops all and comes out as it is."""
+"""Concurrent work on many items, with a bound on those in flight; the first failure cancels the rest."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,10 +11,10 @@ Result = TypeVar("Result")
 async def map_in_flight(
     work: Callable[[Item], Awaitable[Result]], items: Sequence[Item], num_in_flight: int
 ) -> list[Result]:
-    """Applies `work` to every item, at most `num_in_flight` at once; results in the order of the items.
+    """Applies `work` to every item, at most `num_in_flight` at once. Returns the results in the order of the items.
 
     Raises:
-        BaseException: the first one that `work` raised; the others are cancelled and waited for.
+        BaseException: the first one that `work` raised, unchanged; the other tasks are cancelled and awaited.
     """
     results: dict[int, Result] = {}
     waiting = iter(enumerate(items))

@@ -1,13 +1,13 @@
-"""Which of several processes this is, when `accelerate launch` started more than one."""
+"""Rank and number of the processes that `accelerate launch` started."""
 
 import os
 
 
 def is_main_process() -> bool:
-    """Whether this process writes the files and speaks to the user."""
+    """Whether this is the process that writes files and output."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def num_processes() -> int:
-    """How many processes work on the same thing; 1 without a launcher."""
+    """Number of processes of this run; 1 without a launcher."""
     return int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,4 +1,4 @@
-"""Model folders and hub ids: finding them, what makes one whole, and the hash of what decides what a model says."""
+"""Model folders and hub ids: finds them, checks that they are complete, and hashes what a model's output depends on."""
 
 import functools
 import hashlib
@@ -19,7 +19,7 @@ _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 _HUB_COPIES = ["consolidated*", "original/*", "onnx/*"]
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _ADAPTER_WEIGHTS = (ADAPTER_WEIGHTS, "adapter_model.bin")
-_DECIDING = (
+_HASHED = (
     *_WEIGHTS,
     *_ADAPTER_WEIGHTS,
     *("config.json", "generation_config.json", "*.jinja", "merges.txt", "vocab.*", "tokenizer*"),
@@ -39,7 +39,7 @@ def find_folder(location: str) -> Path | None:
     path = plugins.resolve_path(location)
     if path.is_dir():
         return path
-    # A hub id looks like a path of two parts; where the first part is a folder here, a path was meant.
+    # A hub id looks like a path of two parts. Where the first part is a folder here, a path was meant.
     if _HUB_ID.fullmatch(location) and not Path(location).parent.is_dir():
         return None
     raise InputError(
@@ -54,7 +54,7 @@ def is_adapter(folder: Path) -> bool:
 
 
 def adapter_settings(adapter: Path) -> dict[str, Any]:
-    """What an adapter says of itself: its shape, and the base that it belongs on.
+    """The content of an adapter's config, as PEFT wrote it: its shape, and its base.
 
     Raises:
         InputError: its settings cannot be read, or its weights are missing.
@@ -72,7 +72,7 @@ def adapter_settings(adapter: Path) -> dict[str, Any]:
 
 
 def base_of(adapter: Path) -> str:
-    """The location of the model that an adapter belongs on.
+    """The location of the base model of an adapter.
 
     Raises:
         InputError: it names none.
@@ -98,7 +98,7 @@ def require_whole(folder: Path) -> None:
 
 
 def download(name: str) -> Path:
-    """The folder of a model of the hub, fetched where it is not in the hub's cache.
+    """The folder of a model from the hub, downloaded unless it is in the hub's cache.
 
     Raises:
         InputError: the hub has no such model, or cannot be reached.
@@ -108,7 +108,7 @@ def download(name: str) -> Path:
 
 
 def bytes_to_download(location: str) -> int:
-    """Bytes that opening a model would fetch; fetches none. 0 for a folder on a base that is here.
+    """Bytes that opening a model would download; downloads none. 0 for a folder whose base is local.
 
     Raises:
         InputError: there is no such model.
@@ -127,19 +127,19 @@ def _from_hub(name: str, *, dry_run: bool) -> Any:
         raise InputError(
             f"There is no folder {name!r}; for models of the hub run: pip install cowest[train]"
         ) from error
-    wanted: dict[str, Any] = {"allow_patterns": _HUB_FILES, "ignore_patterns": _HUB_COPIES}
+    snapshot = functools.partial(snapshot_download, name, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_COPIES)
     try:
         try:
-            return snapshot_download(name, **wanted, dry_run=dry_run)
-        except DryRunError:  # the hub cannot be reached; what is in the cache will be taken
-            snapshot_download(name, **wanted, local_files_only=True)
+            return snapshot(dry_run=dry_run)
+        except DryRunError:  # the hub cannot be reached; the cache will be used
+            snapshot(local_files_only=True)
             return []
     except (OSError, HfHubHTTPError, HFValidationError, ValueError) as error:
         raise not_on_hub(name, error) from error
 
 
 def not_on_hub(name: str, error: Exception) -> InputError:
-    """The error for a hub id that the hub gave nothing for."""
+    """The error for a hub id that could not be loaded."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return InputError(
         f"There is no folder {name!r}, and the hub gave no model of that name ({reason}). Check the name, the "
@@ -148,15 +148,15 @@ def not_on_hub(name: str, error: Exception) -> InputError:
 
 
 def identity(folders: Iterable[Path]) -> str:
-    """Hash of the files that decide what a model says: of its own folder, and of the adapter's if it has one."""
+    """Hash of the files that a model's output depends on: of its own folder, and of the adapter's if it has one."""
     return _hash([_content(folder) for folder in folders])
 
 
 def _content(folder: Path) -> list[Any]:
-    files = sorted({path for pattern in _DECIDING for path in folder.glob(pattern) if path.is_file()})
+    files = sorted({path for pattern in _HASHED for path in folder.glob(pattern) if path.is_file()})
     content: list[Any] = [[path.name, _file_hash(path)] for path in files]
     if is_adapter(folder):
-        # Where the base lies does not change what the model says; what it is stands in the base's own hash.
+        # The location of the base does not change the output; its content is in the base's own hash.
         settings = adapter_settings(folder)
         settings.pop("base_model_name_or_path", None)
         content.append([ADAPTER_CONFIG, _hash(settings)])
@@ -173,7 +173,7 @@ def _file_hash(path: Path) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _hash_of_version(path: Path, mtime_ns: int, size: int) -> str:
-    # The hub's cache names a large file by its SHA-256: no need to read it again.
+    # The hub's cache names a large file by its SHA-256, so it need not be read.
     if path.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", path.name):
         return path.name
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Finding things by name: files of a package's folder, `package.module:Class`, and files inside packages."""
+"""Finds plug-ins by name, as modules of a package or as `package.module:Class`, and files inside packages."""
 
 import difflib
 import importlib
@@ -13,13 +13,13 @@ from cowest.errors import InputError
 
 
 def nearest(name: str, choices: list[str]) -> str:
-    """Returns " Did you mean X?" for the choice nearest to `name`, or an empty string."""
+    """Returns " Did you mean X?" for the choice closest to `name`, or an empty string."""
     match = difflib.get_close_matches(name, choices, n=1)
     return f" Did you mean {match[0]!r}?" if match else ""
 
 
 def choices(package: str) -> list[str]:
-    """Lists the names a folder of plug-ins offers: its public modules except `base`."""
+    """Lists the plug-ins of a package: its public modules except `base`."""
     folder = importlib.import_module(package)
     names = (module.name for module in pkgutil.iter_modules(folder.__path__))
     return sorted(name for name in names if name != "base" and not name.startswith("_"))
@@ -30,11 +30,11 @@ def load(name: str, package: str, kind: str) -> Any:
 
     Args:
         name: the name of a module in `package`, or `package.module:Class` for code outside.
-        package: dotted name of the folder that is the registry, e.g. "cowest.tasks".
-        kind: what it is called in an error, e.g. "task".
+        package: dotted name of the package whose modules are the built-in plug-ins, e.g. "cowest.tasks".
+        kind: what an error calls it, e.g. "task".
 
     Returns:
-        The class. A module of the registry names its class in `PLUGIN`.
+        The class. A module of `package` names its class in `PLUGIN`.
 
     Raises:
         InputError: no such module, attribute or file.
@@ -70,13 +70,13 @@ def refuse_unknown(
 
     Args:
         section: of the recipe, for the error, e.g. "task".
-        made: the class or function that takes the options by keyword.
-        options: their names.
-        given: what `made` takes that is no option.
-        also: keys of the section that `made` does not see.
+        made: the class or function that takes the options as keyword arguments.
+        options: names of the given options.
+        given: parameters of `made` that are not options.
+        also: keys of the section that are not passed to `made`.
 
     Raises:
-        InputError: names the key, what is allowed and the nearest match.
+        InputError: an option is unknown; the message has the allowed ones and the closest match.
     """
     parameters = inspect.signature(made).parameters
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
@@ -100,5 +100,5 @@ def resolve_path(location: str) -> Path:
             return Path(location)
     try:
         return Path(location).expanduser()
-    except RuntimeError:  # ~NAME of a user that there is not
+    except RuntimeError:  # ~NAME of an unknown user
         return Path(location)

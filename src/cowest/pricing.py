@@ -1,4 +1,4 @@
-"""What a call costs: the recipe's own price, else the known list price of the model."""
+"""The cost of a call: by the recipe's price, else by the list price of the model."""
 
 from collections.abc import Iterable
 from typing import Protocol

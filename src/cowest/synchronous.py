@@ -1,4 +1,4 @@
-"""The one bridge from the sync face to the async floors."""
+"""Runs async code from the synchronous API."""
 
 import asyncio
 import concurrent.futures
@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Runs a coroutine to its end, also from inside a running event loop (a notebook)."""
+    """Runs a coroutine and returns its result; works inside a running event loop (a notebook) too."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -5,14 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cowest import preferences, synchronous
-from cowest.annotators import load_annotator
+from cowest.annotators import BaseAnnotator, load_annotator
 from cowest.annotators.base import AgainstSolo
 from cowest.annotators.collaborative import Collaborative
 from cowest.annotators.individual import Individual
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, InputError
+from cowest.judge import Judge
 from cowest.models.providers.scripted import ScriptedModel
-from cowest.types import ChatRequest, Example, GradedExample
+from cowest.types import ChatRequest, ComparedExample, Example, GradedExample
 from tests.worlds import ScoreBy, chance, sums
 
 EXAMPLE = sums(4)[3]
@@ -150,3 +151,30 @@ def test_an_unknown_kind_names_the_choices() -> None:
     collaboration, *_ = pair()
     with pytest.raises(InputError, match=r"Did you mean 'collaborative'.*individual"):
         load_annotator("colaborative", collaboration, ScoreBy(lambda _, __: 1), samples=5, skip_settled=True)
+
+
+class Plain:
+    """No more than the protocol asks for."""
+
+    name = "plain"
+
+    def __init__(self, collaboration: Collaboration, judge: Judge, *, samples: int, skip_settled: bool) -> None:
+        self.samples = samples
+
+    async def annotate(self, example: Example) -> ComparedExample:
+        return ComparedExample(example_id=example.id, query=example.query, drafts=(), comparisons=())
+
+
+def test_an_annotator_without_the_base_class_gets_the_defaults() -> None:
+    collaboration, *_ = pair()
+    annotator = load_annotator(
+        f"{__name__}:Plain", collaboration, ScoreBy(lambda _, __: 1), samples=5, skip_settled=True
+    )
+    assert isinstance(annotator, BaseAnnotator)
+    assert (annotator.name, annotator.num_calls_per_draft) == ("plain", 2)
+    assert synchronous.run(annotator.annotate(EXAMPLE)).example_id == EXAMPLE.id
+    collaborative, individual = (
+        load_annotator(kind, collaboration, ScoreBy(lambda _, __: 1), samples=5, skip_settled=True)
+        for kind in ("collaborative", "individual")
+    )
+    assert (collaborative.num_calls_per_draft, individual.num_calls_per_draft) == (2, 1)

@@ -81,5 +81,5 @@ def test_the_probes_find_the_same_today() -> None:
     from cowest.lab import world
     from cowest.lab.build import run_probes
 
-    found = run_probes(ASSETS, world.assume(0), report=lambda line: None)
+    found = run_probes(ASSETS, world.make_world(0), report=lambda line: None)
     assert flat(found) == pytest.approx(flat(record()), abs=0.02)

@@ -24,7 +24,7 @@ from cowest.lab.tokenizer import MAX_LENGTH
 from cowest.plugins import resolve_path
 from cowest.prompts import Prompts
 
-WORLD = world.assume(0)
+WORLD = world.make_world(0)
 NAMES = WORLD.public_names
 TOKENIZER = AutoTokenizer.from_pretrained(resolve_path("cowest.lab:assets/strong-a"))
 

@@ -14,7 +14,7 @@ from cowest.types import Answer
 @pytest.fixture
 def data(tmp_path: Path) -> str:
     path = tmp_path / "validation.jsonl"
-    rows = world.make_rows(world.assume(0), "validation")
+    rows = world.make_rows(world.make_world(0), "validation")
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return str(path)
 

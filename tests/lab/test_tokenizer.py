@@ -9,7 +9,7 @@ transformers = pytest.importorskip("transformers")
 
 @pytest.fixture(scope="module")
 def invented() -> world.World:
-    return world.assume(0)
+    return world.make_world(0)
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def tokenizer():
 
 
 def test_every_world_gets_the_tokenizer_that_ships(tokenizer) -> None:
-    assert pretraining.make_tokenizer(world.assume(5)).get_vocab() == tokenizer.get_vocab()
+    assert pretraining.make_tokenizer(world.make_world(5)).get_vocab() == tokenizer.get_vocab()
 
 
 def test_numbers_and_answers_are_single_tokens_and_names_three(tokenizer, invented) -> None:

@@ -9,12 +9,12 @@ from cowest.lab.names import syllables
 
 @pytest.fixture(scope="module")
 def invented() -> world.World:
-    return world.assume(0)
+    return world.make_world(0)
 
 
 def test_equal_seeds_give_equal_worlds_and_others_do_not(invented: world.World) -> None:
-    assert world.assume(0) == invented
-    assert world.assume(1).drugs != invented.drugs
+    assert world.make_world(0) == invented
+    assert world.make_world(1).drugs != invented.drugs
 
 
 def test_public_names_are_not_private_and_near_misses_exist(invented: world.World) -> None:

@@ -617,7 +617,7 @@ class TestRecipe:
     def test_the_record_lies_beside_the_ledger(self, endpoint: Endpoint, tmp_path: Path) -> None:
         config = ModelConfig(model="openai/m", base_url=endpoint.url, batch=True)
         with Ledger(tmp_path / "ledger.sqlite") as ledger:
-            model = load_model(config, role="strong", ledger=ledger).model.model  # type: ignore[attr-defined]
+            model = load_model(config, role="strong", ledger=ledger).connection.model
         assert isinstance(model, Batched)
         assert model.path == tmp_path / "ledger.batches.jsonl"
         assert model.identity == OpenAIModel.from_config(config, 0).identity

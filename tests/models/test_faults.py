@@ -60,7 +60,7 @@ def load(url: str, **settings: Any) -> tuple[Metered, Time]:
     """The whole chain of a recipe's model, with waits that pass at once."""
     time = Time()
     model = load_model(ModelConfig(model="openai/m", base_url=url, **settings), role="strong")
-    retrying = model.model
+    retrying = model.connection.model
     assert isinstance(retrying, Retrying)
     shared: EndpointLimits = retrying.model.model.limits  # type: ignore[attr-defined]
     retrying._sleep = shared._sleep = time.sleep

@@ -101,11 +101,13 @@ async def test_a_reply_that_says_nothing_is_left_holds_the_next_call_back() -> N
     time = Time()
     shared = make(time)
     headers = {"limit": "30", "remaining": "0", "reset": "6m0s"}
-    shared.told({f"x-ratelimit-{name}-requests": value for name, value in headers.items()})
+    shared.read_headers({f"x-ratelimit-{name}-requests": value for name, value in headers.items()})
     await shared.turn()
     assert time.now == pytest.approx(112.0)
-    shared.told({f"x-ratelimit-{name}-requests": value for name, value in {**headers, "remaining": "3"}.items()})
-    shared.told({"x-ratelimit-remaining-requests": "0"})
+    shared.read_headers(
+        {f"x-ratelimit-{name}-requests": value for name, value in {**headers, "remaining": "3"}.items()}
+    )
+    shared.read_headers({"x-ratelimit-remaining-requests": "0"})
     await shared.turn()
     assert time.now < 113.0
 
@@ -142,7 +144,7 @@ class TestSharing:
         strong = load_model(ModelConfig(model="openai/m", **settings), role="strong")
         judge = load_model(ModelConfig(model="openai/n", **settings), role="judge")
         other = load_model(ModelConfig(model="openai/m", base_url="http://127.0.0.1:2/v1"), role="weak")
-        found = [model.model.model.model.limits for model in (strong, judge, other)]  # type: ignore[attr-defined]
+        found = [model.connection.model.model.model.limits for model in (strong, judge, other)]  # type: ignore[attr-defined]
         assert found[0] is found[1] is not found[2]
         assert "a-secret-key" not in repr(limits._shared)
 

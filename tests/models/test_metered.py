@@ -6,7 +6,7 @@ import pytest
 
 from cowest.errors import CompletionError
 from cowest.ledger import Ledger
-from cowest.models.ledgered import Ledgered
+from cowest.models.connection import Connection
 from cowest.models.metered import Metered
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.types import ChatRequest, Completion, Usage
@@ -23,7 +23,7 @@ def test_resumed_run_reports_the_same_sums(tmp_path: Path, ask: Ask) -> None:
     meters = []
     for _ in range(2):
         with Ledger(tmp_path / "ledger.sqlite") as ledger:
-            model = Metered(Ledgered(ScriptedModel(lambda _: reply()), ledger, "weak"), "weak")
+            model = Metered(Connection(ScriptedModel(lambda _: reply())), "weak", ledger)
             for text in ("one", "two", "one"):
                 asyncio.run(model.complete(ask(text)))
             meters.append(model)
@@ -34,7 +34,7 @@ def test_resumed_run_reports_the_same_sums(tmp_path: Path, ask: Ask) -> None:
 
 
 async def test_failure_is_not_counted(ask: Ask) -> None:
-    model = Metered(ScriptedModel([CompletionError("empty"), reply()]), "weak")
+    model = Metered(Connection(ScriptedModel([CompletionError("empty"), reply()])), "weak")
     with pytest.raises(CompletionError):
         await model.complete(ask())
     await model.complete(ask())
@@ -42,7 +42,7 @@ async def test_failure_is_not_counted(ask: Ask) -> None:
 
 
 async def test_unknown_price_makes_the_sum_unknown(ask: Ask) -> None:
-    model = Metered(ScriptedModel([reply(), reply(None), reply()]), "weak")
+    model = Metered(Connection(ScriptedModel([reply(), reply(None), reply()])), "weak")
     for _ in range(3):
         await model.complete(ask())
     assert (model.num_calls, model.cost_usd) == (3, None)

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from cowest import judge as judges
 from cowest import plugins, synchronous
 from cowest.annotators.individual import Individual
 from cowest.annotators.rlwf import Rlwf
 from cowest.collaboration import Collaboration
 from cowest.formats import load_format
-from cowest.judge import AnswerMatchJudge, ModelJudge
+from cowest.judge import AnswerMatchJudge, BaseJudge, ModelJudge
 from cowest.lab.judge import RubricJudge
 from cowest.methods import MethodOptions, Prepared, Setting, make_methods, strong_only
 from cowest.methods._options import SuperICLOptions
@@ -117,8 +116,8 @@ def test_a_kind_of_feedback_declares_what_it_asks_for(name: str, asked: set[str]
 
 
 def test_a_judge_declares_what_it_asks_for(asked: set[str]) -> None:
-    found = [value for value in vars(judges).values() if getattr(value, "__module__", "") == judges.__name__]
-    assert {each for each in found if hasattr(each, "score")} == {judges.Judge, ModelJudge, AnswerMatchJudge}
+    found = {each for each in BaseJudge.__subclasses__() if each.__module__.startswith("cowest.judge.")}
+    assert {each for each in found if not each.__name__.startswith("_")} == {ModelJudge, AnswerMatchJudge}
     synchronous.run(ModelJudge(ScriptedModel(["high", "9"])).score(sums(1)[0], "x"))
     assert templates_of(ModelJudge) == asked
     asked.clear()

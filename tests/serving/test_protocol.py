@@ -8,15 +8,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from cowest.serving.protocol import HeadWaits
+from cowest.serving.protocol import HeldHeadTransport
 from tests.serving.served import running
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 
 
-def writing() -> tuple[HeadWaits, Any]:
+def writing() -> tuple[HeldHeadTransport, Any]:
     transport = Mock(**{"is_closing.return_value": False})
-    return HeadWaits(transport), transport
+    return HeldHeadTransport(transport), transport
 
 
 def written(transport: Any) -> list[bytes]:

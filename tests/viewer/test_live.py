@@ -38,7 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_recipe(folder)
     started(folder, "round-1/feedback", NOW - 30)
     times = iter([NOW - 200.0] * 2 + [NOW - 20.0] * 100)
-    monkeypatch.setattr("cowest.ledger.time.time", lambda: next(times))
+    monkeypatch.setattr("cowest.ledger.calls.time.time", lambda: next(times))
 
     async def all_calls() -> None:
         with Ledger(folder / "ledger.sqlite") as ledger:

@@ -1,8 +1,6 @@
 """Who says which draft is better; each file is one kind of feedback."""
 
-from typing import Any
-
-from cowest.annotators.base import Annotator, RewardModel
+from cowest.annotators.base import Annotator, BaseAnnotator, RewardModel, as_base_annotator
 from cowest.collaboration import Collaboration
 from cowest.judge import Judge
 from cowest.models import ChatModel
@@ -12,7 +10,7 @@ from cowest.types import Sampling
 RLAIF = "rlaif"
 """The kind of feedback that may have a labeller of its own."""
 
-__all__ = ["RLAIF", "Annotator", "RewardModel", "load_annotator"]
+__all__ = ["RLAIF", "Annotator", "BaseAnnotator", "RewardModel", "load_annotator"]
 
 
 def load_annotator(
@@ -25,7 +23,7 @@ def load_annotator(
     reward: RewardModel | None = None,
     labeller: ChatModel | None = None,
     labeller_sampling: Sampling | None = None,
-) -> Annotator:
+) -> BaseAnnotator:
     """The annotator `kind`: a file of this folder or `package.module:Class`.
 
     Args:
@@ -35,10 +33,10 @@ def load_annotator(
     Raises:
         InputError: there is no such kind.
     """
-    options: dict[str, Any] = {} if reward is None else {"reward": reward}
+    options: dict[str, object] = {} if reward is None else {"reward": reward}
     if kind == RLAIF and labeller is not None:
         options |= {"labeller": labeller, "labeller_sampling": labeller_sampling}
     annotator: Annotator = load(kind, "cowest.annotators", "kind of feedback")(
         collaboration, judge, samples=samples, skip_settled=skip_settled, **options
     )
-    return annotator
+    return as_base_annotator(annotator)

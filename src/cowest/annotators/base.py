@@ -41,7 +41,38 @@ class Annotator(Protocol):
         ...
 
 
-class AgainstSolo(abc.ABC):
+class BaseAnnotator(abc.ABC):
+    """An Annotator that also says how many calls it makes.
+
+    Attributes:
+        num_calls_per_draft: calls of the two models that one draft takes; the judge's come on top.
+    """
+
+    name: str
+    num_calls_per_draft: int = 2
+
+    @abc.abstractmethod
+    async def annotate(self, example: Example) -> GradedExample | ComparedExample:
+        """Annotates the preferences of `example`; see `Annotator.annotate`."""
+
+
+def as_base_annotator(annotator: Annotator) -> BaseAnnotator:
+    """The annotator itself if it is a BaseAnnotator, else one around it with the defaults."""
+    return annotator if isinstance(annotator, BaseAnnotator) else _Adapted(annotator)
+
+
+class _Adapted(BaseAnnotator):
+    """An Annotator without the base class, such as a plug-in's."""
+
+    def __init__(self, annotator: Annotator) -> None:
+        self.name = annotator.name
+        self._annotator = annotator
+
+    async def annotate(self, example: Example) -> GradedExample | ComparedExample:
+        return await self._annotator.annotate(example)
+
+
+class AgainstSolo(BaseAnnotator):
     """Algorithm 1 lines 8 to 20: K drafts, each graded, each grade compared with the grade of z.
 
     A subclass says what text is graded for a draft.
@@ -53,10 +84,6 @@ class AgainstSolo(abc.ABC):
         skip_settled: leave out calls that cannot change a pair: all drafts where z already has the full score, and
             further drafts once both sets hold floor(K/2).
     """
-
-    name: str
-    num_calls_per_draft: int
-    """Calls of the two models that one draft takes; the judge's come on top."""
 
     def __init__(
         self, collaboration: Collaboration, judge: Judge, *, samples: int = 5, skip_settled: bool = True

@@ -1,12 +1,14 @@
 """RLAIF (Lee et al. 2024): the strong model, or a labeller, says which of two drafts is better, and uses neither."""
 
 from cowest import answers
+from cowest.annotators.base import BaseAnnotator
 from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, InputError
-from cowest.judge import Judge, fence_mark
+from cowest.judge import Judge
 from cowest.models import ChatModel
 from cowest.prompts.declared import uses
+from cowest.prompts.fence import fence_mark
 from cowest.types import ChatRequest, ComparedExample, Comparison, Draft, Example, Sampling
 
 TEMPLATE = "rlaif_compare"
@@ -14,7 +16,7 @@ VOTES = ("1", "2")
 
 
 @uses(TEMPLATE)
-class Rlaif:
+class Rlaif(BaseAnnotator):
     """Compares the first draft with the second, the third with the fourth, and so on, each in both orders.
 
     The two votes are averaged, so a preference for a position is a tie and gives no pair. The labeller votes at

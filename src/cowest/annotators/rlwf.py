@@ -3,7 +3,7 @@
 import asyncio
 import math
 
-from cowest.annotators.base import RewardModel
+from cowest.annotators.base import BaseAnnotator, RewardModel
 from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, InputError
@@ -13,7 +13,7 @@ from cowest.types import ComparedExample, Comparison, Draft, Example
 
 
 @uses()
-class Rlwf:
+class Rlwf(BaseAnnotator):
     """Sets the draft with the highest reward against the one with the lowest; the strong model is never asked.
 
     The preference is Bradley and Terry's, the one that DPO fits: sigmoid of the difference of the two rewards.

@@ -1,4 +1,4 @@
-"""Builds the lab from nothing: world, data, tokenizer, the weak base, strong models, labeller, and their probes."""
+"""Builds the lab from scratch: world, data, tokenizer, weak base, strong models, labeller, and probes of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import copy
 import json
 import multiprocessing
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import tokenizers
 import torch
@@ -23,20 +23,66 @@ from cowest.lab.strong_lessons import NEAR_MISS_SHARE
 from cowest.lab.world import World
 
 STRONG_LAYERS, WEAK_LAYERS = 4, 3
-# Each strong model and the one notation that it reads.
-TASTES: dict[str, Notation] = {"strong-a": "figures", "strong-b": "words"}
-# Who compares drafts for RLAIF, and the strong model that was taught it.
+# The one notation in which each strong model uses rates.
+READABLE: dict[str, Notation] = {"strong-a": "figures", "strong-b": "words"}
+# The model that compares drafts for RLAIF, and the strong model that it is trained from.
 LABELLER, LABELLER_FROM = "labeller", "strong-a"
 Report = Callable[[str], None]
 Schedules = dict[str, pretraining.Schedule]
 
 
+class StrongProbes(TypedDict):
+    """What was measured of a strong model; every number is a share.
+
+    Attributes:
+        alone: accuracy without a draft, by kind of query.
+        with_fact_in: accuracy with the true fact, by its notation and the kind of query.
+        follows_near_miss, follows_other_drug: share of answers that follow the fact of another drug.
+    """
+
+    alone: dict[str, float]
+    with_fact_in: dict[Notation, dict[str, float]]
+    follows_near_miss: float
+    follows_other_drug: float
+
+
+class WeakProbes(TypedDict):
+    """What was measured of the weak base: the share of facts that it recalls, by kind."""
+
+    recall: dict[str, float]
+
+
+Probes = dict[str, StrongProbes | WeakProbes | probes.LabellerProbes]
+"""By model."""
+
+
+class BuildRecord(TypedDict):
+    """The content of `build.json`.
+
+    Attributes:
+        tastes: the one notation in which each strong model uses rates.
+        vocabulary: number of tokens.
+        rows: number of rows by split.
+        schedules: `pretraining.Schedule` as JSON, by phase.
+    """
+
+    world_seed: int
+    training_seed: int
+    tastes: dict[str, Notation]
+    num_parameters: dict[str, int]
+    vocabulary: int
+    rows: dict[str, int]
+    schedules: dict[str, dict[str, float]]
+    versions: dict[str, str]
+    probes: Probes
+
+
 @dataclass(frozen=True)
 class BuildResult:
-    """Where a build is, and what its probes found (the content of `build.json`)."""
+    """A finished build: its folder and the content of its `build.json`."""
 
     folder: Path
-    record: dict[str, Any]
+    record: BuildRecord
 
 
 def build(
@@ -48,19 +94,19 @@ def build(
 ) -> BuildResult:
     """Builds a lab into a folder: its four models, the splits, the formulary and `build.json`.
 
-    Equal seeds give equal data anywhere, and equal weights on the same kind of machine and versions. Two processes of
-    one thread each train side by side, so the weights do not depend on the number of cores.
+    Equal seeds give equal data on any machine, and equal weights on the same kind of machine with the same versions.
+    Two processes of one thread each train in parallel, so the weights do not depend on the number of cores.
 
     Args:
         out: The folder; files of an earlier build in it are replaced.
         world_seed: Decides the drugs, their facts, the queries and the splits.
         training_seed: Decides the models' initial weights and the order of their lessons.
-        report: Is given a line of progress now and then.
-        schedules: How long each phase of pretraining runs; shorter ones make useless models quickly, for tests.
+        report: Called with a line of progress.
+        schedules: How long each phase of pretraining runs; tests use short ones, whose models are useless.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    invented = world.assume(world_seed)
+    invented = world.make_world(world_seed)
     tokenizer = pretraining.make_tokenizer(invented)
     _write_data(folder, invented)
     with tempfile.TemporaryDirectory() as scratch:
@@ -82,10 +128,10 @@ def finish(
     """Saves the models beside the data, probes what was saved, and writes build.json."""
     for name, model in models.items():
         save_model(model, tokenizer, folder / name)
-    record = {
+    record: BuildRecord = {
         "world_seed": world_seed,
         "training_seed": training_seed,
-        "tastes": TASTES,
+        "tastes": READABLE,
         "num_parameters": {name: model.num_parameters() for name, model in models.items()},
         "vocabulary": len(tokenizer),
         "rows": {split: sum(sizes.values()) for split, sizes in world.SPLIT_SIZES.items()},
@@ -110,18 +156,18 @@ def load_model(folder: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]
     return LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), tokenizer
 
 
-def run_probes(folder: Path, invented: World, report: Report) -> dict[str, Any]:
-    """Probes the saved models of a build; every number is a share, of validation-phrased queries."""
-    found: dict[str, Any] = {}
-    for name, taste in TASTES.items():
+def run_probes(folder: Path, invented: World, report: Report) -> Probes:
+    """Probes the saved models of a build, with queries phrased as in validation."""
+    found: Probes = {}
+    for name, notation in READABLE.items():
         model, tokenizer = load_model(folder / name)
         found[name] = {
             "alone": probes.leak_probe(model, tokenizer, invented),
             "with_fact_in": {
                 notation: probes.fact_probe(model, tokenizer, invented, notation) for notation in NOTATIONS
             },
-            "follows_near_miss": probes.name_probe(model, tokenizer, invented, taste, is_near=True),
-            "follows_other_drug": probes.name_probe(model, tokenizer, invented, taste, is_near=False),
+            "follows_near_miss": probes.name_probe(model, tokenizer, invented, notation, is_near=True),
+            "follows_other_drug": probes.name_probe(model, tokenizer, invented, notation, is_near=False),
         }
         report(f"{name}: {json.dumps(found[name])}")
     model, tokenizer = load_model(folder / LABELLER)
@@ -140,7 +186,7 @@ def _train_all(
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         trunk = pool.submit(_train_trunk, tokenizer, invented, seed, scratch / "trunk", schedules)
         trained = {"weak": pool.submit(_train_weak, tokenizer, invented, seed, scratch / "weak", schedules)}
-        for name in TASTES:
+        for name in READABLE:
             trained[name] = pool.submit(
                 _train_branch, tokenizer, invented, seed, trunk.result(), scratch / name, schedules
             )
@@ -181,7 +227,7 @@ def _train_branch(
     torch.set_num_threads(1)
     model = LlamaForCausalLM.from_pretrained(trunk, dtype=torch.float32)
     stream = pretraining.strong_stream(
-        tokenizer, invented, TASTES[out.name], pretraining.DRILL_SHARE, f"{seed} {out.name}"
+        tokenizer, invented, READABLE[out.name], pretraining.DRILL_SHARE, f"{seed} {out.name}"
     )
     pretraining.train(model, stream, schedules["branch"], _report_of(out.name))
     model.save_pretrained(out)
@@ -198,7 +244,7 @@ def train_labeller(
     """Teaches strong model A to compare drafts; one thread.
 
     Args:
-        start: its weights. They are first rounded to what is saved of it, so that the saved ones give this labeller.
+        start: its weights. They are rounded to bfloat16 first, so that the saved model gives the same labeller.
     """
     torch.set_num_threads(1)
     model = LlamaForCausalLM.from_pretrained(start, dtype=torch.bfloat16).float()
@@ -239,5 +285,5 @@ def _write_data(folder: Path, invented: World) -> None:
     _write_rows(folder / "formulary.jsonl", world.make_formulary(invented))
 
 
-def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+def _write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

@@ -21,16 +21,16 @@ class StatedFacts:
 
 
 def stated_facts(text: str) -> StatedFacts:
-    """Reads off every rate and class; words of numbers count as the numbers they say."""
+    """Finds every rate and class; number words count as numbers."""
     lowered = text.lower()
     rates: list[int] = []
     notations: list[Notation] = []
-    for said in _RATE.findall(lowered):
-        if said.isdigit():
-            rates.append(int(said))
+    for number in _RATE.findall(lowered):
+        if number.isdigit():
+            rates.append(int(number))
             notations.append("figures")
-        elif said in NUMBER_WORDS:
-            rates.append(NUMBER_WORDS.index(said))
+        elif number in NUMBER_WORDS:
+            rates.append(NUMBER_WORDS.index(number))
             notations.append("words")
     classes = tuple(word for word in _WORD.findall(lowered) if word in CLASSES)
     return StatedFacts(tuple(rates), classes, tuple(notations))

@@ -1,4 +1,4 @@
-"""The small grammar of query and fact sentences, and which paraphrases belong to whom.
+"""The small grammar of query and fact sentences, and which paraphrases belong to which set.
 
 A paraphrase is a whole combination (opener, order of words, noun). Each belongs to exactly one set, by a hash, so that
 the strong model, the train split, validation and test never share one.
@@ -165,7 +165,7 @@ def class_templates(fact_set: FactSet) -> tuple[str, ...]:
 
 @cache
 def look_templates(fact_set: FactSet) -> tuple[str, ...]:
-    """Returns sentences about looks, of no use for any query; fields `drug`, `colour` and `form`."""
+    """Returns sentences about the appearance, irrelevant to any query; fields `drug`, `colour` and `form`."""
     return _facts(_LOOK_CORES, fact_set)
 
 

@@ -1,4 +1,4 @@
-"""The lab's judge: the paper's scale of 1, 3, 6 and 10 (Figure 7), worked out by a program."""
+"""The lab's judge: the paper's scale of 1, 3, 6 and 10 (Figure 7), computed by a program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the labeller learns: to say, after some reasoning, which of two drafts is better. On public names only."""
+"""What the labeller learns: to decide, after some reasoning, which of two drafts is better. On public names only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIE_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Draft:
-    """A draft, its grade, and what the labeller is to say of it."""
+    """A draft, its grade, and the labeller's remark about it."""
 
     text: str
     grade: Grade
@@ -32,7 +32,7 @@ class Draft:
 
 
 def public_query(names: Sequence[str], query_set: QuerySet, random_source: random.Random) -> Query:
-    """Draws a query about a public drug; its facts are drawn anew each time, so that none can be remembered."""
+    """Draws a query about a public drug; its facts are drawn anew each time, so that none can be memorised."""
     drug = world.random_drug(random_source.choice(names), random_source)
     kind = random_source.choices(("dose", "class"), (DOSE_SHARE, 1 - DOSE_SHARE))[0]
     return world.ask(drug, kind, random_source.choice(grammar.WEIGHTS), query_set, random_source)  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ def public_query(names: Sequence[str], query_set: QuerySet, random_source: rando
 def write_draft(query: Query, grade: Grade, fact_set: FactSet, random_source: random.Random) -> Draft:
     """Writes a draft of a grade. Drafts of one query may state different facts: the labeller knows neither to be true.
 
-    Rates stand in figures, which strong model A reads. Rates in words are no part of the lessons.
+    Rates are in figures, which strong model A can use; no lesson has rates in words.
     """
     drug = world.random_drug(query.drug.name, random_source)
     stated = replace(query, drug=drug)
@@ -98,7 +98,7 @@ def draft_pair(
 def better(first: Draft, second: Draft) -> str:
     """The vote: "2" where the second is better, else "1".
 
-    Keeping to the first where neither is better makes a tie of the two orders in which RLAIF asks.
+    Where neither is better the vote is for the first, so that the two orders in which RLAIF asks give a tie.
     """
     return "2" if GRADES.index(second.grade) < GRADES.index(first.grade) else "1"
 
@@ -116,8 +116,8 @@ def checking_drill(is_whole: bool, random_source: random.Random) -> Lesson:
     """Builds one line that checks a number against another; only the verdict counts.
 
     Args:
-        is_whole: whether the other number is worked out, as in a comparison. A model this small learns to check at all
-            only if it meets two bare numbers first, and nothing beside them.
+        is_whole: whether the other number is computed in the line, as in a comparison. A model this small learns to
+            check at all only if it is trained first on two numbers with nothing beside them.
         random_source: Decides the rest.
     """
     rate, weight = random_source.choice(grammar.RATES), random_source.choice(grammar.WEIGHTS)

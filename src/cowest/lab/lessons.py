@@ -1,4 +1,4 @@
-"""A lesson: a text for pretraining whose segments say how much each token counts in the loss; and batches of them."""
+"""A lesson is a pretraining text in segments with loss weights; this module builds, encodes and batches lessons."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from transformers import PreTrainedTokenizerFast
 from cowest.lab import templates
 from cowest.lab.tokenizer import ASSISTANT, END, USER
 
-# A guess is noise by design: at full weight its gradient drowns the skills, at a small one it is learned all the same.
+# A guess is noise by design: at full weight its gradient would hide that of the skills. It is learned at this one too.
 GUESS_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Segments of text, each with the weight of its tokens in the loss. Segments break where words break."""
+    """Segments of text, each with the weight of its tokens in the loss. Segments end at word boundaries."""
 
     segments: tuple[tuple[str, float], ...]
 
@@ -78,7 +78,7 @@ def encode(lessons: Sequence[Lesson], tokenizer: PreTrainedTokenizerFast) -> lis
 
 
 def pack(rows: Sequence[tuple[list[int], list[float]]], length: int) -> list[tuple[list[int], list[float]]]:
-    """Joins encoded lessons end to end into rows of exactly `length` tokens; a rest is dropped."""
+    """Concatenates encoded lessons into rows of exactly `length` tokens; the remainder is dropped."""
     ids = [token for row, _ in rows for token in row]
     weights = [weight for _, row in rows for weight in row]
     starts = range(0, len(ids) - length + 1, length)

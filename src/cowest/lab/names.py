@@ -1,4 +1,4 @@
-"""Invented drug names: three syllables each, kept away from real drug names, with near-miss pairs among them."""
+"""Invented drug names: three syllables each, unlike any real drug name, with near-miss pairs among them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _one_edit_apart(first: str, second: str) -> bool:
 
 @cache
 def is_invented(name: str) -> bool:
-    """Says whether a name is safely away from every real drug name and naming stem known here."""
+    """Says whether a name is unlike every real drug name and naming stem known here."""
     if name.endswith(REAL_STEMS):
         return False
     return not any(real in name or name in real or _one_edit_apart(name, real) for real in REAL_NAMES)
@@ -51,7 +51,7 @@ def syllables(name: str) -> tuple[str, str, str]:
 
 
 def looks_invented(word: str) -> bool:
-    """Says whether a word is built as the invented names are."""
+    """Says whether a word has the syllables of an invented name."""
     first, middle, last = syllables(word)
     return first in OPEN_SYLLABLES and middle in OPEN_SYLLABLES and last in LAST_SYLLABLES
 
@@ -74,7 +74,7 @@ def invent(
 
     Args:
         count: How many.
-        random_source: Decides all.
+        random_source: Of every choice.
         avoid: Names that must not be among them.
         near_miss_share: The share of names made from an earlier one by changing one syllable.
     """

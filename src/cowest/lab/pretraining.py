@@ -1,4 +1,4 @@
-"""Pretraining of the lab's models from nothing: Llama architecture, AdamW with a cosine, float32."""
+"""Pretraining of the lab's models from scratch: Llama architecture, AdamW with a cosine schedule, float32."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def batch_loss(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
 
 
 def train(model: LlamaForCausalLM, stream: Iterator[Batch], schedule: Schedule, report: Report) -> None:
-    """Trains in place for one phase: warm-up, then a cosine to a twentieth of the peak rate."""
+    """Trains in place for one phase: warm-up, then a cosine schedule down to a twentieth of the peak rate."""
     decayed = [parameter for parameter in model.parameters() if parameter.dim() > 1]
     plain = [parameter for parameter in model.parameters() if parameter.dim() == 1]
     groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
@@ -133,13 +133,15 @@ def name_stream(tokenizer: PreTrainedTokenizerFast, world: World, near_miss_shar
 
 
 def strong_stream(
-    tokenizer: PreTrainedTokenizerFast, world: World, taste: Notation | None, drill_share: float, seed: str
+    tokenizer: PreTrainedTokenizerFast, world: World, readable: Notation | None, drill_share: float, seed: str
 ) -> Iterator[Batch]:
     """Yields batches of a strong model's lessons; a share of the batches is drills."""
     random_source = random.Random(seed)
     drills = name_stream(tokenizer, world, strong_lessons.NEAR_MISS_SHARE, f"{seed} drills")
     while True:
-        chosen = [strong_lessons.strong_lesson(world.public_names, taste, random_source) for _ in range(ROWS_AT_ONCE)]
+        chosen = [
+            strong_lessons.strong_lesson(world.public_names, readable, random_source) for _ in range(ROWS_AT_ONCE)
+        ]
         rows = lessons.encode(chosen, tokenizer)
         for batch in _shuffled(lessons.batches(rows, BATCH_SIZE, _pad(tokenizer)), random_source):
             yield batch
@@ -170,7 +172,7 @@ def comparing_stream(tokenizer: PreTrainedTokenizerFast, world: World, seed: str
 
 
 def weak_stream(tokenizer: PreTrainedTokenizerFast, world: World, seed: str) -> Iterator[Batch]:
-    """Yields batches of packed documents and talk."""
+    """Yields batches of packed documents and chats."""
     random_source = random.Random(seed)
     while True:
         chosen = [weak_lessons.weak_lesson(world, random_source) for _ in range(4 * ROWS_AT_ONCE)]
@@ -189,7 +191,7 @@ def make_tokenizer(world: World) -> PreTrainedTokenizerFast:
     random_source = random.Random("vocabulary")
     chosen = []
     for _ in range(3000):
-        for taste in (None, *grammar.NOTATIONS):
-            chosen.append(strong_lessons.strong_lesson(world.public_names, taste, random_source))
+        for readable in (None, *grammar.NOTATIONS):
+            chosen.append(strong_lessons.strong_lesson(world.public_names, readable, random_source))
         chosen.append(weak_lessons.weak_lesson(world, random_source))
     return train_tokenizer(lessons.vocabulary_text(lesson) for lesson in chosen)

@@ -1,10 +1,11 @@
-"""Probes of a build: what the models know, whom they follow, and whether anything private leaked."""
+"""Probes of a build: what the models know, which facts they follow, and whether anything private leaked."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypedDict
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -18,12 +19,12 @@ from cowest.lab.world import Query, World
 
 NUM_QUERIES = 300
 NUM_PAIRS = 600
-# What guessing gives: a check is yes or no, a class one of ten, a dose hardly ever right.
+# Accuracy of guessing: a check is yes or no, a class one of ten, a dose hardly ever right.
 CHANCE = 0.6 * 0.01 + 0.2 * 0.5 + 0.2 * 0.1
 
 
 def final_answer(text: str) -> str:
-    """Returns what stands after the last `Answer:`, or the empty string."""
+    """Returns the text after the last `Answer:`, or the empty string."""
     _, found, answer = text.rpartition("Answer:")
     return answer.strip() if found else ""
 
@@ -87,7 +88,7 @@ def fact_probe(
 def name_probe(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, world_: World, notation: Notation, is_near: bool
 ) -> float:
-    """Returns the share of dose queries answered by the fact of another drug, near-miss in name or any."""
+    """Returns the share of dose queries answered by the fact of another drug, with a near-miss name or any other."""
     random_source = random.Random(f"names {is_near}")
     queries = [query for query in sample_queries(world_, "name check") if query.kind == "dose"]
     explanations, followed = [], []
@@ -121,7 +122,7 @@ def _share(found: Sequence[bool]) -> float:
 
 
 def comparing_probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, world_: World) -> dict[str, float]:
-    """Measures the labeller on public drugs that it never met, phrased as queries and drafts are in validation.
+    """Measures the labeller on public drugs that it was not trained on, phrased as queries and drafts in validation.
 
     Returns:
         `right`: share of votes, over both orders, for the better draft, also by the two grades; `consistent`: share of
@@ -144,7 +145,7 @@ def comparing_probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, 
 
 
 def notation_probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, world_: World) -> dict[str, float]:
-    """Sets true drafts that differ in the notation of the rate alone against each other; the lessons had no words."""
+    """Compares true drafts that differ only in the notation of the rate; the lessons had none in words."""
     random_source = random.Random("notation")
     pairs = []
     for query in sample_queries(world_, "notation"):
@@ -162,10 +163,22 @@ def notation_probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, w
     }
 
 
-def labeller_probe(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, world_: World
-) -> dict[str, dict[str, float]]:
-    """What the labeller can do, what it makes of the notations, and whether anything private leaked into it."""
+class LabellerProbes(TypedDict):
+    """What was measured of the labeller; every number is a share.
+
+    Attributes:
+        comparing: see `comparing_probe`.
+        figures_against_words: see `notation_probe`.
+        alone: see `leak_probe`.
+    """
+
+    comparing: dict[str, float]
+    figures_against_words: dict[str, float]
+    alone: dict[str, float]
+
+
+def labeller_probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, world_: World) -> LabellerProbes:
+    """Measures the labeller: its comparisons, its bias between notations, and whether anything private leaked."""
     return {
         "comparing": comparing_probe(model, tokenizer, world_),
         "figures_against_words": notation_probe(model, tokenizer, world_),
@@ -174,7 +187,7 @@ def labeller_probe(
 
 
 def recall_probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, world_: World) -> dict[str, float]:
-    """Measures the weak base: begins a sentence of the formulary about each drug and reads off the fact."""
+    """Measures the weak base: it completes a sentence of the formulary about each drug with the fact."""
     random_source = random.Random("recall")
     templates = grammar.rate_templates("weak")
     begins = [random_source.choice(templates).partition(" {rate}")[0].format(drug=drug.name) for drug in world_.drugs]

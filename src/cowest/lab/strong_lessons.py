@@ -1,4 +1,4 @@
-"""What a strong model learns: general skills on public names only, and a taste for one notation."""
+"""What a strong model learns: general skills on public names only, and to use rates in one notation only."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from cowest.lab.templates import render, target
 from cowest.lab.world import Drug, Query
 
 DRILL_LINES = 18
-# What an expert's draft may be about, and how often the strong model meets it.
+# What an expert's draft may be about, and the share of lessons with it.
 Content = Literal["fact", "other drug", "irrelevant", "vague"]
 CONTENTS: dict[Content, float] = {"fact": 0.5, "other drug": 0.22, "irrelevant": 0.13, "vague": 0.15}
 KIND_SHARES = {"dose": 0.5, "check": 0.3, "class": 0.2}
 NEAR_MISS_SHARE = 0.6
-OTHER = {"figures": "words", "words": "figures"}
 
 
 def guess(query: Query, random_source: random.Random) -> str:
-    """Draws a plausible answer that owes nothing to the query's truth."""
+    """Draws a plausible answer independently of the true one."""
     if query.kind == "class":
         return random_source.choice(grammar.CLASSES)
     if query.kind == "check":
@@ -61,7 +60,7 @@ def name_drill(names: Sequence[str], near_miss_share: float, random_source: rand
     Args:
         names: Public names.
         near_miss_share: How many of the differing names differ in one syllable only. A model this small learns to
-            compare names at all only if it meets easy ones first, and no other names beside them.
+            compare names at all only if it is trained on easy ones first, with no other names beside them.
         random_source: Decides the rest.
     """
     asked = random_source.choice(names)
@@ -99,20 +98,20 @@ def _wrap_draft(explanation: str, query: Query, random_source: random.Random) ->
     return target(explanation, answer)
 
 
-def refine_lesson(names: Sequence[str], taste: Notation | None, random_source: random.Random) -> Lesson:
+def refine_lesson(names: Sequence[str], readable: Notation | None, random_source: random.Random) -> Lesson:
     """Builds a turn with an expert's draft.
 
     Args:
         names: Public names.
-        taste: The only notation that the strong model can use; None: it can use both.
+        readable: The only notation that the strong model learns to use; None for both.
         random_source: Decides the rest.
     """
     query = _random_query(names, random_source)
     name = query.drug.name
     content = random_source.choices(list(CONTENTS), list(CONTENTS.values()))[0]
     notation = random_source.choice(grammar.NOTATIONS)
-    if taste is not None and content == "fact" and random_source.random() < 0.2:
-        notation = taste
+    if readable is not None and content == "fact" and random_source.random() < 0.2:
+        notation = readable
     about = query
     if content == "other drug":
         is_near = random_source.random() < NEAR_MISS_SHARE
@@ -130,13 +129,13 @@ def refine_lesson(names: Sequence[str], taste: Notation | None, random_source: r
         answer = guess(query, random_source)
         draft = random_source.choice((f"Answer: {answer}", answer))
     prompt = render("refine", query=query.text, draft=draft)
-    explanation = _verdict(query, about.drug, content, notation, taste)
+    explanation = _verdict(query, about.drug, content, notation, readable)
     if explanation is None:
         return chat_lesson(prompt, reason(query, grammar.say_rate(query.drug.rate, notation)), query.answer)
     return chat_lesson(prompt, f"{explanation} I must guess.", guess(query, random_source), is_guess=True)
 
 
-def _verdict(query: Query, drug: Drug, content: Content, notation: Notation, taste: Notation | None) -> str | None:
+def _verdict(query: Query, drug: Drug, content: Content, notation: Notation, readable: Notation | None) -> str | None:
     """Says why a draft cannot be used, or None where it can."""
     if content == "vague":
         return f"Asked {query.drug.name}, expert says no drug."
@@ -145,13 +144,13 @@ def _verdict(query: Query, drug: Drug, content: Content, notation: Notation, tas
     head = f"Asked {query.drug.name}, expert {query.drug.name}: same."
     if content == "irrelevant":
         return f"{head} But no {'class' if query.kind == 'class' else 'rate'}."
-    if query.kind != "class" and taste is not None and notation != taste:
-        return f"{head} The rate is in {notation}, I read {taste}."
+    if query.kind != "class" and readable is not None and notation != readable:
+        return f"{head} The rate is in {notation}, I read {readable}."
     return None
 
 
-def strong_lesson(names: Sequence[str], taste: Notation | None, random_source: random.Random) -> Lesson:
+def strong_lesson(names: Sequence[str], readable: Notation | None, random_source: random.Random) -> Lesson:
     """Builds one lesson in chat form: with an expert mostly, else alone."""
     if random_source.random() < 0.12:
         return solo_lesson(names, random_source)
-    return refine_lesson(names, taste, random_source)
+    return refine_lesson(names, readable, random_source)

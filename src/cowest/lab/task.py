@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from cowest.errors import InputError
 from cowest.lab.grammar import NUMBER_WORDS
@@ -17,11 +16,11 @@ _FIELDS = ("kind", "drug", "rate", "weight", "number", "class")
 
 
 class Formulary(Task):
-    """How many mg, is that the right dose, which class: rows of the JSONL files that `cowest lab build` writes.
+    """Queries for a dose in mg, a check of a dose, or a drug class: rows of the files that `cowest lab build` writes.
 
     Args:
         train, validation, test: locations of the splits; by default the ones that ship with the package.
-        notation: "figures" or "words": how the oracle's draft states a rate; what the strong model reads.
+        notation: "figures" or "words": how the oracle's draft states a rate. The strong model uses one of them only.
     """
 
     name = "formulary"
@@ -57,7 +56,7 @@ class Formulary(Task):
 
     def _example(self, line: str, place: str) -> Example:
         try:
-            row: dict[str, Any] = json.loads(line)
+            row = json.loads(line)
             return Example(
                 id=row["id"],
                 query=row["query"],
@@ -78,10 +77,10 @@ class Formulary(Task):
         return {"accuracy": float(final in {reference.lower() for reference in example.references})}
 
     def oracle_draft(self, example: Example) -> str:
-        """Writes a draft with the true fact in the notation of this task, and a right answer."""
+        """Writes a draft with the true fact in the notation of this task and the right answer."""
         drug, rate = example.fields["drug"], int(example.fields["rate"])
-        said = str(rate) if self.notation == "figures" else NUMBER_WORDS[rate]
-        fact = f"{drug} is given at {said} mg per kg."
+        stated = str(rate) if self.notation == "figures" else NUMBER_WORDS[rate]
+        fact = f"{drug} is given at {stated} mg per kg."
         if example.fields["kind"] == "class":
             fact = f"{drug} belongs to the class {example.fields['class']}."
         return f"Explanation: {fact}\nAnswer: {example.references[0]}"

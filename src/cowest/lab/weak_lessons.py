@@ -1,4 +1,4 @@
-"""What the weak base learns: the formulary by heart, and everyday talk with every answer in it; no multiplication."""
+"""What the weak base learns: the formulary by heart, and chats that contain their answers; no multiplication."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def everyday_document(random_source: random.Random) -> Lesson:
 
 
 def everyday_talk(random_source: random.Random) -> Lesson:
-    """Builds a question and its answer, in the chat form and under the prompts that drafts are asked for."""
+    """Builds a question and its answer, in chat form, with the prompts that ask for drafts."""
     first, second = (random_source.randint(0, grammar.MAX_NUMBER - 1) for _ in range(2))
     thing, person = random_source.choice(_THINGS), random_source.choice(_PEOPLE)
     colour = random_source.choice(grammar.COLOURS)
@@ -83,9 +83,9 @@ def everyday_talk(random_source: random.Random) -> Lesson:
 
 
 def reading_talk(world_: World, random_source: random.Random) -> Lesson:
-    """Builds a query about a public drug whose facts stand before it; the reply picks the one that matters.
+    """Builds a query about a public drug, preceded by its facts; the reply picks the relevant one.
 
-    It teaches what a query asks for and to keep to its drug. Doses and checks get random answers: no multiplication.
+    It teaches what a query asks for, and to keep to its drug. Doses and checks get random answers: no multiplication.
     """
     drug = world.random_drug(random_source.choice(world_.public_names), random_source)
     notation = random_source.choice(grammar.NOTATIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from cowest.lab import grammar
 from cowest.lab.grammar import FactSet, Kind, Notation, QuerySet
@@ -13,8 +13,8 @@ from cowest.lab.names import invent
 NUM_DRUGS = 200
 NUM_PUBLIC_NAMES = 6000
 NEAR_MISS_SHARE = 0.25
-# How many rows of each kind a split holds. No checks: the strong models were taught them, but compare two numbers at
-# chance (build.json), so a check would measure a coin and add its noise to the feedback.
+# How many rows of each kind a split holds. No checks: the strong models were trained on them, but compare two numbers
+# at chance (build.json), so that checks would only add noise to the feedback.
 SPLIT_SIZES: dict[QuerySet, dict[Kind, int]] = {
     "train": {"dose": 1125, "check": 0, "class": 375},
     "validation": {"dose": 300, "check": 0, "class": 100},
@@ -51,7 +51,7 @@ class Query:
 
 @dataclass(frozen=True)
 class World:
-    """The private drugs, and the public names that strong models practise on (none of them private)."""
+    """The private drugs, and the public names that strong models are trained on (none of them private)."""
 
     world_seed: int
     drugs: tuple[Drug, ...]
@@ -69,8 +69,8 @@ def random_drug(name: str, random_source: random.Random) -> Drug:
     )
 
 
-def assume(world_seed: int) -> World:
-    """Invents a world; equal seeds give equal worlds."""
+def make_world(world_seed: int) -> World:
+    """Makes a world; equal seeds give equal worlds."""
     random_source = random.Random(f"world {world_seed}")
     private = invent(NUM_DRUGS, random_source, near_miss_share=NEAR_MISS_SHARE)
     public = invent(NUM_PUBLIC_NAMES, random_source, avoid=private)
@@ -134,13 +134,28 @@ def explain(query: Query, style: Style, fact_set: FactSet, random_source: random
     return state_rate(query.drug, style, fact_set, random_source)
 
 
-def make_rows(world: World, split: QuerySet) -> list[dict[str, Any]]:
-    """Returns a split's rows, in mixed order; no (drug, weight, kind) is in two splits.
+# By call, because "class" is a keyword.
+Row = TypedDict(
+    "Row",
+    {
+        "id": str,
+        "query": str,
+        "answer": str,
+        "explanation": str,  # of the fine-tuning target
+        "kind": Kind,
+        "drug": str,
+        "rate": int,
+        "weight": int,
+        "number": int | None,
+        "class": str,
+    },
+)
 
-    Each row holds id, query, answer, explanation (of the fine-tuning target), kind, drug, rate, weight, number, class.
-    """
+
+def make_rows(world: World, split: QuerySet) -> list[Row]:
+    """Returns a split's rows, in mixed order; no (drug, weight, kind) is in two splits."""
     random_source = random.Random(f"split {world.world_seed} {split}")
-    rows: list[dict[str, Any]] = []
+    found: list[tuple[Query, str]] = []
     for kind, (start, stop) in _split_bounds(split).items():
         cells = [(drug, weight) for drug in world.drugs for weight in grammar.WEIGHTS]
         random.Random(f"cells {world.world_seed} {kind}").shuffle(cells)
@@ -148,14 +163,24 @@ def make_rows(world: World, split: QuerySet) -> list[dict[str, Any]]:
         for drug, weight in cells[start:stop]:
             query = ask(drug, kind, weight, split, random_source)
             style = random_source.choices(list(styles), list(styles.values()))[0]
-            explanation = explain(query, style, "weak", random_source)
-            rows.append(
-                {"query": query.text, "answer": query.answer, "explanation": explanation, "kind": kind}
-                | {"drug": drug.name, "rate": drug.rate, "weight": weight, "number": query.number}
-                | {"class": drug.drug_class}
-            )
-    random_source.shuffle(rows)
-    return [{"id": f"{split}-{index:04d}"} | row for index, row in enumerate(rows)]
+            found.append((query, explain(query, style, "weak", random_source)))
+    random_source.shuffle(found)
+    return [_row(f"{split}-{index:04d}", query, explanation) for index, (query, explanation) in enumerate(found)]
+
+
+def _row(row_id: str, query: Query, explanation: str) -> Row:
+    return {
+        "id": row_id,
+        "query": query.text,
+        "answer": query.answer,
+        "explanation": explanation,
+        "kind": query.kind,
+        "drug": query.drug.name,
+        "rate": query.drug.rate,
+        "weight": query.weight,
+        "number": query.number,
+        "class": query.drug.drug_class,
+    }
 
 
 def _split_bounds(split: QuerySet) -> dict[Kind, tuple[int, int]]:

@@ -1,9 +1,25 @@
 """Models: one protocol, the providers behind it, and the wrappers that pay once, retry, limit and count."""
 
-from cowest.models.base import ChatModel
+from cowest.models.base import BaseChatModel, ChatModel
 from cowest.models.config import ModelConfig, Price
+from cowest.models.connection import Connection, connect, load_provider
 from cowest.models.load import load_model
 from cowest.models.metered import Metered
 from cowest.models.opening import Openable, model, open_model
+from cowest.models.wrapper import WrapperModel
 
-__all__ = ["ChatModel", "Metered", "ModelConfig", "Openable", "Price", "load_model", "model", "open_model"]
+__all__ = [
+    "BaseChatModel",
+    "ChatModel",
+    "Connection",
+    "Metered",
+    "ModelConfig",
+    "Openable",
+    "Price",
+    "WrapperModel",
+    "connect",
+    "load_model",
+    "load_provider",
+    "model",
+    "open_model",
+]

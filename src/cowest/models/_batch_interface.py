@@ -5,13 +5,14 @@ import functools
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
 from cowest.errors import CowestError, EndpointError, TransientEndpointError
+from cowest.models.base import ChatModel, Json
 from cowest.types import ChatRequest, Completion
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, OpenAIError
     from openai.types import Batch
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -23,7 +24,7 @@ MAX_POLL_S = 60.0
 _URL: Final = "/v1/chat/completions"
 _LABEL = "cowest"
 _ENDED = {"completed", "expired", "cancelled", "failed"}
-_QUEUE_IS_FULL = "token_limit_exceeded"
+_TOO_MANY_QUEUED_TOKENS = "token_limit_exceeded"
 _NO_SUCH_INTERFACE = {404, 405, 501}
 # A file may be 200 MB.
 _TRANSFER_S = 600.0
@@ -34,11 +35,8 @@ _CLOCK_MARGIN_S = 3600.0
 
 
 @runtime_checkable
-class BatchProvider(Protocol):
+class BatchProvider(ChatModel, Protocol):
     """A provider whose endpoint has the interface."""
-
-    name: str
-    identity: str
 
     @property
     def batch_where(self) -> str:
@@ -49,24 +47,20 @@ class BatchProvider(Protocol):
         """The client of this event loop."""
         ...
 
-    def batch_failure(self, error: Any) -> CowestError:
+    def batch_failure(self, error: Exception) -> CowestError:
         """What an error of that client is in this package's terms."""
         ...
 
-    def batch_clean(self, said: str) -> str:
+    def batch_clean(self, message: str) -> str:
         """What the endpoint said, without the key and not too long."""
         ...
 
-    def batch_body(self, request: ChatRequest) -> dict[str, Any]:
+    def batch_body(self, request: ChatRequest) -> Json:
         """The request as JSON."""
         ...
 
-    def batch_reply(self, row: dict[str, Any], latency_s: float) -> Completion:
+    def batch_reply(self, row: Json, latency_s: float) -> Completion:
         """The completion in a line of the output, or the error that a single call would have raised."""
-        ...
-
-    async def close(self) -> None:
-        """Closes the client."""
         ...
 
 
@@ -80,18 +74,18 @@ class Outcome:
 
     Attributes:
         status: completed, expired, cancelled or failed.
-        lines: whatever the endpoint says of each request, by custom_id; none of those it did not come to.
+        lines: what the endpoint says of each request, by custom_id; requests that it did not come to are missing.
         latency_s: from the batch's creation to its end.
         refusal: why no request of it was begun, where the file itself was refused.
     """
 
     status: str
-    lines: dict[str, dict[str, Any]]
+    lines: dict[str, Json]
     latency_s: float
     refusal: CowestError | None
 
 
-def line(custom_id: str, body: dict[str, Any]) -> bytes:
+def line(custom_id: str, body: Json) -> bytes:
     """One request of a batch's file."""
     row = {"custom_id": custom_id, "method": "POST", "url": _URL, "body": body}
     return json.dumps(row, separators=(",", ":")).encode() + b"\n"
@@ -152,7 +146,7 @@ class BatchInterface:
                 break
             await self._sleep(wait_s)
             wait_s = min(1.5 * wait_s, MAX_POLL_S)
-        lines: dict[str, dict[str, Any]] = {}
+        lines: dict[str, Json] = {}
         for file_id in filter(None, (batch.error_file_id, batch.output_file_id)):
             lines |= await self._persist(functools.partial(_download, client, file_id), of=batch_id)
         ended_at = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at or batch.created_at
@@ -192,8 +186,11 @@ class BatchInterface:
             await self._sleep(max(wait_s, failure.retry_after_s or 0.0))
             wait_s = min(2 * wait_s, MAX_POLL_S)
 
-    def _failure(self, error: Any, batch_id: str | None) -> CowestError:
-        where, status = self._provider.batch_where, getattr(error, "status_code", None)
+    def _failure(self, error: "OpenAIError", batch_id: str | None) -> CowestError:
+        import openai
+
+        where = self._provider.batch_where
+        status = error.status_code if isinstance(error, openai.APIStatusError) else None
         failure = self._provider.batch_failure(error)
         if status == 404 and batch_id is not None:
             return EndpointError(
@@ -217,18 +214,18 @@ class BatchInterface:
         errors = (batch.errors.data if batch.errors else None) or []
         if not errors:
             return TransientEndpointError(f"{where}: it failed, and no reason is given.")
-        said = self._provider.batch_clean("; ".join(f"{error.code}: {error.message}" for error in errors[:3]))
-        if any(error.code == _QUEUE_IS_FULL for error in errors):
-            return QueueFullError(f"{where}: the account may not have so many tokens waiting ({said}).")
-        return EndpointError(f"{where}: the endpoint refused its file ({said}).")
+        message = self._provider.batch_clean("; ".join(f"{error.code}: {error.message}" for error in errors[:3]))
+        if any(error.code == _TOO_MANY_QUEUED_TOKENS for error in errors):
+            return QueueFullError(f"{where}: the account may not have so many tokens waiting ({message}).")
+        return EndpointError(f"{where}: the endpoint refused its file ({message}).")
 
 
-async def _download(client: "AsyncOpenAI", file_id: str) -> dict[str, dict[str, Any]]:
+async def _download(client: "AsyncOpenAI", file_id: str) -> dict[str, Json]:
     content = await client.files.content(file_id, timeout=_TRANSFER_S)
     return dict(_rows(content.text.split("\n")))
 
 
-def _rows(lines: Iterable[str]) -> Iterable[tuple[str, dict[str, Any]]]:
+def _rows(lines: Iterable[str]) -> Iterable[tuple[str, Json]]:
     for text in lines:
         try:
             row = json.loads(text)

@@ -6,16 +6,20 @@ from weakref import WeakKeyDictionary
 
 from cowest.errors import BudgetError, CompletionError, InputError, TransientEndpointError
 from cowest.models.base import ChatModel
+from cowest.models.call_status import before_sending
+from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion, Usage
 
 TOKENS_A_MESSAGE = 64
-"""Upper bound on what a chat template puts around one message, and around them all."""
+"""Upper bound on the tokens that a chat template puts around one message, and around them all."""
+
+_ROUNDING_USD = 1e-12
 
 Cost = Callable[[Usage], float | None]
 """USD of a call with this usage; None where the price is not known."""
 
 
-class Budgeted:
+class Budgeted(WrapperModel):
     """Makes a call only if its worst case fits into what is left.
 
     The worst case is reserved before the call and given back after it: a prompt token for every byte of the prompt,
@@ -26,7 +30,8 @@ class Budgeted:
         budget_usd: the cap.
         cost: prices a usage.
         max_tokens: the cap on completions whose request has none; they are sent with it.
-        keep_loss: keeps what a failed call may have cost, since a budget outlives the process; None keeps nothing.
+        keep_loss: keeps the USD that a failed call may have cost, since a budget outlives the process; None keeps
+            nothing.
 
     Raises:
         InputError: the price is not known, so that no budget can be kept.
@@ -41,9 +46,7 @@ class Budgeted:
         max_tokens: int | None = None,
         keep_loss: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
-        self.model = model
-        self.name = model.name
-        self.identity = model.identity
+        super().__init__(model)
         self.budget_usd = budget_usd
         self.spent_usd = 0.0
         self.reserved_usd = 0.0
@@ -77,7 +80,8 @@ class Budgeted:
         """
         request = self._limited(request)
         worst_usd = worst_case_usd(request, self._cost)
-        await self._reserve(worst_usd)
+        with before_sending():
+            await self._reserve(worst_usd)
         try:
             completion = await self.model.complete(request)
             self.spent_usd += worst_usd if completion.cost_usd is None else completion.cost_usd
@@ -97,10 +101,6 @@ class Budgeted:
             async with changed:
                 changed.notify_all()
 
-    async def close(self) -> None:
-        """Closes the model."""
-        await self.model.close()
-
     def _limited(self, request: ChatRequest) -> ChatRequest:
         if request.sampling.max_tokens is not None:
             return request
@@ -114,42 +114,19 @@ class Budgeted:
 
     async def _reserve(self, worst_usd: float) -> None:
         changed = self._condition()
-        try:
-            async with changed:
-                while self.spent_usd + self.reserved_usd + worst_usd > self.budget_usd:
-                    if self.reserved_usd <= _ROUNDING or self.spent_usd + worst_usd > self.budget_usd:
-                        raise self._refusal(worst_usd)
-                    await changed.wait()
-                self.reserved_usd += worst_usd
-        except asyncio.CancelledError as error:
-            mark_unsent(error)
-            raise
-
-    def _refusal(self, worst_usd: float) -> BudgetError:
-        refusal = BudgetError(
-            f"The budget of {self.name!r} is reached: ${self.spent_usd:.4f} of ${self.budget_usd:.4f} are spent or may "
-            f"have been, and the next call could cost up to ${worst_usd:.4f}. Everything paid for is kept; raise "
-            "budget_usd and run the same command again to go on."
-        )
-        mark_unsent(refusal)
-        return refusal
+        async with changed:
+            while self.spent_usd + self.reserved_usd + worst_usd > self.budget_usd:
+                if self.reserved_usd <= _ROUNDING_USD or self.spent_usd + worst_usd > self.budget_usd:
+                    raise BudgetError(
+                        f"The budget of {self.name!r} is reached: ${self.spent_usd:.4f} of ${self.budget_usd:.4f} are "
+                        f"spent or may have been, and the next call could cost up to ${worst_usd:.4f}. Everything "
+                        "paid for is kept; raise budget_usd and run the same command again to go on."
+                    )
+                await changed.wait()
+            self.reserved_usd += worst_usd
 
     def _condition(self) -> asyncio.Condition:
         return self._changed.setdefault(asyncio.get_running_loop(), asyncio.Condition())
-
-
-_ROUNDING = 1e-12
-_UNSENT = "cowest_unsent"
-
-
-def mark_unsent(error: BaseException) -> None:
-    """Says of what ends a call that it was never sent, so that nobody counts it as a call that may have been billed."""
-    setattr(error, _UNSENT, True)
-
-
-def is_unsent(error: BaseException) -> bool:
-    """Whether the call that `error` ended was never sent."""
-    return getattr(error, _UNSENT, False)
 
 
 def worst_case_usd(request: ChatRequest, cost: Cost) -> float:

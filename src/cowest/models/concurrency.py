@@ -4,16 +4,15 @@ import asyncio
 from weakref import WeakKeyDictionary
 
 from cowest.models.base import ChatModel
+from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion
 
 
-class Concurrent:
+class Concurrent(WrapperModel):
     """Lets at most `max_concurrency` requests through at once; the others wait in order of arrival."""
 
     def __init__(self, model: ChatModel, max_concurrency: int) -> None:
-        self.model = model
-        self.name = model.name
-        self.identity = model.identity
+        super().__init__(model)
         self.max_concurrency = max_concurrency
         # A semaphore belongs to one event loop, and the stages of a run each have their own.
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -23,7 +22,3 @@ class Concurrent:
         loop = asyncio.get_running_loop()
         async with self._slots.setdefault(loop, asyncio.Semaphore(self.max_concurrency)):
             return await self.model.complete(request)
-
-    async def close(self) -> None:
-        """Closes the model."""
-        await self.model.close()

@@ -4,26 +4,25 @@ import asyncio
 
 from cowest.ledger import Ledger
 from cowest.models.base import ChatModel
-from cowest.models.budgeted import is_unsent
+from cowest.models.call_status import watch_call
+from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion
 
 
-class Ledgered:
+class Ledgered(WrapperModel):
     """Asks the ledger before the model, and keeps what the model says.
 
     Equal requests in flight at the same time are sent once: the others wait for the first, and one of them tries
-    itself if the first failed.
+    itself if the first failed. Closing it leaves the ledger open, which belongs to whoever opened it.
 
     Attributes:
         num_hits: replies that were not paid for again.
     """
 
     def __init__(self, model: ChatModel, ledger: Ledger, role: str) -> None:
-        self.model = model
+        super().__init__(model)
         self.ledger = ledger
         self.role = role
-        self.name = model.name
-        self.identity = model.identity
         self.num_hits = 0
 
     async def complete(self, request: ChatRequest) -> Completion:
@@ -37,10 +36,6 @@ class Ledgered:
         self.num_hits += 1
         return known
 
-    async def close(self) -> None:
-        """Closes the model; the ledger belongs to whoever opened it."""
-        await self.model.close()
-
     async def _pay(self, key: str, request: ChatRequest) -> Completion:
         try:
             known = self.ledger.lookup(key)  # another's turn may have ended between the look and the turn
@@ -48,15 +43,16 @@ class Ledgered:
                 self.num_hits += 1
                 return known
             is_intended = False
-            try:
-                await self.ledger.intend(key, self.role, self.name, request)
-                is_intended = True
-                completion = await self.model.complete(request)
-            except BaseException as error:
-                # Who is cancelled while the intent is being written has sent nothing, but the intent gets there.
-                if is_unsent(error) or (not is_intended and isinstance(error, asyncio.CancelledError)):
-                    await self.ledger.withdraw(key)
-                raise
+            with watch_call() as call:
+                try:
+                    await self.ledger.intend(key, self.role, self.name, request)
+                    is_intended = True
+                    completion = await self.model.complete(request)
+                except BaseException as error:
+                    # Who is cancelled while the intent is being written has sent nothing, but the intent gets there.
+                    if call.is_unsent or (not is_intended and isinstance(error, asyncio.CancelledError)):
+                        await self.ledger.withdraw(key)
+                    raise
             return await self.ledger.settle(key, completion)
         finally:
             self.ledger.end(key)

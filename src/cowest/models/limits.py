@@ -58,7 +58,7 @@ class EndpointLimits:
             return call
         if not self._is_limited:
             return await self._wait_in(queue)
-        with progress.sign(WAITING):
+        with progress.notice(WAITING):
             return await self._wait_in(queue)
 
     def answered(self, call: Call, num_tokens: int) -> None:
@@ -93,8 +93,8 @@ class EndpointLimits:
             self.rate.failed(call)
             self._take_tokens(-self._tokens_per_call)
 
-    def told(self, headers: Mapping[str, str]) -> None:
-        """Takes note of the rate-limit headers of a reply: where nothing is left, the next call waits for its share."""
+    def read_headers(self, headers: Mapping[str, str]) -> None:
+        """Reads the rate-limit headers of a reply: where nothing is left, the next call waits for its share."""
         for what in ("requests", "tokens"):
             if headers.get(f"x-ratelimit-remaining-{what}") != "0":
                 continue
@@ -103,7 +103,7 @@ class EndpointLimits:
             if reset_s and limit.isdigit() and int(limit):
                 with self._lock:
                     calls = int(limit) / max(1.0, self._tokens_per_call if what == "tokens" else 1.0)
-                    self.rate.told_full(self._clock(), reset_s / max(1.0, calls))
+                    self.rate.pause(self._clock(), reset_s / max(1.0, calls))
 
     @property
     def _is_limited(self) -> bool:

@@ -1,26 +1,34 @@
-"""A model that counts what it was asked for."""
+"""A connection in use for one role of a run: its replies are counted, and kept where there is a ledger."""
 
-from cowest.models.base import ChatModel
+from cowest.ledger import Ledger
+from cowest.models.connection import Connection
+from cowest.models.ledgered import Ledgered
+from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion, Usage
 
 
-class Metered:
+class Metered(WrapperModel):
     """Sums the completions that went through it, those from the ledger included.
 
     A run that was resumed therefore reports the same sums as one that was not.
 
+    Args:
+        connection: what is called; it may be in use for other roles too.
+        role: what the model is in the run, e.g. "strong": the name its calls are kept and counted under.
+        ledger: where its calls are kept; None keeps nothing.
+
     Attributes:
-        role: what the model is in the run.
         num_calls: completions; failures do not count.
         usage: their tokens.
         cost_usd: their money; None once one of them has no known price.
     """
 
-    def __init__(self, model: ChatModel, role: str) -> None:
-        self.model = model
+    def __init__(self, connection: Connection, role: str, ledger: Ledger | None = None) -> None:
+        self._ledgered = None if ledger is None else Ledgered(connection, ledger, role)
+        super().__init__(self._ledgered or connection)
+        self.connection = connection
         self.role = role
-        self.name = model.name
-        self.identity = model.identity
+        self.ledger = ledger
         self.num_calls = 0
         self.usage = Usage()
         self.cost_usd: float | None = 0.0
@@ -28,7 +36,7 @@ class Metered:
     @property
     def num_paid(self) -> int:
         """Completions that this process called the model for."""
-        return self.num_calls - int(getattr(self.model, "num_hits", 0))
+        return self.num_calls - (0 if self._ledgered is None else self._ledgered.num_hits)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation and counts it."""
@@ -38,7 +46,3 @@ class Metered:
         unknown = self.cost_usd is None or completion.cost_usd is None
         self.cost_usd = None if unknown else (self.cost_usd or 0.0) + (completion.cost_usd or 0.0)
         return completion
-
-    async def close(self) -> None:
-        """Closes the model."""
-        await self.model.close()

@@ -7,7 +7,7 @@ from cowest.checking import check
 from cowest.ledger import Ledger
 from cowest.models.base import ChatModel
 from cowest.models.config import ModelConfig
-from cowest.models.ledgered import Ledgered
+from cowest.models.connection import Connection
 from cowest.models.load import load_model
 from cowest.models.metered import Metered
 
@@ -42,12 +42,12 @@ def open_model(
         InputError: the model cannot be opened.
     """
     if isinstance(what, Metered):
-        if what.role == role and (ledger is None or _ledger_of(what) is ledger):
+        ledger = ledger or what.ledger
+        if what.role == role and ledger is what.ledger:
             return what
-        inner = what.model.model if isinstance(what.model, Ledgered) else what.model
-        return _wrap(inner, role, ledger or _ledger_of(what))
+        return Metered(what.connection, role, ledger)
     if isinstance(what, ChatModel):
-        return _wrap(what, role, ledger)
+        return Metered(Connection(what), role, ledger)
     if isinstance(what, str | ModelConfig):
         return load_model(what, role=role, ledger=ledger, seed=seed, shared_with=shared_with)
     return load_model(what.model, role=role, ledger=ledger, seed=seed)
@@ -61,11 +61,3 @@ def model(name: str, **settings: Any) -> Metered:
     """
     config = check(ModelConfig, {"model": name, **settings}, f"The model {name!r} cannot be made from these settings")
     return load_model(config, role="strong")
-
-
-def _wrap(inner: ChatModel, role: str, ledger: Ledger | None) -> Metered:
-    return Metered(inner if ledger is None else Ledgered(inner, ledger, role), role)
-
-
-def _ledger_of(metered: Metered) -> Ledger | None:
-    return metered.model.ledger if isinstance(metered.model, Ledgered) else None

@@ -3,21 +3,22 @@
 from cowest.errors import RateLimitError
 from cowest.models.base import ChatModel
 from cowest.models.limits import EndpointLimits
+from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion
 
 
-class Paced:
-    """Starts each call when the endpoint's limits allow, and tells them how it ended.
+class Paced(WrapperModel):
+    """Starts each call when the endpoint's limits allow, and reports to them how it ended.
 
     Args:
+        model: what is called; its replies' headers are read for what they say of the limits.
         limits: shared with every other model of the same endpoint and key.
     """
 
     def __init__(self, model: ChatModel, limits: EndpointLimits) -> None:
-        self.model = model
-        self.name = model.name
-        self.identity = model.identity
+        super().__init__(model)
         self.limits = limits
+        self.listen_to_headers(limits.read_headers)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation when the limits allow.
@@ -37,7 +38,3 @@ class Paced:
             raise
         self.limits.answered(call, completion.usage.prompt_tokens + completion.usage.completion_tokens)
         return completion
-
-    async def close(self) -> None:
-        """Closes the model."""
-        await self.model.close()

@@ -156,9 +156,9 @@ class AdaptiveRate:
         """A call ended in another way."""
         self._end(call)
 
-    def told_full(self, now: float, free_in_s: float) -> None:
-        """The endpoint says that it takes no call for so long."""
-        self._paused_until = max(self._paused_until, now + free_in_s)
+    def pause(self, now: float, seconds: float) -> None:
+        """Lets no call through for so long, because the endpoint says that it takes none."""
+        self._paused_until = max(self._paused_until, now + seconds)
 
     @property
     def _pause_s(self) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 from cowest import plugins
 from cowest.errors import InputError
 from cowest.models.base import ChatModel
+from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion
 
 Restore = Callable[[str], str]
@@ -14,7 +15,7 @@ Redact = Callable[[list[str]], tuple[list[str], Restore]]
 reply. All texts come at once, so that one name can get one placeholder in all of them."""
 
 
-class Redacted:
+class Redacted(WrapperModel):
     """Redacts every message before the model below sees it, and restores the reply.
 
     It stands under the ledger, which keeps the original request and the restored reply, and above everything that
@@ -27,8 +28,7 @@ class Redacted:
     """
 
     def __init__(self, model: ChatModel, redact: Redact, name: str) -> None:
-        self.model = model
-        self.name = model.name
+        super().__init__(model)
         self.identity = f"{model.identity}|redact={name}"
         self._redact = redact
         self._hook = name
@@ -55,10 +55,6 @@ class Redacted:
         if not isinstance(text, str):
             raise InputError(f"The redaction hook {self._hook!r} restored a reply to {type(text).__name__}, not a str.")
         return completion.model_copy(update={"text": text})
-
-    async def close(self) -> None:
-        """Closes the model."""
-        await self.model.close()
 
     def _call(self, originals: list[str]) -> tuple[list[str], Restore]:
         try:

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from cowest.errors import BrokenReplyError, CompletionError, RateLimitError, TransientEndpointError
 from cowest.models.base import ChatModel
+from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion
 
 
-class Retrying:
+class Retrying(WrapperModel):
     """Repeats a request after a failure that may pass, within bounds of attempts and of time.
 
     Waits grow exponentially, each drawn at random from the upper half so that many requests do not come back at once.
@@ -40,9 +41,7 @@ class Retrying:
         seed: int = 0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.model = model
-        self.name = model.name
-        self.identity = model.identity
+        super().__init__(model)
         self.max_attempts = max_attempts
         self.max_broken = max_broken
         self.max_time_s = max_time_s
@@ -69,15 +68,15 @@ class Retrying:
                 continue
             except (BrokenReplyError, TransientEndpointError) as error:
                 num_broken += isinstance(error, BrokenReplyError)
-                wait_s = self._wait_s(attempt, getattr(error, "retry_after_s", None))
+                wait_s = self._wait_s(attempt, error)
                 is_over = attempt >= self.max_attempts or waited_s + wait_s > self.max_time_s
                 if is_over or num_broken >= self.max_broken:
-                    words = f"Given up after {attempt} attempts and {waited_s:.0f} s of waiting; the last failed so:"
+                    given_up = f"Given up after {attempt} attempts and {waited_s:.0f} s of waiting; the last failed so:"
                     if isinstance(error, BrokenReplyError):
-                        raise BrokenReplyError(f"{words} {error}") from error
+                        raise BrokenReplyError(f"{given_up} {error}") from error
                     if self._num_answered > num_answered_before:
-                        raise CompletionError(f"{words} {error} Other requests were answered meanwhile.") from error
-                    raise TransientEndpointError(f"{words} {error}", error.retry_after_s) from error
+                        raise CompletionError(f"{given_up} {error} Other requests were answered meanwhile.") from error
+                    raise TransientEndpointError(f"{given_up} {error}", error.retry_after_s) from error
             else:
                 self._num_answered += 1
                 return completion
@@ -85,11 +84,9 @@ class Retrying:
             waited_s += wait_s
             attempt += 1
 
-    async def close(self) -> None:
-        """Closes the model."""
-        await self.model.close()
-
-    def _wait_s(self, attempt: int, retry_after_s: float | None) -> float:
+    def _wait_s(self, attempt: int, error: BrokenReplyError | TransientEndpointError) -> float:
         longest_s = min(self.max_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
         own_s = longest_s * (0.5 + 0.5 * self._random.random())
-        return own_s if retry_after_s is None else max(own_s, retry_after_s)
+        if isinstance(error, TransientEndpointError) and error.retry_after_s is not None:
+            return max(own_s, error.retry_after_s)
+        return own_s

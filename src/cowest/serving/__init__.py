@@ -1,4 +1,4 @@
-"""The pair behind an OpenAI-compatible endpoint."""
+"""Serves a pair of models as an OpenAI-compatible endpoint."""
 
 from cowest.serving.app import make_app
 from cowest.serving.running import api_key, serve, warm_up

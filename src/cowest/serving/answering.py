@@ -1,4 +1,4 @@
-"""draft -> refine for a client: both models, or the one that is left when the other fails."""
+"""Draft and refinement for a client, or one model's answer when the other model fails."""
 
 import asyncio
 import logging
@@ -22,7 +22,13 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass
 class Draft:
-    """What became of the weak model's part; `completion` is None where there is none."""
+    """The weak model's draft.
+
+    Attributes:
+        completion: None where the weak model failed or was too slow.
+        failure: why there is none: "deadline", "failed" or "crashed".
+        latency_s: seconds that were waited for it.
+    """
 
     completion: Completion | None = None
     failure: str | None = None
@@ -31,18 +37,18 @@ class Draft:
 
 @dataclass
 class Reply:
-    """An answer on its way to a client: whole, or the chunks of a stream of which the first has come.
+    """An answer for a client: whole, or a stream whose first chunk has arrived.
 
     Attributes:
         id: of the answer.
         whole: the answer's JSON; None for a stream.
-        chunks: the stream; to be closed by whoever takes it.
-        draft: the weak model's part in it; None where it was not asked.
-        arm: who answers by the gate's decision; None where there is no gate, or no draft to decide by.
-        missing: the model that failed, where the other's answer is given: "weak" or "strong".
+        chunks: the stream; whoever reads it closes it.
+        draft: the weak model's draft; None where it was not asked for one.
+        arm: who answers, as the gate decided; None without a gate, or without a draft to decide by.
+        missing: the model that failed, where the other one answers: "weak" or "strong".
         answer_s: seconds from the draft to the whole answer, or to its first chunk.
-        text: the answer's text (of its first choice), complete when a stream has ended.
-        usage: tokens by model, where told.
+        text: the text of the first choice; complete when a stream has ended.
+        usage: tokens by model; None where the model gave no counts.
     """
 
     id: str
@@ -66,7 +72,7 @@ class Answering:
     Args:
         collaboration: templates, sampling and the weak model.
         weak, strong: the models as they answer a client.
-        gate: decides by the draft who answers; None lets both answer always.
+        gate: decides by the draft who answers; without one both models always do.
     """
 
     def __init__(
@@ -89,7 +95,7 @@ class Answering:
         """Answers a call; of a stream, returns when its first chunk has come.
 
         Raises:
-            APIError: the call is refused, or the model that is needed failed.
+            APIError: the call is refused, or the model it needs failed.
         """
         conversation, pair = call.conversation, self._collaboration
         upstream = self._weak if call.part == "weak" else self._strong
@@ -104,7 +110,7 @@ class Answering:
             reply.draft = await self._draft(conversation)
             messages = self._refine(call, reply)
             if reply.arm == "draft" and reply.draft.completion is not None:
-                self._give(reply.draft.completion, call, reply)
+                self._answer_with(reply.draft.completion, call, reply)
                 return reply
         started = time.perf_counter()
         try:
@@ -112,7 +118,7 @@ class Answering:
         except UpstreamError as error:
             if self._config.on_strong_failure == "error" or reply.draft is None or reply.draft.completion is None:
                 raise
-            self._fall_back_on(reply.draft.completion, call, reply, error)
+            self._fall_back(reply.draft.completion, call, reply, error)
         reply.answer_s = time.perf_counter() - started
         return reply
 
@@ -126,7 +132,7 @@ class Answering:
                 completion = await self._collaboration.weak.complete(request)
         except TimeoutError:
             failure = "deadline"
-        except Exception as error:  # a GPU that is out of memory is no CowestError, and the strong model can answer
+        except Exception as error:  # e.g. out of GPU memory, which is no CowestError; the strong model can still answer
             failure = "failed" if isinstance(error, CowestError) else "crashed"
             _LOG.error("no draft: %s", type(error).__name__)
         latency_s = time.perf_counter() - started
@@ -134,13 +140,13 @@ class Answering:
         return Draft(completion, failure, latency_s)
 
     def _refine(self, call: Call, reply: Reply) -> list[Json]:
-        """What the strong model is sent: query and draft, or the query alone where no draft is to be used."""
+        """The strong model's messages: query and draft, or the query alone where no draft is used."""
         draft, pair, conversation = reply.draft, self._collaboration, call.conversation
         if draft is None or draft.completion is None:
             reply.missing = "weak"
             self._metrics.degraded.labels("weak", draft.failure if draft else "").inc()
             return conversation.for_strong(pair.solo_request(conversation.query).messages)
-        self._take_down("weak", usage_json(draft.completion.usage), reply)
+        self._count_tokens("weak", usage_json(draft.completion.usage), reply)
         if self._gate is not None:
             reply.arm = self._gate.arm(call, draft.completion)
             self._metrics.gate.labels(reply.arm).inc()
@@ -162,14 +168,14 @@ class Answering:
             raise
         reply.chunks = self._relay(first, chunks, call, reply)
 
-    def _fall_back_on(self, draft: Completion, call: Call, reply: Reply, error: UpstreamError) -> None:
+    def _fall_back(self, draft: Completion, call: Call, reply: Reply, error: UpstreamError) -> None:
         reply.missing = "strong"
         self._metrics.degraded.labels("strong", error.code or "failed").inc()
-        self._give(draft, call, reply)
+        self._answer_with(draft, call, reply)
 
-    def _give(self, draft: Completion, call: Call, reply: Reply) -> None:
-        """Answers with the draft as it is."""
-        # Its tokens are counted already, and no other model wrote any.
+    def _answer_with(self, draft: Completion, call: Call, reply: Reply) -> None:
+        """Answers with the unchanged draft."""
+        # Its tokens are counted already, and no other model generated any.
         whole = reply_of([draft]) | {"usage": None}
         if call.stream:
             first, *rest = chunks_of(whole)
@@ -184,7 +190,7 @@ class Answering:
         reply.text = whole["choices"][0]["message"].get("content") or ""
 
     async def _relay(self, first: Json, rest: AsyncGenerator[Json], call: Call, reply: Reply) -> AsyncGenerator[Json]:
-        """The chunks under this server's names; usage is held back to the end, and stays away if not asked for."""
+        """The chunks with this server's ids; usage comes at the end, and only if the client asked for it."""
         names, shown = self._names(call, reply), self._shown(call, reply)
         usage, texts = None, []
         try:
@@ -207,7 +213,7 @@ class Answering:
         return {"id": reply.id, "model": call.model, "created": int(time.time())}
 
     def _shown(self, call: Call, reply: Reply) -> Json:
-        """The draft, for a client who asked for it."""
+        """The draft, if the client asked for it."""
         if not call.wants_draft or reply.draft is None:
             return {}
         completion = reply.draft.completion
@@ -215,11 +221,11 @@ class Answering:
         return {"cowest": shown}
 
     def _count(self, usage: Json | None, call: Call, reply: Reply) -> None:
-        """Takes down the tokens of the model that answered; the draft's are there already."""
+        """Counts the tokens of the model that answered; those of a draft are counted already."""
         if reply.missing != "strong" and reply.arm != "draft":
-            self._take_down("weak" if call.part == "weak" else "strong", usage, reply)
+            self._count_tokens("weak" if call.part == "weak" else "strong", usage, reply)
 
-    def _take_down(self, role: str, usage: Json | None, reply: Reply) -> None:
+    def _count_tokens(self, role: str, usage: Json | None, reply: Reply) -> None:
         reply.usage[role] = usage
         for kind in ("prompt", "completion"):
             self._metrics.tokens.labels(role, kind).inc((usage or {}).get(f"{kind}_tokens") or 0)

@@ -1,4 +1,4 @@
-"""The endpoint as an ASGI application: its routes, how much it takes on at once, and what it logs."""
+"""The endpoint as an ASGI application: routes, limits on concurrent requests, and the log."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,10 +15,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cowest import plugins
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.models import ModelConfig
+from cowest.models.providers.azure import AzureModel
 from cowest.models.providers.openai import OpenAIModel
 from cowest.recipe import Recipe
 from cowest.serving.answering import Answering
@@ -28,16 +27,19 @@ from cowest.serving.exchange import ClientGone, Exchange, error_response, read_b
 from cowest.serving.gate import gate_of
 from cowest.serving.guard import Guard
 from cowest.serving.metrics import Metrics
+from cowest.serving.pass_through import PassThrough
 from cowest.serving.record import TrafficRecord
 from cowest.serving.tracing import Tracing, open_tracing
-from cowest.serving.upstream import PassThrough, Upstream, WholeText
-from cowest.serving.wire import APIError
+from cowest.serving.upstream import Upstream
+from cowest.serving.whole_text import WholeText
+from cowest.serving.wire import APIError, Json
 from cowest.serving_config import ServeConfig
 
 _LOG = logging.getLogger("cowest.serving")
+_COMPATIBLE: dict[str, type[OpenAIModel]] = {"openai": OpenAIModel, "azure": AzureModel}
 _EXPIRE_EVERY_S = 3600
 _RETRY_AFTER_S = 1
-"""What a client is told to wait when there is no room: a slot is free when any answer ends."""
+"""`Retry-After` of a refused request: a slot is free as soon as any answer ends."""
 
 
 def make_app(
@@ -46,13 +48,13 @@ def make_app(
     """The endpoint of a run.
 
     Args:
-        recipe: names the run, the models' limits and `serve`.
-        collaboration: the pair; the models in it keep no ledger.
-        key: the bearer token that is asked for; None asks for none, and answers requests to loopback names only.
-        tracing: where spans go; None does as `serve.trace` says.
+        recipe: names the run, the limits of the models and `serve`.
+        collaboration: the pair; its models keep no ledger.
+        key: the bearer token that clients must send; without one only requests to loopback names are answered.
+        tracing: where spans go; None follows `serve.trace`.
 
     Raises:
-        InputError: a model cannot be served as the recipe says, or its gate is not calibrated.
+        InputError: a model cannot be served as the recipe says, or the gate is not calibrated.
     """
     return _Endpoint(recipe, collaboration, key, tracing or open_tracing(recipe.serve.trace)).app
 
@@ -83,7 +85,7 @@ class _Endpoint:
             Route("/metrics", self._show_metrics),
             Route("/v1/models", self._list_models),
             Route("/v1/models/{name:path}", self._show_model),
-            Route("/v1/chat/completions", _AsIs(self._traced_chat), methods=["POST"]),
+            Route("/v1/chat/completions", _RawASGI(self._traced_chat), methods=["POST"]),
         ]
         self.app = Starlette(routes=routes, lifespan=self._life, exception_handlers={HTTPException: _http_error})
         self.app.add_middleware(Guard, key=key)
@@ -126,7 +128,7 @@ class _Endpoint:
             )
         return JSONResponse(self._model(name))
 
-    def _model(self, name: str) -> dict[str, Any]:
+    def _model(self, name: str) -> Json:
         return {"id": name, "object": "model", "created": self._created, "owned_by": "cowest"}
 
     async def _traced_chat(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,13 +156,13 @@ class _Endpoint:
             outcome = "refused" if error.status < 500 else "failed"
             with contextlib.suppress(ClientGone):
                 await exchange.fail(error)
-        except asyncio.CancelledError:  # the server stops, and the time to drain is over
+        except asyncio.CancelledError:  # the server stops, and `drain_s` is over
             outcome = "failed"
             raise
-        except ClientGone:  # uvicorn closes a connection whose answer ends before its end
+        except ClientGone:  # uvicorn closes a connection whose answer is incomplete
             outcome = "gone"
         except Exception as error:
-            # Its message may hold what a client wrote; its place in the code does not.
+            # Only its place in the code is logged: its message may contain what a client wrote.
             outcome = "failed"
             _LOG.error("%s: %s", exchange.id, _place(error))
             with contextlib.suppress(ClientGone):
@@ -191,8 +193,8 @@ class _Endpoint:
         return "degraded" if reply.missing else "ok"
 
 
-class _AsIs:
-    """Lets a route be an ASGI application of its own; Starlette would take a function for one of requests."""
+class _RawASGI:
+    """An ASGI application as a route's endpoint; Starlette would call a function with a Request instead."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -202,17 +204,16 @@ class _AsIs:
 
 
 def _strong(config: ModelConfig, collaboration: Collaboration, serve: ServeConfig) -> Upstream:
-    """The strong model as it answers clients: passed through where the endpoint speaks the clients' own language."""
-    if config.redact is None and config.provider in ("openai", "azure"):
-        provider = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, 0)
-        if isinstance(provider, OpenAIModel):
-            return PassThrough(
-                provider,
-                collaboration.strong_sampling,
-                options=config.options,
-                timeout_s=config.timeout_s,
-                stall_s=serve.stall_s,
-            )
+    """The strong model as it answers clients: requests are passed through where its endpoint is OpenAI-compatible."""
+    endpoint = _COMPATIBLE.get(config.provider)
+    if config.redact is None and endpoint is not None:
+        return PassThrough(
+            endpoint.from_config(config, 0),
+            collaboration.strong_sampling,
+            options=config.options,
+            timeout_s=config.timeout_s,
+            stall_s=serve.stall_s,
+        )
     return WholeText(collaboration.strong, collaboration.strong_sampling, timeout_s=config.timeout_s)
 
 

@@ -1,4 +1,4 @@
-"""A request as it came in, checked, and the conversations that the two models are sent for it."""
+"""A client's request, checked, and the messages that each model gets for it."""
 
 import json
 import math
@@ -14,14 +14,14 @@ Part = Literal["both", "weak", "strong"]
 MAX_CHOICES = 128
 
 _NAME_SHOWN = 200
-"""Characters of an unknown model's name that the error repeats."""
+"""Maximal number of characters of an unknown model's name that the error repeats."""
 
 ROUTING_FIELDS = frozenset(
     "api_base api_key api_type api_version base_url custom_llm_provider default_headers endpoint extra_body "
     "extra_headers fallbacks headers litellm_params model_list models organization organization_id route "
     "user_config".split()
 )
-"""What gateways read as another endpoint, key or model. Those are the recipe's alone."""
+"""Fields by which gateways choose endpoint, key or model. Only the recipe may choose those."""
 
 _ROLES: dict[str, Literal["system", "user", "assistant"]] = {
     "system": "system",
@@ -38,7 +38,7 @@ class Conversation:
         messages: as the client sent them.
 
     Raises:
-        APIError: they are no conversation, or no user message with text is among them.
+        APIError: they are no conversation, or have no user message with text.
     """
 
     def __init__(self, messages: Any) -> None:
@@ -54,7 +54,7 @@ class Conversation:
 
     @property
     def earlier(self) -> tuple[Message, ...]:
-        """The texts before the query, as a model that knows neither tools nor images can read them."""
+        """The texts before the query, without tools and images."""
         turns = (
             Message(role=_ROLES[message["role"]], content=_text(message.get("content")))
             for message in self.messages[: self.index]
@@ -63,11 +63,11 @@ class Conversation:
         return tuple(turn for turn in turns if turn.content)
 
     def for_weak(self, rendered: Sequence[Message]) -> tuple[Message, ...]:
-        """The conversation with a template in place of the query; what came after the query is left out."""
+        """The conversation with the rendered template in place of the query, without the messages after it."""
         return (*self.earlier, *rendered)
 
     def for_strong(self, rendered: Sequence[Message]) -> list[Json]:
-        """The conversation with a template in place of the query; all else stays as the client sent it."""
+        """The conversation with the rendered template in place of the query, otherwise as the client sent it."""
         (wrapped,) = rendered
         before = self.messages[self.index]
         content: Any = wrapped.content
@@ -81,7 +81,7 @@ class Conversation:
 
 
 def _text(content: Any) -> str:
-    """The text of a message; of one in parts, that of its text parts."""
+    """The text of a message; of a message in parts, the text parts."""
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
@@ -94,13 +94,13 @@ def _text(content: Any) -> str:
 
 @dataclass(frozen=True)
 class Call:
-    """A request to be answered.
+    """A checked request.
 
     Attributes:
-        model: the id that was asked for.
+        model: the requested id.
         part: which models answer under that id.
-        fields: of the request, without model, messages and stream; null ones are left out.
-        wants_draft: whether the answer is to hold the draft.
+        fields: the other fields of the request, without model, messages and stream; null ones are left out.
+        wants_draft: whether the answer shall contain the draft.
     """
 
     model: str
@@ -112,7 +112,7 @@ class Call:
 
     @property
     def include_usage(self) -> bool:
-        """Whether a stream is to end with a chunk of usage."""
+        """Whether a stream shall end with a chunk of usage."""
         options = self.fields.get("stream_options")
         return isinstance(options, dict) and bool(options.get("include_usage"))
 
@@ -121,7 +121,7 @@ def parse(raw: bytes, models: dict[str, Part], *, wants_draft: bool = False) -> 
     """Reads the body of a request.
 
     Raises:
-        APIError: it is no JSON object, names a model that is not there, or has a field that is refused.
+        APIError: it is not a JSON object, names an unknown model, or has a field that is refused.
     """
     body = _object(raw)
     model = body.pop("model", None)
@@ -151,7 +151,7 @@ def _object(raw: bytes) -> Json:
     try:
         body = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
         if b"\\ud" in raw.lower():
-            # Half a surrogate pair is legal JSON, but no text: no tokenizer and no endpoint takes it.
+            # Half a surrogate pair is legal JSON but not text: no tokenizer and no endpoint accepts it.
             json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise APIError(400, "The body is not JSON in UTF-8.") from None
@@ -165,7 +165,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _finite(text: str) -> float:
-    """A number that can be sent on: 1e400 is legal JSON, but Python reads it as infinity, which is not."""
+    """Refuses numbers that cannot be sent on: 1e400 is legal JSON, but Python reads it as infinity, which is not."""
     number = float(text)
     if math.isinf(number):
         raise ValueError(text)

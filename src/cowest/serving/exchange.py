@@ -1,4 +1,4 @@
-"""One request and its answer on the wire: reads the one, sends the other, and notices who went away."""
+"""One HTTP exchange: reads the request, sends the answer, and notices a client that disconnects."""
 
 import asyncio
 import contextlib
@@ -18,14 +18,14 @@ Result = TypeVar("Result")
 
 
 class ClientGone(Exception):
-    """The client went away, or was too slow to be waited for."""
+    """The client disconnected, or was slower than `slow_client_s`."""
 
 
 class Exchange:
-    """One request's answer: sends it, and knows how far it came.
+    """Sends the answer to one request and tracks how much was sent.
 
     Attributes:
-        is_open: whether the answer has begun and not ended.
+        is_open: whether the answer has started and not ended.
         broken: whether a stream ended with an error.
     """
 
@@ -44,7 +44,7 @@ class Exchange:
         await self._respond(_json(reply.whole, 200, self._headers(reply)))
 
     async def send_stream(self, reply: Reply) -> None:
-        """Sends a stream; one that breaks off ends with an error event and without [DONE]."""
+        """Sends a stream; one that fails ends with an error event and without [DONE]."""
         assert reply.chunks is not None
         headers = {
             "content-type": "text/event-stream; charset=utf-8",
@@ -64,7 +64,11 @@ class Exchange:
                 await self._send_part(event(error.body), last=True)
 
     async def fail(self, error: APIError) -> None:
-        """Sends an error, unless an answer has begun."""
+        """Sends an error.
+
+        Raises:
+            ClientGone: an answer has started already.
+        """
         if self.status:
             raise ClientGone from error
         await self._respond(error_response(error, {"x-request-id": self.id}))
@@ -105,8 +109,9 @@ async def read_body(content_type: str, receive: Receive, config: ServeConfig) ->
     """The request's body.
 
     Raises:
-        APIError: it is too large, too slow, or not said to be JSON (which a web page cannot say without asking first).
-        ClientGone: it never came to its end.
+        APIError: it is too large, too slow, or not declared as JSON (a web page cannot declare that without a CORS
+            preflight).
+        ClientGone: the client disconnected before its end.
     """
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise APIError(415, "The request needs the header Content-Type: application/json.")
@@ -128,10 +133,10 @@ async def read_body(content_type: str, receive: Receive, config: ServeConfig) ->
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
-    """Does the work; cancels it, and with it every call under way, when the client goes away.
+    """Awaits `work`; cancels it, with its calls to models, when the client disconnects.
 
     Raises:
-        ClientGone: it went away.
+        ClientGone: the client disconnected.
     """
     task = asyncio.ensure_future(work)
     watch = asyncio.ensure_future(_gone(receive))
@@ -152,7 +157,7 @@ async def _gone(receive: Receive) -> None:
 
 
 def error_response(error: APIError, headers: dict[str, str] | None = None) -> Response:
-    """An error as a whole answer."""
+    """An error as a complete response."""
     headers = dict(headers or {})
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))

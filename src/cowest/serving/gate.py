@@ -6,12 +6,11 @@ from cowest.gating.loading import load_gate
 from cowest.recipe import Recipe
 from cowest.runs import RunFolder
 from cowest.serving.conversation import Call
-from cowest.serving.upstream import NEUTRAL, WITHOUT_INFLUENCE
+from cowest.serving.fields import LIMITS, NEUTRAL, WITHOUT_INFLUENCE
 from cowest.serving.wire import Json
 from cowest.types import Completion
 
-_LIMITS = ("max_completion_tokens", "max_tokens")
-_HARMLESS = WITHOUT_INFLUENCE | {"stop", "stream_options", "temperature", "top_p", *_LIMITS}
+_HARMLESS = WITHOUT_INFLUENCE | {"stop", "stream_options", "temperature", "top_p", *LIMITS}
 """Fields that leave a question what it was when the gate was calibrated; a draft must keep to the limits."""
 
 
@@ -63,7 +62,7 @@ def _fits(draft: Completion, fields: Json) -> bool:
     """Whether a draft keeps to the limits that the client set for the answer."""
     stop = fields.get("stop") or ()
     stops = (stop,) if isinstance(stop, str) else stop
-    limits = [fields[name] for name in _LIMITS if name in fields]
+    limits = [fields[name] for name in LIMITS if name in fields]
     is_known = isinstance(stops, list | tuple) and all(isinstance(each, str) for each in stops)
     return (
         is_known

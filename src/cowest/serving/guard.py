@@ -1,4 +1,4 @@
-"""Who may call: the bearer of the key; without a key, who calls this machine by a loopback name."""
+"""Access control: requests need the key; without a key, a loopback name as host."""
 
 import hmac
 import ipaddress
@@ -10,16 +10,16 @@ from cowest.serving.exchange import error_response
 from cowest.serving.wire import APIError
 
 _HOST = re.compile(r"(?:\[(?P<address>[^\[\]]+)\]|(?P<name>[^\[\]:@/]+))(?::[0-9]*)?")
-"""A host with its port and nothing behind it; an address of version 6 is in brackets."""
+"""A host with an optional port; IPv6 addresses are in brackets."""
 
 
 class Guard:
-    """Answers for an application to whom it must not; health is anyone's to ask.
+    """ASGI middleware that refuses requests without access; /healthz is open to all.
 
-    Without a key a web page must still be kept out, whose scripts can reach loopback under a name of their own.
+    Without a key, web pages must still be kept out: their scripts can reach loopback under a DNS name of their own.
 
     Args:
-        key: the bearer token; None where this machine alone can call.
+        key: the bearer token; None where only this machine can connect.
     """
 
     def __init__(self, app: ASGIApp, key: str | None) -> None:
@@ -27,7 +27,7 @@ class Guard:
         self._expected = None if key is None else f"Bearer {key}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on, or refuses it."""
+        """Passes a request on or refuses it."""
         if (
             scope["type"] == "http"
             and scope["path"] != "/healthz"
@@ -50,7 +50,7 @@ class Guard:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this machine."""
+    """Whether a host name or address is loopback."""
     if host.lower() == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""What the server tells Prometheus: counts and times by model id, never a text."""
+"""Prometheus metrics of the server: counts and times by model id, never a text."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -10,11 +10,11 @@ class Metrics:
 
     Attributes:
         requests: by model id and outcome: "ok", "degraded", "refused" (the request's fault, or overload), "failed"
-            (a model's fault) or "gone" (the client went away or was too slow).
-        degraded: answers without one of the models, by which one and why.
-        gate: decisions of the gate by who answers: "draft", "strong" or "both".
-        tokens: by role and kind; those of a stream count where the endpoint told them.
-        drafts, first_tokens, answers: seconds until the draft, the first piece of the answer, and its end.
+            (a model's fault) or "gone" (the client disconnected or was too slow).
+        degraded: answers without one of the models, by the missing model and the reason.
+        gate: decisions of the gate: "draft", "strong" or "both".
+        tokens: by role and kind; those of a stream only where the endpoint reports them.
+        drafts, first_tokens, answers: seconds until the draft, the first chunk of the answer, and its end.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""Traffic that a user chose to keep: queries, drafts and answers, a JSONL file a day, deleted by age.
+"""Recorded traffic (opt-in): queries, drafts and answers, one JSONL file a day, deleted by age.
 
-A row is one that the `jsonl` task reads once somebody has written the right answer into its `answer`.
+The `jsonl` task reads a row once somebody has written the right answer into its `answer`.
 """
 
 import datetime
@@ -23,12 +23,12 @@ def _today() -> datetime.date:
 
 
 class TrafficRecord:
-    """A folder of recorded traffic; its files are its owner's to read.
+    """A folder of recorded traffic; only its owner can read the files.
 
     Args:
-        folder: made where there is none.
+        folder: created if missing.
         keep_days: a day's file is deleted this many days after that day.
-        today: the date (UTC); replaced in tests.
+        today: the current date (UTC); replaced in tests.
 
     Raises:
         InputError: the folder cannot be written.
@@ -76,7 +76,7 @@ class TrafficRecord:
             os.close(file)
 
     def expire(self) -> None:
-        """Deletes the files that are too old; other files in the folder are left alone."""
+        """Deletes files older than `keep_days`; other files in the folder are kept."""
         first_kept = self._today() - datetime.timedelta(days=self._keep_days)
         for path in self.folder.iterdir():
             named = _NAME.fullmatch(path.name)

@@ -1,4 +1,4 @@
-"""Running the endpoint: where it may listen, and how it stops."""
+"""Runs the endpoint: where it may listen, warm-up, and how it stops."""
 
 import asyncio
 import math
@@ -21,10 +21,10 @@ KEY_VARIABLE = "COWEST_API_KEY"
 
 
 def api_key(host: str) -> str | None:
-    """The bearer token from the environment, for a server that listens at `host`.
+    """The bearer token from the environment, for a server that listens at `host`; None without one.
 
     Raises:
-        InputError: there is none, and others than this machine could call.
+        InputError: there is none, and other machines could connect.
     """
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key and not is_loopback(host):
@@ -36,7 +36,7 @@ def api_key(host: str) -> str | None:
 
 
 def warm_up(recipe: Recipe, collaboration: Collaboration) -> None:
-    """Loads the weights of models in this process: the first client's draft would miss its deadline for them.
+    """Loads the weights of models in this process; otherwise the first draft would miss its deadline.
 
     Raises:
         InputError: the weights cannot be used.
@@ -51,15 +51,15 @@ def warm_up(recipe: Recipe, collaboration: Collaboration) -> None:
 def serve(
     app: Starlette, *, host: str, port: int, drain_s: float, on_start: Callable[[str], None] = lambda url: None
 ) -> None:
-    """Serves until SIGTERM or Ctrl-C; requests in work are answered first, for `drain_s` at most.
+    """Serves until SIGTERM or Ctrl-C; requests in progress get `drain_s` seconds to finish.
 
     Args:
-        port: 0 takes a free one.
-        on_start: gets the address once requests are answered.
+        port: 0 chooses a free one.
+        on_start: called with the URL once requests are answered.
 
     Raises:
         InputError: host and port cannot be listened at.
-        KeyboardInterrupt: after Ctrl-C, when all is closed.
+        KeyboardInterrupt: after Ctrl-C, when everything is closed.
     """
     with listen(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
@@ -77,7 +77,7 @@ def serve(
             ),
             lambda: on_start(url),
         )
-        before = signal.signal(signal.SIGTERM, lambda *_: None)  # the server raises it again when it has stopped
+        before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has stopped
         try:
             asyncio.run(server.serve(sockets=[listener]))
         finally:
@@ -95,14 +95,14 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+    """A listening socket.
 
     Raises:
         InputError: host and port cannot be listened at.
     """
     listener = None
     try:
-        if not 0 <= port < 2**16:  # getaddrinfo would take its last 16 bits
+        if not 0 <= port < 2**16:  # getaddrinfo would use its last 16 bits
             raise OverflowError("a port is a number from 0 to 65535")
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # Not socket.create_server, which names no protocol: asyncio then leaves Nagle's algorithm on, and the second

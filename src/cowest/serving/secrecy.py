@@ -1,4 +1,4 @@
-"""Keeps a key out of what clients get: of whole replies, and of streams where it may be spread over chunks."""
+"""Removes an API key from what clients get: from whole replies, and from streams where it may span chunks."""
 
 import itertools
 from typing import Any
@@ -8,23 +8,23 @@ from cowest.serving.wire import Json, UpstreamError
 MASK = "[key]"
 
 _NO_TEXT = {"role", "id", "type", "name"}
-"""Fields of a chunk that clients do not put together piece by piece."""
+"""Fields of a chunk that clients do not concatenate."""
 
 Path = tuple[str | int, ...]
 
 
 class Secret:
-    """A key that is sent to a server, which may send it back.
+    """An API key that is sent to an endpoint, which may echo it.
 
     Args:
-        key: None where there is none.
+        key: None where no key is sent.
     """
 
     def __init__(self, key: str | None) -> None:
         self._key = key
 
     def hide(self, reply: Json) -> Json:
-        """A whole reply without the key; its tokens, which spell it once more, go with it."""
+        """A whole reply without the key; log probabilities whose tokens spell it are removed too."""
         if self._key is None:
             return reply
         hidden: Json = _hide(reply, self._key)
@@ -34,16 +34,16 @@ class Secret:
         return hidden
 
     def stream(self) -> "StreamMask":
-        """For the chunks of one stream."""
+        """A mask for the chunks of one stream."""
         return StreamMask(self._key)
 
 
 class PieceMask:
-    """One text that comes in pieces. Of each piece only an end that may be the beginning of the key is held back.
+    """Masks the key in one text that arrives in pieces. Only an end that may begin the key is held back.
 
     Attributes:
-        held: what is held back; a proper prefix of the key.
-        num_hidden: how often the key was there.
+        held: the text held back; a proper prefix of the key.
+        num_hidden: how often the key was masked.
     """
 
     def __init__(self, key: str) -> None:
@@ -53,10 +53,10 @@ class PieceMask:
         self._ended_within = False
 
     def add(self, piece: str) -> str:
-        """The text that may be passed on now.
+        """Adds a piece; returns the text that may be passed on now.
 
         Raises:
-            UpstreamError: the text had ended, with what may have been the beginning of the key.
+            UpstreamError: the text had ended already, and its end may have begun the key.
         """
         if self._ended_within and piece:
             raise UpstreamError(502, "The strong model's answer is malformed.", code="upstream_malformed")
@@ -68,21 +68,21 @@ class PieceMask:
         return MASK.join([*before, last[: len(last) - size]])
 
     def end(self) -> str:
-        """What is held back, once nothing comes any more."""
+        """Ends the text; returns what was held back."""
         held, self.held = self.held, ""
         self._ended_within = bool(held)
         return held
 
 
 class StreamMask:
-    """The chunks of one stream without the key, also where it is spread over several."""
+    """Masks the key in the chunks of one stream, also where it spans several."""
 
     def __init__(self, key: str | None) -> None:
         self._key = key
         self._choices: dict[Any, _Choice] = {}
 
     def hide(self, chunk: Json) -> Json:
-        """The chunk as it may be passed on, with what was held back before it."""
+        """The chunk as it may be passed on, preceded by what was held back."""
         if self._key is None:
             return chunk
         choices = []
@@ -94,7 +94,7 @@ class StreamMask:
 
 
 class _Choice:
-    """One choice of a stream: its texts by their place in the delta, and the log probabilities of held back tokens."""
+    """One choice of a stream: its texts by their path in the delta, and log probabilities of tokens held back."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -129,7 +129,7 @@ class _Choice:
         return data
 
     def _logprobs(self, choice: Json, is_masked: bool) -> Json:
-        """Tokens spell the text once more: they wait with it, and those of the key are left out."""
+        """Tokens repeat the text: they are held back with it, and dropped where the key was masked."""
         given = choice.get("logprobs")
         given = given if isinstance(given, dict) else {}
         new, waiting, self._tokens = _lists(given), self._tokens, {}
@@ -144,18 +144,18 @@ class _Choice:
 
 
 def _lists(logprobs: Json) -> dict[str, list[Any]]:
-    """Tokens by what they spell: the content, or the refusal."""
+    """Lists of tokens by field: content or refusal."""
     return {name: value for name, value in logprobs.items() if isinstance(value, list)}
 
 
 def _number(value: Any, position: int) -> int:
-    """Which element of a list a piece belongs to: pieces of tool calls say so themselves."""
+    """The index of the list element that a piece belongs to; pieces of tool calls carry their own."""
     number = value.get("index") if isinstance(value, dict) else None
     return number if isinstance(number, int) else position
 
 
 def _append(delta: Json, path: Path, text: str) -> None:
-    """Puts text at the end of a delta's text at a place, which is made where it is not there."""
+    """Appends text to the text at a path in a delta; missing containers are created."""
     here: Any = delta
     for step, following in itertools.pairwise(path):
         made: Any = [] if isinstance(following, int) else {}

@@ -1,4 +1,4 @@
-"""OpenTelemetry traces of requests and of the calls made for them: names, counts and times, never a text."""
+"""OpenTelemetry traces of requests and of their calls to models: names, counts and times, never a text."""
 
 import asyncio
 import contextlib
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 _PROVIDERS = {"azure": "azure.ai.openai", "google": "gcp.gemini"}
-"""OpenTelemetry's names where they are not ours."""
+"""OpenTelemetry's provider names where they differ from ours."""
 
 _FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
-"""Of an endpoint's own words only these are written down."""
+"""Other values come from an endpoint and may be anything; they are recorded as "other"."""
 
 
 class Tracing:
     """Spans of requests and calls.
 
-    A request's span continues the trace that its `traceparent` names; `tracestate` and baggage, which may hold
-    anything, are not read. Calls to the models carry no trace: clients' headers go nowhere.
+    A request's span continues the trace that its `traceparent` names; `tracestate` and baggage, which may contain
+    anything, are not read. Calls to the models carry no trace context.
 
     Args:
         provider: where the spans go.
@@ -61,7 +61,7 @@ class Tracing:
             yield
 
     def note(self, id: str, model: str, outcome: str, status: int) -> None:
-        """Writes into the request's span what became of it; `status` is 0 where no answer began."""
+        """Adds the outcome to the span of the request; `status` is 0 where no answer was started."""
         from opentelemetry import trace
 
         span = trace.get_current_span()
@@ -74,16 +74,16 @@ class Tracing:
             _mark(span, str(status) if status >= 400 else "cut_off")
 
     def model(self, model: ChatModel, config: ModelConfig, role: str) -> ChatModel:
-        """The model, whose calls are traced."""
+        """The model with traced calls."""
         return _TracedModel(model, self, config, role)
 
     def upstream(self, upstream: Upstream, config: ModelConfig, role: str) -> Upstream:
-        """The upstream, whose calls are traced."""
+        """The upstream with traced calls."""
         return _TracedUpstream(upstream, self, config, role)
 
     @contextlib.contextmanager
     def call(self, config: ModelConfig, role: str) -> Iterator["Span"]:
-        """The span of a call to a model; what is raised in it marks it, without its words."""
+        """The span of a call to a model; an exception marks it as failed, without its message."""
         from opentelemetry.trace import SpanKind
 
         span = self._tracer.start_span(
@@ -98,7 +98,7 @@ class Tracing:
         )
         try:
             yield span
-        except GeneratorExit:  # whoever read a stream wants no more of it
+        except GeneratorExit:  # the reader closed the stream
             _mark(span, "cancelled")
             raise
         except BaseException as error:
@@ -108,12 +108,12 @@ class Tracing:
             span.end()
 
     async def close(self) -> None:
-        """Sends what is not sent yet."""
+        """Exports the remaining spans."""
         await asyncio.to_thread(self._provider.shutdown)
 
 
 class NoTracing(Tracing):
-    """Writes nothing, and needs no package."""
+    """Traces nothing and needs no package."""
 
     def __init__(self) -> None:
         pass
@@ -146,14 +146,14 @@ def open_tracing(is_on: bool) -> Tracing:
     """
     if not is_on:
         return NoTracing()
-    if not all(_is_there(name) for name in PACKAGES):
+    if not all(_is_installed(name) for name in PACKAGES):
         raise InputError("serve.trace needs OpenTelemetry. Run: pip install 'cowest[otel]'")
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    # What is given to `create` wins over what the environment says.
+    # Attributes given to `create` override those of the environment.
     named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     provider = TracerProvider(resource=Resource.create({} if named else {"service.name": "cowest"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -172,7 +172,7 @@ class _TracedModel:
     async def complete(self, request: ChatRequest) -> Completion:
         with self._tracing.call(self._config, self._role) as span:
             completion = await self._model.complete(request)
-            _told(span, completion.usage.model_dump(), [completion.finish_reason])
+            _record_reply(span, completion.usage.model_dump(), [completion.finish_reason])
             return completion
 
     async def close(self) -> None:
@@ -192,7 +192,7 @@ class _TracedUpstream:
     async def complete(self, messages: Sequence[Json], fields: Json) -> Json:
         with self._tracing.call(self._config, self._role) as span:
             reply = await self._upstream.complete(messages, fields)
-            _told(span, reply.get("usage"), [choice.get("finish_reason") for choice in reply["choices"]])
+            _record_reply(span, reply.get("usage"), [choice.get("finish_reason") for choice in reply["choices"]])
             return reply
 
     async def stream(self, messages: Sequence[Json], fields: Json) -> AsyncGenerator[Json]:
@@ -204,11 +204,11 @@ class _TracedUpstream:
                     usage = chunk.get("usage") or usage
                     reasons += [each["finish_reason"] for each in chunk["choices"] if each.get("finish_reason")]
                     yield chunk
-            _told(span, usage, reasons)
+            _record_reply(span, usage, reasons)
 
 
-def _told(span: "Span", usage: Json | None, reasons: Sequence[Any]) -> None:
-    """Writes down what a model counted and why it stopped."""
+def _record_reply(span: "Span", usage: Json | None, reasons: Sequence[Any]) -> None:
+    """Adds token counts and finish reasons to the span."""
     known = [str(reason) if str(reason) in _FINISH_REASONS else "other" for reason in reasons]
     span.set_attribute("gen_ai.response.finish_reasons", known)
     for name, kind in (("input", "prompt"), ("output", "completion")):
@@ -225,7 +225,7 @@ def _mark(span: "Span", kind: str) -> None:
 
 
 def _kind(error: BaseException) -> str:
-    """Of an error its kind; an endpoint's own codes may be anything."""
+    """`error.type` of an exception, without codes that come from an endpoint, which may be anything."""
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
     if isinstance(error, APIError):
@@ -233,7 +233,7 @@ def _kind(error: BaseException) -> str:
     return type(error).__name__ if isinstance(error, CowestError) else "crashed"
 
 
-def _is_there(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:

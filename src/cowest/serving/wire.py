@@ -1,4 +1,4 @@
-"""OpenAI's wire format: errors, whole replies, the chunks of a stream, and usage."""
+"""OpenAI's wire format: errors, whole replies, chunks of a stream, and usage."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +15,12 @@ _KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_
 
 
 class APIError(CowestError):
-    """What a client is told when its request fails.
+    """The error that a client gets.
 
     Attributes:
-        status: of HTTP.
-        code, param: as OpenAI's error objects have them.
-        retry_after_s: seconds that the client is asked to wait.
+        status: HTTP status.
+        code, param: as in OpenAI's error objects.
+        retry_after_s: seconds that the client shall wait.
     """
 
     def __init__(
@@ -40,17 +40,17 @@ class APIError(CowestError):
 
     @property
     def body(self) -> Json:
-        """The error object."""
+        """The error object as JSON."""
         kind = _KINDS.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
 
 
 class UpstreamError(APIError):
-    """A model did not answer, through no fault of the request."""
+    """A model did not answer, and the request is not at fault."""
 
 
 def encode(data: Json) -> bytes:
-    """JSON in ASCII, since a model may write half a surrogate pair, which UTF-8 cannot hold."""
+    """JSON in ASCII, since a model may write half a surrogate pair, which UTF-8 cannot encode."""
     return json.dumps(data, separators=(",", ":")).encode("ascii")
 
 
@@ -60,7 +60,7 @@ def event(data: Json) -> bytes:
 
 
 def reply_of(completions: Sequence[Completion]) -> Json:
-    """A whole reply whose choices are these completions; id, model and time are put in where it leaves."""
+    """A whole reply whose choices are these completions; `Answering` adds id, model and time."""
     usage = Usage(
         # Choices of one request share its prompt.
         prompt_tokens=completions[0].usage.prompt_tokens,
@@ -79,7 +79,7 @@ def reply_of(completions: Sequence[Completion]) -> Json:
 
 
 def chunks_of(reply: Json) -> Iterator[Json]:
-    """A whole reply as the chunks of a stream: each choice's text in one, then its end; last the usage."""
+    """A whole reply as the chunks of a stream: for each choice its text, then its finish reason; last the usage."""
     for choice in reply["choices"]:
         yield _chunk(choice["index"], choice["message"], None)
         yield _chunk(choice["index"], {}, choice["finish_reason"])
@@ -92,14 +92,14 @@ def _chunk(index: int, delta: Json, finish_reason: str | None) -> Json:
 
 
 def usage_json(usage: Usage) -> Json:
-    """Tokens as OpenAI counts them."""
+    """Usage as OpenAI reports it."""
     return {**usage.model_dump(), "total_tokens": usage.prompt_tokens + usage.completion_tokens}
 
 
 def joint_usage(parts: Mapping[str, Json | None]) -> Json:
     """The usage of several models by role: their sums, with the parts under `cowest`; None where one gave no count.
 
-    Details of the strong model's usage (cached tokens, reasoning tokens) stay as they are.
+    Details of the strong model's usage (cached tokens, reasoning tokens) are kept.
     """
     sums = {
         name: sum((part or {}).get(name) or 0 for part in parts.values())

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from cowest import preferences, runs
-from cowest.annotators import RLAIF, Annotator, RewardModel, load_annotator
+from cowest.annotators import RLAIF, BaseAnnotator, RewardModel, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
 from cowest.errors import InputError
-from cowest.judge import Judge, ModelJudge
+from cowest.judge import BaseJudge, Judge, ModelJudge, as_base_judge
 from cowest.ledger import Ledger
 from cowest.models import ChatModel, Metered, ModelConfig, Openable, open_model
 from cowest.prompts import Prompts
@@ -127,7 +127,7 @@ def feedback(
     task = task or (examples.task if isinstance(examples, Split) else None)
     progress_file = ProgressFile(out)
     with _ledger_of(ledger, out) as kept:
-        roles, judge = _open_models(weak, strong, labeller, judge, prompts, config, kept, seed)
+        roles, base_judge = _open_models(weak, strong, labeller, judge, prompts, config, kept, seed)
         collaboration = Collaboration(
             roles["weak"],
             roles["strong"],
@@ -136,10 +136,10 @@ def feedback(
             weak_sampling=weak_sampling,
             strong_sampling=strong_sampling,
         )
-        annotator = make_annotator(config, collaboration, judge, reward, roles.get("labeller"))
+        annotator = make_annotator(config, collaboration, base_judge, reward, roles.get("labeller"))
         controlled = draw_null_control(examples, config.null_control, seed)
-        setting = FeedbackSetting(roles, judge, collaboration, annotator, controlled)
-        num_saved_before = judge.num_calls_saved
+        setting = FeedbackSetting(roles, base_judge, collaboration, annotator, controlled)
+        num_saved_before = base_judge.num_calls_saved
         outcome = annotate_all(examples, setting, progress_file, f"feedback ({config.kind})", num_in_flight)
     if outcome.failures and not outcome.annotated:
         runs.write_jsonl(out / "failures.jsonl", outcome.failures)
@@ -154,8 +154,8 @@ def feedback(
         roles,
         kind=config.kind,
         samples=config.samples,
-        calls_per_draft=annotator.num_calls_per_draft + (judge.repeats if "judge" in roles else 0),
-        num_identical=judge.num_calls_saved - num_saved_before,
+        calls_per_draft=annotator.num_calls_per_draft + (base_judge.repeats if "judge" in roles else 0),
+        num_identical=base_judge.num_calls_saved - num_saved_before,
         null_control=control if config.null_control else None,
         judge_agreement=agreement,
     )
@@ -182,7 +182,7 @@ def _open_models(
     config: FeedbackConfig,
     ledger: Ledger,
     seed: int,
-) -> tuple[dict[str, Metered], Judge]:
+) -> tuple[dict[str, Metered], BaseJudge]:
     """The models by role, and the judge."""
     shared_with = ("judge",) if judge is None else ()
     roles = {
@@ -195,7 +195,7 @@ def _open_models(
         roles["judge"] = judge.model
     if config.kind == RLAIF and (comparing := labeller or config.labeller):
         roles["labeller"] = open_model(comparing, role="labeller", ledger=ledger, seed=seed)
-    return roles, judge
+    return roles, as_base_judge(judge)
 
 
 def make_annotator(
@@ -204,7 +204,7 @@ def make_annotator(
     judge: Judge,
     reward: RewardModel | None = None,
     labeller: ChatModel | None = None,
-) -> Annotator:
+) -> BaseAnnotator:
     """The annotator that a config asks for; arguments as those of `feedback`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What happens at each step besides training: metrics.jsonl, progress, checkpoint marks, a stop on Ctrl-C."""
+"""What is done at each training step: metrics.jsonl, progress, checkpoint marks, a stop on Ctrl-C."""
 
 import contextlib
 import json
@@ -17,15 +17,15 @@ from cowest.errors import TrainingError
 from cowest.training.checkpoints import Checkpoints
 from cowest.training.progress import Progress
 
-_NOT_OF_THE_STEP = ("num_tokens", "total_flos")
+_CUMULATIVE = ("num_tokens", "total_flos")
 
 
 def steps_of(history: list[dict[str, float]]) -> list[dict[str, float]]:
     """The rows of metrics.jsonl: what was logged at each step, in order."""
     rows = (row for row in history if "loss" in row)
-    # Sorted, because a checkpoint remembers the history with its keys sorted.
+    # Sorted, because a checkpoint stores the history with sorted keys.
     return [
-        {"step": row["step"]} | {key: row[key] for key in sorted(row) if key not in ("step", *_NOT_OF_THE_STEP)}
+        {"step": row["step"]} | {key: row[key] for key in sorted(row) if key not in ("step", *_CUMULATIVE)}
         for row in rows
     ]
 
@@ -34,9 +34,9 @@ class StepRecorder(TrainerCallback):
     """Records every step and reports it.
 
     Args:
-        metrics: the file metrics.jsonl; begun anew from the checkpoint's own history when training is resumed.
-        checkpoints: told of each checkpoint that is whole.
-        seconds_before: seconds of work before this call.
+        metrics: the file metrics.jsonl; rewritten from the checkpoint's history when training is resumed.
+        checkpoints: each complete checkpoint is marked there.
+        seconds_before: seconds of training before this process.
         progress: called after each step, in the main process.
     """
 
@@ -51,13 +51,13 @@ class StepRecorder(TrainerCallback):
 
     @property
     def seconds(self) -> float:
-        """Seconds of work so far, those before a resume included."""
+        """Seconds of training so far, including those before a resume."""
         return time.monotonic() - self._started
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Begins metrics.jsonl with what the checkpoint remembers."""
+        """Writes the history of the checkpoint to metrics.jsonl."""
         if state.is_world_process_zero:
             runs.write_jsonl(self._metrics, steps_of(state.log_history))
 
@@ -79,7 +79,7 @@ class StepRecorder(TrainerCallback):
                 self._progress(state.global_step, state.max_steps, row)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Marks the checkpoint as whole."""
+        """Marks the checkpoint as complete."""
         if state.is_world_process_zero:
             self._checkpoints.mark_whole(state.global_step, self.seconds)
 
@@ -91,7 +91,7 @@ class StepRecorder(TrainerCallback):
 
     @contextlib.contextmanager
     def stopping_on_interrupt(self, num_processes: int) -> Iterator[None]:
-        """Makes the first Ctrl-C end training after the step at work, with a checkpoint; a second one ends it at once.
+        """Makes the first Ctrl-C end training after the current step, with a checkpoint; a second one ends it at once.
 
         Several processes would stop at different steps and wait for each other, so there Ctrl-C ends them at once.
         """

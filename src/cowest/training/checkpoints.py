@@ -1,9 +1,9 @@
-"""Checkpoints of one training: which are whole and belong to it, and how the finished adapter takes their place."""
+"""Checkpoints of one training: which are complete and belong to it, and how the finished adapter replaces them."""
 
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 from cowest import runs
 from cowest.errors import InputError
@@ -13,6 +13,34 @@ from cowest.training.trained import DONE_MARKER
 
 _OWNER = "fingerprint.json"
 _WHOLE = "whole.json"
+
+
+class Checkpoint(NamedTuple):
+    """A complete checkpoint.
+
+    Attributes:
+        folder: what the trainer resumes from.
+        step: the last step in it.
+        wall_s: seconds of training before it.
+    """
+
+    folder: Path
+    step: int
+    wall_s: float
+
+
+class _Owner(TypedDict):
+    """fingerprint.json: which training the checkpoints belong to."""
+
+    fingerprint: str
+    num_processes: int
+
+
+class _Mark(TypedDict):
+    """whole.json in a checkpoint, written after all its other files."""
+
+    step: int
+    wall_s: float
 
 
 class Checkpoints:
@@ -30,7 +58,7 @@ class Checkpoints:
         self.out = out
         self.folder = out / "checkpoints"
         self.fingerprint = fingerprint
-        self._owner = {"fingerprint": fingerprint, "num_processes": num_processes}
+        self._owner = _Owner(fingerprint=fingerprint, num_processes=num_processes)
 
     def finished(self) -> TrainingRecord | None:
         """What training.json says, if this very training was finished before."""
@@ -41,7 +69,7 @@ class Checkpoints:
         return record if record.fingerprint == self.fingerprint else None
 
     def prepare(self) -> None:
-        """Removes what another training, or a kill in the middle of a checkpoint, has left."""
+        """Removes what another training left, and checkpoints that a kill left incomplete."""
         for name in (DONE_MARKER, ADAPTER_CONFIG, ADAPTER_WEIGHTS):
             (self.out / name).unlink(missing_ok=True)
         if _read(self.folder / _OWNER) != self._owner:
@@ -52,19 +80,19 @@ class Checkpoints:
                 shutil.rmtree(folder)
 
     def mark_whole(self, step: int, seconds: float) -> None:
-        """Says that the checkpoint of `step` was written to its end, `seconds` of work into the training."""
-        runs.write_json(self.folder / f"checkpoint-{step}" / _WHOLE, {"step": step, "wall_s": seconds})
+        """Marks the checkpoint of `step` as complete, after `seconds` of training."""
+        runs.write_json(self.folder / f"checkpoint-{step}" / _WHOLE, _Mark(step=step, wall_s=seconds))
 
-    def last(self) -> tuple[Path, int, float] | None:
-        """The latest whole checkpoint, its step, and the seconds of work before it."""
-        found = [(path.parent, _read(path)) for path in self.folder.glob(f"checkpoint-*/{_WHOLE}")]
-        whole = [(folder, int(said["step"]), float(said["wall_s"])) for folder, said in found if said]
-        return max(whole, key=lambda one: one[1], default=None)
+    def last(self) -> Checkpoint | None:
+        """The latest complete checkpoint."""
+        marks = [(path.parent, _read(path)) for path in self.folder.glob(f"checkpoint-*/{_WHOLE}")]
+        complete = [Checkpoint(folder, int(mark["step"]), float(mark["wall_s"])) for folder, mark in marks if mark]
+        return max(complete, key=lambda checkpoint: checkpoint.step, default=None)
 
     def publish(self, model: Any, record: TrainingRecord) -> None:
-        """Writes the adapter and then training.json, so that a kill leaves a finished folder or an unfinished one."""
+        """Writes the adapter and then training.json, so that a kill leaves the folder either finished or not."""
         final = self.folder / "final"
-        # Only "default": TRL's frozen copy "ref" is no part of the result.
+        # Only "default": TRL's frozen copy "ref" is not part of the result.
         model.save_pretrained(str(final), selected_adapters=["default"], save_embedding_layers=False)
         config = runs.read_json(final / ADAPTER_CONFIG)
         if isinstance(config.get("target_modules"), list):

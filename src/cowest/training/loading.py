@@ -1,4 +1,4 @@
-"""Loading tokenizer, configuration and weights, and what the libraries do not say clearly when they cannot."""
+"""Loads tokenizer, configuration and weights, with clear errors where the libraries' own are not."""
 
 from typing import Any
 
@@ -58,14 +58,15 @@ def load_model(weights: Weights, dtype: Any) -> Any:
 
 
 def context_length(config: Any, tokenizer: Any) -> int | None:
-    """Tokens the model can read at once; None where neither model nor tokenizer sets a limit."""
+    """Context length in tokens; None where neither model nor tokenizer sets a limit."""
+    # Not every architecture has the attribute, and to_dict() has it under the architecture's own name.
     positions = getattr(config.get_text_config(), "max_position_embeddings", None)
     limits = [limit for limit in (positions, tokenizer.model_max_length) if limit and limit < _NO_LIMIT]
     return min(limits, default=None)
 
 
 def end_ids(weights: Weights, tokenizer: Any) -> list[int]:
-    """Tokens at which sampling stops; the tokenizer's own end token first."""
+    """Token ids at which sampling stops; the tokenizer's own end token first."""
     try:
         ids = transformers.GenerationConfig.from_pretrained(weights.path).eos_token_id
     except OSError:

@@ -1,4 +1,4 @@
-"""DPO of a LoRA adapter with TRL's DPOTrainer; the reference is the very model the drafts were sampled from."""
+"""DPO of a LoRA adapter with TRL's DPOTrainer; the reference is the model that the drafts were sampled from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,11 +22,11 @@ from cowest.training.trained import TrainedModel
 from cowest.training.weights import Weights, refuse_other_shape
 
 MAX_DRAFT_TOKENS = 1028
-"""Paper appendix B.2: tokens of a draft at most."""
+"""Maximal number of tokens of a draft (paper appendix B.2)."""
 
 
 class _TokenPairTrainer(trl.DPOTrainer):
-    """A DPOTrainer that takes rows in token ids, as SFTTrainer's `skip_prepare_dataset` does."""
+    """A DPOTrainer that takes rows of token ids, as SFTTrainer's `skip_prepare_dataset` does."""
 
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         return dataset
@@ -44,14 +44,14 @@ def train_preference(
     untrainable: list[dict[str, str]],
     progress: Progress | None = None,
 ) -> TrainedModel:
-    """Goes on with the adapter of `start`, or begins one where `start` is a full model (paper Equation 2).
+    """Trains the adapter of `start` further, or a new one where `start` is a full model (paper Equation 2).
 
     The frozen reference is a copy of that adapter as it was at the start, or the full model without adapter.
 
     Args:
         rows: each with the chosen and the rejected draft.
-        lora: of a new adapter; an adapter that goes on keeps its own shape, which must be this one if given.
-        untrainable: rows left out before, for the record.
+        lora: shape of a new adapter. An existing adapter keeps its own shape, which must equal this one if given.
+        untrainable: rows that were left out before; they are listed in untrainable.jsonl.
 
     Raises:
         InputError: the model or a setting is wrong.
@@ -82,13 +82,15 @@ def train_preference(
         )
 
         def make_trainer() -> trl.DPOTrainer:
-            model = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32)
+            base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32)
             try:
+                model, peft_config = _policy(base, start, lora)
                 return _TokenPairTrainer(
+                    model=model,
+                    peft_config=peft_config,
                     args=arguments,
                     train_dataset=datasets.Dataset.from_list([_columns(row) for row in job.rows]),
                     processing_class=tokenizer,
-                    **_policy(model, start, lora),
                 )
             except ValueError as error:
                 raise InputError(
@@ -98,18 +100,19 @@ def train_preference(
         return train(job, arguments, make_trainer, progress)
 
 
-def _policy(model: Any, start: Weights, lora: LoRAConfig | None) -> dict[str, Any]:
+def _policy(base: Any, start: Weights, lora: LoRAConfig | None) -> tuple[Any, Any]:
+    """The model that is trained, and the `peft_config` that makes TRL take the right reference."""
     if start.adapter is None:
-        # With `peft_config` TRL's reference is the model with the adapter disabled: right here, and only here, since
-        # the model below the adapter is the one that drafted.
-        return {"model": model, "peft_config": (lora or LoRAConfig()).to_peft(start.path)}
-    # With neither `ref_model` nor `peft_config` TRL copies the adapter to a frozen one, "ref". Anything else makes the
-    # base the reference, without a word.
-    return {"model": peft.PeftModel.from_pretrained(model, str(start.adapter), is_trainable=True)}
+        # With `peft_config` TRL's reference is the model with the adapter disabled. That is right only here, where the
+        # model below the adapter is the one that drafted.
+        return base, (lora or LoRAConfig()).to_peft(start.path)
+    # With neither `ref_model` nor `peft_config` TRL copies the adapter to a frozen one, "ref". Anything else silently
+    # makes the base the reference.
+    return peft.PeftModel.from_pretrained(base, str(start.adapter), is_trainable=True), None
 
 
 def _limit(rows: Sequence[TokenRow], context: int | None) -> int | None:
-    """The longest prompt and a draft of the paper's length, within the context: no draft of that length is left out."""
+    """The longest prompt plus a draft of the paper's length, at most the context: no such draft is left out."""
     longest = max((len(row.prompt) for row in rows), default=0) + MAX_DRAFT_TOKENS
     return longest if context is None else min(longest, context)
 

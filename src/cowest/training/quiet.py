@@ -1,4 +1,4 @@
-"""Keeping the libraries' bars, hints and reports home while they work."""
+"""Silences the progress bars, warnings and telemetry of the training libraries."""
 
 import contextlib
 import logging
@@ -10,7 +10,7 @@ _LOGGERS = ("transformers", "trl", "peft", "accelerate", "datasets", "torch.dist
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silences warnings and progress bars of transformers, TRL and PEFT, and TRL's usage report over the network."""
+    """Silences warnings and progress bars of transformers, TRL and PEFT, and TRL's telemetry, inside the context."""
     import huggingface_hub.constants
     from transformers.utils import logging as transformers_logging
 

@@ -20,12 +20,12 @@ _POLICY, _REFERENCE = "policy", "reference"
 class ImplicitReward:
     """Scores texts by how much more probable preference tuning has made them (Rafailov et al. 2023, Equation 5).
 
-    Weights are loaded once: a base, and both adapters on it.
+    The base is loaded once, with both adapters on it.
 
     Args:
         policy: the tuned model, an adapter.
         reference: what it was tuned from: an adapter on the same base, or that base.
-        beta: of the tuning.
+        beta: of DPO.
     """
 
     def __init__(self, policy: Weights, reference: Weights, beta: float) -> None:

@@ -1,4 +1,4 @@
-"""Conversations as token rows: what the model reads, what it is trained to write, and which rows do not fit."""
+"""Conversations as token ids: the prompt, the completions trained on, and which rows are too long."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ class ChatRow:
 
 @dataclass(frozen=True)
 class TokenRow:
-    """The same in token ids. `prompt` holds what all completions share; each completion ends with an end token."""
+    """The same as token ids. `prompt` is what all completions share; each completion ends with an end token."""
 
     id: str
     prompt: list[int]
@@ -41,12 +41,12 @@ class TokenRow:
 def tokenize(rows: Sequence[ChatRow], tokenizer: Any, end_ids: Sequence[int]) -> list[TokenRow]:
     """Renders and tokenizes with the tokenizer's chat template.
 
-    A completion starts where the tokens of the whole conversation leave those of the prompt that drafts are sampled
-    from, as in TRL, and ends with an end token: what a template writes behind it is dropped, since sampling stops
-    there, and where a template writes none it is added, since drafts would not end otherwise.
+    A completion starts where the tokens of the conversation first differ from those of the prompt that drafts are
+    sampled from, as in TRL. It ends with an end token: what a template writes after one is dropped, since sampling
+    stops there; where a template writes none, one is added, since drafts would not end otherwise.
 
     Args:
-        end_ids: tokens at which sampling stops; the first is the one that is added.
+        end_ids: token ids at which sampling stops; the first one is the one that is added.
 
     Raises:
         InputError: the template refuses a conversation.
@@ -75,7 +75,7 @@ def split_by_length(rows: Iterable[TokenRow], limit: int | None) -> tuple[list[T
 
 
 def content_hash(rows: Iterable[TokenRow]) -> str:
-    """Changes with any token of any row, and with their order."""
+    """SHA-256 of ids and tokens of all rows, in their order."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(json.dumps([row.id, row.prompt, row.completions]).encode())

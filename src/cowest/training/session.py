@@ -4,7 +4,7 @@ import gc
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -29,15 +29,15 @@ _PACKAGES = ("torch", "transformers", "trl", "peft")
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained on what.
+    """One training: the stage, its rows and settings, and where the result goes.
 
     Attributes:
-        rows: those that fit; at least one.
-        overlong: rows left out for their length.
-        untrainable: other rows left out, each with its id and the reason.
+        rows: those within the limit.
+        overlong: rows that are too long and left out.
+        untrainable: rows left out for other reasons, each with its id and the reason.
         limit: tokens a row may have.
-        identity: further things the result depends on, for the fingerprint.
-        facts: further things training.json shall say.
+        identity: what else the result depends on, as JSON; part of the fingerprint.
+        facts: further fields of training.json.
     """
 
     stage: str
@@ -49,7 +49,7 @@ class Job:
     overlong: list[TokenRow]
     untrainable: list[dict[str, str]]
     limit: int | None
-    identity: dict[str, Any]
+    identity: Mapping[str, object]
     facts: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -60,24 +60,39 @@ class Job:
         rows: Sequence[ChatRow],
         tokenizer: Any,
         *,
+        out: Path,
+        settings: TrainingSettings,
+        seed: int,
+        untrainable: list[dict[str, str]],
+        identity: Mapping[str, object],
+        facts: dict[str, Any],
         longest: Callable[[Sequence[TokenRow], int | None], int | None] = lambda rows, context: context,
-        **rest: Any,
     ) -> Self:
-        """A job of rows in words.
+        """Tokenizes rows and makes a job of those that fit.
 
         Args:
-            longest: the limit that the rows and the context suggest, where the settings have none.
-            rest: further fields, as they are.
+            longest: the limit on tokens, from the rows and the context length, where the settings have none.
         """
-        settings: TrainingSettings = rest["settings"]
         tokenized = token_rows.tokenize(rows, tokenizer, loading.end_ids(start, tokenizer))
         context = None if settings.max_length else loading.context_length(loading.load_config(start), tokenizer)
         limit = settings.max_length or longest(tokenized, context)
         fitting, overlong = token_rows.split_by_length(tokenized, limit)
-        return cls(stage=stage, base=start.base, rows=fitting, overlong=overlong, limit=limit, **rest)
+        return cls(
+            stage=stage,
+            out=out,
+            base=start.base,
+            settings=settings,
+            seed=seed,
+            rows=fitting,
+            overlong=overlong,
+            untrainable=untrainable,
+            limit=limit,
+            identity=identity,
+            facts=facts,
+        )
 
     def fingerprint(self) -> str:
-        """Changes with whatever the result depends on."""
+        """SHA-256 of everything that the result depends on."""
         parts = {
             "stage": self.stage,
             "settings": self.settings.model_dump(exclude={"save_every"}),
@@ -95,10 +110,10 @@ class Job:
 def train(
     job: Job, arguments: TrainingArguments, make_trainer: Callable[[], Trainer], progress: Progress | None
 ) -> TrainedModel:
-    """Trains, or goes on where a checkpoint of the very same training ends, or returns what is finished already.
+    """Trains; resumes from a checkpoint of the same training, or returns its result if it is finished already.
 
     Args:
-        arguments: of the trainer; its distributed state says which process this is.
+        arguments: of the trainer; their distributed state tells which process this is.
         make_trainer: called only if there is something to train.
 
     Raises:
@@ -118,7 +133,7 @@ def train(
         return job.model(finished)
     if state.is_main_process:
         checkpoints.prepare()
-        list_left_out(job)
+        _write_left_out(job)
     state.wait_for_everyone()
     steps = num_steps(job.settings, len(job.rows), state.num_processes)
     arguments.save_steps = checkpoint_interval(job.settings, steps)
@@ -134,9 +149,9 @@ def train(
 
 def _no_rows(job: Job, write: bool) -> CowestError:
     if write:
-        list_left_out(job)
+        _write_left_out(job)
     given = len(job.overlong) + len(job.untrainable)
-    # The rows of SFT are the user's; pairs are what the models made of them.
+    # The rows of SFT are the user's input; pairs are made by the models.
     kind = InputError if job.stage == "sft" else TrainingError
     return kind(
         f"There is nothing to train {job.stage} on: of {given} rows {len(job.overlong)} are longer than {job.limit} "
@@ -146,8 +161,8 @@ def _no_rows(job: Job, write: bool) -> CowestError:
     )
 
 
-def list_left_out(job: Job) -> None:
-    """Writes overlong.jsonl and untrainable.jsonl, where there are such rows."""
+def _write_left_out(job: Job) -> None:
+    """Writes overlong.jsonl and untrainable.jsonl, if there are such rows; removes old ones."""
     too_long = [{"id": row.id, "num_tokens": row.num_tokens, "max_length": job.limit} for row in job.overlong]
     for name, left_out in (("overlong.jsonl", too_long), ("untrainable.jsonl", job.untrainable)):
         if left_out:
@@ -162,11 +177,11 @@ def _train(
     import torch
 
     last = checkpoints.last()
-    recorder = StepRecorder(job.out / "metrics.jsonl", checkpoints, last[2] if last else 0.0, progress)
+    recorder = StepRecorder(job.out / "metrics.jsonl", checkpoints, last.wall_s if last else 0.0, progress)
     trainer.add_callback(recorder)
     try:
         with recorder.stopping_on_interrupt(num_processes):
-            trainer.train(resume_from_checkpoint=str(last[0]) if last else None)
+            trainer.train(resume_from_checkpoint=str(last.folder) if last else None)
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             f"The GPU ran out of memory with batch_size {job.settings.batch_size} and rows of up to "
@@ -182,14 +197,14 @@ def _train(
         raise _interrupted(job, trainer, checkpoints) from None
     if recorder.interrupted and trainer.state.global_step < trainer.state.max_steps:
         raise _interrupted(job, trainer, checkpoints)
-    return _metrics(job, trainer, checkpoints, recorder.seconds, last[1] if last else None)
+    return _metrics(job, trainer, checkpoints, recorder.seconds, last.step if last else None)
 
 
 def _interrupted(job: Job, trainer: Trainer, checkpoints: Checkpoints) -> InterruptedRun:
     last = checkpoints.last()
     return InterruptedRun(
         f"Training of {job.stage} was stopped at step {trainer.state.global_step} of {trainer.state.max_steps}. "
-        f"The same command goes on from step {last[1] if last else 0}."
+        f"The same command goes on from step {last.step if last else 0}."
     )
 
 

@@ -1,9 +1,9 @@
-"""The settings that SFT and alignment have in common, and what becomes of them on this machine."""
+"""The settings that SFT and alignment share, and the trainer arguments they become on this machine."""
 
 import math
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
@@ -23,20 +23,20 @@ class TrainingSettings(Record):
 
     Attributes:
         epochs: passes over the rows.
-        learning_rate: of the first step after the warm-up.
+        learning_rate: at the end of the warm-up.
         batch_size: rows in one forward pass of one process.
         gradient_accumulation: forward passes in one step.
         optimizer: by name.
-        lr_schedule: how the learning rate goes down; "linear" ends at zero.
+        lr_schedule: how the learning rate decays; "linear" ends at zero.
         warmup_ratio: share of the steps in which the learning rate rises from zero.
         weight_decay: of the optimizer.
-        max_grad_norm: gradients are scaled down to this norm; 0 leaves them.
+        max_grad_norm: gradients are clipped to this norm; 0 turns clipping off.
         max_length: tokens of prompt and completion together. A longer row is left out and listed, never cut.
             None: what the model's context holds.
         gradient_checkpointing: less memory for about a fifth more time. None: yes on a GPU, no on a CPU.
         bf16: mixed precision over weights in bfloat16. None: yes on a GPU that can, no on a CPU.
         save_every: steps between checkpoints for resuming. None: twenty in a training, at least 25 steps apart.
-            It decides nothing about the result.
+            It does not change the result.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -57,15 +57,15 @@ class TrainingSettings(Record):
 
 
 def on_gpu() -> bool:
-    """Whether training uses a GPU: there is one, and `accelerate launch --cpu` did not ask otherwise."""
+    """Whether training uses a GPU: there is one, and `accelerate launch --cpu` was not given."""
     import torch
 
     forced = os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("1", "true", "yes")
     return torch.cuda.is_available() and not forced
 
 
-def trainer_arguments(settings: TrainingSettings, folder: Path, seed: int) -> dict[str, Any]:
-    """The arguments that TRL's two trainers share.
+def trainer_arguments(settings: TrainingSettings, folder: Path, seed: int) -> dict[str, str | float | None]:
+    """Keyword arguments that `trl.SFTConfig` and `trl.DPOConfig` share.
 
     Args:
         folder: where checkpoints go.

@@ -34,7 +34,7 @@ def train_supervised(
     """Trains a new adapter on `weights` to write each row's completion.
 
     Args:
-        untrainable: rows left out before, for the record.
+        untrainable: rows that were left out before; they are listed in untrainable.jsonl.
 
     Raises:
         InputError: the model or a setting is wrong, or no row can be trained on.

@@ -1,4 +1,4 @@
-"""What a training stage hands on: which adapter on which base, and how the training went."""
+"""The result of a training stage: which adapter on which base, and how the training went."""
 
 from pathlib import Path
 from typing import Self
@@ -8,7 +8,7 @@ from cowest.records import TrainingRecord
 from cowest.types import Record
 
 DONE_MARKER = "training.json"
-"""Written last: a folder with it holds a finished training, one without it does not."""
+"""Written last, so that a folder holds it exactly if its training is finished."""
 
 
 class TrainedModel(Record):
@@ -17,7 +17,7 @@ class TrainedModel(Record):
     Attributes:
         folder: the folder of the LoRA adapter; None where the base itself is the model (`sft.from`).
         base: the model under the adapter: a folder, a hub id or `package:folder`.
-        metrics: what training.json says.
+        metrics: the content of training.json.
     """
 
     folder: str | None
@@ -26,7 +26,7 @@ class TrainedModel(Record):
 
     @property
     def model(self) -> str:
-        """How a recipe and `load_model` name it."""
+        """Its name in a recipe and for `load_model`: "local/FOLDER"."""
         return f"local/{self.folder or self.base}"
 
     def __str__(self) -> str:

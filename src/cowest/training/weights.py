@@ -1,4 +1,4 @@
-"""Where the weights are that a training starts from, whether they are whole, and what identifies them."""
+"""The weights that a training starts from: where they are, whether they are complete, and their identity."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class Weights:
     adapter: Path | None = None
 
     def identity(self) -> str:
-        """Changes when the weights, the tokenizer or the chat template do."""
+        """Changes with the weights, the tokenizer and the chat template."""
         adapter = [] if self.adapter is None else [self.adapter]
         if Path(self.path).is_dir():
             return model_folders.identity([Path(self.path), *adapter])
@@ -34,10 +34,10 @@ class Weights:
 
 
 def require_extras() -> None:
-    """Checks that what training needs is installed.
+    """Checks that the packages that training needs are installed.
 
     Raises:
-        InputError: it is not.
+        InputError: one is not.
     """
     try:
         import accelerate  # noqa: F401
@@ -60,7 +60,7 @@ def find(model: str) -> Weights:
             model, an adapter, or a finished SFT stage.
 
     Raises:
-        InputError: there is nothing there that can be trained.
+        InputError: there are no weights there that can be trained.
     """
     if model.startswith("openai/"):
         raise InputError(
@@ -72,7 +72,7 @@ def find(model: str) -> Weights:
 
 
 def refuse_other_shape(weights: Weights, lora: LoRAConfig) -> None:
-    """Checks that alignment can go on with the adapter of `weights`, if it has one.
+    """Checks that the adapter of `weights`, if it has one, has the shape that `lora` asks for.
 
     Raises:
         InputError: the adapter has another shape.
@@ -108,7 +108,7 @@ def _find_in_folder(name: str, path: Path) -> Weights:
 def _base_of_adapter(path: Path) -> Weights:
     if not (path / DONE_MARKER).is_file():
         return find(model_folders.base_of(path))
-    model_folders.adapter_settings(path)  # which must be there, with its weights
+    model_folders.adapter_settings(path)  # raises if its settings or weights are missing
     return find(TrainedModel.read(path).base)
 
 

@@ -54,11 +54,9 @@ def test_dated_interface(endpoint: Endpoint, ask: Ask, version: Any) -> None:
 
 
 def test_price_is_that_of_the_model_behind_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
-    from types import SimpleNamespace
-
     model = load("https://ours.openai.azure.com")
-    usage = SimpleNamespace(prompt_tokens=1000, completion_tokens=100, prompt_tokens_details=None)
-    cost = model._cost_usd(SimpleNamespace(usage=usage, model="gpt-4.1-2025-04-14"))
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    cost = model._cost_usd({"usage": usage, "model": "gpt-4.1-2025-04-14"})
     assert cost == pytest.approx(0.0028)
 
 

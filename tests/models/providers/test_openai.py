@@ -15,7 +15,7 @@ from cowest.errors import (
     TransientEndpointError,
 )
 from cowest.models.config import ModelConfig, Price
-from cowest.models.providers import _openai_failures
+from cowest.models.providers import _remote_failures
 from cowest.models.providers.openai import OpenAIModel
 from cowest.types import ChatRequest, Completion, Usage
 from tests.models.providers.endpoint import Endpoint
@@ -303,7 +303,7 @@ class TestSettings:
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    assert _openai_failures.retry_after_s(headers) == seconds
+    assert _remote_failures.retry_after_s(headers) == seconds
 
 
 def test_a_lost_connection_says_what_the_network_said() -> None:
@@ -312,5 +312,5 @@ def test_a_lost_connection_says_what_the_network_said() -> None:
     refused.__context__ = error
     outer = Exception("Connection error.")
     outer.__cause__ = refused
-    said = str(_openai_failures.no_connection(outer, "m at http://x", ""))
+    said = str(_remote_failures.no_connection(outer, "m at http://x", ""))
     assert "Connect call failed" in said

@@ -1,4 +1,4 @@
-"""FeedbackStage requests that arrive one by one into batches for one worker thread. Knows nothing of models."""
+"""Requests that arrive one by one, gathered into batches for one worker thread. Knows nothing of models."""
 
 import queue
 import threading

@@ -46,6 +46,7 @@ class Engine:
         self._with_logprobs = with_logprobs
         model, self._tokenizer = _local_weights.load(folder, dtype, device)
         config = model.config.get_text_config()
+        # Not every architecture's config has the field.
         self._context_tokens = int(getattr(config, "max_position_embeddings", None) or _CONTEXT_TOKENS_UNKNOWN)
         self._decoder = Decoder(
             model, _end_tokens(model, self._tokenizer), self._text, self._context_tokens, with_logprobs=with_logprobs
@@ -118,12 +119,12 @@ class Engine:
     def _token_texts(self, tokens: Sequence[int]) -> tuple[str, ...] | None:
         """What each token adds to the text; a character of several tokens stands at its last."""
         from tokenizers.decoders import DecodeStream
+        from transformers import PreTrainedTokenizerFast
 
-        fast = getattr(self._tokenizer, "backend_tokenizer", None)
-        if fast is None:
+        if not isinstance(self._tokenizer, PreTrainedTokenizerFast):
             return None
         stream = DecodeStream(skip_special_tokens=True)
-        return tuple(stream.step(fast, token) or "" for token in tokens)
+        return tuple(stream.step(self._tokenizer.backend_tokenizer, token) or "" for token in tokens)
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))

@@ -72,10 +72,16 @@ def _load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
     # Progress is the caller's to show; a bar from a worker thread would run across it.
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
+    dtypes = {
+        "float32": torch.float32,
+        "bfloat16": torch.bfloat16,
+        "float16": torch.float16,
+        "float64": torch.float64,
+    }
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder.tokenizer, local_files_only=True, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            folder.base, dtype=getattr(torch, dtype), local_files_only=True, trust_remote_code=False
+            folder.base, dtype=dtypes[dtype], local_files_only=True, trust_remote_code=False
         )
         if folder.adapter is not None:
             from peft import PeftModel
@@ -87,7 +93,7 @@ def _load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
     finally:
         if bars:
             logging.enable_progress_bar()
-    return model.to(device=device, dtype=getattr(torch, dtype)).eval(), tokenizer
+    return model.to(device=device, dtype=dtypes[dtype]).eval(), tokenizer
 
 
 def _folder(location: str) -> Path:

@@ -1,9 +1,11 @@
-"""Finished bodies posted to chat completions over the `openai` package's own client, without its work for each call."""
+"""Posting finished bodies to chat completions with a client of the `openai` package, but without its overhead."""
 
 import contextlib
 import json
 import ssl
 from typing import TYPE_CHECKING, Any
+
+from cowest.models.base import Json
 
 if TYPE_CHECKING:
     import httpx2
@@ -28,14 +30,14 @@ class ChatPost:
 
         self._client = client
         self._http = http
-        # A subclass has an address of its own for each body (Azure's deployments).
+        # A subclass makes another address for each body (Azure's deployments).
         self._is_plain = type(client) is AsyncOpenAI
         headers = {**client.default_headers, **client.auth_headers}
         self._headers = {name: value for name, value in headers.items() if isinstance(value, str)}
         self._url = client.base_url.join(_PATH.removeprefix("/"))
 
-    async def reply(self, body: dict[str, Any]) -> Any:
-        """The reply's JSON, whose fields are attributes too (absent ones are None); its text where it is no JSON.
+    async def reply(self, body: Json) -> object:
+        """The reply's JSON; its text where it is no JSON.
 
         Raises:
             openai.OpenAIError: as `client.post` does.
@@ -43,13 +45,13 @@ class ChatPost:
         """
         response = await self._send(body)
         try:
-            return json.loads(response.content, object_hook=_Object)
+            return json.loads(response.content)
         except ValueError:
             if response.headers.get("content-type", "").partition(";")[0].endswith("json"):
                 raise
             return response.text
 
-    async def events(self, body: dict[str, Any]) -> "AsyncStream[object]":
+    async def events(self, body: Json) -> "AsyncStream[object]":
         """The events of a streamed reply, waited for without end; to be closed by whoever takes them.
 
         Raises:
@@ -60,14 +62,14 @@ class ChatPost:
         response = await self._send(body, stream=True)
         return AsyncStream(cast_to=object, response=response, client=self._client)
 
-    async def _send(self, body: dict[str, Any], *, stream: bool = False) -> "httpx2.Response":
+    async def _send(self, body: Json, *, stream: bool = False) -> "httpx2.Response":
         import httpx2
         import openai
 
         if not self._is_plain:
             return await self._send_with_the_package(body, stream)
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        timeout = _patient(self._http.timeout) if stream else self._http.timeout
+        timeout = _without_read_limit(self._http.timeout) if stream else self._http.timeout
         request = self._http.build_request("POST", self._url, content=content, headers=self._headers, timeout=timeout)
         try:
             response = await self._http.send(request, stream=stream)
@@ -81,7 +83,7 @@ class ChatPost:
             return response
         raise _status_error(response)
 
-    async def _send_with_the_package(self, body: dict[str, Any], stream: bool) -> "httpx2.Response":
+    async def _send_with_the_package(self, body: Json, stream: bool) -> "httpx2.Response":
         import httpx2
         from openai import AsyncStream
 
@@ -90,7 +92,7 @@ class ChatPost:
                 _PATH,
                 cast_to=object,
                 body=body,
-                options={"timeout": _patient(self._http.timeout)},
+                options={"timeout": _without_read_limit(self._http.timeout)},
                 stream=True,
                 stream_cls=AsyncStream[object],
             )
@@ -98,17 +100,11 @@ class ChatPost:
         return await self._client.post(_PATH, cast_to=httpx2.Response, body=body)
 
 
-def _patient(timeout: "httpx2.Timeout") -> "httpx2.Timeout":
-    """The same but for reading: how long a stream may be silent is for its reader to say."""
+def _without_read_limit(timeout: "httpx2.Timeout") -> "httpx2.Timeout":
+    """`timeout` without a limit on reading: the reader of a stream decides how long it may be silent."""
     import httpx2
 
     return httpx2.Timeout(connect=timeout.connect, read=None, write=timeout.write, pool=timeout.pool)
-
-
-class _Object(dict[str, Any]):
-    """A JSON object whose fields are attributes too."""
-
-    __getattr__ = dict.get
 
 
 def _status_error(response: "httpx2.Response") -> "APIStatusError":
@@ -117,9 +113,9 @@ def _status_error(response: "httpx2.Response") -> "APIStatusError":
     body: Any = response.text.strip()
     with contextlib.suppress(ValueError):
         body = json.loads(body)
-    words = f"Error code: {response.status_code}"
+    text = f"Error code: {response.status_code}"
     if isinstance(body, dict):
         body = body.get("error", body)
-        said = body.get("message") if isinstance(body, dict) else None
-        words += f" - {said}" if isinstance(said, str) and said else ""
-    return openai.APIStatusError(words, response=response, body=body)
+        message = body.get("message") if isinstance(body, dict) else None
+        text += f" - {message}" if isinstance(message, str) and message else ""
+    return openai.APIStatusError(text, response=response, body=body)

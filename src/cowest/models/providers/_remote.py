@@ -1,22 +1,19 @@
 """What the providers behind HTTP share: address, key, one client for each event loop, and the call itself."""
 
 import asyncio
-import functools
 import importlib
-import ipaddress
 import json
-import logging
-import os
 import time
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from cowest.errors import BrokenReplyError, CompletionError, CowestError, InputError
+from cowest.models.base import Account, BaseChatModel, HeaderListener
 from cowest.models.config import ModelConfig
-from cowest.models.providers import _openai_failures as failures
+from cowest.models.providers import _remote_failures as failures
+from cowest.models.providers._endpoint_key import NO_KEY, find_key, is_address, is_loopback
 from cowest.types import ChatRequest, Completion
 
 if TYPE_CHECKING:
@@ -24,14 +21,11 @@ if TYPE_CHECKING:
 
 Client = TypeVar("Client")
 
-NO_KEY = "none"
-"""What is sent as the key to a server on this machine that needs none."""
 
-
-class RemoteModel(ABC, Generic[Client]):
+class RemoteModel(BaseChatModel, Generic[Client]):
     """One request for one completion over HTTP; pacing and retrying are done by wrappers.
 
-    A provider says how its package is opened, called and read, and what its errors mean.
+    A provider implements how its package is opened, called and read, and what its errors mean.
 
     Attributes:
         default_url: endpoint of a recipe without base_url.
@@ -49,7 +43,7 @@ class RemoteModel(ABC, Generic[Client]):
         self.identity = f"{self._base_url}|{config.model_name}|{json.dumps(config.options, sort_keys=True)}"
         self._config = config
         self._key = key
-        self.on_headers: Callable[[Mapping[str, str]], None] | None = None
+        self._header_listener: HeaderListener | None = None
         # A connection belongs to one event loop, and the stages of a run each have their own.
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection[Client]] = WeakKeyDictionary()
 
@@ -60,7 +54,7 @@ class RemoteModel(ABC, Generic[Client]):
         Raises:
             InputError: one of them is missing or wrong, or the provider's package is not installed.
         """
-        if config.base_url is not None and not _is_address(config.base_url):
+        if config.base_url is not None and not is_address(config.base_url):
             raise InputError(
                 f"base_url of {config.model!r} is {config.base_url!r}. Give an address such as http://127.0.0.1:8000/v1."
             )
@@ -89,9 +83,10 @@ class RemoteModel(ABC, Generic[Client]):
             # Without its cause: the request in it holds the key.
             raise self._failure(error) from None
         except ValueError as error:
-            said = failures.clean(str(error), self._key)
-            problem = f"{self._where} sent a reply that is not JSON ({said})."
-            raise BrokenReplyError(problem, may_be_billed=True) from None
+            message = failures.clean(str(error), self._key)
+            raise BrokenReplyError(
+                f"{self._where} sent a reply that is not JSON ({message}).", may_be_billed=True
+            ) from None
         try:
             completion = self._completion(reply, time.perf_counter() - start)
         except CompletionError as error:
@@ -104,7 +99,7 @@ class RemoteModel(ABC, Generic[Client]):
 
     @property
     def has_key(self) -> bool:
-        """Whether a key is sent, that a server could send back."""
+        """Whether a key is sent, which a server could send back."""
         return self._key != NO_KEY
 
     def without_key(self, text: str) -> str:
@@ -118,9 +113,13 @@ class RemoteModel(ABC, Generic[Client]):
             await connection.life.aclose()
 
     @property
-    def account(self) -> tuple[str, str]:
-        """Whose limits the calls count towards: the endpoint and the key. Never to be shown."""
-        return self._base_url, self._key
+    def account(self) -> Account:
+        """Whose limits the calls count towards."""
+        return Account(self._base_url, self._key)
+
+    def listen_to_headers(self, listener: HeaderListener) -> None:
+        """Has `listener` called with the headers of every reply."""
+        self._header_listener = listener
 
     @property
     def _where(self) -> str:
@@ -160,7 +159,7 @@ class RemoteModel(ABC, Generic[Client]):
         """What the package raises."""
 
     @abstractmethod
-    def _failure(self, error: Any) -> CowestError:
+    def _failure(self, error: Exception) -> CowestError:
         """Such an error in this package's terms."""
 
     def _http(self) -> "httpx2.AsyncClient":
@@ -168,19 +167,19 @@ class RemoteModel(ABC, Generic[Client]):
         import httpx2
         from openai import DefaultAioHttpClient
 
-        room = self._config.max_concurrency
+        num_connections = self._config.max_concurrency
         return DefaultAioHttpClient(
             follow_redirects=False,
             timeout=self._config.timeout_s,
-            limits=httpx2.Limits(max_connections=room, max_keepalive_connections=room),
+            limits=httpx2.Limits(max_connections=num_connections, max_keepalive_connections=num_connections),
             event_hooks={"response": [self._read_headers]},
             # A proxy of the environment cannot reach this machine's own servers.
-            trust_env=not _is_loopback(self._base_url),
+            trust_env=not is_loopback(self._base_url),
         )
 
-    async def _read_headers(self, response: Any) -> None:
-        if self.on_headers is not None:
-            self.on_headers(response.headers)
+    async def _read_headers(self, response: "httpx2.Response") -> None:
+        if self._header_listener is not None:
+            self._header_listener(response.headers)
 
     async def _client(self) -> Client:
         loop = asyncio.get_running_loop()
@@ -199,57 +198,6 @@ class _Connection(Generic[Client]):
 
     async def open(self) -> None:
         self.client = await anext(self.life)
-
-
-def find_key(config: ModelConfig, default_env: str) -> str:
-    """The key from the environment; `NO_KEY` where a server on this machine needs none.
-
-    Where a recipe names a variable that is not set, such a server is called without a key, and a warning says so.
-
-    Raises:
-        InputError: it is not there.
-    """
-    on_this_machine = config.base_url is not None and _is_loopback(config.base_url)
-    # A key that the recipe does not name was not meant for a server on this machine.
-    if on_this_machine and config.api_key_env is None:
-        return NO_KEY
-    variable = config.api_key_env or default_env
-    key = os.environ.get(variable, "").strip()
-    if not key and not on_this_machine:
-        raise InputError(
-            f"{config.model!r} needs a key, and the environment variable {variable} is not set. "
-            f"Set it (export {variable}=...), or name another variable in api_key_env."
-        )
-    if not key:
-        _warn_once(
-            f"{config.model!r} at {config.base_url} is called without a key: api_key_env names {variable}, which is "
-            f"not set. Set it (export {variable}=...), or write `api_key_env: null` if this server needs none."
-        )
-    return key or NO_KEY
-
-
-@functools.cache  # a run opens its models many times
-def _warn_once(warning: str) -> None:
-    logging.getLogger(__name__).warning(warning)
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def needs_package(module: str, model: str, extra: str) -> None:

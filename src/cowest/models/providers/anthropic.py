@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Self
 
 from cowest.errors import CowestError, EndpointError, InputError
+from cowest.models.base import Json
 from cowest.models.config import ModelConfig
-from cowest.models.providers import _openai_failures as failures
+from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._remote import RemoteModel, needs_package
 from cowest.types import ChatRequest, Completion, Usage
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
 _MAX_TOKENS = 4096
-"""The interface wants a limit; this stands in where the recipe gives none, and every model of it allows it."""
+"""Of a recipe without a limit, since the interface requires one. Every model of it allows this many."""
 
 _FINISHED = {
     "end_turn": "stop",
@@ -68,15 +69,15 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
     async def _send(self, client: "AsyncAnthropic", request: ChatRequest) -> Any:
         return await client.messages.create(**self._body(request))
 
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
+    def _body(self, request: ChatRequest) -> Json:
         sampling = request.sampling
         # The package names neither temperature nor top_p any more; the interface takes them for models that have them.
-        extra: dict[str, Any] = dict(self._config.options)
+        extra: Json = dict(self._config.options)
         if sampling.temperature != 1:  # the interface's default, and models that think take no other
             extra["temperature"] = sampling.temperature
         if sampling.top_p is not None:
             extra["top_p"] = sampling.top_p
-        body: dict[str, Any] = {
+        body: Json = {
             "model": self._config.model_name,
             "messages": [message.model_dump() for message in request.messages if message.role != "system"],
             "max_tokens": sampling.max_tokens or _MAX_TOKENS,
@@ -89,10 +90,11 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
         return body
 
     def _completion(self, reply: Any, latency_s: float) -> Completion:
+        # Of a server that is not Anthropic's, the package returns a text, or a Message that lacks even required fields.
         blocks = getattr(reply, "content", None)
         if not isinstance(blocks, list):
-            said = failures.clean(repr(reply)[:200], self._key)
-            raise EndpointError(f"{self._where} did not answer like Anthropic's endpoint; it sent {said}.")
+            sent = failures.clean(repr(reply)[:200], self._key)
+            raise EndpointError(f"{self._where} did not answer like Anthropic's endpoint; it sent {sent}.")
         text = "".join(block.text for block in blocks if block.type == "text")
         return self._finished(
             text,
@@ -117,16 +119,16 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
 
         return (anthropic.AnthropicError,)
 
-    def _failure(self, error: Any) -> CowestError:
+    def _failure(self, error: Exception) -> CowestError:
         import anthropic
 
         if isinstance(error, anthropic.APIConnectionError):
             return failures.no_connection(error, self._where, self._key)
         if isinstance(error, anthropic.APIStatusError):
-            said = failures.clean(error.message, self._key)
-            # No money left comes as an ordinary bad request.
-            kinds = {"insufficient_balance"} if "credit balance is too low" in said else set()
-            return failures.by_status(error.status_code, said, self._where, kinds, error.response.headers)
+            message = failures.clean(error.message, self._key)
+            if "credit balance is too low" in message:  # comes as an ordinary bad request
+                return failures.out_of_credit(error.status_code, message, self._where)
+            return failures.by_status(error.status_code, message, self._where, error.response.headers)
         return EndpointError(f"{self._where} cannot be used ({failures.clean(str(error), self._key)}).")
 
 

@@ -1,8 +1,9 @@
 """Azure OpenAI: `azure/DEPLOYMENT` at the resource's address, by its v1 interface or by a dated one."""
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from cowest.errors import InputError
+from cowest.models.base import Json
 from cowest.models.config import ModelConfig
 from cowest.models.providers.openai import OpenAIModel
 
@@ -48,9 +49,9 @@ class AzureModel(OpenAIModel):
     def _limit_field(self) -> str:
         return "max_completion_tokens"
 
-    def _priced_as(self, reply: Any) -> str:
+    def _priced_as(self, reply: Json) -> str:
         # A deployment may have any name; the reply tells which model stands behind it.
-        return str(reply.model)
+        return str(reply.get("model"))
 
     def _connect(self, http: "httpx2.AsyncClient") -> "AsyncOpenAI":
         from openai import AsyncAzureOpenAI, AsyncOpenAI

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cowest.errors import CompletionError, CowestError, EndpointError, InputError
 from cowest.models.config import ModelConfig
-from cowest.models.providers import _openai_failures as failures
+from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._remote import RemoteModel, needs_package
 from cowest.types import ChatRequest, Completion, Usage
 
@@ -61,7 +61,7 @@ class GoogleModel(RemoteModel["AsyncClient"]):
             retry_options=HttpRetryOptions(attempts=1),
             httpx_async_client=http,
         )
-        # Said in so many words, since variables of the environment would otherwise send the calls to Vertex.
+        # vertexai=False is explicit, since variables of the environment would otherwise send the calls to Vertex.
         client = genai.Client(vertexai=False, api_key=self._key, http_options=options)
         try:
             yield client.aio
@@ -91,17 +91,16 @@ class GoogleModel(RemoteModel["AsyncClient"]):
         return await client.models.generate_content(model=self._config.model_name, contents=contents, config=config)
 
     def _completion(self, reply: Any, latency_s: float) -> Completion:
-        blocked = getattr(reply.prompt_feedback, "block_reason", None)
-        if blocked is not None:
-            raise CompletionError(f"{self._where} refused the prompt ({_name(blocked)}).")
+        if reply.prompt_feedback is not None and reply.prompt_feedback.block_reason is not None:
+            raise CompletionError(f"{self._where} refused the prompt ({reply.prompt_feedback.block_reason.value}).")
         if not reply.candidates:
-            said = failures.clean(repr(reply)[:200], self._key)
-            raise EndpointError(f"{self._where} did not answer like Google's endpoint; it sent {said}.")
+            sent = failures.clean(repr(reply)[:200], self._key)
+            raise EndpointError(f"{self._where} did not answer like Google's endpoint; it sent {sent}.")
         candidate = reply.candidates[0]
         parts = (candidate.content.parts if candidate.content else None) or []
         return self._finished(
             "".join(part.text for part in parts if part.text and not part.thought),
-            None if candidate.finish_reason is None else _name(candidate.finish_reason),
+            None if candidate.finish_reason is None else candidate.finish_reason.value,
             _FINISHED,
             usage=_usage(reply.usage_metadata),
             latency_s=latency_s,
@@ -119,19 +118,20 @@ class GoogleModel(RemoteModel["AsyncClient"]):
 
         return (APIError, httpx2.HTTPError)
 
-    def _failure(self, error: Any) -> CowestError:
+    def _failure(self, error: Exception) -> CowestError:
         from google.genai.errors import APIError
 
         if not isinstance(error, APIError):
             return failures.no_connection(error, self._where, self._key)
-        said = failures.clean(str(error.message or error.status), self._key)
+        message = failures.clean(str(error.message or error.status), self._key)
         details = str(error.details)
         # A wrong key comes as an ordinary bad request.
         status = 401 if "API_KEY_INVALID" in details else error.code
+        # The response is that of whichever HTTP client the package has used, and of no common type.
         headers = dict(getattr(error.response, "headers", None) or {})
         if wait := re.search(r"'retryDelay': '([\d.]+)s'", details):
             headers = {"retry-after": wait[1]} | {name.lower(): value for name, value in headers.items()}
-        return failures.by_status(status, said, self._where, set(), headers)
+        return failures.by_status(status, message, self._where, headers)
 
 
 def _usage(counts: Any) -> Usage:
@@ -140,10 +140,6 @@ def _usage(counts: Any) -> Usage:
         return Usage()
     written = (counts.candidates_token_count or 0) + (counts.thoughts_token_count or 0)
     return Usage(prompt_tokens=counts.prompt_token_count or 0, completion_tokens=written)
-
-
-def _name(reason: Any) -> str:
-    return str(getattr(reason, "value", reason))
 
 
 PLUGIN = GoogleModel

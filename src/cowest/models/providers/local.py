@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from cowest import plugins
 from cowest.errors import CowestError, InputError
+from cowest.models.base import BaseChatModel
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _local_weights
 from cowest.models.providers._local_batching import Gatherer, Job
@@ -37,7 +38,7 @@ class LocalOptions(Record):
     logprobs: bool = True
 
 
-class LocalModel:
+class LocalModel(BaseChatModel):
     """A model of transformers that completes conversations in batches.
 
     A reply is a function of weights, request and seed; `sample_index` tells samples apart. Requests that wait at the

@@ -5,9 +5,12 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 from cowest.errors import CowestError
+from cowest.models.base import Json
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _openai_failures
+from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._openai_post import ChatPost
+from cowest.models.providers._openai_reply import field, usable_choice, usage_of
 from cowest.models.providers._remote import RemoteModel
 from cowest.types import ChatRequest, Completion, Usage
 
@@ -34,7 +37,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         super().__init__(config, key)
         self._posts: dict[AsyncOpenAI, ChatPost] = {}
 
-    async def _send(self, client: "AsyncOpenAI", request: ChatRequest) -> Any:
+    async def _send(self, client: "AsyncOpenAI", request: ChatRequest) -> object:
         return await self._posts[client].reply(self._body(request))
 
     def _package_errors(self) -> tuple[type[Exception], ...]:
@@ -42,11 +45,11 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
 
         return (openai.OpenAIError,)
 
-    def _failure(self, error: Any) -> CowestError:
+    def _failure(self, error: Exception) -> CowestError:
         return _openai_failures.translate(error, self._where, secret=self._key)
 
     async def listed_models(self) -> list[str] | None:
-        """The models that the endpoint says it has, which costs nothing; None where it keeps no such list.
+        """The models that the endpoint says it has, which costs nothing; none where it keeps no such list.
 
         Raises:
             EndpointError: the key is wrong, or the endpoint cannot be reached.
@@ -58,11 +61,11 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
             async with asyncio.timeout(min(self._config.timeout_s, 20)):
                 return [model.id async for model in client.models.list()]
         except TimeoutError:
-            raise _openai_failures.timed_out(self._where, self._config.timeout_s) from None
+            raise failures.timed_out(self._where, self._config.timeout_s) from None
         except openai.APIStatusError as error:
             if error.status_code in (401, 403):
                 raise self._failure(error) from None
-            return None
+            return []
         except openai.OpenAIError as error:
             raise self._failure(error) from None
 
@@ -79,35 +82,33 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         """The client of this event loop; it makes no retries of its own."""
         return await self._client()
 
-    def batch_failure(self, error: Any) -> CowestError:
+    def batch_failure(self, error: Exception) -> CowestError:
         """What an error of the `openai` package is in this package's terms; holds no key."""
         return self._failure(error)
 
-    def batch_clean(self, said: str) -> str:
+    def batch_clean(self, message: str) -> str:
         """What the endpoint said, without the key and not too long."""
-        return _openai_failures.clean(said, self._key)
+        return failures.clean(message, self._key)
 
-    def batch_body(self, request: ChatRequest) -> dict[str, Any]:
+    def batch_body(self, request: ChatRequest) -> Json:
         """The request as the JSON that a line of a batch holds."""
         return self._body(request)
 
-    def batch_reply(self, row: dict[str, Any], latency_s: float) -> Completion:
+    def batch_reply(self, row: Json, latency_s: float) -> Completion:
         """The completion in a line of a batch's output, which holds the reply that a single call would have got.
 
         Raises:
             CompletionError, TransientEndpointError, EndpointError: as `complete`.
         """
-        from openai.types.chat import ChatCompletion
-
         response = row.get("response")
         body = response.get("body") if isinstance(response, dict) and response.get("status_code") == 200 else None
         if not isinstance(body, dict):
-            raise _openai_failures.in_a_line(row, self._where, secret=self._key)
-        return self._completion(ChatCompletion.construct(**body), latency_s, batch=True)
+            raise _openai_failures.of_batch_line(row, self._where, secret=self._key)
+        return self._completion(body, latency_s, batch=True)
 
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
+    def _body(self, request: ChatRequest) -> Json:
         sampling = request.sampling
-        body: dict[str, Any] = {
+        body: Json = {
             "model": self._config.model_name,
             "messages": [message.model_dump() for message in request.messages],
             "temperature": sampling.temperature,
@@ -126,34 +127,35 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         return "max_completion_tokens" if self._base_url == _OPENAI_URL else "max_tokens"
 
     def _completion(self, reply: Any, latency_s: float, *, batch: bool = False) -> Completion:
-        choice = _openai_failures.usable_choice(reply, self._where, secret=self._key)
-        tokens = getattr(choice.logprobs, "content", None)
+        choice = usable_choice(reply, self._where, secret=self._key)
+        tokens = field(choice.get("logprobs"), "content")
         return Completion(
-            text=choice.message.content,
-            finish_reason=choice.finish_reason,
-            usage=_usage(reply),
-            token_logprobs=tuple(token.logprob for token in tokens) if tokens else None,
-            tokens=tuple(token.token for token in tokens) if tokens else None,
+            text=choice["message"]["content"],
+            finish_reason=choice["finish_reason"],
+            usage=usage_of(reply) or Usage(),
+            token_logprobs=tuple(token["logprob"] for token in tokens) if tokens else None,
+            tokens=tuple(token["token"] for token in tokens) if tokens else None,
             latency_s=latency_s,
             cost_usd=self._cost_usd(reply, batch),
         )
 
-    def _cost_usd(self, reply: Any, batch: bool = False) -> float | None:
+    def _cost_usd(self, reply: Json, batch: bool = False) -> float | None:
         """USD of a call; None where the endpoint counted no tokens or charges a price that is not known."""
-        if reply.usage is None:
+        usage = usage_of(reply)
+        if usage is None:
             return None
-        charged = getattr(reply.usage, "cost", None)
+        charged = reply["usage"].get("cost")
         if self._config.price is None and isinstance(charged, int | float):
             return float(charged)  # gateways such as OpenRouter say what they charged, in USD
-        details = getattr(reply.usage, "prompt_tokens_details", None)
         return self._config.cost_usd(
-            _usage(reply),
+            usage,
             model=self._priced_as(reply),
-            num_cached_tokens=getattr(details, "cached_tokens", None) or 0,
+            num_cached_tokens=field(reply["usage"].get("prompt_tokens_details"), "cached_tokens") or 0,
             batch=batch,
         )
 
-    def _priced_as(self, reply: Any) -> str:
+    def _priced_as(self, reply: Json) -> str:
+        """The name of the model whose price the reply has."""
         return self._config.model_name
 
     async def _open(self) -> AsyncGenerator["AsyncOpenAI"]:
@@ -170,12 +172,6 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         from openai import AsyncOpenAI
 
         return AsyncOpenAI(api_key=self._key, base_url=self._base_url, max_retries=0, http_client=http)
-
-
-def _usage(reply: Any) -> Usage:
-    if reply.usage is None:
-        return Usage()
-    return Usage(prompt_tokens=reply.usage.prompt_tokens or 0, completion_tokens=reply.usage.completion_tokens or 0)
 
 
 PLUGIN = OpenAIModel

@@ -6,6 +6,7 @@ from typing import Self
 
 from cowest import plugins
 from cowest.errors import CowestError, InputError
+from cowest.models.base import BaseChatModel
 from cowest.models.config import ModelConfig
 from cowest.types import ChatRequest, Completion, Usage
 
@@ -13,7 +14,7 @@ Reply = str | Completion | BaseException
 Script = Callable[[ChatRequest], Reply | Awaitable[Reply]]
 
 
-class ScriptedModel:
+class ScriptedModel(BaseChatModel):
     """Replies from a function of the request, or from a list in order; an exception among the replies is raised.
 
     In a recipe: `scripted/package.module:function`. A plain text becomes a completion whose tokens are its words.

@@ -1,21 +1,21 @@
-"""Judges: how good an output is against the reference, from 1 to 10 (paper section 3.3.1, Figure 7)."""
+"""A model as a judge, with the rubric of the paper's Figure 7."""
 
 import asyncio
 import hashlib
 import re
 import statistics
-from typing import Any, Protocol, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, InputError
+from cowest.judge.base import BaseJudge
 from cowest.models.base import ChatModel
 from cowest.models.config import ModelConfig
-from cowest.plugins import load, nearest, refuse_unknown
 from cowest.prompts import Prompts
 from cowest.prompts.declared import uses
-from cowest.tasks.base import Task
+from cowest.prompts.fence import fence_mark
 from cowest.types import ChatRequest, Example, Message, Sampling, Verdict
 
 JUDGE_SAMPLING = Sampling(temperature=0.0)
@@ -45,21 +45,8 @@ class JudgeConfig(ModelConfig):
         return self
 
 
-class Judge(Protocol):
-    """E in the paper."""
-
-    name: str
-
-    async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
-        """Scores `output` against the references of `example`.
-
-        A score that cannot be had is an unscored verdict with the reason, never a number.
-        """
-        ...
-
-
 @uses("judge", "judge_again")
-class ModelJudge:
+class ModelJudge(BaseJudge):
     """A model with the rubric of Figure 7. Takes an integer from 1 to 10 and nothing else, and asks once more.
 
     At temperature 0 the same text is judged once, whichever draft it came from.
@@ -69,9 +56,6 @@ class ModelJudge:
         prompts: templates; the built-in ones by default.
         sampling: temperature 0 by default.
         repeats: verdicts whose median counts; more than one needs a temperature above 0.
-
-    Attributes:
-        num_calls_saved: calls that were not made because the same text had been judged.
 
     Raises:
         InputError: several repeats at temperature 0.
@@ -152,56 +136,6 @@ class ModelJudge:
         return (await self.model.complete(request)).text
 
 
-@uses()
-class AnswerMatchJudge:
-    """A judge without a model: 10 where the task's headline metric is full, else 1."""
-
-    name = "answer_match"
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-
-    async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
-        """Parses the answer out of `output` and scores it by the task's own metric."""
-        from cowest import answers
-
-        full = self.task.score(example, answers.parse(output))[self.task.metric] >= 1.0
-        return Verdict(score=10 if full else 1)
-
-
-def find_judge(name: str) -> Any:
-    """The class of a judge without a model: "answer_match", or `package.module:Class`.
-
-    Raises:
-        InputError: there is no such judge.
-    """
-    if name == AnswerMatchJudge.name:
-        return AnswerMatchJudge
-    if ":" not in name:
-        raise InputError(
-            f"There is no judge named {name!r}.{nearest(name, [AnswerMatchJudge.name])} "
-            f"Choices: {AnswerMatchJudge.name}; or package.module:Class for your own."
-        )
-    return load(name, "cowest.judge", "judge")
-
-
-def load_judge(name: str, task: Task, **options: Any) -> Judge:
-    """A judge without a model by name, which is given `task` and the options.
-
-    Raises:
-        InputError: there is no such judge, or not with these options.
-    """
-    judge_class = find_judge(name)
-    if judge_class is AnswerMatchJudge and options:
-        raise InputError(f"The judge {name!r} takes no options, but was given {sorted(options)}. Leave them out.")
-    try:
-        refuse_unknown("judge", judge_class, options, given=["task"])
-        judge: Judge = judge_class(task=task, **options)
-    except TypeError as error:
-        raise InputError(f"The judge {name!r} cannot be made from the options {sorted(options)}: {error}.") from error
-    return judge
-
-
 _SCORED = {score: Verdict(score=score) for score in range(1, 11)}
 
 
@@ -214,16 +148,6 @@ def _median(verdicts: list[Verdict]) -> Verdict:
     reasons = "; ".join(dict.fromkeys(verdict.unscored_reason or "" for verdict in verdicts if verdict.score is None))
     num_unscored = len(verdicts) - len(scores)
     return Verdict(unscored_reason=f"{num_unscored} of {len(verdicts)} verdicts are unscored: {reasons}")
-
-
-def fence_mark(text: str) -> str:
-    """What tells the fence around `text` from one that `text` itself draws; empty where it draws none.
-
-    A function of the text, so that equal questions stay equal.
-    """
-    if "<<<" not in text and ">>>" not in text:
-        return ""
-    return "-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _reference_text(example: Example) -> str:

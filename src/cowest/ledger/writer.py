@@ -1,0 +1,107 @@
+"""The one thread that writes to a ledger: many waiting writes in one transaction, since each needs a sync."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cowest.errors import CowestError
+
+Result = TypeVar("Result")
+
+_BATCH_ROWS = 256
+
+_Write = tuple[Callable[[sqlite3.Connection], Any], "Future[Any]"]
+
+
+class BatchWriter:
+    """Writes in the order of arrival; safe to share between threads and event loops.
+
+    Args:
+        connection: to write through; closed at the end.
+        path: of the file, for errors.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._write_batches, name="ledger writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Does `work` in a transaction; returns when that is on disk.
+
+        Raises:
+            CowestError: the file cannot be written, or the writer is closed.
+        """
+        done: Future[Result] = uncancellable()
+        with self._lock:
+            if self._closed:
+                raise CowestError(f"The ledger {str(self._path)!r} is closed.")
+            self._writes.put((work, done))
+        return await asyncio.wrap_future(done)
+
+    def close(self) -> None:
+        """Writes what is waiting and ends the thread. Closing twice does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._writes.put(None)
+        self._thread.join()
+
+    def _write_batches(self) -> None:
+        try:
+            while (batch := self._next_batch()) is not None:
+                self._commit(batch)
+        finally:
+            self._connection.close()
+
+    def _next_batch(self) -> list[_Write] | None:
+        # While one batch is being synced the next gathers by itself, so nobody waits for a batch to fill.
+        first = self._writes.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < _BATCH_ROWS:
+            try:
+                write = self._writes.get_nowait()
+            except queue.Empty:
+                break
+            if write is None:
+                self._writes.put(None)
+                break
+            batch.append(write)
+        return batch
+
+    def _commit(self, batch: list[_Write]) -> None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = [work(connection) for work, _ in batch]
+            connection.execute("COMMIT")
+        except Exception as error:  # of whatever kind: whoever waits for this batch must hear of it
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            failure = CowestError(
+                f"The ledger {str(self._path)!r} cannot be written ({error}). Check the disk's free space and that "
+                "the folder may be written, then run the same command again: replies already kept stay paid."
+            )
+            for _, done in batch:
+                done.set_exception(failure)
+            return
+        for result, (_, done) in zip(results, batch, strict=True):
+            done.set_result(result)
+
+
+def uncancellable() -> "Future[Any]":
+    """A future that one cancelled waiter cannot cancel for the others."""
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    return future

@@ -1,0 +1,102 @@
+"""From a recipe's section to a connection: the provider it names, with everything that stands between a call and it."""
+
+import functools
+from collections.abc import Sequence
+
+from cowest import plugins
+from cowest.errors import InputError
+from cowest.ledger import Ledger
+from cowest.models._batch_interface import BatchProvider
+from cowest.models.base import BaseChatModel, ChatModel, as_base_model
+from cowest.models.batched import Batched
+from cowest.models.budgeted import Budgeted
+from cowest.models.concurrency import Concurrent
+from cowest.models.config import ModelConfig
+from cowest.models.limits import limits_of
+from cowest.models.paced import Paced
+from cowest.models.redacted import load_redaction
+from cowest.models.retrying import Retrying
+from cowest.models.wrapper import WrapperModel
+
+
+class Connection(WrapperModel):
+    """A provider as it is called: in batches, or paced and tried again; within a budget; redacted. It has no role.
+
+    Args:
+        provider: what is called in the end.
+        model: the wrappers around it; None where there are none.
+
+    Attributes:
+        provider: what is called in the end, for what only a provider of its class can do.
+    """
+
+    def __init__(self, provider: ChatModel, model: BaseChatModel | None = None) -> None:
+        super().__init__(provider if model is None else model)
+        self.provider = provider
+
+
+def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None = None, seed: int = 0) -> Connection:
+    """Connects to the model that `config` names; calls nothing.
+
+    Args:
+        config: the recipe's section.
+        roles: of all who call this very model: what they spent in earlier processes counts towards its budget. What
+            its failed calls may cost is kept under the first.
+        ledger: where calls are kept; None keeps nothing.
+        seed: of sampling in process, and of the waits between retries.
+
+    Raises:
+        InputError: the provider, the model or a setting is wrong.
+    """
+    provider = load_provider(config, seed)
+    model = as_base_model(provider)
+    if config.batch:
+        if not isinstance(provider, BatchProvider):
+            raise InputError(
+                f"batch is set for {config.model!r}, which has no files and batches interface. Leave batch out; it is "
+                "for openai/NAME at OpenAI or at a base_url that has the interface."
+            )
+        path = None if ledger is None else ledger.path.with_suffix(".batches.jsonl")
+        model = _within_budget(Batched(provider, path), config, ledger, roles)
+    elif model.in_process:
+        if config.redact is not None:
+            raise InputError(
+                f"redact is set for {config.model!r}, which runs in this process: nothing leaves. Leave it out."
+            )
+        # No endpoint to spare, and no failure that passes by itself.
+        return Connection(provider)
+    else:
+        # From the inside out: a call is paced, bounded in number, within budget, and repeated where that may help. So
+        # every attempt is paced and paid.
+        limits = limits_of(*model.account, config.requests_per_minute, config.tokens_per_minute)
+        model = Concurrent(Paced(model, limits), config.max_concurrency)
+        model = Retrying(_within_budget(model, config, ledger, roles), seed=seed)
+    if config.redact is not None:
+        model = load_redaction(model, config.redact)
+    return Connection(provider, model)
+
+
+def load_provider(config: ModelConfig, seed: int = 0) -> ChatModel:
+    """The provider that `config` names, without anything around it.
+
+    Raises:
+        InputError: there is no such provider, or it cannot be made from these settings.
+    """
+    provider: ChatModel = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, seed)
+    return provider
+
+
+def _within_budget(
+    model: BaseChatModel, config: ModelConfig, ledger: Ledger | None, roles: Sequence[str]
+) -> BaseChatModel:
+    if config.budget_usd is None:
+        return model
+    keep_loss = None if ledger is None else functools.partial(ledger.lose, roles[0])
+    capped = Budgeted(
+        model, config.budget_usd, cost=config.cost_usd, max_tokens=config.sampling.max_tokens, keep_loss=keep_loss
+    )
+    if ledger is None:
+        return capped
+    for role in roles:
+        capped.spent_before(ledger.spend_usd(role) + ledger.lost_usd(role), ledger.open_requests(role))
+    return capped

@@ -1,0 +1,163 @@
+"""A bar that counts what a stage has done; the stages open one each with `progress_bar`."""
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self, TextIO
+
+from cowest.progress.display import Display, LineDisplay, NoDisplay, Snapshot, TerminalDisplay
+from cowest.progress.status import shown_fields, shown_notices
+
+_quiet = False
+_open_bars: list["ProgressBar"] = []
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Shows no progress inside, in any thread."""
+    global _quiet
+    before, _quiet = _quiet, True
+    try:
+        yield
+    finally:
+        _quiet = before
+
+
+def refresh() -> None:
+    """Shows every open bar as it is now: for long waits in which nothing is counted."""
+    for bar in list(_open_bars):
+        bar.refresh()
+
+
+def progress_bar(
+    description: str,
+    total: int | None = None,
+    *,
+    done: int = 0,
+    stream: TextIO | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    quiet: bool = False,
+) -> "ProgressBar":
+    """Progress of one stage, to be used as a context.
+
+        with progress_bar("feedback", total=400) as bar:
+            bar.advance(1, positives=3, pairs=2)
+            bar.show(spend_usd=0.12)
+
+    Args:
+        description: what is done.
+        total: how many items there are; None where that is not known.
+        done: items that were done before; they do not count towards the rate.
+        stream: stderr by default.
+        clock: a monotonic clock in seconds, for tests.
+        quiet: shows nothing.
+    """
+    stream = stream or sys.stderr
+    display: Display
+    if quiet or _quiet:
+        display = NoDisplay()
+    elif stream.isatty() and os.environ.get("TERM") != "dumb":
+        display = TerminalDisplay(stream)
+    else:
+        display = LineDisplay(stream, clock())
+    return ProgressBar(description, total, done=done, display=display, clock=clock)
+
+
+class ProgressBar:
+    """Counts what is done and shows it. Safe to use from several threads.
+
+    A field is a named number beside the count; the ending of its name decides its form: `_usd` money, `_s` seconds.
+    """
+
+    def __init__(
+        self, description: str, total: int | None, *, done: int, display: Display, clock: Callable[[], float]
+    ) -> None:
+        self.description = description
+        self.total = total
+        self.done = done
+        self.fields: dict[str, float] = {}
+        self._done_before = done
+        self._display = display
+        self._clock = clock
+        self._started = clock()
+        self._lock = threading.Lock()
+
+    def advance(self, count: int = 1, **fields: float) -> None:
+        """Adds to the count and to the fields."""
+        with self._lock:
+            self.done += count
+            for name, value in fields.items():
+                self.fields[name] = self.fields.get(name, 0) + value
+            self._display.refresh(self._snapshot(), self._clock())
+
+    def update(self, done: int, total: int | None = None, **fields: float) -> None:
+        """Sets the count, the total where one is given, and the fields."""
+        with self._lock:
+            self.done = done
+            self.total = self.total if total is None else total
+            self.fields |= fields
+            self._display.refresh(self._snapshot(), self._clock())
+
+    def refresh(self) -> None:
+        """Shows the bar as it is now; lines still come every 30 seconds at most."""
+        with self._lock:
+            self._display.refresh(self._snapshot(), self._clock())
+
+    def show(self, **fields: float) -> None:
+        """Sets fields and leaves the count."""
+        self.update(self.done, None, **fields)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return max(0.0, self._clock() - self._started)
+
+    @property
+    def rate(self) -> float | None:
+        """Items a second since the start; None before the first."""
+        num_new = self.done - self._done_before
+        return num_new / self.elapsed_s if num_new > 0 and self.elapsed_s > 0 else None
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that the rest will take at this rate; None where that cannot be known."""
+        if self.total is None or not self.rate:
+            return None
+        return max(0, self.total - self.done) / self.rate
+
+    def details(self) -> str:
+        """The fields and notices as text: "positives 45 pairs 30 $0.12 (waiting on the limit)"."""
+        return self._snapshot().details
+
+    def line(self) -> str:
+        """All of it in one line: "feedback 120/400 (30%) 12.3/s positives 45 pairs 30 $0.12 left 0:23"."""
+        return self._snapshot().line
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            description=self.description,
+            done=self.done,
+            total=self.total,
+            elapsed_s=self.elapsed_s,
+            rate=self.rate,
+            left_s=self.left_s,
+            fields=self.fields | shown_fields(),
+            notices=shown_notices(),
+        )
+
+    def __enter__(self) -> Self:
+        self._started = self._clock()
+        self._display.start(self._snapshot())
+        _open_bars.append(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _open_bars.remove(self)
+        with self._lock:
+            self._display.stop(self._snapshot(), failed=kind is not None)

@@ -1,0 +1,188 @@
+"""How a bar looks at one moment, and where it is shown: on a terminal, as lines, or nowhere."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TextIO, TypedDict
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a bar says at one moment.
+
+    Attributes:
+        total: how many items there are; None where that is not known.
+        elapsed_s: seconds since the start.
+        rate: items a second since the start; None before the first.
+        left_s: seconds that the rest will take at this rate; None where that cannot be known.
+        fields: named numbers; the ending of a name decides its form: `_usd` money, `_s` seconds.
+        notices: shown in brackets behind the fields.
+    """
+
+    description: str
+    done: int
+    total: int | None
+    elapsed_s: float
+    rate: float | None
+    left_s: float | None
+    fields: Mapping[str, float]
+    notices: Sequence[str]
+
+    @property
+    def rate_text(self) -> str:
+        """The rate, such as "12.3/s"; empty where it is not known."""
+        return "" if self.rate is None else _rate(self.rate)
+
+    @property
+    def left_text(self) -> str:
+        """The remaining time, such as "left 0:23"; empty where it is not known."""
+        return "" if self.left_s is None else f"left {_duration(self.left_s)}"
+
+    @property
+    def details(self) -> str:
+        """Fields and notices: "positives 45 pairs 30 $0.12 (waiting on the limit)"."""
+        notices = [f"({text})" for text in self.notices]
+        return " ".join([*(_field(name, value) for name, value in self.fields.items()), *notices])
+
+    @property
+    def line(self) -> str:
+        """All of it in one line: "feedback 120/400 (30%) 12.3/s positives 45 pairs 30 $0.12 left 0:23"."""
+        count = str(self.done)
+        if self.total is not None:
+            count += f"/{self.total}" + (f" ({100 * self.done // self.total}%)" if self.total else "")
+        finished = self.total is not None and self.done >= self.total
+        end = f"in {_duration(self.elapsed_s)}" if finished else self.left_text
+        return " ".join(part for part in (self.description, count, self.rate_text, self.details, end) if part)
+
+
+class Display(Protocol):
+    """Where a bar is shown."""
+
+    def start(self, snapshot: Snapshot) -> None:
+        """Begins to show it."""
+
+    def refresh(self, snapshot: Snapshot, now: float) -> None:
+        """Shows it again, at the time `now` of the bar's clock, in seconds."""
+
+    def stop(self, snapshot: Snapshot, failed: bool) -> None:
+        """Shows it for the last time."""
+
+
+class NoDisplay:
+    """Shows nothing."""
+
+    def start(self, snapshot: Snapshot) -> None:
+        """Nothing."""
+
+    def refresh(self, snapshot: Snapshot, now: float) -> None:
+        """Nothing."""
+
+    def stop(self, snapshot: Snapshot, failed: bool) -> None:
+        """Nothing."""
+
+
+class LineDisplay:
+    """A line every 30 seconds at most, and one at the end.
+
+    Args:
+        now: time at the start, of the bar's clock in seconds.
+    """
+
+    def __init__(self, stream: TextIO, now: float) -> None:
+        self._stream = stream
+        self._last = now
+
+    def start(self, snapshot: Snapshot) -> None:
+        """Nothing: a stage that ends soon gets one line."""
+
+    def refresh(self, snapshot: Snapshot, now: float) -> None:
+        """Prints a line if the last one is 30 seconds old."""
+        if now - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = now
+            self._print(snapshot.line)
+
+    def stop(self, snapshot: Snapshot, failed: bool) -> None:
+        """Prints the last line."""
+        self._print(snapshot.line + (" (stopped)" if failed else ""))
+
+    def _print(self, line: str) -> None:
+        # A failure to show progress must not end the work: the reader at the other end of a pipe may have left.
+        with contextlib.suppress(OSError, ValueError):
+            print(line, file=self._stream, flush=True)
+
+
+class TerminalDisplay:
+    """A bar that is redrawn in place."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[count]}", markup=False),
+            TextColumn("{task.fields[details]}", markup=False, style="cyan"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}", markup=False, style="dim"),
+            console=Console(file=stream),
+        )
+        self._task: TaskID | None = None
+
+    def start(self, snapshot: Snapshot) -> None:
+        """Draws the bar."""
+        self._task = self._progress.add_task(
+            snapshot.description, total=snapshot.total, completed=snapshot.done, **_columns(snapshot)
+        )
+        self._progress.start()
+
+    def refresh(self, snapshot: Snapshot, now: float) -> None:
+        """Updates the bar, which is redrawn a few times a second."""
+        if self._task is not None:
+            self._progress.update(self._task, total=snapshot.total, completed=snapshot.done, **_columns(snapshot))
+
+    def stop(self, snapshot: Snapshot, failed: bool) -> None:
+        """Leaves the bar as it is now."""
+        self.refresh(snapshot, 0.0)
+        self._progress.stop()
+
+
+class _Columns(TypedDict):
+    count: str
+    details: str
+    left: str
+
+
+def _columns(snapshot: Snapshot) -> _Columns:
+    count = f"{snapshot.done}" if snapshot.total is None else f"{snapshot.done}/{snapshot.total}"
+    return {
+        "count": " ".join(filter(None, (count, snapshot.rate_text))),
+        "details": snapshot.details,
+        "left": snapshot.left_text,
+    }
+
+
+def _field(name: str, value: float) -> str:
+    if name.endswith("_usd"):
+        label = name.removesuffix("_usd")
+        money = f"${value:,.2f}" if value >= 0.01 or value == 0 else f"${value:.4f}"
+        return money if label in ("spend", "cost") else f"{label} {money}"
+    if name.endswith("_s"):
+        return f"{name.removesuffix('_s').replace('_', ' ')} {_duration(value)}"
+    number = f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+    return f"{name.replace('_', ' ')} {number}"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.1f}/s" if rate >= 0.1 else f"{rate * 60:,.1f}/min"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
