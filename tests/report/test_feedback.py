@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cowest.report.records import Feedback
 
 from cowest.report import collect, print_run
 from cowest.report.feedback import calibration_plot, harvest_sentences, null_control_chart
 from cowest.report.page import render
-from cowest.report.records import Feedback
 from tests.report.sample import agreement, control, summary, write_json
 from tests.wording import numbers
 

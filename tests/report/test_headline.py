@@ -2,9 +2,9 @@ import re
 from typing import Any
 
 import pytest
+from cowest.report.records import Results
 
 from cowest.report.headline import headline, verdict
-from cowest.report.records import Results
 from tests.report.sample import results
 from tests.wording import numbers
 

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from cowest.report.records import LAB_NOTE
 
 from cowest.errors import InputError
 from cowest.report import write_page
-from cowest.report.records import LAB_NOTE
 from tests.report.sample import EVIL, agreement, bench, control, results, summary, write_json
 
 VOID = {"meta", "br", "circle", "line", "rect", "polyline"}

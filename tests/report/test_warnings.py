@@ -2,8 +2,8 @@ import re
 from typing import Any
 
 import pytest
-
 from cowest.report.records import Results
+
 from cowest.report.warnings import warnings
 from tests.report.sample import agreement, control, results, summary, training
 

@@ -1,16 +1,14 @@
 """What a run's folder holds to browse: the evaluation and each round's feedback, with the files each is read from."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cowest import runs
-from cowest.report.records import PAIR
+from cowest.method_names import STRONG_ONLY, WEAK_ONLY, pair_of
 from cowest.viewer.rows import Row, Rows
 
-ALONE = "strong_only"
 FLAGS = ("helped", "harmed", "all_negative", "unscored", "failed", "paired", "skipped", "controlled")
 """What an example can be filtered by, besides its fields."""
 
@@ -80,8 +78,7 @@ def find(folder: Path) -> Iterator[Collection]:
     if predictions:
         order = {name: predictions[name] for name in _by_importance(list(predictions))}
         yield Collection("evaluation", "Evaluation", order, "id", evaluation_item)
-    numbers = [int(match[1]) for each in run.path.iterdir() if (match := re.fullmatch(r"round-([0-9]+)", each.name))]
-    for number in sorted(numbers, reverse=True):
+    for number in reversed(run.rounds_begun()):
         names = ("graded", "pairs", "failures", "null_control")
         files = {name: run.feedback(number) / f"{name}.jsonl" for name in names}
         so_far = run.feedback(number) / runs.GRADED_SO_FAR
@@ -94,18 +91,11 @@ def find(folder: Path) -> Iterator[Collection]:
             yield Collection(f"round-{number}", title, files, "example_id", feedback_item, growing)
 
 
-def pair_of(methods: list[str]) -> str | None:
-    """Which method is the pair: the aligned one, else the last round's, else the unaligned one."""
-    rounds = [name for name in methods if name.startswith("collaborate_round_")]
-    last_first = sorted(rounds, key=lambda name: int(number) if (number := name[18:]).isdigit() else 0, reverse=True)
-    return next((name for name in (PAIR[0], *last_first, PAIR[1]) if name in methods), None)
-
-
 def evaluation_item(rows: Rows) -> Item:
     """The item of an example that methods answered."""
     first = {method: found[0] for method, found in rows.items()}
-    pair = pair_of(list(first))
-    together, alone = first.get(pair or ""), first.get(ALONE)
+    pair = pair_of(first)
+    together, alone = first.get(pair or ""), first.get(STRONG_ONLY)
     shown = together or alone or next(iter(first.values()))
     score, score_alone = _correct(together), _correct(alone)
     gain = None if score is None or score_alone is None else score - score_alone
@@ -180,7 +170,7 @@ def as_texts(value: Any) -> list[str]:
 
 
 def _by_importance(methods: list[str]) -> list[str]:
-    first = [name for name in (pair_of(methods), ALONE, "weak_only") if name in methods]
+    first = [name for name in (pair_of(methods), STRONG_ONLY, WEAK_ONLY) if name in methods]
     return [*first, *(name for name in methods if name not in first)]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cowest.report.records import label
+from cowest.method_names import STRONG_ONLY, label, pair_of
 from cowest.viewer import collections
 from cowest.viewer.collections import as_texts
 from cowest.viewer.documents import DraftItem, EvaluatedItem, GradedItem, MethodAnswer
@@ -21,8 +21,8 @@ def evaluated(run: str, collection: str, identifier: str, rows: Rows) -> Evaluat
         reference=as_texts(first.get("reference")),
         gold_label=first.get("gold_label"),
         fields=first.get("fields") or {},
-        pair=collections.pair_of(list(methods)),
-        alone=collections.ALONE if collections.ALONE in methods else None,
+        pair=pair_of(methods),
+        alone=STRONG_ONLY if STRONG_ONLY in methods else None,
         methods=[_method(name, row) for name, row in methods.items()],
     )
 

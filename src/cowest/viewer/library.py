@@ -6,12 +6,11 @@ import threading
 import time
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from cowest import runs
 from cowest.errors import CowestError
+from cowest.records import EvaluationResults
 from cowest.report.headline import headline, verdict
-from cowest.report.records import Results
+from cowest.report.notes import banner
 from cowest.viewer import collections
 from cowest.viewer.documents import EvaluatedItem, GradedItem, ItemList, RunOverview
 from cowest.viewer.index import Index
@@ -137,7 +136,7 @@ class Library:
             path=str(run.path),
             headline=headline(results) if results else None,
             verdict=verdict(results) if results else None,
-            banner=results.banner if results else None,
+            banner=banner(results) if results else None,
             collections=[index.overview() for index in _ordered(run.indexes)],
         )
 
@@ -189,13 +188,13 @@ class Library:
         return Path(self._scratch.name).resolve() / f"{self._number}.sqlite"
 
 
-def _results(folder: Path) -> Results | None:
+def _results(folder: Path) -> EvaluationResults | None:
     path = runs.RunFolder(folder).evaluate / "results.json"
     if not path.is_file():
         return None
     try:
-        return Results.model_validate(runs.read_json(path))
-    except (CowestError, ValidationError):
+        return EvaluationResults.read(path)
+    except CowestError:
         return None  # `cowest show` says what is wrong with it; the examples can be browsed nevertheless
 
 

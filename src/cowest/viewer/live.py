@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from cowest import runs
 
 ACTIVE_S = 90.0
@@ -106,7 +104,7 @@ class Live:
         stages = self._stages()
         since = max((stage.since for stage in stages if stage.state == "started"), default=None)
         changed = max((_time(path) for path in self._signs()), default=0.0)
-        recipe = _recipe(self._run.recipe)
+        recipe = self._run.read_recipe()
         now = self._clock()
         return Status(
             active=bool(changed) and now - changed < ACTIVE_S and stages[-1].state != "done",
@@ -123,11 +121,8 @@ class Live:
 
     def _stages(self) -> list[StageProgress]:
         run = self._run
-        numbers = sorted(int(path.name[6:]) for path in run.path.glob("round-*") if path.name[6:].isdigit())
-        planned = _recipe(run.recipe).get("rounds", 1)
-        last = max([planned if isinstance(planned, int) else 1, *numbers])
         stages = [_stage("sft", None, run.sft, "training.json")]
-        for number in range(1, min(last, 1000) + 1):
+        for number in run.rounds():
             stages.append(_stage("feedback", number, run.feedback(number), "summary.json"))
             stages.append(_stage("align", number, run.align(number), "training.json"))
         return [*stages, _stage("evaluate", None, run.evaluate, "results.json")]
@@ -212,15 +207,6 @@ def _limits(recipe: dict[str, object], stages: list[StageProgress]) -> dict[str,
         if isinstance(queries, int) and isinstance(samples, int):
             limits["drafts"] = queries * samples
     return limits
-
-
-def _recipe(path: Path) -> dict[str, object]:
-    """The recipe as its file holds it; empty where it cannot be read."""
-    try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return recipe if isinstance(recipe, dict) else {}
 
 
 def _time(path: Path) -> float:
