@@ -37,7 +37,7 @@ def run(folder: Path, stage: str = "feedback", **changes: Any) -> list[str]:
 
 def paid_calls(folder: Path) -> int:
     """How many calls a run has paid for, over all roles."""
-    return sum((collect(folder)["calls"] or {}).values())
+    return sum((collect(folder).calls or {}).values())
 
 
 def priced(**settings: Any) -> dict[str, Any]:

@@ -7,12 +7,13 @@ import pytest
 from cowest import fingerprints
 from cowest.errors import EndpointError, InputError, TrainingError
 from cowest.prompts import Prompts
+from cowest.records import StageInputs
 from tests.worlds import sums
 
 RECIPE = {"seed": 0, "weak": {"model": "local/x", "sampling": {"temperature": 1.0}}}
 
 
-def inputs(recipe: dict[str, object] = RECIPE, count: int = 3, prompts: Prompts | None = None) -> dict[str, object]:
+def inputs(recipe: dict[str, object] = RECIPE, count: int = 3, prompts: Prompts | None = None) -> StageInputs:
     return fingerprints.inputs_of(recipe, ["seed", "weak.sampling"], sums(count), prompts or Prompts())
 
 
@@ -42,10 +43,10 @@ def test_what_the_stage_does_not_depend_on_may_change(tmp_path: Path) -> None:
 
 def test_a_later_stage_asks_only_about_its_keys(tmp_path: Path) -> None:
     fingerprints.stamp("sft", tmp_path, inputs())
-    fingerprints.verify("sft", tmp_path, {"seed": 0})
-    fingerprints.verify("sft", tmp_path / "none", {"seed": 1})
+    fingerprints.verify("sft", tmp_path, StageInputs(seed=0))
+    fingerprints.verify("sft", tmp_path / "none", StageInputs(seed=1))
     with pytest.raises(InputError, match=r"stage 'sft'.* seed: 0, now 1"):
-        fingerprints.verify("sft", tmp_path, {"seed": 1})
+        fingerprints.verify("sft", tmp_path, StageInputs(seed=1))
 
 
 @pytest.mark.parametrize("failure", [InputError("x"), TrainingError("x")])
@@ -86,15 +87,15 @@ def test_a_folder_that_cannot_be_claimed_or_read_is_the_users_input(tmp_path: Pa
     with pytest.raises(InputError, match="cannot be written"):
         fingerprints.stamp("feedback", tmp_path / "file/out", inputs())
     (tmp_path / "inputs.json").write_text("3")
-    with pytest.raises(InputError, match="is not what a stage wrote"):
+    with pytest.raises(InputError, match="is not what cowest wrote there"):
         fingerprints.stamp("feedback", tmp_path, inputs())
 
 
 def test_only_the_templates_that_are_used_count(tmp_path: Path) -> None:
     used = fingerprints.inputs_of(RECIPE, ["seed"], (), Prompts(), ["refine"])
-    assert list(used["prompt files"]) == ["refine"]
-    of_before = used | {"prompts": "mine", "prompt files": used["prompt files"] | {"gone": "1"}}
-    fingerprints.stamp("feedback", tmp_path, of_before)
+    assert list(used.prompt_files) == ["refine"]
+    before = used.model_copy(update={"prompt_files": used.prompt_files | {"gone": "1"}})
+    fingerprints.stamp("feedback", tmp_path, before)
     assert not fingerprints.stamp("feedback", tmp_path, used)
     assert fingerprints.matches(tmp_path, used)
     more = fingerprints.inputs_of(RECIPE, ["seed"], (), Prompts(), ["refine", "judge"])

@@ -115,10 +115,10 @@ def test_another_recipe_shares_the_calls_of_the_first(tmp_path: Path) -> None:
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert (tmp_path / "more" / name).read_bytes() == (alone / name).read_bytes()
     assert paid_calls(tmp_path / "two") == 0
-    num_replies = collect(tmp_path / "one")["shared_ledger"]["num_replies"]
+    num_replies = collect(tmp_path / "one").shared_ledger.num_replies
     assert paid_calls(tmp_path / "one") + paid_calls(tmp_path / "more") == num_replies
     assert 0 < paid_calls(tmp_path / "more") < paid_calls(alone)
-    assert collect(alone)["shared_ledger"] is None
+    assert collect(alone).shared_ledger is None
     assert (tmp_path / "two/ledger.sqlite").resolve() == Path(shared).resolve()
 
 
@@ -144,7 +144,7 @@ def test_a_shared_ledger_that_was_moved_is_found_by_the_recipe(tmp_path: Path) -
     run(tmp_path / "run", ledger=str(shared))
     before = paid_calls(tmp_path / "run")
     shared.rename(moved)
-    assert "is not there" in " ".join(collect(tmp_path / "run")["unreadable"])
+    assert "is not there" in " ".join(collect(tmp_path / "run").unreadable)
     run(tmp_path / "run", "evaluate", ledger=str(moved))
     assert paid_calls(tmp_path / "run") > before
 

@@ -1,6 +1,5 @@
 """Calibrating the gate: what is called, what is learned from, what is written, and what is refused."""
 
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -18,6 +17,7 @@ from cowest.models import ModelConfig
 from cowest.models.providers.scripted import Reply, ScriptedModel
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
+from cowest.records import GateResults, Policy
 from cowest.types import ChatRequest
 from tests.gating.gated import Kinds, recipe_of, silent_reply, strong_reply, weak_reply
 
@@ -27,7 +27,7 @@ BOTH_USD, ALONE_USD = (100 * 10 + 10 * 100) / 1e6, (50 * 10 + 10 * 100) / 1e6
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pictures: tests/report/test_gate.py draws one."""
-    monkeypatch.setattr("cowest.gating.calibration.draw_gate", lambda result, path: True)
+    monkeypatch.setattr("cowest.pipeline.evaluation.draw_gate", lambda result, path: True)
 
 
 def is_with_draft(request: ChatRequest) -> bool:
@@ -47,7 +47,7 @@ class World:
             "strong": ModelConfig.model_validate({"model": "scripted/a:b", "price": {"input": 10, "output": 100}}),
         }
 
-    def calibrate(self, format: str = "chain_of_thought", with_test: bool = True, **gate: Any) -> dict[str, Any]:
+    def calibrate(self, format: str = "chain_of_thought", with_test: bool = True, **gate: Any) -> GateResults:
         return calibrate(
             self.task.validation,
             self.task.test if with_test else (),
@@ -68,21 +68,21 @@ class World:
 def test_each_arm_gets_what_it_is_best_at(tmp_path: Path) -> None:
     world = World(tmp_path)
     result = world.calibrate(min_accuracy=1.0)
-    assert result["met"] is True
-    assert result["policy"]["arms"] == ["strong", "both", "draft"]
-    low, high = result["policy"]["cuts"]
+    assert result.met is True
+    assert result.policy.arms == ("strong", "both", "draft")
+    low, high = result.policy.cuts
     assert 0.2 < low < 0.5 < high < 0.9
-    assert result["validation"]["gate"]["accuracy"]["value"] == 1.0
-    assert result["validation"]["gate"]["shares"] == {"draft": 0.25, "strong": 0.25, "both": 0.5}
-    assert result["validation"]["gate"]["cost_per_query"] == pytest.approx(ALONE_USD / 4 + BOTH_USD / 2)
-    assert result["validation"]["cross_validated"]["accuracy"]["value"] == 1.0
-    alone = {arm: found["accuracy"]["value"] for arm, found in result["validation"]["alone"].items()}
+    assert result.validation.gate.accuracy.value == 1.0
+    assert result.validation.gate.shares == {"draft": 0.25, "strong": 0.25, "both": 0.5}
+    assert result.validation.gate.cost_per_query == pytest.approx(ALONE_USD / 4 + BOTH_USD / 2)
+    assert result.validation.cross_validated.accuracy.value == 1.0
+    alone = {arm: found.accuracy.value for arm, found in result.validation.alone.items()}
     assert alone == {"draft": 0.25, "strong": 0.25, "both": 0.75}
-    test = result["test"]
-    assert test["gate"]["accuracy"]["value"] == 1.0
-    assert test["difference_to_both"]["difference"] == 0.25
-    assert test["gate"]["cost_per_query"] < test["alone"]["both"]["cost_per_query"] == pytest.approx(BOTH_USD)
-    assert result == json.loads((world.out / "gate.json").read_text())
+    test = result.test
+    assert test.gate.accuracy.value == 1.0
+    assert test.difference_to_both.difference == 0.25
+    assert test.gate.cost_per_query < test.alone["both"].cost_per_query == pytest.approx(BOTH_USD)
+    assert result == GateResults.read(world.out / "gate.json")
 
 
 def test_the_number_of_calls(tmp_path: Path) -> None:
@@ -100,32 +100,32 @@ def test_the_number_of_calls(tmp_path: Path) -> None:
 def test_nothing_is_learned_from_test(tmp_path: Path) -> None:
     lucky, unlucky = World(tmp_path / "a"), World(tmp_path / "b", unlucky=("test",))
     one, other = lucky.calibrate(min_accuracy=1.0), unlucky.calibrate(min_accuracy=1.0)
-    assert (one["policy"], one["validation"]) == (other["policy"], other["validation"])
-    assert other["test"]["gate"]["accuracy"]["value"] == 0.0
+    assert (one.policy, one.validation) == (other.policy, other.validation)
+    assert other.test.gate.accuracy.value == 0.0
     assert "The aim is **missed** on test" in (unlucky.out / "gate.md").read_text()
     drawn = World(tmp_path / "c").calibrate(min_accuracy=1.0, with_test=False)
-    assert (drawn["policy"], drawn["test"]) == (one["policy"], None)
+    assert (drawn.policy, drawn.test) == (one.policy, None)
     assert "no test split" in (tmp_path / "c/gate/gate.md").read_text()
 
 
 def test_without_a_target_it_is_never_less_accurate_than_both(tmp_path: Path) -> None:
     result = World(tmp_path).calibrate()
-    assert result["min_accuracy"] == 0.75
+    assert result.min_accuracy == 0.75
     # The strong model alone costs less on the odd ones than both, and happens to be right.
-    assert result["policy"]["arms"] == ["strong", "both", "draft"]
+    assert result.policy.arms == ("strong", "both", "draft")
     hard = World(tmp_path, strong=lambda request: strong_reply(request) if is_with_draft(request) else "Answer: wrong")
     result = hard.calibrate()
-    assert result["validation"]["gate"]["accuracy"]["value"] == 0.75
+    assert result.validation.gate.accuracy.value == 0.75
 
 
 def test_a_price_buys_what_it_can(tmp_path: Path) -> None:
     for limit, accuracy in ((0.0014, 1.0), (0.0013, 0.5), (0.0003, 0.25)):
         result = World(tmp_path).calibrate(max_cost_usd=limit, with_test=False)
-        assert result["met"] is True
-        assert result["validation"]["gate"]["cost_per_query"] <= limit
-        assert result["validation"]["gate"]["accuracy"]["value"] == accuracy
+        assert result.met is True
+        assert result.validation.gate.cost_per_query <= limit
+        assert result.validation.gate.accuracy.value == accuracy
     nothing = World(tmp_path).calibrate(max_cost_usd=0)
-    assert nothing["policy"] == {"cuts": [], "arms": ["draft"]}
+    assert nothing.policy == Policy(arms=("draft",))
 
 
 def test_one_example_is_refused_before_anything_is_called(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_one_example_is_refused_before_anything_is_called(tmp_path: Path) -> Non
 def test_a_target_that_cannot_be_met_is_said_so(tmp_path: Path) -> None:
     world = World(tmp_path, unlucky=("validation",))
     result = world.calibrate(min_accuracy=0.5)
-    assert (result["met"], result["policy"]) == (False, {"cuts": [], "arms": ["both"]})
+    assert (result.met, result.policy) == (False, Policy())
     assert re.search(r"no policy .*50\.0%.*best: 0\.0%", world.said[0])
     assert "**not met**" in (world.out / "gate.md").read_text()
     dear = World(tmp_path)
@@ -148,7 +148,7 @@ def test_a_target_that_cannot_be_met_is_said_so(tmp_path: Path) -> None:
         lambda request: weak_reply(request).model_copy(update={"usage": strong_reply(request).usage})
     )
     result = dear.calibrate(max_cost_usd=0.0001)
-    assert (result["met"], result["policy"]) == (False, {"cuts": [], "arms": ["draft"]})
+    assert (result.met, result.policy) == (False, Policy(arms=("draft",)))
     assert re.search(r"no policy .*\$0\.0001", dear.said[-1])
 
 
@@ -156,8 +156,8 @@ def test_without_prices_tokens_are_saved_and_money_cannot_be_aimed_at(tmp_path: 
     world = World(tmp_path)
     world.models["strong"] = ModelConfig(model="scripted/a:b")
     result = world.calibrate(min_accuracy=1.0)
-    assert result["cost_unit"] == "strong_tokens"
-    assert result["validation"]["gate"]["cost_per_query"] == 60 / 4 + 110 / 2
+    assert result.cost_unit == "strong_tokens"
+    assert result.validation.gate.cost_per_query == 60 / 4 + 110 / 2
     assert "counted in tokens of the strong model" in (world.out / "gate.md").read_text()
     with pytest.raises(InputError, match=r"have no price. Write strong.price"):
         world.calibrate(max_cost_usd=0.1)
@@ -174,24 +174,24 @@ def test_a_cost_that_is_not_known_on_test_is_no_nothing(tmp_path: Path) -> None:
     world = World(tmp_path, lambda request: weak_reply(request).model_copy(update={"cost_usd": 0.0}), strong)
     world.models["strong"] = ModelConfig(model="scripted/a:b")
     result = world.calibrate(min_accuracy=1.0)
-    assert result["cost_unit"] == "usd"
-    assert result["validation"]["gate"]["cost_per_query"] == pytest.approx(0.0075)
-    test = result["test"]
-    assert (test["gate"]["cost_per_query"], test["alone"]["both"]["cost_per_query"]) == (None, None)
-    assert test["alone"]["draft"]["cost_per_query"] == 0.0
+    assert result.cost_unit == "usd"
+    assert result.validation.gate.cost_per_query == pytest.approx(0.0075)
+    test = result.test
+    assert (test.gate.cost_per_query, test.alone["both"].cost_per_query) == (None, None)
+    assert test.alone["draft"].cost_per_query == 0.0
     page = (world.out / "gate.md").read_text()
     assert "| test | gate | 100.0% [67.6, 100.0] | unknown |" in page
     assert "calls of test have no price" in page
     assert "The aim is kept on test." in page
     limited = world.calibrate(max_cost_usd=0.0075)
-    assert limited["met"] is True
+    assert limited.met is True
     assert "The aim is" not in (world.out / "gate.md").read_text()
 
 
 def test_a_draft_without_an_answer_never_stands_alone(tmp_path: Path) -> None:
     result = World(tmp_path).calibrate(format="domain_knowledge", max_cost_usd=1)
-    assert result["arms"] == ["strong", "both"]
-    assert "draft" not in result["policy"]["arms"]
+    assert result.arms == ["strong", "both"]
+    assert "draft" not in result.policy.arms
 
 
 def test_failures_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -203,8 +203,8 @@ def test_failures_are_left_out_and_counted(tmp_path: Path) -> None:
         return weak_reply(request).model_copy(update=half)
 
     world = World(tmp_path, cut, fails)
-    found = world.calibrate()["validation"]
-    assert (found["num_examples"], found["num_failed"], found["num_without_confidence"]) == (16, 1, 1)
+    found = world.calibrate().validation
+    assert (found.num_examples, found.num_failed, found.num_without_confidence) == (16, 1, 1)
     rows = list(runs.read_jsonl(world.out / "validation.jsonl"))
     assert [row["id"] for row in rows if row["error"]] == ["validation-3"]
     assert (rows[0]["confidence"], rows[0]["arm"]) == (None, "both")
@@ -227,7 +227,7 @@ def test_a_weak_model_that_does_not_say_how_sure_it_is_is_refused(tmp_path: Path
 
 def test_it_learns_from_as_many_examples_as_it_is_told(tmp_path: Path) -> None:
     world = World(tmp_path)
-    assert world.calibrate(limit=4, with_test=False)["validation"]["num_examples"] == 4
+    assert world.calibrate(limit=4, with_test=False).validation.num_examples == 4
     assert (len(world.weak.requests), len(world.strong.requests)) == (4, 8)
 
 
@@ -240,28 +240,28 @@ def test_calls_are_paid_once(tmp_path: Path) -> None:
     assert paid == {"weak": 24, "strong": 32 + 8}
     again, then = gate(serve={"gate": {"kind": "calibrated", "min_accuracy": 1.0}})
     assert then == paid | {"strong": paid["strong"] + 2}  # the odd ones of test, which the new policy asks
-    assert again["policy"] != first["policy"]
+    assert again.policy != first.policy
 
 
 def test_the_gate_keeps_which_rows_it_was_made_of_and_other_rows_are_said(tmp_path: Path) -> None:
     def again(**changes: Any) -> tuple[dict[str, Any], list[str]]:
         world = World(tmp_path, **changes.pop("task", {}))
-        made_of: dict[str, Any] = world.calibrate(**changes)["made_of"]
+        made_of = world.calibrate(**changes).made_of
         return made_of, [line for line in world.said if "of before" in line]
 
     first, said = again()
-    assert {name: rows["num_examples"] for name, rows in first.items()} == {"validation": 16, "test": 8}
+    assert {name: rows.num_examples for name, rows in first.items()} == {"validation": 16, "test": 8}
     assert said == []
     assert again() == (first, [])
     # As many rows with other references, and only the one split.
     other, said = again(task={"unlucky": ("validation",)})
-    assert other["validation"]["num_examples"] == 16
-    assert other["validation"]["sha256"] != first["validation"]["sha256"]
-    assert other["test"] == first["test"]
+    assert other.validation.num_examples == 16
+    assert other.validation["sha256"] != first.validation["sha256"]
+    assert other.test == first.test
     assert len(said) == 1
     assert "the validation rows are not those" in said[0]
     fewer, said = again(limit=4)
-    assert fewer["validation"]["num_examples"] == 4
+    assert fewer.validation.num_examples == 4
     assert len(said) == 1
     for broken in ("{", "[]", "{}", '{"made_of": {}}'):
         (tmp_path / "gate/gate.json").write_text(broken)

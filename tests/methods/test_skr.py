@@ -121,8 +121,8 @@ def test_where_it_cannot_get_ready_its_rows_fail_and_the_others_go_on(tmp_path: 
 
     whole = setting(TASK, strong=ScriptedModel(by_prompt(only_without)), retriever=corpus(tmp_path, "snail"))
     results = evaluate(TASK.test, make_methods(["skr", "strong_only"], whole), task=TASK, out=tmp_path / "out")
-    assert results["methods"]["skr"]["num_failed"] == 2
-    assert results["methods"]["strong_only"]["num_failed"] == 0
+    assert results.methods["skr"].num_failed == 2
+    assert results.methods["strong_only"].num_failed == 0
     rows = (tmp_path / "out/predictions/skr.jsonl").read_text()
     assert re.search("skr .*all of its 3 examples failed.*too long", rows)
 
@@ -130,10 +130,10 @@ def test_where_it_cannot_get_ready_its_rows_fail_and_the_others_go_on(tmp_path: 
 def test_what_it_took_once_stands_apart(tmp_path: Path) -> None:
     whole = setting(TASK, strong=ScriptedModel(by_prompt(reply)), retriever=corpus(tmp_path, "A snail is slow."))
     results = evaluate(TASK.test, make_methods(["skr", "strong_only"], whole), task=TASK)
-    assert results["methods"]["skr"]["calls"] == {"strong": 2}
-    assert results["methods"]["skr"]["preparation"]["calls"] == {"strong": 6}
-    assert results["methods"]["skr"]["preparation"]["cost_usd"] == 0.0
-    assert "preparation" not in results["methods"]["strong_only"]
+    assert results.methods["skr"].calls == {"strong": 2}
+    assert results.methods["skr"].preparation.calls == {"strong": 6}
+    assert results.methods["skr"].preparation.cost_usd == 0.0
+    assert results.methods["strong_only"].preparation is None
 
 
 def test_some_questions_are_drawn_by_the_seed(tmp_path: Path) -> None:

@@ -166,8 +166,8 @@ def test_where_replies_hold_no_log_probabilities_its_rows_fail_and_the_others_go
     weak, strong = ScriptedModel(lambda request: "Answer: loud"), ScriptedModel(lambda request: "Answer: slow")
     whole = setting(TASK, weak=weak, strong=strong, unseen=lambda: UNSEEN)
     results = evaluate(TASK.test, make_methods(["super_icl", "strong_only"], whole))
-    assert results["methods"]["super_icl"]["num_failed"] == 1
-    assert results["methods"]["strong_only"]["num_failed"] == 0
+    assert results.methods["super_icl"].num_failed == 1
+    assert results.methods["strong_only"].num_failed == 0
     assert len(weak.requests) == 1  # found out while it got ready
     assert not any("small model" in text_of(request) for request in strong.requests)
 

@@ -71,7 +71,7 @@ def test_a_used_template_that_changed_is_refused_by_name(version: str | None, tm
     run(tmp_path, **MODEL_JUDGE)
     aged(tmp_path / "round-1/feedback", judge=version)
     with pytest.raises(
-        InputError, match=rf"the prompt template 'judge' \({version or 'none'}, now .*run=.*`prompts` names, in judge"
+        InputError, match=rf"the prompt template 'judge' \({version or 'none'}, now .*run=.*`prompts` names: judge"
     ):
         run(tmp_path, **MODEL_JUDGE)
 

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,8 @@ from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.methods import make_methods
 from cowest.models.providers.scripted import ScriptedModel
-from cowest.stages.evaluate import EvaluateConfig, chosen, evaluate
+from cowest.records import EvaluationResults
+from cowest.stages.evaluate import EvaluateConfig, evaluate, select
 from cowest.tasks import LabelTask
 from cowest.tasks.base import Split
 from cowest.types import ChatRequest, Completion, Example, Usage
@@ -42,43 +42,44 @@ def test_the_rows_of_each_method() -> None:
 def test_results_and_predictions_follow_the_contract(tmp_path: Path) -> None:
     methods = make_methods(["weak_only", "strong_only", "collaborate", "oracle"], setting(2))
     results = evaluate(TASK.test, methods, out=tmp_path, seed=3)
-    assert json.loads((tmp_path / "results.json").read_text()) == results
-    assert (results["task"], results["metric"], results["num_examples"], results["seed"]) == ("sums", "accuracy", 40, 3)
-    assert results["methods"]["collaborate"]["round"] == 2
-    assert results["methods"]["collaborate_sft"]["round"] == 0
-    for name, row in results["methods"].items():
+    assert EvaluationResults.read(tmp_path / "results.json") == results
+    assert (results.task, results.metric, results.num_examples, results.seed) == ("sums", "accuracy", 40, 3)
+    assert results.methods["collaborate"].round == 2
+    assert results.methods["collaborate_sft"].round == 0
+    for name, row in results.methods.items():
         lines = [json.loads(line) for line in (tmp_path / f"predictions/{name}.jsonl").read_text().splitlines()]
         assert [line["id"] for line in lines] == [example.id for example in TASK.test]
-        value = row["metrics"]["accuracy"]["value"]
+        value = row.metrics["accuracy"].value
         assert value == pytest.approx(sum(line["correct"] for line in lines) / 40)
-        low, high = row["metrics"]["accuracy"]["ci95"]
+        assert row.metrics["accuracy"].ci95 is not None
+        low, high = row.metrics["accuracy"].ci95
         assert low <= value <= high
-        assert set(row["latency_s"]) == {"p50", "p95"}
-    assert results["methods"]["collaborate"]["calls"] == {"strong": 40, "weak": 40}
-    assert results["methods"]["strong_only"]["calls"] == {"strong": 40}
-    assert results["methods"]["weak_only_base"]["metrics"]["accuracy"]["value"] == 0.0
+        assert 0 <= row.latency_s.p50 <= row.latency_s.p95
+    assert results.methods["collaborate"].calls == {"strong": 40, "weak": 40}
+    assert results.methods["strong_only"].calls == {"strong": 40}
+    assert results.methods["weak_only_base"].metrics["accuracy"].value == 0.0
 
 
 def test_comparisons_are_differences_of_the_same_examples() -> None:
     results = evaluate(TASK.test, make_methods(["weak_only", "strong_only", "collaborate"], setting(2)))
-    values = {name: row["metrics"]["accuracy"]["value"] for name, row in results["methods"].items()}
-    compared = {(row["a"], row["b"]) for row in results["comparisons"]}
+    values = {name: row.metrics["accuracy"].value for name, row in results.methods.items()}
+    compared = {(row.a, row.b) for row in results.comparisons}
     assert {("collaborate", name) for name in values} - compared == {
         ("collaborate", "collaborate"),
         ("collaborate", "collaborate_round_2"),
     }
-    for row in results["comparisons"]:
-        assert row["difference"] == pytest.approx(values[row["a"]] - values[row["b"]])
-        assert row["help_rate"] - row["harm_rate"] == pytest.approx(row["difference"])
-        assert row["ci95"][0] <= row["difference"] <= row["ci95"][1]
-        assert 0 <= row["p_value"] <= 1
+    for row in results.comparisons:
+        assert row.difference == pytest.approx(values[row.a] - values[row.b])
+        assert row.help_rate - row.harm_rate == pytest.approx(row.difference)
+        assert row.ci95[0] <= row.difference <= row.ci95[1]
+        assert 0 <= row.p_value <= 1
 
 
 def test_the_python_face_takes_models_and_pairs() -> None:
     strong = gambler("strong", 0.5)
     results = evaluate(TASK.test, {"big": strong, "pair": Collaboration(gambler("weak", 0.5), strong)})
-    assert list(results["methods"]) == ["big", "pair"]
-    assert [(row["a"], row["b"]) for row in results["comparisons"]] == [("pair", "big")]
+    assert list(results.methods) == ["big", "pair"]
+    assert [(row.a, row.b) for row in results.comparisons] == [("pair", "big")]
 
 
 def test_a_failed_call_is_a_failure_and_counts_as_wrong(tmp_path: Path) -> None:
@@ -87,8 +88,8 @@ def test_a_failed_call_is_a_failure_and_counts_as_wrong(tmp_path: Path) -> None:
         return CompletionError("content filter") if failing else "Answer: 1"
 
     results = evaluate(TASK.test, {"strong": ScriptedModel(reply)}, out=tmp_path)
-    assert results["methods"]["strong"]["num_failed"] == 1
-    assert results["methods"]["strong"]["metrics"]["accuracy"]["value"] == pytest.approx(1 / 40)
+    assert results.methods["strong"].num_failed == 1
+    assert results.methods["strong"].metrics["accuracy"].value == pytest.approx(1 / 40)
     rows = [json.loads(line) for line in (tmp_path / "predictions/strong.jsonl").read_text().splitlines()]
     assert [row["error"] for row in rows if row["error"]] == ["content filter"]
 
@@ -101,10 +102,10 @@ def test_a_draft_before_a_failed_call_is_counted(tmp_path: Path) -> None:
         return CompletionError("content filter") if "What is 3 " in request.messages[-1].content else reply(1.0)
 
     pair = Collaboration(ScriptedModel(lambda _: reply(0.25)), ScriptedModel(refined))
-    row = evaluate(TASK.test, {"pair": pair}, out=tmp_path)["methods"]["pair"]
-    assert (row["num_failed"], row["calls"]) == (1, {"strong": 39, "weak": 40})
-    assert row["usage"]["weak"]["completion_tokens"] == 80
-    assert row["cost_usd"] == 40 * 0.25 + 39 * 1.0
+    row = evaluate(TASK.test, {"pair": pair}, out=tmp_path).methods["pair"]
+    assert (row.num_failed, row.calls) == (1, {"strong": 39, "weak": 40})
+    assert row.usage["weak"].completion_tokens == 80
+    assert row.cost_usd == 40 * 0.25 + 39 * 1.0
     rows = [json.loads(line) for line in (tmp_path / "predictions/pair.jsonl").read_text().splitlines()]
     (failed,) = [row for row in rows if row["error"]]
     assert (failed["calls"], failed["cost_usd"]) == ({"weak": 1}, 0.25)
@@ -116,16 +117,16 @@ def test_a_method_whose_every_call_failed_has_no_score(tmp_path: Path) -> None:
         evaluate(TASK.test, {"strong": refusing}, out=tmp_path)
     assert not (tmp_path / "results.json").exists()
     results = evaluate(TASK.test, {"strong": refusing, "other": gambler("other", 0.5)}, out=tmp_path)
-    assert results["methods"]["strong"]["metrics"] == {}
-    assert results["methods"]["strong"]["failed"] == "no such setting"
-    assert results["methods"]["other"]["metrics"]["accuracy"]["value"] > 0
-    assert results["comparisons"] == []
+    assert results.methods["strong"].metrics == {}
+    assert results.methods["strong"].failed == "no such setting"
+    assert results.methods["other"].metrics["accuracy"].value > 0
+    assert results.comparisons == []
 
 
 def test_an_unparsable_answer_is_counted_not_guessed() -> None:
     results = evaluate(TASK.test, {"strong": ScriptedModel(lambda _: "I would rather not say.")})
-    assert results["methods"]["strong"]["num_unparsed"] == 40
-    assert results["methods"]["strong"]["metrics"]["accuracy"]["value"] == 0.0
+    assert results.methods["strong"].num_unparsed == 40
+    assert results.methods["strong"].metrics["accuracy"].value == 0.0
 
 
 def test_what_cannot_be_evaluated_is_refused() -> None:
@@ -138,17 +139,17 @@ def test_what_cannot_be_evaluated_is_refused() -> None:
 
 
 def test_the_oracle_gap(tmp_path: Path) -> None:
-    results: dict[str, Any] = evaluate(
+    results = evaluate(
         Split(TASK, "test", list(TASK.test)),
         make_methods(["weak_only", "strong_only", "collaborate", "oracle"], setting()),
     )
-    values = {name: row["metrics"]["accuracy"]["value"] for name, row in results["methods"].items()}
+    values = {name: row.metrics["accuracy"].value for name, row in results.methods.items()}
     singles = max(values[name] for name in ("weak_only", "weak_only_base", "strong_only", "strong_only_direct"))
     if values["oracle"] > singles:
         expected = (values["collaborate"] - singles) / (values["oracle"] - singles)
-        assert results["oracle_gap_closed"] == pytest.approx(expected)
+        assert results.oracle_gap_closed == pytest.approx(expected)
     else:
-        assert "oracle_gap_closed" not in results
+        assert results.oracle_gap_closed is None
 
 
 def test_two_rows_of_one_name_are_refused() -> None:
@@ -175,23 +176,23 @@ def test_tasks_with_labels_get_macro_f1_and_a_confusion_table() -> None:
 
     task = Parity(test="10")
     results = evaluate(task.test, {"even": says("Answer: even"), "silent": says("no idea")})
-    even = results["methods"]["even"]
+    even = results.methods["even"]
     # even: P 5/9, R 1; odd: P 1, R 1/5.
-    assert even["metrics"]["macro_f1"]["value"] == pytest.approx((10 / 14 + 2 / 6) / 2)
-    assert even["metrics"]["accuracy"]["value"] == pytest.approx(0.6)
-    assert even["confusion"] == {"even": {"even": 5}, "odd": {"even": 4, "odd": 1}}
-    assert results["methods"]["silent"]["confusion"]["even"] == {"(unparsed)": 5}
-    assert results["methods"]["silent"]["num_unparsed"] == 9
-    assert [each["metric"] for each in results["comparisons"]] == ["accuracy", "macro_f1"]
-    assert results["comparisons"][1]["difference"] == pytest.approx(0.0 + (0 + 2 / 6) / 2 - (10 / 14 + 2 / 6) / 2)
+    assert even.metrics["macro_f1"].value == pytest.approx((10 / 14 + 2 / 6) / 2)
+    assert even.metrics["accuracy"].value == pytest.approx(0.6)
+    assert even.confusion == {"even": {"even": 5}, "odd": {"even": 4, "odd": 1}}
+    assert results.methods["silent"].confusion["even"] == {"(unparsed)": 5}
+    assert results.methods["silent"].num_unparsed == 9
+    assert [each.metric for each in results.comparisons] == ["accuracy", "macro_f1"]
+    assert results.comparisons[1].difference == pytest.approx(0.0 + (0 + 2 / 6) / 2 - (10 / 14 + 2 / 6) / 2)
 
 
 def test_a_drawn_sample_is_the_same_in_every_run_and_keeps_the_order() -> None:
     config = EvaluateConfig(sample=7, sample_seed=1)
-    drawn = [example.id for example in chosen(TASK.test, config)]
-    assert drawn == [example.id for example in chosen(TASK.test, config)]
+    drawn = [example.id for example in select(TASK.test, config)]
+    assert drawn == [example.id for example in select(TASK.test, config)]
     assert drawn == sorted(drawn, key=lambda id: int(id.removeprefix("sum-")))
     assert len(set(drawn)) == 7
-    assert drawn != [example.id for example in chosen(TASK.test, EvaluateConfig(sample=7, sample_seed=2))]
-    assert len(chosen(TASK.test, EvaluateConfig(sample=1000))) == 40
-    assert [each.id for each in chosen(TASK.test, EvaluateConfig(sample=7, sample_seed=1, limit=2))] == drawn[:2]
+    assert drawn != [example.id for example in select(TASK.test, EvaluateConfig(sample=7, sample_seed=2))]
+    assert len(select(TASK.test, EvaluateConfig(sample=1000))) == 40
+    assert [each.id for each in select(TASK.test, EvaluateConfig(sample=7, sample_seed=1, limit=2))] == drawn[:2]

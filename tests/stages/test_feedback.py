@@ -15,9 +15,11 @@ from cowest import preferences, progress
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.judge import ModelJudge
 from cowest.models.providers.scripted import ScriptedModel
+from cowest.records import NullControl, NullSample
 from cowest.runs import GRADED_SO_FAR
-from cowest.stages._diagnostics import NullSample, concordance, null_control
-from cowest.stages.feedback import MAX_FAILURES_BEFORE_SUCCESS, FeedbackConfig, draw, feedback, hold_back
+from cowest.stages._annotation import MAX_FAILURES_BEFORE_SUCCESS
+from cowest.stages._diagnostics import concordance, null_control
+from cowest.stages.feedback import FeedbackConfig, draw, feedback, hold_back
 from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
 from tests.worlds import ScoreBy, Sums, chance, gamble, gambler, right_or_wrong, sums
 
@@ -268,11 +270,11 @@ def test_the_null_control_counts_only_drafts_that_are_always_made() -> None:
         for name, score in scores.items()
     ]
     found = null_control(graded, nulls, {"a", "b", "c", "d", "e", "failed"}, samples=5, seed=0)
-    assert (found["num_examples"], found["num_left_out"]) == (3, 3)
-    assert found["real_positive_rate"]["value"] == pytest.approx((0.5 + 0 + 0) / 3)
-    assert found["positive_rate"]["value"] == pytest.approx(1 / 3)
+    assert (found.num_examples, found.num_left_out) == (3, 3)
+    assert found.real_positive_rate.value == pytest.approx((0.5 + 0 + 0) / 3)
+    assert found.positive_rate.value == pytest.approx(1 / 3)
     nothing = null_control(graded, nulls, {"failed"}, samples=5, seed=0)
-    assert nothing == {"num_examples": 0, "num_left_out": 1}
+    assert nothing == NullControl(num_examples=0, num_left_out=1)
 
 
 @settings(deadline=None)
@@ -310,7 +312,7 @@ def test_agreement_of_judge_and_metric(tmp_path: Path) -> None:
     gather(tmp_path / "length", judge=by_length, task=task)
     assert summary(tmp_path / "length")["judge_agreement"]["length_correlation"] == pytest.approx(1.0)
     gather(tmp_path / "unknown")
-    assert "judge_agreement" not in summary(tmp_path / "unknown")
+    assert summary(tmp_path / "unknown")["judge_agreement"] is None
 
 
 def test_the_strong_model_judges_by_default(tmp_path: Path) -> None:

@@ -1,23 +1,24 @@
 """What a row took once: of its own, of the rounds behind it, and unknown where a part is."""
 
-from typing import Any
-
 import pytest
 
 from cowest.methods import make_methods
-from cowest.methods.base import Preparation
+from cowest.records import FeedbackSummary, Preparation
 from cowest.stages.evaluate import evaluate
 from cowest.stages.preparation import preparation_of
 from cowest.types import Usage
 from tests.stages.sums_setting import TASK, setting
 
 
-def harvest(num: int, cost_usd: float | None = 1.5) -> dict[str, Any]:
-    usage = {"prompt_tokens": 10 * num, "completion_tokens": num}
-    return {
-        **{"num_examples": num, "num_pairs": 2, "cost_usd": cost_usd},
-        **{"calls": {"weak": num, "strong": 2 * num}, "usage": {"weak": usage, "strong": usage}},
-    }
+def summary(num: int, cost_usd: float | None = 1.5) -> FeedbackSummary:
+    usage = Usage(prompt_tokens=10 * num, completion_tokens=num)
+    return FeedbackSummary(
+        num_examples=num,
+        num_pairs=2,
+        cost_usd=cost_usd,
+        calls={"weak": num, "strong": 2 * num},
+        usage={"weak": usage, "strong": usage},
+    )
 
 
 OWN = Preparation(
@@ -31,37 +32,37 @@ OWN = Preparation(
 
 
 def test_an_aligned_row_took_the_feedback_of_all_rounds_up_to_its_own() -> None:
-    found = preparation_of(2, None, {1: harvest(4), 2: harvest(6, 2.0), 3: harvest(100)})
+    found = preparation_of(2, None, {1: summary(4), 2: summary(6, 2.0), 3: summary(100)})
     assert found is not None
-    assert (found["rounds"], found["num_queries"], found["num_pairs"]) == (2, 10, 4)
-    assert found["calls"] == {"weak": 10, "strong": 20}
-    assert found["usage"]["strong"] == Usage(prompt_tokens=100, completion_tokens=10).model_dump()
-    assert found["cost_usd"] == pytest.approx(3.5)
+    assert (found.rounds, found.num_queries, found.num_pairs) == (2, 10, 4)
+    assert found.calls == {"weak": 10, "strong": 20}
+    assert found.usage["strong"] == Usage(prompt_tokens=100, completion_tokens=10)
+    assert found.cost_usd == pytest.approx(3.5)
 
 
 def test_an_unknown_price_or_a_missing_round_is_not_nothing() -> None:
-    prices_lost = preparation_of(2, None, {1: harvest(4), 2: harvest(6, None)})
+    prices_lost = preparation_of(2, None, {1: summary(4), 2: summary(6, None)})
     assert prices_lost is not None
-    assert prices_lost["cost_usd"] is None
-    assert preparation_of(2, None, {2: harvest(6)}) is None
+    assert prices_lost.cost_usd is None
+    assert preparation_of(2, None, {2: summary(6)}) is None
     assert preparation_of(1, OWN, {}) is None
 
 
 def test_a_row_without_alignment_took_what_it_did_itself() -> None:
-    assert preparation_of(None, OWN, {1: harvest(4)}) == OWN.model_dump()
-    assert preparation_of(0, None, {1: harvest(4)}) is None
-    both = preparation_of(1, OWN, {1: harvest(4)})
+    assert preparation_of(None, OWN, {1: summary(4)}) == OWN
+    assert preparation_of(0, None, {1: summary(4)}) is None
+    both = preparation_of(1, OWN, {1: summary(4)})
     assert both is not None
-    assert (both["calls"], both["cost_usd"]) == ({"weak": 4, "strong": 14}, 2.0)
-    assert both["num_used"] == 2
+    assert (both.calls, both.cost_usd) == ({"weak": 4, "strong": 14}, 2.0)
+    assert both.num_used == 2
 
 
 def test_results_keep_it_apart_from_what_queries_take() -> None:
     methods = make_methods(["weak_only", "collaborate"], setting())
-    plain = evaluate(TASK.test, methods)["methods"]
-    told = evaluate(TASK.test, methods, harvests={1: harvest(4)})["methods"]
-    assert {name for name, row in told.items() if "preparation" in row} == {"collaborate"}
-    assert told["collaborate"]["preparation"]["calls"] == {"weak": 4, "strong": 8}
-    for name, row in told.items():
-        assert (row["calls"], row["cost_usd"]) == (plain[name]["calls"], plain[name]["cost_usd"])
-        assert "preparation" not in plain[name]
+    plain = evaluate(TASK.test, methods).methods
+    prepared = evaluate(TASK.test, methods, summaries={1: summary(4)}).methods
+    assert {name for name, row in prepared.items() if row.preparation is not None} == {"collaborate"}
+    assert prepared["collaborate"].preparation.calls == {"weak": 4, "strong": 8}
+    for name, row in prepared.items():
+        assert (row.calls, row.cost_usd) == (plain[name].calls, plain[name].cost_usd)
+        assert plain[name].preparation is None
