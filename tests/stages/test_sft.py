@@ -125,7 +125,7 @@ async def test_trained_on_the_prompt_that_drafts_are_asked_with(tmp_path: Path) 
 
 def test_a_model_taught_one_answer_gives_it_and_ends(base: Path, tmp_path: Path) -> None:
     example = Example(id="a", query="colour?", references=("blue",))
-    config = SFTConfig(epochs=60, gradient_accumulation=1, learning_rate=3e-2, lr_schedule="constant")
+    config = SFTConfig(epochs=60, gradient_accumulation=1, learning_rate=1e-2, lr_schedule="constant")
     trained = sft(str(base), [example], out=tmp_path / "sft", config=config, format="direct_answer")
     from peft import PeftModel
 
