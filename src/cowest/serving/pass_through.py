@@ -44,7 +44,7 @@ class PassThrough:
         self._timeout_s = timeout_s
         self._stall_s = stall_s
         # An endpoint that echoes its request must not publish the key.
-        self._secret = Secret(model.account[1] if model.has_key else None)
+        self._secret = Secret(model.account.key if model.has_key else None)
 
     async def open(self) -> None:
         """Makes the HTTP client, which takes a second; opens no connection."""

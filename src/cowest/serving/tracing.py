@@ -11,6 +11,7 @@ from starlette.types import Scope
 
 from cowest.errors import CowestError, InputError
 from cowest.models import ChatModel, ModelConfig
+from cowest.models.wrapper import WrapperModel
 from cowest.serving.upstream import Upstream
 from cowest.serving.wire import APIError, Json
 from cowest.types import ChatRequest, Completion
@@ -160,23 +161,18 @@ def open_tracing(is_on: bool) -> Tracing:
     return Tracing(provider)
 
 
-class _TracedModel:
+class _TracedModel(WrapperModel):
     def __init__(self, model: ChatModel, tracing: Tracing, config: ModelConfig, role: str) -> None:
-        self._model = model
+        super().__init__(model)
         self._tracing = tracing
         self._config = config
         self._role = role
-        self.name = model.name
-        self.identity = model.identity
 
     async def complete(self, request: ChatRequest) -> Completion:
         with self._tracing.call(self._config, self._role) as span:
-            completion = await self._model.complete(request)
+            completion = await self.model.complete(request)
             _record_reply(span, completion.usage.model_dump(), [completion.finish_reason])
             return completion
-
-    async def close(self) -> None:
-        await self._model.close()
 
 
 class _TracedUpstream:
