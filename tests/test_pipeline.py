@@ -17,7 +17,7 @@ def test_a_weak_model_on_a_server_takes_part_in_feedback_and_evaluation(tmp_path
     assert run(tmp_path) == ["feedback, round 1"]
     assert run(tmp_path, "evaluate") == ["evaluate"]
     results = json.loads((tmp_path / "evaluate/results.json").read_text())
-    assert list(results["methods"]) == ["weak_only", "strong_only", "strong_only_direct", "collaborate_sft"]
+    assert list(results.methods) == ["weak_only", "strong_only", "strong_only_direct", "collaborate_sft"]
     summary = json.loads((tmp_path / "round-1/feedback/summary.json").read_text())
     assert summary["num_examples"] == 10
 
@@ -194,9 +194,9 @@ def test_the_saved_recipe_names_the_version_and_no_key(tmp_path: Path, monkeypat
 def test_the_ledger_makes_a_second_evaluation_free(tmp_path: Path) -> None:
     run(tmp_path, "evaluate")
     with Pipeline(make_recipe(recipe_of(tmp_path, evaluate__limit=5))) as pipeline:
-        before = pipeline.ledger.counts()
+        before = pipeline.context.ledger.counts()
         pipeline.evaluate()
-        assert pipeline.ledger.counts() == before
+        assert pipeline.context.ledger.counts() == before
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_method_that_cannot_work_is_refused_before_anything_is_paid_calls(
             pipeline.check()
         with pytest.raises(InputError, match=said):
             pipeline.evaluate()
-        assert pipeline.ledger.counts() == {}
+        assert pipeline.context.ledger.counts() == {}
 
 
 def test_evaluation_is_done_again_when_the_corpus_changes(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_evaluation_is_done_again_when_the_corpus_changes(tmp_path: Path) -> Non
 def unseen(folder: Path, **changes: Any) -> tuple[set[str], set[str]]:
     """The ids that the weak model was not trained on by the recipe's word, and those that SFT takes."""
     pipeline = Pipeline(make_recipe(recipe_of(folder, **changes)))
-    return {each.id for each in pipeline.unseen_examples()}, {each.id for each in pipeline.sft_examples()}
+    return {each.id for each in pipeline.context.data.unseen()}, {each.id for each in pipeline.context.data.sft()}
 
 
 def test_predictions_are_shown_on_rows_only_that_the_weak_model_was_not_trained_on(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cowest import progress, runs
+from cowest import progress
 from cowest.bench import run as running
 from cowest.bench import run_bench
 from cowest.bench.cells import make_cells, make_pairs_cells
@@ -19,6 +19,7 @@ from cowest.errors import BudgetError, InputError
 from cowest.pipeline import Pipeline
 from cowest.planning import BenchPlan, make_bench_plan
 from cowest.recipe import Recipe
+from cowest.records import BenchResults, EvaluationResults, FeedbackSummary
 from tests.bench.recipes import KIND, METHOD, recipe_for, write_rows
 
 
@@ -49,7 +50,7 @@ def paid() -> list[tuple[str, Counter[str]]]:
 
 
 @pytest.fixture(scope="module")
-def bench(recipe: Recipe, plan: BenchPlan, paid: list[tuple[str, Counter[str]]], place: Path) -> dict[str, Any]:
+def bench(recipe: Recipe, plan: BenchPlan, paid: list[tuple[str, Counter[str]]], place: Path) -> BenchResults:
     def watch(line: str) -> None:
         if found := re.fullmatch(r"bench: (\S+) \(\d+ of \d+\)", line):
             paid.append((found[1], replies_by_role(place)))
@@ -67,37 +68,37 @@ def replies_by_role(place: Path) -> Counter[str]:
         )
 
 
-def without_times(bench: dict[str, Any]) -> dict[str, Any]:
-    cells = {name: {key: cell[key] for key in ("run", "reason")} for name, cell in bench["cells"].items()}
-    return bench | {"cells": cells}
+def without_times(bench: BenchResults) -> BenchResults:
+    cells = {name: cell.model_copy(update={"wall_s": None}) for name, cell in bench.cells.items()}
+    return bench.model_copy(update={"cells": cells})
 
 
-def test_rows_under_distinct_names_with_the_numbers_of_their_runs(bench: dict[str, Any], place: Path) -> None:
-    rows = {row["name"]: row for row in bench["rows"]}
+def test_rows_under_distinct_names_with_the_numbers_of_their_runs(bench: BenchResults, place: Path) -> None:
+    rows = {row.name: row for row in bench.rows}
     assert list(rows) == [
         *("weak_only", "weak_only_base", "strong_only", "strong_only_direct", "collaborate_sft", "collaborate"),
         *("collaborative_weak_only", "oracle", METHOD, "rlwf_weak_only", "rlwf_collaborate"),
         *("rlaif_weak_only", "rlaif_collaborate", f"{KIND}_weak_only", f"{KIND}_collaborate"),
     ]
-    results = runs.read_json(place / "run/bench/kind-rlwf/evaluate/results.json")
-    assert rows["rlwf_collaborate"]["metrics"] == results["methods"]["collaborate"]["metrics"]
-    assert rows["rlwf_weak_only"]["metrics"] == results["methods"]["weak_aligned"]["metrics"]
+    results = EvaluationResults.read(place / "run/bench/kind-rlwf/evaluate/results.json")
+    assert rows["rlwf_collaborate"].metrics == results.methods["collaborate"].metrics
+    assert rows["rlwf_weak_only"].metrics == results.methods["weak_aligned"].metrics
 
 
-def test_aligned_rows_say_what_their_feedback_took(bench: dict[str, Any], place: Path) -> None:
-    rows = {row["name"]: row for row in bench["rows"] if row["state"] == "done"}
-    told = {name: row["preparation"] for name, row in rows.items() if "preparation" in row}
-    assert set(told) == {"collaborate", "collaborative_weak_only", "rlwf_weak_only", "rlwf_collaborate"}
+def test_aligned_rows_say_what_their_feedback_took(bench: BenchResults, place: Path) -> None:
+    rows = {row.name: row for row in bench.rows if row.state == "done"}
+    prepared = {name: row.preparation for name, row in rows.items() if row.preparation is not None}
+    assert set(prepared) == {"collaborate", "collaborative_weak_only", "rlwf_weak_only", "rlwf_collaborate"}
     for name, folder in (("collaborate", place / "run"), ("rlwf_collaborate", place / "run/bench/kind-rlwf")):
-        summary = runs.read_json(folder / "round-1/feedback/summary.json")
-        assert told[name]["calls"] == summary["calls"]
-        assert told[name]["cost_usd"] == summary["cost_usd"]
+        summary = FeedbackSummary.read(folder / "round-1/feedback/summary.json")
+        assert prepared[name].calls == summary.calls
+        assert prepared[name].cost_usd == summary.cost_usd
     line = next(line for line in (place / "run/bench/table.md").read_text().splitlines() if "| collaborate " in line)
-    assert f"({sum(told['collaborate']['calls'].values())} calls)" in line
+    assert f"({sum(prepared['collaborate'].calls.values())} calls)" in line
 
 
-def test_a_row_that_fails_says_why_and_the_rest_go_on(bench: dict[str, Any]) -> None:
-    reasons = {row["name"]: row["reason"] for row in bench["rows"] if row["state"] == "failed"}
+def test_a_row_that_fails_says_why_and_the_rest_go_on(bench: BenchResults) -> None:
+    reasons = {row.name: row.reason or "" for row in bench.rows if row.state == "failed"}
     assert set(reasons) == {
         METHOD,
         *("rlaif_weak_only", "rlaif_collaborate"),
@@ -109,24 +110,24 @@ def test_a_row_that_fails_says_why_and_the_rest_go_on(bench: dict[str, Any]) -> 
     assert "neither 1 nor 2" in reasons["rlaif_collaborate"]
 
 
-def test_every_file_is_there(bench: dict[str, Any], place: Path) -> None:
+def test_every_file_is_there(bench: BenchResults, place: Path) -> None:
     folder = place / "run/bench"
-    assert runs.read_json(folder / "bench.json") == bench
+    assert BenchResults.read(folder / "bench.json") == bench
     for name in ("rows", "formats", "pairs", "models", "rounds"):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (folder / f"{name}.svg").read_text()
     table = (folder / "table.md").read_text()
-    for row in bench["rows"]:
-        assert f"| {row['name']} " in table
+    for row in bench.rows:
+        assert f"| {row.name} " in table
     assert "failed: rlaif_collaborate: feedback gave no pair" in table
     assert "Table 1 on this task" in (place / "run/report.html").read_text()
     latex = (folder / "table.tex").read_text()
     assert r"rlwf\_collaborate & " in latex
-    assert latex.count(r"\\") == len(bench["rows"]) + 1
+    assert latex.count(r"\\") == len(bench.rows) + 1
     assert (folder / "cases.md").read_text().startswith("# Cases")
 
 
-def test_no_call_is_paid_twice_and_all_belong_to_one_run(bench: dict[str, Any], place: Path) -> None:
+def test_no_call_is_paid_twice_and_all_belong_to_one_run(bench: BenchResults, place: Path) -> None:
     with sqlite3.connect(place / "run/ledger.sqlite") as connection:
         rows, keys, payers = connection.execute(
             "SELECT COUNT(*), COUNT(DISTINCT key), COUNT(DISTINCT run) FROM calls"
@@ -140,7 +141,7 @@ def test_no_call_is_paid_twice_and_all_belong_to_one_run(bench: dict[str, Any], 
     assert ids == {(place / "run/.run-id").read_text()}
 
 
-def test_what_is_equal_is_trained_once(bench: dict[str, Any], place: Path) -> None:
+def test_what_is_equal_is_trained_once(bench: BenchResults, place: Path) -> None:
     folder = place / "run/bench"
     own = (place / "run/sft").resolve()
     assert (folder / "kind-rlwf/sft").resolve() == own
@@ -151,15 +152,15 @@ def test_what_is_equal_is_trained_once(bench: dict[str, Any], place: Path) -> No
     assert not (folder / "kind-rlwf/round-1").is_symlink()
 
 
-def test_the_last_point_of_the_pairs_is_the_run_itself(bench: dict[str, Any], place: Path) -> None:
+def test_the_last_point_of_the_pairs_is_the_run_itself(bench: BenchResults, place: Path) -> None:
     pairs = len((place / "run/round-1/feedback/pairs.jsonl").read_text().splitlines())
     assert pairs > 2
-    assert [point["pairs"] for point in bench["sweeps"]["pairs"]] == [0, 2, pairs]
+    assert [point.pairs for point in bench.sweeps["pairs"]] == [0, 2, pairs]
     assert len((place / "run/bench/pairs-2/round-1/feedback/pairs.jsonl").read_text().splitlines()) == 2
 
 
 def test_every_cell_pays_within_its_plan(
-    bench: dict[str, Any], plan: BenchPlan, paid: list[tuple[str, Counter[str]]]
+    bench: BenchResults, plan: BenchPlan, paid: list[tuple[str, Counter[str]]]
 ) -> None:
     before = Counter[str]()
     starts = [("run", before), *paid]
@@ -188,7 +189,7 @@ def test_every_cell_pays_within_its_plan(
     }
 
 
-def test_what_is_done_is_planned_as_paid(bench: dict[str, Any], recipe: Recipe) -> None:
+def test_what_is_done_is_planned_as_paid(bench: BenchResults, recipe: Recipe) -> None:
     plan = make_bench_plan(recipe)
     left = {
         cell.name: {role: spend.calls for role, spend in cell.high.roles.items() if spend.calls} for cell in plan.cells
@@ -200,7 +201,7 @@ def test_what_is_done_is_planned_as_paid(bench: dict[str, Any], recipe: Recipe) 
 
 
 def test_a_second_call_pays_nothing_trains_nothing_and_says_the_same(
-    bench: dict[str, Any], recipe: Recipe, place: Path
+    bench: BenchResults, recipe: Recipe, place: Path
 ) -> None:
     files = {path: path.stat().st_mtime_ns for path in (place / "run").rglob("training.json")}
     said: list[str] = []
@@ -218,7 +219,7 @@ def test_a_second_call_pays_nothing_trains_nothing_and_says_the_same(
 
 
 def test_a_stop_in_the_middle_ends_the_bench_and_the_next_call_goes_on(
-    bench: dict[str, Any], recipe: Recipe, place: Path, monkeypatch: pytest.MonkeyPatch
+    bench: BenchResults, recipe: Recipe, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (place / "run/bench/method-strong_only/evaluate/results.json").unlink()
 
@@ -274,7 +275,7 @@ def test_pairs_by_default_are_a_quarter_and_half(data_of: dict[str, Path], tmp_p
     assert make_pairs_cells(recipe, 1) == []
 
 
-def test_the_command(bench: dict[str, Any], recipe: Recipe, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(bench: BenchResults, recipe: Recipe, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = place / "recipe.yaml"
     file.write_text(json.dumps(recipe.model_dump(mode="json", by_alias=True)))
     assert cli.main(["bench", str(file)]) == 0

@@ -1,44 +1,39 @@
 """bench.json computed by hand on a small case: rows, sweeps, shares and claims."""
 
-import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cowest.bench.cells import make_cells, make_pairs_cells
+from cowest.bench.cells import CellResult, make_cells, make_pairs_cells
 from cowest.bench.points import Probe, unhelpful_shares
 from cowest.bench.summary import summarise
 from cowest.recipe import Recipe, make_recipe
+from cowest.records import BenchResults, BenchRow, Estimate, EvaluationResults, MethodResult, Prediction
+from cowest.runs import write_jsonl
 from cowest.types import Draft, GradedDraft, GradedExample, Verdict
 from tests.recipes import recipe_of
 
 NUM = 20
 
 
-@dataclass
-class Ran:
-    folder: Path
-    results: dict[str, Any] = field(default_factory=dict)
-    reason: str | None = None
-    wall_s: float = 1.0
-
-
-def ran(folder: Path, **right: int) -> Ran:
+def cell_result(folder: Path, **right: int) -> CellResult:
     """A run whose methods get their first so many examples right."""
     methods = {}
     for method, count in right.items():
-        rows = [{"id": f"e{index}", "correct": float(index < count), "error": None} for index in range(NUM)]
-        file = folder / "evaluate/predictions" / f"{method}.jsonl"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        methods[method] = {
-            "metrics": {"accuracy": {"value": count / NUM, "ci95": [count / NUM - 0.1, count / NUM + 0.1]}},
-            **{"num_failed": 0, "calls": {"strong": NUM}, "cost_usd": 0.5},
-        }
-    results = {"task": "sums", "metric": "accuracy", "num_examples": NUM, "methods": methods}
-    return Ran(folder, results)
+        rows = [prediction(method, f"e{index}", correct=float(index < count)) for index in range(NUM)]
+        write_jsonl(folder / "evaluate/predictions" / f"{method}.jsonl", rows)
+        share = count / NUM
+        methods[method] = MethodResult(
+            metrics={"accuracy": Estimate(value=share, ci95=(share - 0.1, share + 0.1))},
+            calls={"strong": NUM},
+            cost_usd=0.5,
+        )
+    results = EvaluationResults(task="sums", metric="accuracy", num_examples=NUM, methods=methods)
+    return CellResult(folder, results)
+
+
+def prediction(method: str, name: str, correct: float, error: str | None = None) -> Prediction:
+    return Prediction(id=name, method=method, query="q", reference=("1",), correct=correct, error=error)
 
 
 def recipe_for(folder: Path) -> Recipe:
@@ -70,7 +65,7 @@ def graded(gains: dict[str, list[int | None]]) -> list[GradedExample]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> dict[str, Any]:
+def bench(tmp_path: Path) -> BenchResults:
     recipe = recipe_for(tmp_path)
     cells = [*make_cells(recipe), *make_pairs_cells(recipe, 30)]
     right = {
@@ -86,23 +81,23 @@ def bench(tmp_path: Path) -> dict[str, Any]:
         "pairs-4": {"collaborate_sft": 10, "collaborate": 7},
         "pairs-8": {"collaborate_sft": 10, "collaborate": 18},
     }
-    outcomes: dict[str, Any] = {name: ran(tmp_path / name, **counts) for name, counts in right.items()}
-    outcomes["kind-rlaif"] = Ran(tmp_path / "kind-rlaif", reason="no vote could be read")
+    results = {name: cell_result(tmp_path / name, **counts) for name, counts in right.items()}
+    results["kind-rlaif"] = CellResult(tmp_path / "kind-rlaif", reason="no vote could be read")
     names = {cell.name for cell in cells}
-    assert names == set(outcomes)
+    assert names == set(results)
     probe = Probe(
         before=graded({f"e{index}": [0, -1, None, 3] for index in range(12)}),
         after=graded({f"e{index}": [0, 1, None, 3] for index in range(12)}),
     )
-    return summarise(recipe, cells, outcomes, probe, num_pairs=30)
+    return summarise(recipe, cells, results, probe, num_pairs=30)
 
 
-def value(point: dict[str, Any]) -> float | None:
-    return point["metrics"]["accuracy"]["value"] if point["state"] == "done" else None
+def value(point: BenchRow) -> float | None:
+    return point.metrics["accuracy"].value if point.state == "done" else None
 
 
-def test_rows(bench: dict[str, Any]) -> None:
-    assert {row["name"]: value(row) for row in bench["rows"]} == {
+def test_rows(bench: BenchResults) -> None:
+    assert {row.name: value(row) for row in bench.rows} == {
         "weak_only": 0.25,
         "weak_only_base": 0.05,
         "strong_only": 0.2,
@@ -117,21 +112,21 @@ def test_rows(bench: dict[str, Any]) -> None:
         "rlaif_weak_only": None,
         "rlaif_collaborate": None,
     }
-    assert [row["reason"] for row in bench["rows"] if row["state"] == "failed"] == ["no vote could be read"] * 2
-    assert (bench["task"], bench["metric"], bench["num_examples"]) == ("sums", "accuracy", NUM)
+    assert [row.reason for row in bench.rows if row.state == "failed"] == ["no vote could be read"] * 2
+    assert (bench.task, bench.metric, bench.num_examples) == ("sums", "accuracy", NUM)
 
 
-def test_sweeps(bench: dict[str, Any]) -> None:
-    sweeps = bench["sweeps"]
-    assert [(p["format"], p["aligned"], value(p)) for p in sweeps["formats"]] == [
+def test_sweeps(bench: BenchResults) -> None:
+    sweeps = bench.sweeps
+    assert [(p.format, p.aligned, value(p)) for p in sweeps["formats"]] == [
         ("chain_of_thought", False, 0.5),
         ("chain_of_thought", True, 0.85),  # after one round, as in the other formats
         ("direct_answer", False, 0.45),
         ("direct_answer", True, 0.4),
     ]
-    assert [(p["pairs"], value(p)) for p in sweeps["pairs"]] == [(0, 0.5), (4, 0.35), (8, 0.9), (30, 0.85)]
-    assert [(p["round"], value(p)) for p in sweeps["rounds"]] == [(0, 0.5), (1, 0.85), (2, 0.95)]
-    assert [(p["strong"], p["row"], value(p)) for p in sweeps["models"]] == [
+    assert [(p.pairs, value(p)) for p in sweeps["pairs"]] == [(0, 0.5), (4, 0.35), (8, 0.9), (30, 0.85)]
+    assert [(p.round, value(p)) for p in sweeps["rounds"]] == [(0, 0.5), (1, 0.85), (2, 0.95)]
+    assert [(p.strong, p.row, value(p)) for p in sweeps["models"]] == [
         ("own", "weak_only", 0.25),
         ("own", "strong_only", 0.2),
         ("own", "collaborate_sft", 0.5),
@@ -143,9 +138,9 @@ def test_sweeps(bench: dict[str, Any]) -> None:
     ]
 
 
-def test_claims(bench: dict[str, Any]) -> None:
-    claims = {claim["name"]: claim for claim in bench["claims"]}
-    assert {name: claim["verdict"] for name, claim in claims.items()} == {
+def test_claims(bench: BenchResults) -> None:
+    claims = {claim.name: claim for claim in bench.claims}
+    assert {name: claim.verdict for name, claim in claims.items()} == {
         "collaboration_beats_each_alone": "reproduced",
         "alignment_helps": "reproduced",
         "alignment_helps_in_every_format": "inconclusive",
@@ -156,45 +151,47 @@ def test_claims(bench: dict[str, Any]) -> None:
         "fewer_unhelpful_drafts": "reproduced",
     }
     # 19 right beside 10 right: nine examples on which they disagree, all one way.
-    assert claims["alignment_helps"]["contrasts"][0]["difference"] == pytest.approx(0.45)
-    assert claims["alignment_helps"]["p_value"] == pytest.approx(2 / 2**9)
-    assert [each["b"] for each in claims["collaboration_beats_each_alone"]["contrasts"]] == [
+    assert claims["alignment_helps"].contrasts[0].difference == pytest.approx(0.45)
+    assert claims["alignment_helps"].p_value == pytest.approx(2 / 2**9)
+    assert [each.b for each in claims["collaboration_beats_each_alone"].contrasts] == [
         "weak_only",
         "weak_only_base",
         "strong_only",
         "strong_only_direct",
     ]
-    assert claims["collaboration_beats_each_alone"]["p_value"] == pytest.approx(2 / 2**14)
-    assert claims["collaborative_feedback_beats_other_kinds"]["note"] == "not measured: rlaif_collaborate"
-    (better,) = claims["more_capable_strong_model_gains_more"]["contrasts"]
-    assert (better["a"], better["b"]) == ("collaborate (own, other)", "collaborate (own, own)")
-    assert claims["more_pairs_help"]["note"] == "best with 8 pairs"
-    ordered = sorted(claims.values(), key=lambda claim: claim["p_value"])
-    assert [claim["p_holm"] for claim in ordered[:2]] == pytest.approx(
-        [8 * ordered[0]["p_value"], max(8 * ordered[0]["p_value"], 7 * ordered[1]["p_value"])]
+    assert claims["collaboration_beats_each_alone"].p_value == pytest.approx(2 / 2**14)
+    assert claims["collaborative_feedback_beats_other_kinds"].note == "not measured: rlaif_collaborate"
+    (better,) = claims["more_capable_strong_model_gains_more"].contrasts
+    assert (better.a, better.b) == ("collaborate (own, other)", "collaborate (own, own)")
+    assert claims["more_pairs_help"].note == "best with 8 pairs"
+    ordered = sorted(claims.values(), key=lambda claim: claim.p_value)
+    assert [claim.p_holm for claim in ordered[:2]] == pytest.approx(
+        [8 * ordered[0].p_value, max(8 * ordered[0].p_value, 7 * ordered[1].p_value)]
     )
-    assert all(claim["p_value"] <= claim["p_holm"] <= 1 for claim in ordered)
-    assert claims["more_pairs_help"]["p_value"] == pytest.approx(2 * 2 / 2**11)
+    assert all(claim.p_value <= claim.p_holm <= 1 for claim in ordered)
+    assert claims["more_pairs_help"].p_value == pytest.approx(2 * 2 / 2**11)
 
 
-def test_the_share_of_unhelpful_drafts(bench: dict[str, Any]) -> None:
+def test_the_share_of_unhelpful_drafts(bench: BenchResults) -> None:
     assert unhelpful_shares(graded({"a": [0, -1, None, 3], "b": [None], "c": [4]})) == {"a": 2 / 3, "c": 0.0}
-    assert bench["unhelpful_share"]["before"]["value"] == pytest.approx(2 / 3)
-    assert bench["unhelpful_share"]["after"]["value"] == pytest.approx(1 / 3)
-    assert bench["unhelpful_share"]["before"]["num_examples"] == 12
+    assert bench.unhelpful_share["before"].value == pytest.approx(2 / 3)
+    assert bench.unhelpful_share["after"].value == pytest.approx(1 / 3)
+    assert bench.unhelpful_share["before"].num_examples == 12
 
 
 def test_a_method_that_fails_on_every_example_is_a_failed_row(tmp_path: Path) -> None:
     recipe = recipe_for(tmp_path)
     cells = [cell for cell in make_cells(recipe) if cell.name == "method-weak_only"]
-    outcome = ran(tmp_path / "method-weak_only", weak_only=0)
-    outcome.results["methods"]["weak_only"]["num_failed"] = NUM
-    file = outcome.folder / "evaluate/predictions/weak_only.jsonl"
-    file.write_text(json.dumps({"id": "e0", "correct": 0.0, "error": "it gives no log-probs"}) + "\n")
-    found = summarise(recipe, cells, {"method-weak_only": outcome}, None, num_pairs=0)
-    (row,) = found["rows"]
-    assert row["state"] == "failed"
-    assert "every example" in row["reason"]
-    assert "no log-probs" in row["reason"]
-    assert {claim["verdict"] for claim in found["claims"]} == {"inconclusive"}
-    assert all(claim["p_value"] is None and claim["note"] for claim in found["claims"])
+    failed = cell_result(tmp_path / "method-weak_only", weak_only=0)
+    assert failed.results is not None
+    row = failed.results.methods["weak_only"].model_copy(update={"num_failed": NUM})
+    failed.results = failed.results.model_copy(update={"methods": {"weak_only": row}})
+    rows = [prediction("weak_only", "e0", 0.0, error="it gives no log-probs")]
+    write_jsonl(failed.folder / "evaluate/predictions/weak_only.jsonl", rows)
+    found = summarise(recipe, cells, {"method-weak_only": failed}, None, num_pairs=0)
+    (shown,) = found.rows
+    assert shown.state == "failed"
+    assert "every example" in (shown.reason or "")
+    assert "no log-probs" in (shown.reason or "")
+    assert {claim.verdict for claim in found.claims} == {"inconclusive"}
+    assert all(claim.p_value is None and claim.note for claim in found.claims)

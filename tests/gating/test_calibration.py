@@ -13,11 +13,13 @@ from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.gating.calibration import calibrate
 from cowest.gating.config import GateConfig
+from cowest.gating.table import gate_page
 from cowest.models import ModelConfig
 from cowest.models.providers.scripted import Reply, ScriptedModel
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
 from cowest.records import GateResults, Policy
+from cowest.records.gate import RowsUsed
 from cowest.types import ChatRequest
 from tests.gating.gated import Kinds, recipe_of, silent_reply, strong_reply, weak_reply
 
@@ -58,6 +60,10 @@ class World:
             out=self.out,
             say=self.said.append,
         )
+
+    def page(self) -> str:
+        """The gate in words."""
+        return gate_page(GateResults.read(self.out / "gate.json"))
 
     def asked(self, model: ScriptedModel, split: str) -> list[str]:
         """What the model was asked of a split, by kind of query and whether a draft was with it."""
@@ -102,10 +108,10 @@ def test_nothing_is_learned_from_test(tmp_path: Path) -> None:
     one, other = lucky.calibrate(min_accuracy=1.0), unlucky.calibrate(min_accuracy=1.0)
     assert (one.policy, one.validation) == (other.policy, other.validation)
     assert other.test.gate.accuracy.value == 0.0
-    assert "The aim is **missed** on test" in (unlucky.out / "gate.md").read_text()
+    assert "The aim is **missed** on test" in unlucky.page()
     drawn = World(tmp_path / "c").calibrate(min_accuracy=1.0, with_test=False)
     assert (drawn.policy, drawn.test) == (one.policy, None)
-    assert "no test split" in (tmp_path / "c/gate/gate.md").read_text()
+    assert "no test split" in gate_page(drawn)
 
 
 def test_without_a_target_it_is_never_less_accurate_than_both(tmp_path: Path) -> None:
@@ -141,7 +147,7 @@ def test_a_target_that_cannot_be_met_is_said_so(tmp_path: Path) -> None:
     result = world.calibrate(min_accuracy=0.5)
     assert (result.met, result.policy) == (False, Policy())
     assert re.search(r"no policy .*50\.0%.*best: 0\.0%", world.said[0])
-    assert "**not met**" in (world.out / "gate.md").read_text()
+    assert "**not met**" in world.page()
     dear = World(tmp_path)
     dear.models["weak"] = ModelConfig.model_validate({"model": "scripted/a:b", "price": {"input": 0, "output": 50}})
     dear.weak = ScriptedModel(
@@ -158,7 +164,7 @@ def test_without_prices_tokens_are_saved_and_money_cannot_be_aimed_at(tmp_path: 
     result = world.calibrate(min_accuracy=1.0)
     assert result.cost_unit == "strong_tokens"
     assert result.validation.gate.cost_per_query == 60 / 4 + 110 / 2
-    assert "counted in tokens of the strong model" in (world.out / "gate.md").read_text()
+    assert "counted in tokens of the strong model" in world.page()
     with pytest.raises(InputError, match=r"have no price. Write strong.price"):
         world.calibrate(max_cost_usd=0.1)
     world.models = {role: ModelConfig(model="local/somewhere") for role in ("weak", "strong")}
@@ -179,13 +185,13 @@ def test_a_cost_that_is_not_known_on_test_is_no_nothing(tmp_path: Path) -> None:
     test = result.test
     assert (test.gate.cost_per_query, test.alone["both"].cost_per_query) == (None, None)
     assert test.alone["draft"].cost_per_query == 0.0
-    page = (world.out / "gate.md").read_text()
+    page = world.page()
     assert "| test | gate | 100.0% [67.6, 100.0] | unknown |" in page
     assert "calls of test have no price" in page
     assert "The aim is kept on test." in page
     limited = world.calibrate(max_cost_usd=0.0075)
     assert limited.met is True
-    assert "The aim is" not in (world.out / "gate.md").read_text()
+    assert "The aim is" not in world.page()
 
 
 def test_a_draft_without_an_answer_never_stands_alone(tmp_path: Path) -> None:
@@ -208,7 +214,7 @@ def test_failures_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = list(runs.read_jsonl(world.out / "validation.jsonl"))
     assert [row["id"] for row in rows if row["error"]] == ["validation-3"]
     assert (rows[0]["confidence"], rows[0]["arm"]) == (None, "both")
-    assert "1 example of validation failed" in (world.out / "gate.md").read_text()
+    assert "1 example of validation failed" in world.page()
     with pytest.raises(EndpointError, match="validation split failed"):
         World(tmp_path, strong=lambda request: CompletionError("no")).calibrate()
 
@@ -234,7 +240,7 @@ def test_it_learns_from_as_many_examples_as_it_is_told(tmp_path: Path) -> None:
 def test_calls_are_paid_once(tmp_path: Path) -> None:
     def gate(**changes: Any) -> tuple[dict[str, Any], dict[str, int]]:
         with Pipeline(make_recipe(recipe_of(str(tmp_path / "run"), **changes))) as pipeline:
-            return pipeline.gate(), pipeline.paid_calls()
+            return pipeline.gate(), pipeline.context.paid_calls()
 
     first, paid = gate(serve={"gate": {"kind": "calibrated", "min_accuracy": 0.25}})
     assert paid == {"weak": 24, "strong": 32 + 8}
@@ -244,10 +250,10 @@ def test_calls_are_paid_once(tmp_path: Path) -> None:
 
 
 def test_the_gate_keeps_which_rows_it_was_made_of_and_other_rows_are_said(tmp_path: Path) -> None:
-    def again(**changes: Any) -> tuple[dict[str, Any], list[str]]:
+    def again(**changes: Any) -> tuple[dict[str, RowsUsed], list[str]]:
         world = World(tmp_path, **changes.pop("task", {}))
         made_of = world.calibrate(**changes).made_of
-        return made_of, [line for line in world.said if "of before" in line]
+        return made_of, [line for line in world.said if "previous gate" in line]
 
     first, said = again()
     assert {name: rows.num_examples for name, rows in first.items()} == {"validation": 16, "test": 8}
@@ -255,13 +261,13 @@ def test_the_gate_keeps_which_rows_it_was_made_of_and_other_rows_are_said(tmp_pa
     assert again() == (first, [])
     # As many rows with other references, and only the one split.
     other, said = again(task={"unlucky": ("validation",)})
-    assert other.validation.num_examples == 16
-    assert other.validation["sha256"] != first.validation["sha256"]
-    assert other.test == first.test
+    assert other["validation"].num_examples == 16
+    assert other["validation"].sha256 != first["validation"].sha256
+    assert other["test"] == first["test"]
     assert len(said) == 1
     assert "the validation rows are not those" in said[0]
     fewer, said = again(limit=4)
-    assert fewer.validation.num_examples == 4
+    assert fewer["validation"].num_examples == 4
     assert len(said) == 1
     for broken in ("{", "[]", "{}", '{"made_of": {}}'):
         (tmp_path / "gate/gate.json").write_text(broken)

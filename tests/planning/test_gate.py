@@ -36,7 +36,7 @@ def calls(plan: Plan, stage: str = "gate") -> dict[str, list[int]]:
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pictures: tests/report/test_gate.py draws one."""
-    monkeypatch.setattr("cowest.gating.calibration.draw_gate", lambda result, path: True)
+    monkeypatch.setattr("cowest.pipeline.evaluation.draw_gate", lambda result, path: True)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_a_gate_stays_within_its_plan(
     assert calls(plan) == planned
     with Pipeline(wanted) as pipeline:
         pipeline.evaluate()
-        before = pipeline.paid_calls()
-        shares = pipeline.gate()["test"]["gate"]["shares"]
-        paid = {role: count - before.get(role, 0) for role, count in pipeline.paid_calls().items()}
+        before = pipeline.context.paid_calls()
+        shares = pipeline.gate().test.gate.shares
+        paid = {role: count - before.get(role, 0) for role, count in pipeline.context.paid_calls().items()}
     assert (shares["strong"] > 0) == (min_accuracy == 1.0)
     assert plan.gate_examples == {"validation": limit or 100, "test": 160}
     for role, (low, high) in planned.items():

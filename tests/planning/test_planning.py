@@ -78,8 +78,10 @@ def test_evaluation_pays_for_exactly_the_planned_calls(tmp_path: Path) -> None:
     plan = make_plan(Pipeline(recipe))
     with Pipeline(recipe) as pipeline:
         results = pipeline.evaluate()
-        assert pipeline.paid_calls() == {role: spend.calls for role, spend in plan.high.stages["evaluate"].items()}
-    assert list(results["methods"]) == plan.methods
+        assert pipeline.context.paid_calls() == {
+            role: spend.calls for role, spend in plan.high.stages["evaluate"].items()
+        }
+    assert list(results.methods) == plan.methods
 
 
 def test_what_a_finished_round_measured_replaces_what_was_assumed(tmp_path: Path) -> None:
@@ -221,12 +223,12 @@ def test_all_methods_stay_within_their_plan(tmp_path: Path) -> None:
     plan = make_plan(Pipeline(recipe))
     with Pipeline(recipe) as pipeline:
         results = pipeline.evaluate()
-        paid = pipeline.paid_calls()
+        paid = pipeline.context.paid_calls()
     assert set(paid) == {"weak", "strong"}
     for role, count in paid.items():
         assert count <= plan.high.stages["evaluate"][role].calls
-    assert list(results["methods"]) == plan.methods
-    assert not any(row["num_failed"] for row in results["methods"].values())
+    assert list(results.methods) == plan.methods
+    assert not any(row["num_failed"] for row in results.methods.values())
 
 
 def test_rlaif_is_planned_with_two_votes_a_comparison(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from cowest.models.providers.scripted import ScriptedModel
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
 from cowest.serving import make_app
-from cowest.serving.gate import Gate, load_gate
+from cowest.serving.gate import Gate, gate_of
 from cowest.types import Usage
 from tests.gating.gated import recipe_of
 from tests.methods.quiz import said
@@ -43,7 +43,7 @@ def gated(folder: str, **serve: Any) -> Iterator[World]:
     gate = Gate(Policy(cuts=(0.3, 0.7), arms=("strong", "both", "draft")))
     with contextlib.ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("cowest.serving.app.load_gate", lambda recipe, pair: gate)
+            patch.setattr("cowest.serving.app.gate_of", lambda recipe, pair: gate)
             world = stack.enter_context(served(folder, **serve))
         yield world
 
@@ -173,7 +173,7 @@ def test_the_single_models_have_no_gate(world: World) -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch, Pipeline(make_recipe(recipe_of(str(folder)))) as pipeline:
-        patch.setattr("cowest.gating.calibration.draw_gate", lambda result, path: True)
+        patch.setattr("cowest.pipeline.evaluation.draw_gate", lambda result, path: True)
         pipeline.gate()
     return folder
 
@@ -186,7 +186,7 @@ def calibrated(finished: Path, tmp_path: Path) -> dict[str, Any]:
 
 def load(data: dict[str, Any]) -> Gate | None:
     pipeline = Pipeline(make_recipe(data))
-    return load_gate(pipeline.recipe, pipeline.collaboration(kept=False))
+    return gate_of(pipeline.recipe, pipeline.collaboration(kept=False))
 
 
 def test_a_calibrated_gate_is_served(calibrated: dict[str, Any]) -> None:
@@ -226,7 +226,7 @@ def test_a_gate_that_is_missing_or_broken_is_refused(calibrated: dict[str, Any],
     path = tmp_path / "run/gate/gate.json"
     for wrong in ("[]", "{}", json.dumps({"policy": {"cuts": [1], "arms": ["both"]}, "made_for": {}, "met": True})):
         path.write_text(wrong)
-        with pytest.raises(InputError, match="is not what `cowest gate` wrote"):
+        with pytest.raises(InputError, match="is not what cowest wrote there.*cowest gate"):
             load(calibrated)
     path.unlink()
     with pytest.raises(InputError, match=r"gate.json' is not there.*`cowest gate`"):

@@ -55,7 +55,7 @@ class Measured:
         """As it stands in bench.json."""
         numbers = dict(self.numbers) if self.numbers is not None else {}
         if labels is not None:
-            numbers = labels.model_dump(exclude_none=True) | numbers
+            numbers |= labels.model_dump(exclude_none=True)
         return BenchRow.model_validate(
             numbers
             | {
