@@ -49,7 +49,7 @@ def test_the_worst_case_by_hand() -> None:
 async def test_the_budget_is_used_up_but_not_overrun_however_many_ask_at_once(spent: float) -> None:
     inner = costing(0.1)
     model = Budgeted(inner, 5.0, cost=cost)
-    model.spent_before(spent)
+    model.add_earlier_spend(spent)
     outcomes = await ask(model, 80)
     assert model.spent_usd <= 5.0
     assert 5.0 - model.spent_usd < WORST + 0.1
@@ -104,7 +104,7 @@ async def test_calls_wait_for_what_others_hold_instead_of_giving_up() -> None:
 async def test_a_spent_budget_asks_nothing() -> None:
     inner = costing(0.1)
     model = Budgeted(inner, 1.0, cost=cost)
-    model.spent_before(1.0)
+    model.add_earlier_spend(1.0)
     (outcome,) = await ask(model, 1)
     assert isinstance(outcome, BudgetError)
     assert inner.requests == []
@@ -150,7 +150,7 @@ async def test_a_cancelled_call_may_have_been_billed() -> None:
 
 async def test_calls_that_a_killed_process_left_unanswered_count_at_their_worst() -> None:
     model = Budgeted(costing(0.1), 9.0, cost=cost, max_tokens=100)
-    model.spent_before(2.0, [request(), request(max_tokens=None)])
+    model.add_earlier_spend(2.0, [request(), request(max_tokens=None)])
     assert model.spent_usd == pytest.approx(2.0 + 2 * WORST)
 
 
@@ -171,8 +171,8 @@ async def test_a_restarted_run_counts_strong_and_judge_where_one_model_is_both(t
                 await ledger.intend(ledger.key(role, "openai/m", "x", each), role, "openai/m", each)
             key = ledger.key(role, "openai/m", "x", paid)
             await ledger.settle(key, Completion(text="a", finish_reason="stop", cost_usd=1.0))
-        await ledger.lose("strong", 0.25)
-        await ledger.lose("weak", 0.5)
+        await ledger.keep_billed_failure("strong", 0.25)
+        await ledger.keep_billed_failure("weak", 0.5)
         model = load_model(config, role="strong", ledger=ledger, shared_with=["judge"])
     capped = model.model
     while not isinstance(capped, Budgeted):
@@ -188,14 +188,19 @@ async def test_what_failed_calls_may_have_cost_outlives_the_process(tmp_path: Pa
         return next(failures, Completion(text="a", finish_reason="stop", cost_usd=0.5))
 
     with Ledger(tmp_path / "ledger.sqlite", "a-run") as ledger:
-        model = Budgeted(ScriptedModel(reply), 3 * WORST, cost=cost, keep_loss=functools.partial(ledger.lose, "strong"))
+        model = Budgeted(
+            ScriptedModel(reply),
+            3 * WORST,
+            cost=cost,
+            keep_failure=functools.partial(ledger.keep_billed_failure, "strong"),
+        )
         await ask(model, 1)
         await ask(model, 1)
         await ask(model, 1)
         assert model.spent_usd == pytest.approx(WORST + 0.5)
     with Ledger(tmp_path / "ledger.sqlite", "a-run") as again, Ledger(tmp_path / "ledger.sqlite", "other") as other:
-        assert again.lost_usd("strong") == pytest.approx(WORST)
-        assert again.lost_usd("judge") == other.lost_usd("strong") == 0.0
+        assert again.billed_failures_usd("strong") == pytest.approx(WORST)
+        assert again.billed_failures_usd("judge") == other.billed_failures_usd("strong") == 0.0
         assert again.counts() == {}  # no calls: those are kept elsewhere
 
 

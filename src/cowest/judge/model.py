@@ -23,7 +23,7 @@ JUDGE_SAMPLING = Sampling(temperature=0.0)
 
 _SCORE = re.compile(r"\s*(10|[1-9])\s*")
 _REPEAT_STRIDE = 1_000_000
-"""Sample indices of one repeat; raising `repeats` leaves those of the repeats before as they were."""
+"""Distance between the sample indices of two repeats; raising `repeats` leaves earlier indices unchanged."""
 
 _EQUAL_REPEATS = "repeats above 1 need a temperature above 0 in the judge's sampling; at 0 all of them would be equal"
 
@@ -111,7 +111,7 @@ class ModelJudge(BaseJudge):
                 self._asking.pop(key, None)
 
     async def _verdict(self, messages: tuple[Message, ...], sample_index: int) -> tuple[Verdict, int]:
-        """A verdict and the number of calls it took; 0 where one of them failed, which another try may mend."""
+        """A verdict and the number of calls it took; 0 where a call failed, which may succeed when it is repeated."""
         try:
             reply, num_calls = await self._ask(messages, sample_index), 1
             if not _SCORE.fullmatch(reply):

@@ -116,14 +116,14 @@ class Ledger:
         num_replies = await self._writer.write(keep)
         return completion if num_replies == 1 else (self.lookup(key) or completion)
 
-    async def lose(self, role: str, cost_usd: float) -> None:
+    async def keep_billed_failure(self, role: str, cost_usd: float) -> None:
         """Keeps what a call that failed may have cost; returns when it is on disk."""
         values = (self.run, role, cost_usd, time.time())
         await self._writer.write(
             lambda connection: connection.execute("INSERT INTO billed_failures VALUES (?, ?, ?, ?)", values)
         )
 
-    def lost_usd(self, role: str) -> float:
+    def billed_failures_usd(self, role: str) -> float:
         """The most that failed calls of this run may have cost in one role, beside what `spend_usd` knows."""
         query = "SELECT TOTAL(cost_usd) FROM billed_failures WHERE run = ? AND role = ?"
         with self._reading() as reader:

@@ -64,7 +64,7 @@ class BatchWriter:
             self._connection.close()
 
     def _next_batch(self) -> list[_Write] | None:
-        # While one batch is being synced the next gathers by itself, so nobody waits for a batch to fill.
+        # While one batch is synced the next one gathers, so there is no need to wait for a batch to fill.
         first = self._writes.get()
         if first is None:
             return None
@@ -86,7 +86,7 @@ class BatchWriter:
             connection.execute("BEGIN IMMEDIATE")
             results = [work(connection) for work, _ in batch]
             connection.execute("COMMIT")
-        except Exception as error:  # of whatever kind: whoever waits for this batch must hear of it
+        except Exception as error:  # of any kind: it ends the writes that wait
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             failure = CowestError(

@@ -92,7 +92,7 @@ def line(custom_id: str, body: Json) -> bytes:
 
 
 class BatchInterface:
-    """The calls of the interface, each tried again while its failure may pass.
+    """The calls of the interface, each repeated while its failure may pass.
 
     Args:
         sleep: for tests.
@@ -110,29 +110,29 @@ class BatchInterface:
         """
         client = await self._provider.batch_client()
         upload = (f"{label}.jsonl", content, "application/jsonl")
-        file = await self._persist(lambda: client.files.create(file=upload, purpose="batch", timeout=_TRANSFER_S))
-        num_tries = 0
+        file = await self._repeat(lambda: client.files.create(file=upload, purpose="batch", timeout=_TRANSFER_S))
+        num_attempts = 0
 
         async def create() -> str:
-            nonlocal num_tries
-            num_tries += 1
-            # The reply to the try before may have been lost, not the try.
-            if num_tries > 1 and (found := await self._look_for(client, label, since)) is not None:
+            nonlocal num_attempts
+            num_attempts += 1
+            # The attempt before may have made the batch, and only its reply was lost.
+            if num_attempts > 1 and (found := await self._look_for(client, label, since)) is not None:
                 return found
             batch = await client.batches.create(
                 input_file_id=file.id, endpoint=_URL, completion_window="24h", metadata={_LABEL: label}
             )
             return batch.id
 
-        return await self._persist(create)
+        return await self._repeat(create)
 
     async def find(self, label: str, since: float) -> str | None:
         """The id of the batch with that label, if one was made since then."""
         client = await self._provider.batch_client()
-        return await self._persist(lambda: self._look_for(client, label, since))
+        return await self._repeat(lambda: self._look_for(client, label, since))
 
     async def wait(self, batch_id: str, show: "Callable[[Batch], None]") -> Outcome:
-        """Asks for a batch until it has ended, less and less often, and takes what came of it.
+        """Polls a batch until it has ended, less and less often, and downloads its results.
 
         Raises:
             EndpointError: the endpoint does not know the batch or its files any more.
@@ -140,7 +140,7 @@ class BatchInterface:
         client = await self._provider.batch_client()
         wait_s = FIRST_POLL_S
         while True:
-            batch = await self._persist(lambda: client.batches.retrieve(batch_id), of=batch_id)
+            batch = await self._repeat(lambda: client.batches.retrieve(batch_id), of=batch_id)
             show(batch)
             if batch.status in _ENDED:
                 break
@@ -148,7 +148,7 @@ class BatchInterface:
             wait_s = min(1.5 * wait_s, MAX_POLL_S)
         lines: dict[str, Json] = {}
         for file_id in filter(None, (batch.error_file_id, batch.output_file_id)):
-            lines |= await self._persist(functools.partial(_download, client, file_id), of=batch_id)
+            lines |= await self._repeat(functools.partial(_download, client, file_id), of=batch_id)
         ended_at = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at or batch.created_at
         return Outcome(batch.status, lines, max(0.0, float(ended_at - batch.created_at)), self._refusal(batch))
 
@@ -167,7 +167,7 @@ class BatchInterface:
                 raise
         return None
 
-    async def _persist(self, call: Callable[[], Awaitable[Result]], of: str | None = None) -> Result:
+    async def _repeat(self, call: Callable[[], Awaitable[Result]], of: str | None = None) -> Result:
         import openai
 
         wait_s = FIRST_POLL_S
@@ -229,7 +229,7 @@ def _rows(lines: Iterable[str]) -> Iterable[tuple[str, Json]]:
     for text in lines:
         try:
             row = json.loads(text)
-        except ValueError:  # an empty or broken line; whose it was is seen by what is missing
+        except ValueError:  # an empty or broken line; the request without a line is found to be missing
             continue
         if isinstance(row, dict) and isinstance(row.get("custom_id"), str):
             yield row["custom_id"], row

@@ -107,7 +107,7 @@ class BatchQueue:
         async def handle() -> None:
             try:
                 await work
-            except Exception as error:  # of whatever kind: whoever waits for these requests must hear of it
+            except Exception as error:  # of any kind: it ends the requests that wait
                 for custom_id in requests:
                     self._fail(custom_id, error)
 
@@ -200,7 +200,7 @@ class BatchQueue:
         progress.refresh()
 
     def _answer(self, custom_id: str, outcome: Outcome | None) -> None:
-        """Hands a reply to whoever waits for it.
+        """Sets the reply of a request.
 
         Raises:
             CowestError: there is none.

@@ -71,7 +71,7 @@ class BatchRecord:
         self._append({"label": submission.label, "batch": batch_id})
 
     def forget(self, custom_id: str) -> None:
-        """Says that nobody is to look for this request's reply in a batch any more; the file stays as it is."""
+        """Makes `find` know no batch for this request any more; the file stays as it is."""
         self._by_request.pop(custom_id, None)
 
     def _keep(self, submission: Submission, ids: list[str]) -> None:

@@ -76,7 +76,7 @@ class BaseChatModel(abc.ABC):
         """The models that its endpoint says it has, which costs nothing.
 
         Returns:
-            Their names; none where the endpoint answers, but keeps no list. None where there is nobody to ask.
+            Their names; none where the endpoint answers, but keeps no list. None where there is no endpoint to ask.
 
         Raises:
             EndpointError: the key is wrong, or the endpoint cannot be reached.

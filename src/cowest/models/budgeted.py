@@ -1,4 +1,4 @@
-"""A model with a hard cap on its money."""
+"""A model with a hard cap on its cost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -30,7 +30,7 @@ class Budgeted(WrapperModel):
         budget_usd: the cap.
         cost: prices a usage.
         max_tokens: the cap on completions whose request has none; they are sent with it.
-        keep_loss: keeps the USD that a failed call may have cost, since a budget outlives the process; None keeps
+        keep_failure: keeps the USD that a failed call may have cost, since a budget outlives the process; None keeps
             nothing.
 
     Raises:
@@ -44,7 +44,7 @@ class Budgeted(WrapperModel):
         *,
         cost: Cost,
         max_tokens: int | None = None,
-        keep_loss: Callable[[float], Awaitable[None]] | None = None,
+        keep_failure: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(model)
         self.budget_usd = budget_usd
@@ -52,7 +52,7 @@ class Budgeted(WrapperModel):
         self.reserved_usd = 0.0
         self._cost = cost
         self._max_tokens = max_tokens
-        self._keep_loss = keep_loss
+        self._keep_failure = keep_failure
         # A condition belongs to one event loop, and the stages of a run each have their own.
         self._changed: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Condition] = WeakKeyDictionary()
         if cost(Usage(prompt_tokens=1, completion_tokens=1)) is None:
@@ -61,8 +61,8 @@ class Budgeted(WrapperModel):
                 "output: ..} in USD per million tokens."
             )
 
-    def spent_before(self, usd: float, unanswered: Iterable[ChatRequest] = ()) -> None:
-        """Counts what was spent before, in earlier processes of the same run.
+    def add_earlier_spend(self, usd: float, unanswered: Iterable[ChatRequest] = ()) -> None:
+        """Counts what earlier processes of the same run spent.
 
         Args:
             usd: of the replies that were kept.
@@ -89,8 +89,8 @@ class Budgeted(WrapperModel):
         except (TransientEndpointError, CompletionError) as error:
             if error.may_be_billed:
                 self.spent_usd += worst_usd
-                if self._keep_loss is not None:
-                    await self._keep_loss(worst_usd)
+                if self._keep_failure is not None:
+                    await self._keep_failure(worst_usd)
             raise
         except asyncio.CancelledError:
             self.spent_usd += worst_usd

@@ -1,4 +1,4 @@
-"""Whether the call under way was sent: what a budget knows and a ledger has to be told."""
+"""Whether the current call was sent: a budget knows, and a ledger takes back the intent of a call that was not."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class CallStatus:
 
 # Not a field of the exception: what ends a call before it is sent may be a cancellation, and a subclass of that is not
 # taken for one everywhere (asyncio.timeout before Python 3.13).
-_current: ContextVar[CallStatus | None] = ContextVar("the call under way", default=None)
+_current: ContextVar[CallStatus | None] = ContextVar("status of the current call", default=None)
 
 
 @contextlib.contextmanager
@@ -35,7 +35,7 @@ def watch_call() -> Iterator[CallStatus]:
 
 @contextlib.contextmanager
 def before_sending() -> Iterator[None]:
-    """Whatever ends the call under way inside, ends it before it is sent."""
+    """Marks the current call as unsent if it ends inside."""
     try:
         yield
     except BaseException:

@@ -18,7 +18,7 @@ class Concurrent(WrapperModel):
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """Completes one conversation when there is room."""
+        """Completes one conversation when fewer than `max_concurrency` are in flight."""
         loop = asyncio.get_running_loop()
         async with self._slots.setdefault(loop, asyncio.Semaphore(self.max_concurrency)):
             return await self.model.complete(request)

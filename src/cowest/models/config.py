@@ -51,7 +51,7 @@ class ModelConfig(Record):
     @field_validator("options")
     @classmethod
     def _options_are_json(cls, options: dict[str, Any]) -> dict[str, Any]:
-        json.dumps(options, allow_nan=False, default=str)  # its ValueError says that no request can hold NaN
+        json.dumps(options, allow_nan=False, default=str)  # its ValueError names NaN, which no request can hold
         return options
 
     @property

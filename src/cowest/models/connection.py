@@ -91,12 +91,16 @@ def _within_budget(
 ) -> BaseChatModel:
     if config.budget_usd is None:
         return model
-    keep_loss = None if ledger is None else functools.partial(ledger.lose, roles[0])
+    keep_failure = None if ledger is None else functools.partial(ledger.keep_billed_failure, roles[0])
     capped = Budgeted(
-        model, config.budget_usd, cost=config.cost_usd, max_tokens=config.sampling.max_tokens, keep_loss=keep_loss
+        model,
+        config.budget_usd,
+        cost=config.cost_usd,
+        max_tokens=config.sampling.max_tokens,
+        keep_failure=keep_failure,
     )
     if ledger is None:
         return capped
     for role in roles:
-        capped.spent_before(ledger.spend_usd(role) + ledger.lost_usd(role), ledger.open_requests(role))
+        capped.add_earlier_spend(ledger.spend_usd(role) + ledger.billed_failures_usd(role), ledger.open_requests(role))
     return capped

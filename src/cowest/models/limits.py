@@ -1,4 +1,4 @@
-"""What all calls to one endpoint with one key share: its limits, known or found, and the queue before them."""
+"""Rate limits that all calls to one endpoint with one key share, known or found while running, and their queue."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ Sleep = Callable[[float], Awaitable[None]]
 LONGEST_REFUSAL_S = 900.0
 """An endpoint that refuses every call for this long is given up."""
 WAITING = "waiting on the limit"
-_LONGEST_NAP_S = 0.25
+_LONGEST_SLEEP_S = 0.25
 
 
 class EndpointLimits:
@@ -49,7 +49,7 @@ class EndpointLimits:
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     async def turn(self) -> Call:
-        """Waits until one call may start; the caller says how it ended: `answered`, `refused` or `failed`."""
+        """Waits until one call may start; the caller reports how it ended: `answered`, `refused` or `failed`."""
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
@@ -62,7 +62,7 @@ class EndpointLimits:
             return await self._wait_in(queue)
 
     def answered(self, call: Call, num_tokens: int) -> None:
-        """The call was answered, and took so many tokens."""
+        """The call was answered; `num_tokens` are those of prompt and completion."""
         with self._lock:
             self.rate.succeeded(call, self._clock())
             self._take_tokens(num_tokens - self._tokens_per_call)
@@ -95,14 +95,14 @@ class EndpointLimits:
 
     def read_headers(self, headers: Mapping[str, str]) -> None:
         """Reads the rate-limit headers of a reply: where nothing is left, the next call waits for its share."""
-        for what in ("requests", "tokens"):
-            if headers.get(f"x-ratelimit-remaining-{what}") != "0":
+        for unit in ("requests", "tokens"):
+            if headers.get(f"x-ratelimit-remaining-{unit}") != "0":
                 continue
-            reset_s = duration_s(headers.get(f"x-ratelimit-reset-{what}", ""))
-            limit = headers.get(f"x-ratelimit-limit-{what}", "")
+            reset_s = duration_s(headers.get(f"x-ratelimit-reset-{unit}", ""))
+            limit = headers.get(f"x-ratelimit-limit-{unit}", "")
             if reset_s and limit.isdigit() and int(limit):
                 with self._lock:
-                    calls = int(limit) / max(1.0, self._tokens_per_call if what == "tokens" else 1.0)
+                    calls = int(limit) / max(1.0, self._tokens_per_call if unit == "tokens" else 1.0)
                     self.rate.pause(self._clock(), reset_s / max(1.0, calls))
 
     @property
@@ -113,9 +113,9 @@ class EndpointLimits:
         async with queue:
             while (call := self._start_now(waited=True)) is None:
                 wait_s = self._wait_s()
-                # Short naps, since a reply may end a pause.
-                await self._sleep(min(wait_s, _LONGEST_NAP_S))
-                if wait_s > _LONGEST_NAP_S:
+                # Not for all of it at once, since a reply may end a pause.
+                await self._sleep(min(wait_s, _LONGEST_SLEEP_S))
+                if wait_s > _LONGEST_SLEEP_S:
                     progress.refresh()
             return call
 
@@ -145,8 +145,8 @@ def limits_of(
 ) -> EndpointLimits:
     """The limits that calls to `base_url` with `key` share in this process.
 
-    Sections of a recipe that name the same limits, or none, share one; two that name different limits speak of limits
-    which the endpoint counts apart, for instance by model, and each keeps its own.
+    Sections of a recipe that name the same limits, or none, share one object. Two that name different limits mean
+    limits that the endpoint counts apart, for instance by model, and each has its own.
     """
     known = (requests_per_minute, tokens_per_minute)
     with _shared_lock:

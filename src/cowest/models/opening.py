@@ -14,7 +14,7 @@ from cowest.models.metered import Metered
 
 @runtime_checkable
 class Named(Protocol):
-    """What training returns: something that knows its own name as a model, "local/FOLDER"."""
+    """What training returns: it has the name of a model, "local/FOLDER"."""
 
     @property
     def model(self) -> str:

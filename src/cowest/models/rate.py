@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 FIRST_RATE = 8.0
-"""Calls a second before anything is known: a wrong key costs few calls."""
+"""Calls a second at first: low, so that a wrong key costs few calls."""
 BLIND_CUT = 0.8
 """What is left of a rate that may be far above the limit."""
 GROWTH = 0.7
@@ -67,8 +67,8 @@ class AdaptiveRate:
     Then the rate grows steadily until it is refused again, which is the limit. From then on the growth after each
     success balances the cuts at `REFUSED_SHARE` refusals a success, or fewer where each refusal costs a wait.
 
-    Failures of other kinds say nothing about the limit and change nothing. Neither do successes of calls that had not
-    to wait, since then something else than the rate holds the calls back.
+    Failures of other kinds say nothing about the limit and change nothing. Nor do successes of calls that did not have
+    to wait, since then something other than the rate holds the calls back.
 
     Where a refusal says how long to wait, nothing is sent before. Where nothing but refusals comes, one call at a time
     is sent after ever longer pauses.
@@ -142,7 +142,7 @@ class AdaptiveRate:
         """A call was refused because of a limit."""
         if self._refused_since is None:
             self._refused_since = call.started
-        # An episode lasts a round trip at least: before that no success could have told what the cut did.
+        # An episode lasts at least a round trip: earlier than that no success can show the effect of the cut.
         if call.episode == self._episode and now - self._cut_at >= min(self._latency_s or 0.0, _LONGEST_DRAIN_S):
             self._cut(call, now)
         if call.started >= self._refusals.since:
@@ -157,7 +157,7 @@ class AdaptiveRate:
         self._end(call)
 
     def pause(self, now: float, seconds: float) -> None:
-        """Lets no call through for so long, because the endpoint says that it takes none."""
+        """Lets no call through for `seconds`, because the endpoint says that it takes none."""
         self._paused_until = max(self._paused_until, now + seconds)
 
     @property
@@ -175,8 +175,8 @@ class AdaptiveRate:
             affordable = PAUSED_SHARE / (self._retry_after_s * self.rate) if self._retry_after_s else REFUSED_SHARE
             share = min(REFUSED_SHARE, affordable) / self._refused_per_episode
             # A limit that has moved up is followed ever faster.
-            haste = max(1.0, share * self._num_since_cut / 4) ** 2
-            self.rate *= 1 + min(haste * share * self._mean_cut, SEARCH_PER_S / self.rate, FASTEST_SEARCH)
+            speedup = max(1.0, share * self._num_since_cut / 4) ** 2
+            self.rate *= 1 + min(speedup * share * self._mean_cut, SEARCH_PER_S / self.rate, FASTEST_SEARCH)
         if self._most is not None:
             self.rate = min(self.rate, self._most)
 

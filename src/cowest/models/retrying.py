@@ -1,4 +1,4 @@
-"""A model that tries again what may pass: a busy server, a lost connection, a broken reply, a rate limit."""
+"""A model that repeats a request after a failure that may pass: a busy server, a lost connection, a rate limit."""
 
 import asyncio
 import random
@@ -14,16 +14,16 @@ class Retrying(WrapperModel):
     """Repeats a request after a failure that may pass, within bounds of attempts and of time.
 
     Waits grow exponentially, each drawn at random from the upper half so that many requests do not come back at once.
-    Where the endpoint says how long to wait, that is the least that is waited.
+    A wait is never shorter than the endpoint asks for.
 
-    A refusal because of a rate limit is no attempt: the limits below decide when the next call may start, and when an
-    endpoint that refuses everything is given up.
+    A refusal because of a rate limit does not count as an attempt: the wrapped model's limits decide when the next call
+    may start, and when an endpoint that refuses everything is given up.
 
     Args:
         model: what is called; its calls wait for the endpoint's limits by themselves.
         max_attempts: calls for one request, the first included, without those that a rate limit refused.
-        max_broken: replies to one request that come broken before it is given up: they were probably paid for.
-        max_time_s: waits of one request, all together.
+        max_broken: broken replies to one request before it is given up: they were probably paid for.
+        max_time_s: total wait of one request.
         first_wait_s, max_wait_s: bounds of the waits this class chooses itself.
         seed: of the random part.
         sleep: replaced in tests.

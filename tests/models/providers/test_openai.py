@@ -15,7 +15,6 @@ from cowest.errors import (
     TransientEndpointError,
 )
 from cowest.models.config import ModelConfig, Price
-from cowest.models.providers import _remote_failures
 from cowest.models.providers.openai import OpenAIModel
 from cowest.types import ChatRequest, Completion, Usage
 from tests.models.providers.endpoint import Endpoint
@@ -286,31 +285,3 @@ class TestSettings:
         assert len({model.identity for model in models}) == 4
         assert KEY not in "".join(model.identity for model in models)
         assert load(None, max_concurrency=3, price=Price(input=1, output=1)).identity == models[0].identity
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "3"}, 3),
-        ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after-ms": "250"}, 0.25),
-        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m0.5s"}, 60.5),
-        ({"x-ratelimit-remaining-tokens": "7", "x-ratelimit-reset-tokens": "1m0.5s"}, None),
-        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20ms", "retry-after": "3"}, 3),
-    ],
-)
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    assert _remote_failures.retry_after_s(headers) == seconds
-
-
-def test_a_lost_connection_says_what_the_network_said() -> None:
-    error = RuntimeError("no running event loop")
-    refused = ConnectionRefusedError("Connect call failed")
-    refused.__context__ = error
-    outer = Exception("Connection error.")
-    outer.__cause__ = refused
-    said = str(_remote_failures.no_connection(outer, "m at http://x", ""))
-    assert "Connect call failed" in said

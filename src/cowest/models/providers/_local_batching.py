@@ -20,7 +20,7 @@ class Job(Generic[Item, Result]):
 
 
 class Gatherer(Generic[Item, Result]):
-    """Collects jobs until none has come for a moment, then hands all of them to `work` in its own thread.
+    """Collects jobs until none has come for a moment, then passes all of them to `work` in a thread of its own.
 
     While `work` runs the next jobs gather, so a busy model gets full batches and an idle one answers at once.
 

@@ -23,7 +23,7 @@ _STOP_MARGIN_TOKENS = 4
 
 @dataclass
 class Row:
-    """One sample on its way.
+    """One sample that is being decoded.
 
     Attributes:
         prompt: token ids; rows with the same prompt share one prefill.
@@ -178,7 +178,7 @@ class _Batch:
         return self._select(indices, chosen)
 
     def advance(self, last_position: int) -> None:
-        """Makes room for one more token a row; only a row that has ended can reach `last_position` before."""
+        """Extends the tensors by one token a row; only a row that has ended can reach `last_position` before."""
         self.positions = (self.positions + 1).clamp_(max=last_position)
         if self.padded:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)

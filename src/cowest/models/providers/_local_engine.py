@@ -61,8 +61,8 @@ class Engine:
             InputError: the chat template refuses the conversation.
         """
         prompt = self._prompt(request.messages)
-        room = self._context_tokens - len(prompt)
-        return Row(prompt, request, self._seed, min(request.sampling.max_tokens or room, room))
+        num_left = self._context_tokens - len(prompt)
+        return Row(prompt, request, self._seed, min(request.sampling.max_tokens or num_left, num_left))
 
     def complete(self, rows: Sequence[Row]) -> list[Completion]:
         """Decodes rows together, or in halves where the device's memory does not hold them all."""

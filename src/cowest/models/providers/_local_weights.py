@@ -67,7 +67,7 @@ def _load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
-    # PEFT asks transformers for a property under its old name; nobody who runs a model can do anything about it.
+    # PEFT asks transformers for a property under its old name, which no user can change.
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     # Progress is the caller's to show; a bar from a worker thread would run across it.
     bars = logging.is_progress_bar_enabled()

@@ -41,7 +41,7 @@ class ChatPost:
 
         Raises:
             openai.OpenAIError: as `client.post` does.
-            ValueError: it says that it is JSON, and is not.
+            ValueError: its content type is JSON, and its content is not.
         """
         response = await self._send(body)
         try:
@@ -52,7 +52,7 @@ class ChatPost:
             return response.text
 
     async def events(self, body: Json) -> "AsyncStream[object]":
-        """The events of a streamed reply, waited for without end; to be closed by whoever takes them.
+        """The events of a streamed reply, without a time limit between them; the caller closes them.
 
         Raises:
             openai.OpenAIError: as `client.post` does, also half way.

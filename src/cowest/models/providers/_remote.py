@@ -1,4 +1,4 @@
-"""What the providers behind HTTP share: address, key, one client for each event loop, and the call itself."""
+"""The base class of providers behind HTTP: address, key, one client for each event loop, and the call itself."""
 
 import asyncio
 import importlib

@@ -1,4 +1,4 @@
-"""A model that says what it is told to: for tests of your own tasks, methods and annotators."""
+"""A model with scripted replies, for tests of your own tasks, methods and annotators."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
