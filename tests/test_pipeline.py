@@ -17,7 +17,7 @@ def test_a_weak_model_on_a_server_takes_part_in_feedback_and_evaluation(tmp_path
     assert run(tmp_path) == ["feedback, round 1"]
     assert run(tmp_path, "evaluate") == ["evaluate"]
     results = json.loads((tmp_path / "evaluate/results.json").read_text())
-    assert list(results.methods) == ["weak_only", "strong_only", "strong_only_direct", "collaborate_sft"]
+    assert list(results["methods"]) == ["weak_only", "strong_only", "strong_only_direct", "collaborate_sft"]
     summary = json.loads((tmp_path / "round-1/feedback/summary.json").read_text())
     assert summary["num_examples"] == 10
 

@@ -1,4 +1,4 @@
-"""The lab that ships: small, whole, without leaks, and with the tastes that it claims."""
+"""The lab that ships: small, whole, without leaks, and with the preferences that it claims."""
 
 import json
 from typing import Any

@@ -228,7 +228,7 @@ def test_all_methods_stay_within_their_plan(tmp_path: Path) -> None:
     for role, count in paid.items():
         assert count <= plan.high.stages["evaluate"][role].calls
     assert list(results.methods) == plan.methods
-    assert not any(row["num_failed"] for row in results.methods.values())
+    assert not any(row.num_failed for row in results.methods.values())
 
 
 def test_rlaif_is_planned_with_two_votes_a_comparison(tmp_path: Path) -> None:

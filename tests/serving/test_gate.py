@@ -226,7 +226,7 @@ def test_a_gate_that_is_missing_or_broken_is_refused(calibrated: dict[str, Any],
     path = tmp_path / "run/gate/gate.json"
     for wrong in ("[]", "{}", json.dumps({"policy": {"cuts": [1], "arms": ["both"]}, "made_for": {}, "met": True})):
         path.write_text(wrong)
-        with pytest.raises(InputError, match="is not what cowest wrote there.*cowest gate"):
+        with pytest.raises(InputError, match=r"is not what cowest wrote there.*cowest gate"):
             load(calibrated)
     path.unlink()
     with pytest.raises(InputError, match=r"gate.json' is not there.*`cowest gate`"):

@@ -65,8 +65,8 @@ def test_reference_is_the_sft_adapter_and_stays(
     base: Path, start: TrainedModel, tmp_path: Path, trainers: list[Any]
 ) -> None:
     aligned = align(start, tiny.pairs(8), out=tmp_path / "align", config=FAST)
-    assert aligned.metrics["first_loss"] == pytest.approx(LN_2, abs=1e-4)
-    assert aligned.metrics["reference"] == start.folder
+    assert aligned.metrics.first_loss == pytest.approx(LN_2, abs=1e-4)
+    assert aligned.metrics.reference == start.folder
     (trainer,) = trainers
     reference = [name for name in trainer.before if ".ref." in name]
     policy = [name for name in trainer.before if ".default." in name]
@@ -84,8 +84,8 @@ def test_pairs_are_told_apart_better(start: TrainedModel, tmp_path: Path) -> Non
     rows = rows_of(tmp_path / "align" / "metrics.jsonl")
     assert rows[0]["rewards/margins"] == 0.0
     assert rows[-1]["rewards/margins"] > 0.1
-    assert aligned.metrics["final_loss"] < 0.6
-    assert aligned.metrics["final"]["rewards/accuracies"] == 1.0
+    assert aligned.metrics.final_loss < 0.6
+    assert aligned.metrics.final["rewards/accuracies"] == 1.0
 
 
 def test_saved_folder_holds_one_adapter_without_pickles(
@@ -124,8 +124,8 @@ def test_saved_adapter_says_what_the_trained_model_said(
 def test_second_round_has_the_first_as_reference(start: TrainedModel, tmp_path: Path, trainers: list[Any]) -> None:
     first = align(start, tiny.pairs(8), out=tmp_path / "1", config=FAST)
     second = align(first.model, tiny.pairs(8), out=tmp_path / "2", config=FAST, seed=1)
-    assert second.metrics["first_loss"] == pytest.approx(LN_2, abs=1e-4)
-    assert second.metrics["reference"] == first.folder
+    assert second.metrics.first_loss == pytest.approx(LN_2, abs=1e-4)
+    assert second.metrics.reference == first.folder
     weights = tiny.weights_of(str(first.folder))
     reference = {name: value for name, value in trainers[1].after.items() if ".ref." in name}
     assert all(torch.equal(value, weights[name.replace(".ref.", ".")]) for name, value in reference.items())
@@ -134,12 +134,12 @@ def test_second_round_has_the_first_as_reference(start: TrainedModel, tmp_path: 
 def test_from_a_full_model_the_reference_is_that_model(base: Path, tmp_path: Path, trainers: list[Any]) -> None:
     given = sft(str(base), [], out=tmp_path / "sft", config=SFTConfig(from_=str(base)))
     aligned = align(given, tiny.pairs(8), out=tmp_path / "align", config=FAST, lora=LoRAConfig(r=4))
-    assert aligned.metrics["first_loss"] == pytest.approx(LN_2, abs=1e-4)
-    assert aligned.metrics["reference"] == str(base)
+    assert aligned.metrics.first_loss == pytest.approx(LN_2, abs=1e-4)
+    assert aligned.metrics.reference == str(base)
     assert trainers[0].num_adapters == 1
     assert not torch.allclose(tiny.log_probabilities(base, aligned.folder), tiny.log_probabilities(base, None))
     again = align(aligned, tiny.pairs(8), out=tmp_path / "2", config=FAST, lora=LoRAConfig(r=4))
-    assert again.metrics["reference"] == aligned.folder
+    assert again.metrics.reference == aligned.folder
     assert trainers[1].num_adapters == 2
 
 
@@ -161,8 +161,8 @@ def test_settings_of_a_gpu_keep_the_reference_right(start: TrainedModel, tmp_pat
     align(start, tiny.pairs(8), out=tmp_path / "b", config=FAST)
     assert tiny.same_weights(tmp_path / "a", tmp_path / "b")
     mixed = align(start, tiny.pairs(8), out=tmp_path / "c", config=config.model_copy(update={"bf16": True}))
-    assert mixed.metrics["first_loss"] == pytest.approx(LN_2, abs=1e-4)
-    assert mixed.metrics["final_loss"] < 0.6
+    assert mixed.metrics.first_loss == pytest.approx(LN_2, abs=1e-4)
+    assert mixed.metrics.final_loss < 0.6
     assert all(tensor.dtype == torch.float32 for tensor in tiny.weights_of(str(mixed.folder)).values())
 
 
@@ -175,7 +175,7 @@ def test_pairs_from_a_file_are_those_from_memory(start: TrainedModel, tmp_path: 
 
 def test_file_that_holds_no_pairs(start: TrainedModel, tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text(tiny.pairs(1)[0].model_dump_json() + '\n{"prompt": []}\n')
-    with pytest.raises(InputError, match=r"row 2 .*chosen"):
+    with pytest.raises(InputError, match=r"line 2 .*chosen"):
         align(start, tmp_path / "pairs.jsonl", out=tmp_path / "a", config=FAST)
     with pytest.raises(InputError, match="does not exist"):
         align(start, tmp_path / "nothing.jsonl", out=tmp_path / "a", config=FAST)
@@ -187,7 +187,7 @@ def test_overlong_pairs_are_left_out_and_listed(start: TrainedModel, tmp_path: P
         update={"example_id": "long", "rejected": (pair.rejected[0].model_copy(update={"content": "x" * 600}),)}
     )
     aligned = align(start, [*tiny.pairs(4), long], out=tmp_path / "a", config=FAST)
-    assert (aligned.metrics["num_rows"], aligned.metrics["num_overlong"]) == (4, 1)
+    assert (aligned.metrics.num_rows, aligned.metrics.num_overlong) == (4, 1)
     (row,) = rows_of(tmp_path / "a" / "overlong.jsonl")
     assert (row["id"], row["max_length"]) == ("long#0", 512)
 

@@ -61,7 +61,7 @@ def test_gold_stands_above_each_wrong_draft_and_the_rest_is_named(tmp_path: Path
         "sum-2": "the draft could not be had",
         "sum-3": "the draft was cut at the token limit",
     }
-    assert trained.metrics["num_rows"] == 3
+    assert trained.metrics.num_rows == 3
 
 
 def test_nothing_wrong_is_nothing_to_learn(tmp_path: Path) -> None:

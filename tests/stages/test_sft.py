@@ -62,8 +62,8 @@ def test_folder_and_metrics(base: Path, tmp_path: Path, capsys: pytest.CaptureFi
     ]
     rows = rows_of(tmp_path / "sft" / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2, 3]
-    assert trained.metrics["first_loss"] == rows[0]["loss"]
-    assert trained.metrics["final_loss"] == rows[-1]["loss"]
+    assert trained.metrics.first_loss == rows[0]["loss"]
+    assert trained.metrics.final_loss == rows[-1]["loss"]
     assert rows[0]["learning_rate"] == 1e-2
     assert capsys.readouterr() == ("", "")
 
@@ -140,7 +140,7 @@ def test_a_model_taught_one_answer_gives_it_and_ends(base: Path, tmp_path: Path)
 def test_overlong_rows_are_left_out_and_listed(base: Path, tmp_path: Path) -> None:
     long = Example(id="long", query="x" * 600, references=("1",))
     trained = sft(str(base), [*tiny.examples(4), long], out=tmp_path / "sft", config=FAST)
-    assert (trained.metrics["num_rows"], trained.metrics["num_overlong"]) == (4, 1)
+    assert (trained.metrics.num_rows, trained.metrics.num_overlong) == (4, 1)
     (row,) = rows_of(tmp_path / "sft" / "overlong.jsonl")
     assert (row["id"], row["max_length"]) == ("long", 512)
     assert row["num_tokens"] > 600
@@ -148,17 +148,17 @@ def test_overlong_rows_are_left_out_and_listed(base: Path, tmp_path: Path) -> No
 
 def test_max_length_is_a_border_that_a_row_may_reach(base: Path, tmp_path: Path) -> None:
     longer = sft(str(base), tiny.examples(3)[2:], out=tmp_path / "a", config=FAST)
-    tokens = longer.metrics["tokens"]
+    tokens = longer.metrics.tokens
     exact = FAST.model_copy(update={"max_length": tokens})
-    assert sft(str(base), tiny.examples(3), out=tmp_path / "b", config=exact).metrics["num_overlong"] == 0
+    assert sft(str(base), tiny.examples(3), out=tmp_path / "b", config=exact).metrics.num_overlong == 0
     short = FAST.model_copy(update={"max_length": tokens - 1})
-    assert sft(str(base), tiny.examples(3), out=tmp_path / "c", config=short).metrics["num_overlong"] == 1
+    assert sft(str(base), tiny.examples(3), out=tmp_path / "c", config=short).metrics.num_overlong == 1
 
 
 def test_rows_without_target_are_left_out_and_listed(base: Path, tmp_path: Path) -> None:
     rows = tiny.examples(6)
     trained = sft(str(base), rows, out=tmp_path / "sft", config=FAST, format="domain_knowledge")
-    assert (trained.metrics["num_rows"], trained.metrics["num_untrainable"]) == (4, 2)
+    assert (trained.metrics.num_rows, trained.metrics.num_untrainable) == (4, 2)
     assert [row["id"] for row in rows_of(tmp_path / "sft" / "untrainable.jsonl")] == ["e0", "e3"]
 
 
@@ -195,7 +195,7 @@ def test_weights_in_bfloat16_are_trained_in_float32(tmp_path: Path) -> None:
 
 def test_model_without_padding_token(tmp_path: Path) -> None:
     folder = tiny.build(tmp_path / "m", pad=False)
-    assert sft(str(folder), tiny.examples(4), out=tmp_path / "sft", config=FAST).metrics["num_rows"] == 4
+    assert sft(str(folder), tiny.examples(4), out=tmp_path / "sft", config=FAST).metrics.num_rows == 4
 
 
 @pytest.mark.parametrize("modules", [("no_such_module",), ("lm_head",)])

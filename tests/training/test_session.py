@@ -28,7 +28,7 @@ def interrupt() -> None:
 @pytest.fixture(scope="module")
 def whole(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole") / "sft"
-    assert run_sft(base, out).metrics["num_steps"] == NUM_STEPS
+    assert run_sft(base, out).metrics.num_steps == NUM_STEPS
     return out
 
 
@@ -58,7 +58,7 @@ def test_resumed_run_equals_the_whole_one(
         run_sft(base, tmp_path / "a", at(step, stop))
     assert not (tmp_path / "a" / "training.json").exists()
     resumed = run_sft(base, tmp_path / "a")
-    assert resumed.metrics["resumed_from_step"] == resumed_from
+    assert resumed.metrics.resumed_from_step == resumed_from
     assert_same_result(tmp_path / "a", whole)
 
 
@@ -66,14 +66,14 @@ def test_resumed_at_the_border_of_two_epochs(base: Path, tmp_path: Path, whole: 
     with pytest.raises(RuntimeError, match="stopped"):
         run_sft(base, tmp_path / "a", at(7, stop), save_every=6)
     resumed = run_sft(base, tmp_path / "a")
-    assert resumed.metrics["resumed_from_step"] == 6
+    assert resumed.metrics.resumed_from_step == 6
     assert_same_result(tmp_path / "a", whole)
 
 
 def test_alignment_resumes_with_its_reference(tmp_path: Path, whole: Path, whole_alignment: Path) -> None:
     with pytest.raises(RuntimeError, match="stopped"):
         run_align(whole, tmp_path / "a", at(6, stop))
-    assert run_align(whole, tmp_path / "a").metrics["resumed_from_step"] == 3
+    assert run_align(whole, tmp_path / "a").metrics.resumed_from_step == 3
     assert_same_result(tmp_path / "a", whole_alignment)
 
 
@@ -98,10 +98,10 @@ def test_killed_processes(base: Path, tmp_path: Path, whole: Path, whole_alignme
     paths = os.pathsep.join(path for path in sys.path if path)
     subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, check=True, timeout=200)
     (tmp_path / "sft" / "checkpoints" / "checkpoint-9").mkdir()
-    assert run_sft(base, tmp_path / "sft").metrics["resumed_from_step"] == 8
+    assert run_sft(base, tmp_path / "sft").metrics.resumed_from_step == 8
     assert_same_result(tmp_path / "sft", whole)
     assert not (tmp_path / "align" / "training.json").exists()
-    assert run_align(whole, tmp_path / "align").metrics["resumed_from_step"] == 3
+    assert run_align(whole, tmp_path / "align").metrics.resumed_from_step == 3
     assert_same_result(tmp_path / "align", whole_alignment)
 
 
@@ -110,7 +110,7 @@ def test_ctrl_c_ends_after_the_step_with_a_checkpoint(base: Path, tmp_path: Path
     with pytest.raises(InterruptedRun, match=r"step 7 of 12\..* from step 7"):
         run_sft(base, tmp_path / "a", at(6, interrupt))
     assert signal.getsignal(signal.SIGINT) is before
-    assert run_sft(base, tmp_path / "a").metrics["resumed_from_step"] == 7
+    assert run_sft(base, tmp_path / "a").metrics.resumed_from_step == 7
     assert_same_result(tmp_path / "a", whole)
 
 
@@ -134,7 +134,7 @@ def test_ctrl_c_at_the_last_step_is_too_late(base: Path, tmp_path: Path, whole: 
 def test_checkpoints_of_other_settings_are_not_resumed(base: Path, tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(RuntimeError, match="stopped"):
         run_sft(base, tmp_path / "a", at(5, stop))
-    assert run_sft(base, tmp_path / "a", **change).metrics["resumed_from_step"] is None
+    assert run_sft(base, tmp_path / "a", **change).metrics.resumed_from_step is None
 
 
 def test_checkpoints_of_other_data_or_another_base_are_not_resumed(base: Path, tmp_path: Path) -> None:
@@ -144,14 +144,14 @@ def test_checkpoints_of_other_data_or_another_base_are_not_resumed(base: Path, t
         with pytest.raises(RuntimeError, match="stopped"):
             sft(str(base), tiny.examples(21), out=tmp_path / "a", config=config, progress=at(5, stop))
         trained = sft(str(model), rows, out=tmp_path / "a", config=config)
-        assert trained.metrics["resumed_from_step"] is None
+        assert trained.metrics.resumed_from_step is None
 
 
 def test_finished_training_is_not_repeated(base: Path, tmp_path: Path) -> None:
     first = run_sft(base, tmp_path / "a")
     assert run_sft(base, tmp_path / "a", at(1, stop)) == first
     assert run_sft(base, tmp_path / "a", at(1, stop), save_every=5) == first
-    assert TrainedModel.read(tmp_path / "a").metrics == json.loads(json.dumps(first.metrics))
+    assert TrainedModel.read(tmp_path / "a").metrics == first.metrics
     with pytest.raises(RuntimeError, match="stopped"):
         run_sft(base, tmp_path / "a", at(1, stop), learning_rate=1e-3)
     assert not (tmp_path / "a" / "adapter_model.safetensors").exists()
@@ -196,15 +196,15 @@ def test_two_processes_do_what_one_does(base: Path, tmp_path: Path) -> None:
     environment = os.environ | {"ACCELERATE_USE_CPU": "true", "PYTHONPATH": paths}
     subprocess.run(launch, env=environment, check=True, timeout=200)
     two = TrainedModel.read(tmp_path / "two" / "align")
-    assert two.metrics["num_processes"] == 2
-    assert two.metrics["first_loss"] == pytest.approx(0.6931, abs=1e-4)
+    assert two.metrics.num_processes == 2
+    assert two.metrics.first_loss == pytest.approx(0.6931, abs=1e-4)
     start = sft(
         str(base),
         tiny.examples(16),
         out=tmp_path / "one",
         config=SFTConfig(batch_size=2, gradient_accumulation=2, learning_rate=1e-2),
     )
-    assert start.metrics["num_steps"] == TrainedModel.read(tmp_path / "two" / "sft").metrics["num_steps"]
+    assert start.metrics.num_steps == TrainedModel.read(tmp_path / "two" / "sft").metrics.num_steps
     there = tiny.weights_of(tmp_path / "two" / "sft")
     for name, tensor in tiny.weights_of(tmp_path / "one").items():
         assert there[name].allclose(tensor, atol=1e-4), name

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypedDict
 
 import tokenizers
 import torch
@@ -19,6 +18,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from cowest.lab import pretraining, probes, world
 from cowest.lab.grammar import NOTATIONS, Notation
+from cowest.lab.record import BuildRecord, Probes
 from cowest.lab.strong_lessons import NEAR_MISS_SHARE
 from cowest.lab.world import World
 
@@ -29,52 +29,6 @@ READABLE: dict[str, Notation] = {"strong-a": "figures", "strong-b": "words"}
 LABELLER, LABELLER_FROM = "labeller", "strong-a"
 Report = Callable[[str], None]
 Schedules = dict[str, pretraining.Schedule]
-
-
-class StrongProbes(TypedDict):
-    """What was measured of a strong model; every number is a share.
-
-    Attributes:
-        alone: accuracy without a draft, by kind of query.
-        with_fact_in: accuracy with the true fact, by its notation and the kind of query.
-        follows_near_miss, follows_other_drug: share of answers that follow the fact of another drug.
-    """
-
-    alone: dict[str, float]
-    with_fact_in: dict[Notation, dict[str, float]]
-    follows_near_miss: float
-    follows_other_drug: float
-
-
-class WeakProbes(TypedDict):
-    """What was measured of the weak base: the share of facts that it recalls, by kind."""
-
-    recall: dict[str, float]
-
-
-Probes = dict[str, StrongProbes | WeakProbes | probes.LabellerProbes]
-"""By model."""
-
-
-class BuildRecord(TypedDict):
-    """The content of `build.json`.
-
-    Attributes:
-        tastes: the one notation in which each strong model uses rates.
-        vocabulary: number of tokens.
-        rows: number of rows by split.
-        schedules: `pretraining.Schedule` as JSON, by phase.
-    """
-
-    world_seed: int
-    training_seed: int
-    tastes: dict[str, Notation]
-    num_parameters: dict[str, int]
-    vocabulary: int
-    rows: dict[str, int]
-    schedules: dict[str, dict[str, float]]
-    versions: dict[str, str]
-    probes: Probes
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, with the head of an answer and the first part of its body in one write."""
+"""Uvicorn's HTTP protocol, with the head of an answer and the first part of its body in one write."""
 
 import asyncio
 from typing import Any

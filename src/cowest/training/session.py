@@ -11,10 +11,9 @@ from typing import Any, Self
 
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from cowest import runs
-from cowest.errors import CowestError, InputError, InterruptedRun, TrainingError
+from cowest.errors import InterruptedRun, TrainingError
 from cowest.records import TrainingRecord
-from cowest.training import loading
+from cowest.training import left_out, loading
 from cowest.training import rows as token_rows
 from cowest.training.callbacks import StepRecorder, steps_of
 from cowest.training.checkpoints import Checkpoints
@@ -123,7 +122,9 @@ def train(
     """
     state = arguments.distributed_state
     if not job.rows:
-        raise _no_rows(job, write=state.is_main_process)
+        if state.is_main_process:
+            left_out.write(job.out, job.overlong, job.untrainable, job.limit)
+        raise left_out.nothing_to_train(job.stage, job.out, job.overlong, job.untrainable, job.limit)
     checkpoints = Checkpoints(job.out, job.fingerprint(), state.num_processes)
     finished = checkpoints.finished()
     state.wait_for_everyone()
@@ -133,7 +134,7 @@ def train(
         return job.model(finished)
     if state.is_main_process:
         checkpoints.prepare()
-        _write_left_out(job)
+        left_out.write(job.out, job.overlong, job.untrainable, job.limit)
     state.wait_for_everyone()
     steps = num_steps(job.settings, len(job.rows), state.num_processes)
     arguments.save_steps = checkpoint_interval(job.settings, steps)
@@ -145,30 +146,6 @@ def train(
     state.wait_for_everyone()
     _free(trainer)
     return job.model(metrics)
-
-
-def _no_rows(job: Job, write: bool) -> CowestError:
-    if write:
-        _write_left_out(job)
-    given = len(job.overlong) + len(job.untrainable)
-    # The rows of SFT are the user's input; pairs are made by the models.
-    kind = InputError if job.stage == "sft" else TrainingError
-    return kind(
-        f"There is nothing to train {job.stage} on: of {given} rows {len(job.overlong)} are longer than {job.limit} "
-        f"tokens and {len(job.untrainable)} hold no target"
-        + (f" (listed in {str(job.out)!r}). " if given else ". ")
-        + ("Raise max_length, use a model with a longer context, or another format." if given else "Give some rows.")
-    )
-
-
-def _write_left_out(job: Job) -> None:
-    """Writes overlong.jsonl and untrainable.jsonl, if there are such rows; removes old ones."""
-    too_long = [{"id": row.id, "num_tokens": row.num_tokens, "max_length": job.limit} for row in job.overlong]
-    for name, left_out in (("overlong.jsonl", too_long), ("untrainable.jsonl", job.untrainable)):
-        if left_out:
-            runs.write_jsonl(job.out / name, left_out)
-        else:
-            (job.out / name).unlink(missing_ok=True)
 
 
 def _train(

@@ -119,4 +119,5 @@ def _hub_identity(name: str) -> str:
         config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise model_folders.not_on_hub(name, error) from error
+    # transformers 5.23 no longer keeps the commit, so that there a new revision on the hub goes unnoticed.
     return f"{name}@{getattr(config, '_commit_hash', None)}"
