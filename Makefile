@@ -46,9 +46,9 @@ lock: $(VENV)/python
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train --extra test -o requirements/test.txt pyproject.toml
 	sed -i -e 's/^torch==\([0-9.]*\)+cpu/torch==\1/' -e '/^cowest @/d' requirements/train.txt requirements/test.txt
 
-# Writes the README's tree from the first lines of the modules.
+# Writes the README's folders and docs/map.md from the first lines of the modules.
 tree: $(VENV)/installed
-	$(BIN)/python tests/readme_tree.py
+	$(BIN)/python tests/source_map.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

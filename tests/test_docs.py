@@ -1,4 +1,4 @@
-"""The documents say what is: the README's tree and recipe, the code of docs/extend.md, and the endpoints page."""
+"""The documents say what is: the README's folders and recipe, the map, the code of docs/extend.md, and the endpoints page."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.redacted import Redacted
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Message
-from tests.readme_tree import ROOT, written
+from tests.source_map import MAP, ROOT, readme, whole_map
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -25,8 +25,9 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-def test_the_readme_shows_every_file() -> None:
-    assert written(README) == README, "run `make tree`"
+def test_the_readme_shows_every_folder_and_the_map_every_file() -> None:
+    assert readme() == README, "run `make tree`"
+    assert whole_map() == MAP.read_text(encoding="utf-8"), "run `make tree`"
 
 
 def test_the_readmes_recipe_is_valid() -> None:

@@ -23,7 +23,6 @@ from cowest.models import ModelConfig, _batch_interface, batched, load_model
 from cowest.models.batched import Batched
 from cowest.models.providers.openai import OpenAIModel
 from cowest.pipeline import Pipeline
-from cowest.pipeline.models import num_in_flight
 from cowest.pricing import cost_usd
 from cowest.progress import progress_bar
 from cowest.recipe import make_recipe

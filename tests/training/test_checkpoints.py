@@ -5,12 +5,17 @@ from typing import Any
 import pytest
 
 from cowest import runs
+from cowest.records import TrainingRecord
 from cowest.training.checkpoints import Checkpoints
 
 
 def checkpoint(folder: Path, step: int) -> None:
     (folder / f"checkpoint-{step}").mkdir(parents=True)
     (folder / f"checkpoint-{step}" / "optimizer.pt").write_bytes(b"x")
+
+
+def record(base: str, fingerprint: str) -> TrainingRecord:
+    return TrainingRecord(adapter=".", base=base, fingerprint=fingerprint)
 
 
 class Adapter:
@@ -76,7 +81,7 @@ def test_a_kill_before_the_mark_leaves_an_unfinished_folder(tmp_path: Path, monk
 
     monkeypatch.setattr(runs, "write_json", killed)
     with pytest.raises(KeyboardInterrupt):
-        checkpoints.publish(Adapter(), {"base": "b", "fingerprint": "f"})
+        checkpoints.publish(Adapter(), record("b", "f"))
     assert checkpoints.finished() is None
     assert checkpoints.last() is not None
 
@@ -84,8 +89,8 @@ def test_a_kill_before_the_mark_leaves_an_unfinished_folder(tmp_path: Path, monk
 def test_published_folder_holds_no_checkpoint_and_a_sorted_config(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, "f", 1)
     checkpoints.prepare()
-    checkpoints.publish(Adapter(), {"base": "org/base", "fingerprint": "f"})
-    assert checkpoints.finished() == {"base": "org/base", "fingerprint": "f"}
+    checkpoints.publish(Adapter(), record("org/base", "f"))
+    assert checkpoints.finished() == record("org/base", "f")
     assert Checkpoints(tmp_path, "g", 1).finished() is None
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert config == {"target_modules": ["a", "b"], "base_model_name_or_path": "org/base"}
@@ -97,6 +102,6 @@ def test_published_folder_holds_no_checkpoint_and_a_sorted_config(tmp_path: Path
 
 
 def test_training_anew_removes_the_old_result_first(tmp_path: Path) -> None:
-    Checkpoints(tmp_path, "f", 1).publish(Adapter(), {"base": "b", "fingerprint": "f"})
+    Checkpoints(tmp_path, "f", 1).publish(Adapter(), record("b", "f"))
     Checkpoints(tmp_path, "g", 1).prepare()
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]

@@ -1,6 +1,5 @@
 """Resuming: whatever stops a training, the same call ends with the same bits as one that was never stopped."""
 
-import json
 import os
 import signal
 import subprocess
