@@ -83,3 +83,46 @@ def test_the_id_of_a_run_stays_with_its_folder(tmp_path: Path) -> None:
     assert runs.RunFolder(tmp_path / "moved").id == first
     with pytest.raises(CowestError, match=r"\.run-id' cannot be written"):
         _ = runs.RunFolder(tmp_path / "nowhere").id
+
+
+def make_rounds(folder: Path, recipe: str, *names: str) -> runs.RunFolder:
+    (folder / "recipe.yaml").write_text(recipe)
+    for name in names:
+        (folder / name).mkdir()
+    return runs.RunFolder(folder)
+
+
+def test_rounds_are_those_that_are_planned_and_those_on_disk(tmp_path: Path) -> None:
+    folder = make_rounds(tmp_path, "rounds: 2\n")
+    assert (list(folder.rounds()), folder.rounds_begun()) == ([1, 2], [])
+    for name in ("round-11", "round-1", "round-3"):
+        (tmp_path / name).mkdir()
+    assert list(folder.rounds()) == list(range(1, 12))
+    assert folder.rounds_begun() == [1, 3, 11]
+
+
+def test_what_is_no_rounds_folder_is_no_round(tmp_path: Path) -> None:
+    names = ("round-300000000", "round-101", "round-0", "round-01", "round-x", "round-1.old", "my-round-7", "round-")
+    folder = make_rounds(tmp_path, "rounds: 1\n", *names)
+    assert (list(folder.rounds()), folder.rounds_begun()) == ([1], [])
+    (tmp_path / "round-100").mkdir()
+    assert (len(folder.rounds()), folder.rounds_begun()) == (100, [100])
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    ["rounds: many\n", "rounds: 0\n", "rounds: -3\n", "rounds: 300000000\n", "rounds: [", "- a list", "", "\x00"],
+)
+def test_a_recipe_that_plans_no_number_of_rounds_has_one(tmp_path: Path, recipe: str) -> None:
+    assert list(make_rounds(tmp_path, recipe).rounds()) == [1]
+
+
+def test_a_recipe_that_is_missing_or_broken_is_empty(tmp_path: Path) -> None:
+    assert runs.RunFolder(tmp_path).read_recipe() == {}
+    assert make_rounds(tmp_path, "rounds: 2\ntask: {name: ifqa}\n").read_recipe() == {
+        "rounds": 2,
+        "task": {"name": "ifqa"},
+    }
+    for broken in (b"rounds: [", b"- 1\n", b"\xff\xfe\x00", b"[" * 100_000):
+        (tmp_path / "recipe.yaml").write_bytes(broken)
+        assert runs.RunFolder(tmp_path).read_recipe() == {}

@@ -3,40 +3,36 @@
 from typing import Any
 
 from cowest.bench.table import cases_text, latex_table, markdown_table
+from cowest.records import BenchResults, BenchRow, Claim, Contrast, Estimate, Preparation, ShareOfDrafts
 from cowest.types import Draft, GradedDraft, GradedExample, Verdict
 
 
-def row(name: str, value: float) -> dict[str, Any]:
-    metrics = {"accuracy": {"value": value, "ci95": [value - 0.1, value + 0.1]}}
-    return {"name": name, "state": "done", "metrics": metrics, "calls": {"weak": 40, "strong": 60}, "num_failed": 1,
-            "cost_usd": 0.5}  # fmt: skip
+def row(name: str, value: float, **more: Any) -> BenchRow:
+    metrics = {"accuracy": Estimate(value=value, ci95=(value - 0.1, value + 0.1))}
+    return BenchRow(name=name, metrics=metrics, calls={"weak": 40, "strong": 60}, num_failed=1, cost_usd=0.5, **more)
 
 
-PREPARED = {"preparation": {"calls": {"strong": 900, "judge": 334}, "cost_usd": 2.5}}
-
-
-BENCH: dict[str, Any] = {
-    "task": "sums",
-    "metric": "accuracy",
-    "num_examples": 50,
-    "rows": [
+BENCH = BenchResults(
+    task="sums",
+    metric="accuracy",
+    num_examples=50,
+    rows=[
         row("a_row & 100%", 0.5),
-        row("taught", 0.5) | PREPARED,
-        {"name": "lost", "state": "failed", "reason": "no\n log-probs"},
+        row("taught", 0.5, preparation=Preparation(calls={"strong": 900, "judge": 334}, cost_usd=2.5)),
+        BenchRow(name="lost", state="failed", reason="no\n log-probs"),
     ],
-    "sweeps": {"pairs": [{"pairs": 4, **row("4 pairs", 0.6)}]},
-    "unhelpful_share": {"before": {"value": 0.8, "ci95": [0.7, 0.9], "num_examples": 9}},
-    "claims": [
-        {
-            "name": "some_claim",
-            "verdict": "inconclusive",
-            "p_value": 0.2,
-            "p_holm": 0.4,
-            "note": "",
-            "contrasts": [{"difference": -0.1, "ci95": [-0.3, 0.1]}],
-        }
+    sweeps={"pairs": [row("4 pairs", 0.6, pairs=4)]},
+    unhelpful_share={"before": ShareOfDrafts(value=0.8, ci95=(0.7, 0.9), num_examples=9)},
+    claims=[
+        Claim(
+            name="some_claim",
+            verdict="inconclusive",
+            p_value=0.2,
+            p_holm=0.4,
+            contrasts=[Contrast(a="taught", b="lost", difference=-0.1, ci95=(-0.3, 0.1))],
+        )
     ],
-}
+)
 
 
 def cells(text: str, name: str) -> list[str]:

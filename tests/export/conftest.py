@@ -1,6 +1,5 @@
 """A finished run on a tiny model: real adapters, invented results."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -9,8 +8,10 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from cowest import runs
+from cowest.records import StageInputs
 from tests.export.sample import SECRET_PLACE, pair
-from tests.report.sample import results, summary, training, write_json
+from tests.report.sample import results, summary, training
 from tests.training import tiny
 
 
@@ -34,7 +35,7 @@ def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 torch.nn.init.normal_(weight, std=0.2)
         model.save_pretrained(run / folder)
         (run / folder / "optimizer.pt").write_bytes(b"a pickle that must stay here")
-        write_json(run / folder / "training.json", training(adapter=".", base=str(base)))
+        training(adapter=".", base=str(base)).write(run / folder / "training.json")
     recipe = {
         "run": str(run),
         "rounds": 1,
@@ -46,12 +47,12 @@ def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "feedback": {"kind": "collaborative", "samples": 5},
         "format": "chain_of_thought",
     }
-    write_json(run / "recipe.yaml", recipe)  # JSON is YAML
+    runs.write_json(run / "recipe.yaml", recipe)  # JSON is YAML
     feedback = run / "round-1" / "feedback"
-    write_json(feedback / "summary.json", summary(3))
-    (feedback / "pairs.jsonl").write_text("".join(json.dumps(pair(number)) + "\n" for number in range(3)))
-    write_json(run / "evaluate" / "results.json", results())
-    write_json(run / "evaluate" / "inputs.json", {"prompt files": {"refine": "b7cc3342ab67"}})
+    summary(3).write(feedback / "summary.json")
+    runs.write_jsonl(feedback / "pairs.jsonl", (pair(number) for number in range(3)))
+    results().write(run / "evaluate" / "results.json")
+    StageInputs(prompt_files={"refine": "b7cc3342ab67"}).write(run / "evaluate" / "inputs.json")
     return run
 
 

@@ -70,7 +70,7 @@ def test_the_pairs_are_what_trl_reads(finished: Path, tmp_path: Path) -> None:
     write_folder(finished, tmp_path / "out")
     read = datasets.load_dataset(str(tmp_path / "out" / "pairs"), cache_dir=str(tmp_path / "cache"))
     assert list(read) == ["train"]
-    assert list(read["train"]) == [pair(number) for number in range(3)]
+    assert list(read["train"]) == [pair(number).model_dump(mode="json") for number in range(3)]
     configurations = datasets.get_dataset_config_names(str(tmp_path / "out" / "pairs"))
     assert configurations == ["default", "round_1"]  # from the card's front matter
 
@@ -130,7 +130,7 @@ def test_where_no_round_gave_pairs_the_sft_adapter_goes_out(run: Path, tmp_path:
 @pytest.mark.parametrize("text", ["[]", "null", '{"prompt files": 5}', '{"prompt files": null}'])
 def test_inputs_of_the_evaluation_that_no_stage_wrote_are_named(run: Path, tmp_path: Path, text: str) -> None:
     (run / "evaluate" / "inputs.json").write_text(text)
-    with pytest.raises(InputError, match=r"inputs\.json' is not what a stage wrote"):
+    with pytest.raises(InputError, match=r"inputs\.json' is not what cowest wrote there"):
         write_folder(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -153,7 +153,7 @@ def test_weights_that_no_training_wrote_are_named(run: Path, tmp_path: Path, con
 def test_versions_that_no_training_wrote_are_named(run: Path, tmp_path: Path) -> None:
     marker = run / "round-1" / "align" / "training.json"
     marker.write_text(json.dumps(json.loads(marker.read_text()) | {"versions": 5}))
-    with pytest.raises(InputError, match=r"training\.json' is not what a training wrote"):
+    with pytest.raises(InputError, match=r"training\.json' is not what cowest wrote there: versions"):
         write_folder(run, tmp_path / "out")
 
 

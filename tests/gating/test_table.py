@@ -3,12 +3,14 @@
 import builtins
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from cowest.gating.table import draw_gate, gate_page
-from tests.report.sample import answered, gate
+from cowest.gating.figure import draw_gate
+from cowest.gating.table import gate_page
+from cowest.records.gate import GateTarget
+from tests.report.sample import answered, changed, gate, gate_test
 
 
 def test_the_page_says_what_was_fitted_what_holds_and_what_test_made_of_it() -> None:
@@ -22,30 +24,31 @@ def test_the_page_says_what_was_fitted_what_holds_and_what_test_made_of_it() -> 
 
 
 def test_the_page_is_silent_on_what_holds() -> None:
-    page = gate_page(gate(target={"min_accuracy": None, "max_cost_usd": 0.003}))
+    page = gate_page(gate(target=GateTarget(max_cost_usd=0.003), min_accuracy=None))
     assert re.search(r"at most \$0\.0030 a query.*: met", page)
     assert "misses it" not in page
     assert "The aim is kept on test." in page
-    assert "(as both together are)" in gate_page(gate(target={"min_accuracy": None, "max_cost_usd": None}))
+    assert "(as both together are)" in gate_page(gate(target=GateTarget()))
     assert "**not met**" in gate_page(gate(met=False))
-    always = gate()["test"] | {"gate": answered(0.9, 0.004, both=1.0)}
+    always = gate_test(gate=answered(0.9, 0.004, both=1.0))
     assert "nothing is won or lost" in gate_page(gate(test=always))
     assert "no test split" in gate_page(gate(test=None))
 
 
 @pytest.mark.parametrize("unit", ["usd", "strong_tokens"])
-def test_the_picture_is_the_same_for_the_same_numbers(tmp_path: Path, unit: str) -> None:
+def test_the_picture_is_the_same_for_the_same_numbers(tmp_path: Path, unit: Literal["usd", "strong_tokens"]) -> None:
     pytest.importorskip("matplotlib")
     for name in ("one", "two"):
-        assert draw_gate(gate(cost_unit=unit, test=None if unit == "usd" else gate()["test"]), tmp_path / name)
+        assert draw_gate(gate(cost_unit=unit, test=None if unit == "usd" else gate_test()), tmp_path / name)
         assert (tmp_path / f"{name}.png").stat().st_size > 5000
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
 def test_a_cost_that_is_not_known_is_not_in_the_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    test = gate()["test"]
-    test["gate"]["cost_per_query"] = test["alone"]["both"]["cost_per_query"] = None
+    whole = gate_test()
+    both = changed(whole.alone["both"], cost_per_query=None)
+    test = gate_test(gate=changed(whole.gate, cost_per_query=None), alone=whole.alone | {"both": both})
     for name, result in (("unknown", gate(test=test)), ("none", gate(test=None))):
         assert draw_gate(result, tmp_path / name)
     assert (tmp_path / "unknown.svg").read_bytes() == (tmp_path / "none.svg").read_bytes()

@@ -1,58 +1,43 @@
-from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
-import pytest
-
+from cowest.records import BenchResults
 from cowest.report import bench as benches
 from cowest.report.headline import headline
-from tests.report.sample import bench, write_json
+from tests.report.sample import bench
 from tests.wording import numbers
 
 
-def read(folder: Path, document: dict[str, Any]) -> benches.Bench:
-    write_json(folder / "bench.json", document)
-    found = benches.read(folder / "bench.json")
-    assert found is not None
-    return found
-
-
-def test_no_file_is_no_bench(tmp_path: Path) -> None:
-    assert benches.read(tmp_path / "bench.json") is None
-
-
-def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
-    write_json(tmp_path / "bench.json", {"rows": 3})
-    with pytest.raises(ValueError, match="rows"):
-        benches.read(tmp_path / "bench.json")
-
-
-def test_rows_give_a_headline_where_the_run_was_not_evaluated(tmp_path: Path) -> None:
-    found = read(tmp_path, bench()).as_results()
+def test_rows_give_a_headline_where_the_run_was_not_evaluated() -> None:
+    found = bench().as_results()
     assert numbers(headline(found))[:8] == ["77.0%", "72.5", "81.5", "41.5", "36.0", "47.0", "35.5%", "44.0"]
     assert "rlaif_collaborate" not in found.methods  # it failed, so it has no score
 
 
-def test_charts_hold_every_point_and_say_what_failed(tmp_path: Path) -> None:
-    charts = benches.view(read(tmp_path, bench()))
-    assert set(charts["rows"]) == {"", "weak_only", "strong_only", "collaborate_sft", "collaborate", "rlwf_collaborate"}
-    assert [(line.label, [kind for kind, _, _ in line.values]) for line in charts["formats"].lines] == [
+def test_charts_hold_every_point_and_say_what_failed() -> None:
+    charts = benches.view(bench())
+    assert charts.formats is not None
+    assert charts.models is not None
+    assert charts.pairs is not None
+    assert charts.rounds is not None
+    assert charts.unhelpful is not None
+    assert set(charts.rows) == {"", "weak_only", "strong_only", "collaborate_sft", "collaborate", "rlwf_collaborate"}
+    assert [(line.label, [kind for kind, _, _ in line.values]) for line in charts.formats.lines] == [
         ("chain of thought", ["before", "pair"]),
         ("direct answer", ["before", "pair"]),
     ]
-    assert charts["formats"].lines[1].values[1] == ("pair", "with alignment", "failed")
-    assert [line.label for line in charts["models"].lines] == ["weak: own, strong: own", "weak: own, strong: b"]
-    assert [len(line.values) for line in charts["models"].lines] == [4, 4]
-    dots = ElementTree.fromstring(charts["models"].lines[0].dots)
+    assert charts.formats.lines[1].values[1] == ("pair", "with alignment", "failed")
+    assert [line.label for line in charts.models.lines] == ["weak: own, strong: own", "weak: own, strong: b"]
+    assert [len(line.values) for line in charts.models.lines] == [4, 4]
+    dots = ElementTree.fromstring(charts.models.lines[0].dots)
     assert len(dots.findall(".//*[@class='dot']")) == 4
-    assert charts["pairs"]["numbers"] == [
+    assert charts.pairs.numbers == [
         ("0", "58.0% [53.5, 62.5]"), ("153", "66.0% [61.5, 70.5]"), ("612", "70.0% [65.5, 74.5]"),
     ]  # fmt: skip
-    assert [number for number, _ in charts["rounds"]["numbers"]] == ["0", "1", "2"]
-    assert charts["unhelpful"].lines[0].values == [("before", "", "61.0% [55.0, 67.0]")]
-    assert charts["failed"] == {"rlaif_collaborate": "feedback gave no pair", "direct_answer, aligned": "no disk"}
+    assert [number for number, _ in charts.rounds.numbers] == ["0", "1", "2"]
+    assert charts.unhelpful.lines[0].values == [("before", "", "61.0% [55.0, 67.0]")]
+    assert charts.failed == {"rlaif_collaborate": "feedback gave no pair", "direct_answer, aligned": "no disk"}
 
 
-def test_a_bench_that_holds_little(tmp_path: Path) -> None:
-    charts = benches.view(read(tmp_path, {"rows": [], "sweeps": {"pairs": [], "formats": []}, "claims": []}))
-    assert (charts["formats"], charts["models"], charts["pairs"], charts["unhelpful"]) == (None, None, None, None)
+def test_a_bench_that_holds_little() -> None:
+    charts = benches.view(BenchResults(sweeps={"pairs": [], "formats": []}))
+    assert (charts.formats, charts.models, charts.pairs, charts.unhelpful) == (None, None, None, None)

@@ -4,20 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cowest.report.records import Feedback
 
+from cowest.records import JudgeAgreement, NullControl
 from cowest.report import collect, print_run
-from cowest.report.feedback import calibration_plot, harvest_sentences, null_control_chart
+from cowest.report.feedback import calibration_plot, diagnostic_sentences, null_control_chart
 from cowest.report.page import render
-from tests.report.sample import agreement, control, summary, write_json
+from tests.report.sample import agreement, changed, control, summary
 from tests.wording import numbers
 
 
 def said(**parts: Any) -> list[str]:
-    return list(harvest_sentences(Feedback.model_validate(summary() | parts)))
+    return list(diagnostic_sentences(summary(**parts)))
 
 
-def test_a_harvest_above_noise() -> None:
+def test_drafts_above_noise() -> None:
     (sentence,) = said(null_control=control(0.16))
     assert numbers(sentence) == ["34.0%", "29.0", "39.0", "12.0%", "8.0", "17.0", "200", "+22.0", "16.0", "28.0"]
     assert re.search("null control.*drafts.*strong model alone.*second sample.*difference", sentence)
@@ -25,13 +25,13 @@ def test_a_harvest_above_noise() -> None:
 
 
 @pytest.mark.parametrize("low", [-0.02, 0.0])
-def test_a_harvest_that_noise_could_give_is_said_plainly(low: float) -> None:
+def test_a_positive_rate_that_noise_could_give_is_said_plainly(low: float) -> None:
     (sentence,) = said(null_control=control(low))
     assert sentence.endswith("cannot be told from chance")
 
 
 def test_a_control_without_an_example() -> None:
-    (sentence,) = said(null_control={"num_examples": 0, "num_left_out": 5})
+    (sentence,) = said(null_control=NullControl(num_examples=0, num_left_out=5))
     assert "nothing to say" in sentence
 
 
@@ -43,29 +43,29 @@ def test_a_control_without_an_example() -> None:
     ],
 )
 def test_agreement(concordance: float | None, length: float | None, figures: list[str], words: str) -> None:
-    compared = {"metric": "accuracy", "num_outputs": 1200, "concordance": concordance, "length_correlation": length}
+    compared = JudgeAgreement(metric="accuracy", num_outputs=1200, concordance=concordance, length_correlation=length)
     (sentence,) = said(judge_agreement=compared)
     assert numbers(sentence) == figures
     assert re.match(words, sentence)
 
 
 def test_the_positive_rate_is_drawn_beside_that_of_noise() -> None:
-    chart = null_control_chart(Feedback.model_validate(summary() | {"null_control": control(0.1)}))
+    chart = null_control_chart(summary(null_control=control(0.1)))
     assert chart is not None
-    assert [rate for _, rate, _ in chart["lines"]] == ["34.0% [29.0, 39.0]", "12.0% [8.0, 17.0]"]
-    places = [float(str(dot).split('cx="')[1].split('"')[0]) for _, _, dot in chart["lines"]]
+    assert [rate for _, rate, _ in chart.lines] == ["34.0% [29.0, 39.0]", "12.0% [8.0, 17.0]"]
+    places = [float(str(dot).split('cx="')[1].split('"')[0]) for _, _, dot in chart.lines]
     assert places[0] > places[1]
-    assert null_control_chart(Feedback.model_validate(summary())) is None
+    assert null_control_chart(summary()) is None
 
 
 def test_calibration_is_drawn_by_verdict_with_counts() -> None:
-    plot = calibration_plot(Feedback.model_validate(summary() | {"judge_agreement": agreement()}))
+    plot = calibration_plot(summary(judge_agreement=agreement()))
     assert plot is not None
-    assert plot["numbers"][0] == ("1", "1,204", "4.0% [1.0, 6.0]")
-    assert ">1.2k</text>" in plot["plot"]
-    assert str(plot["plot"]).count("<circle") == 3
-    without = agreement() | {"calibration": []}
-    assert calibration_plot(Feedback.model_validate(summary() | {"judge_agreement": without})) is None
+    assert plot.numbers[0] == ("1", "1,204", "4.0% [1.0, 6.0]")
+    assert ">1.2k</text>" in plot.plot
+    assert plot.plot.count("<circle") == 3
+    without = changed(agreement(), calibration=[])
+    assert calibration_plot(summary(judge_agreement=without)) is None
 
 
 def test_nothing_is_said_of_checks_that_were_not_made() -> None:
@@ -73,7 +73,7 @@ def test_nothing_is_said_of_checks_that_were_not_made() -> None:
 
 
 def test_show_and_page_say_it(tmp_path: Path) -> None:
-    write_json(tmp_path / "round-1/feedback/summary.json", summary() | {"null_control": control(-0.1)})
+    summary(null_control=control(-0.1)).write(tmp_path / "round-1/feedback/summary.json")
     stream = io.StringIO()
     print_run(collect(tmp_path), stream)
     assert "round 1, null control: drafts beat" in stream.getvalue()

@@ -1,18 +1,19 @@
 import base64
 import hashlib
 import html
-import json
 import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from cowest.report.records import LAB_NOTE
 
+from cowest import runs
 from cowest.errors import InputError
+from cowest.records import Preparation, StageInputs
 from cowest.report import write_page
-from tests.report.sample import EVIL, agreement, bench, control, results, summary, write_json
+from cowest.report.notes import LAB_NOTE
+from tests.report.sample import EVIL, agreement, bench, changed, control, results, summary, with_method
 
 VOID = {"meta", "br", "circle", "line", "rect", "polyline"}
 
@@ -60,7 +61,7 @@ def test_a_finished_run_says_it_all(run_folder: Path) -> None:
     for words in (
         "Together the two models reach 77.0% exact match [72.5, 81.5]: 41.5 points [36.0, 47.0] more than",
         "Feedback · round 2", "1,721 drafts", "loss 0.693 → 0.412", "3 left out",
-        "+18.7", "[13.0, 24.5]", "covers 65.0%", "388", "180 drafts", "Strong model alone", "Orrin / Old Orrin",
+        "+18.7", "[13.0, 24.5]", "covers 65.0%", "388", "180 calls", "Strong model alone", "Orrin / Old Orrin",
         "The only dry way to Orrin", "torch 2.13.0", "$3.14", "rounds: 2",
     ):  # fmt: skip
         assert words in text, words
@@ -69,10 +70,9 @@ def test_a_finished_run_says_it_all(run_folder: Path) -> None:
 def test_the_page_draws_training_gains_and_costs(run_folder: Path) -> None:
     metrics = [{"step": step, "loss": 1 / step, "rewards/accuracies": 0.5} for step in (1, 2, 3)]
     graded = [{"example_id": "q0", "drafts": [{"gain": 4}, {"gain": -1}]}]
-    for path, rows in ((run_folder / "round-1/align/metrics.jsonl", metrics),
-                       (run_folder / "round-1/feedback/graded.jsonl", graded)):  # fmt: skip
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    write_json(run_folder / "evaluate" / "inputs.json", {"prompt files": {"refine": "b7cc3342ab67"}})
+    runs.write_jsonl(run_folder / "round-1/align/metrics.jsonl", metrics)
+    runs.write_jsonl(run_folder / "round-1/feedback/graded.jsonl", graded)
+    StageInputs(prompt_files={"refine": "b7cc3342ab67"}).write(run_folder / "evaluate" / "inputs.json")
     reader = _read(run_folder)
     kinds = [attributes.get("class") for tag, attributes in reader.tags if tag == "svg"]
     assert [kinds.count(kind) for kind in ("curve", "histogram", "tradeoff")] == [2, 1, 1]
@@ -84,7 +84,7 @@ def test_the_page_draws_training_gains_and_costs(run_folder: Path) -> None:
 def test_a_bench_is_on_the_page(run_folder: Path) -> None:
     before = write_page(run_folder).read_text()
     assert "The bench" not in before
-    write_json(run_folder / "bench" / "bench.json", bench())
+    bench().write(run_folder / "bench" / "bench.json")
     reader = _read(run_folder)
     for words in (
         "Table 1 on this task", "Together, RLWF feedback", "2 not measured, and why", "feedback gave no pair",
@@ -100,15 +100,13 @@ def test_a_bench_is_on_the_page(run_folder: Path) -> None:
 
 
 def test_the_page_says_what_was_spent_once_and_holms_p_value(run_folder: Path) -> None:
-    once = {"preparation": {"calls": {"strong": 2121, "judge": 9}, "cost_usd": 3.1415}}
-    made = results()
     assert "once $" not in " ".join(_read(run_folder).text.split())
-    made["methods"]["collaborate"] |= once
-    write_json(run_folder / "evaluate" / "results.json", made)
-    measured = bench()
-    measured["claims"][1]["p_holm"] = 0.0203
-    measured["rows"][0] |= {"preparation": {"calls": {"strong": 5}, "cost_usd": None}}
-    write_json(run_folder / "bench" / "bench.json", measured)
+    once = Preparation(calls={"strong": 2121, "judge": 9}, cost_usd=3.1415)
+    with_method("collaborate", preparation=once).write(run_folder / "evaluate" / "results.json")
+    (first, second, *claims), (row, *rows) = bench().claims, bench().rows
+    prepared = changed(row, preparation=Preparation(calls={"strong": 5}))
+    measured = bench(claims=[first, changed(second, p_holm=0.0203), *claims], rows=[prepared, *rows])
+    measured.write(run_folder / "bench" / "bench.json")
     text = " ".join(_read(run_folder).text.split())
     assert "once $3.14 (2,130 calls)" in text
     assert "once unknown (5 calls)" in text
@@ -117,13 +115,13 @@ def test_the_page_says_what_was_spent_once_and_holms_p_value(run_folder: Path) -
 
 def test_a_run_with_a_bench_alone_has_its_headline(run_folder: Path) -> None:
     shutil.rmtree(run_folder / "evaluate")
-    write_json(run_folder / "bench" / "bench.json", bench() | {"task": "formulary"})
+    bench(task="formulary").write(run_folder / "bench" / "bench.json")
     text = _read(run_folder).text
     assert "77.0% exact match" in text
     assert text.count(LAB_NOTE) == 2  # at the top, and where the claims are
 
 
-@pytest.mark.parametrize("data", [b"{", b"\xff\xfe", b"[1]"])
+@pytest.mark.parametrize("data", [b"{", b"\xff\xfe", b"[1]", b'{"rows": 3}'])
 def test_a_broken_bench_is_named(run_folder: Path, data: bytes) -> None:
     (run_folder / "bench").mkdir()
     (run_folder / "bench" / "bench.json").write_bytes(data)
@@ -132,9 +130,9 @@ def test_a_broken_bench_is_named(run_folder: Path, data: bytes) -> None:
     assert "Cannot be read:" in text
 
 
-def test_checks_of_the_harvest_are_drawn(run_folder: Path) -> None:
-    checks = {"null_control": control(-0.1), "judge_agreement": agreement(0.55)}
-    write_json(run_folder / "round-1/feedback/summary.json", summary() | checks)
+def test_diagnostics_of_the_feedback_are_drawn(run_folder: Path) -> None:
+    found = summary(null_control=control(-0.1), judge_agreement=agreement(0.55))
+    found.write(run_folder / "round-1/feedback/summary.json")
     text = _read(run_folder).text
     for words in ("Positive rate, against the null control", "Calibration of the judge", "1 1,204 4.0% [1.0, 6.0]",
                   "the judge disagrees with the metric", "cannot be told from chance"):  # fmt: skip
@@ -143,21 +141,19 @@ def test_checks_of_the_harvest_are_drawn(run_folder: Path) -> None:
 
 def test_rounds_are_a_plot(run_folder: Path) -> None:
     assert "against rounds of alignment" not in _read(run_folder).text
-    changed = results()
-    for number, name in enumerate(("collaborate_sft", "collaborate")):
-        changed["methods"][name]["round"] = number
-    write_json(run_folder / "evaluate" / "results.json", changed)
+    found = with_method("collaborate", with_method("collaborate_sft", round=0), round=1)
+    found.write(run_folder / "evaluate" / "results.json")
     assert "0 58.3% [53.8, 62.8] 1 77.0% [72.5, 81.5]" in _read(run_folder).text
 
 
 def test_the_lab_says_what_its_numbers_do_not_mean(run_folder: Path) -> None:
-    write_json(run_folder / "evaluate" / "results.json", results() | {"task": "formulary"})
+    results(task="formulary").write(run_folder / "evaluate" / "results.json")
     text = _read(run_folder).text
     assert text.index(LAB_NOTE) < text.index("a large gain here is by design") < text.index("Together the two models")
 
 
 def test_warnings_stand_before_the_numbers(run_folder: Path) -> None:
-    write_json(run_folder / "round-1/feedback/summary.json", summary() | {"num_drafts_cut": 400})
+    summary(num_drafts_cut=400).write(run_folder / "round-1/feedback/summary.json")
     text = _read(run_folder).text
     assert text.index("23.2% of the drafts were cut") < text.index("Methods")
 
@@ -184,10 +180,10 @@ def test_the_policy_allows_our_style_and_nothing_else(run_folder: Path) -> None:
 
 
 def test_what_models_and_data_wrote_is_escaped(run_folder: Path) -> None:
-    changed = results() | {"task": EVIL, "note": EVIL}
-    changed["methods"][EVIL] = changed["methods"]["weak_only"]
-    changed["comparisons"][0]["b"] = EVIL
-    write_json(run_folder / "evaluate" / "results.json", changed)
+    methods = results().methods | {EVIL: results().methods["weak_only"]}
+    first, *others = results().comparisons
+    found = results(task=EVIL, note=EVIL, methods=methods, comparisons=[changed(first, b=EVIL), *others])
+    found.write(run_folder / "evaluate" / "results.json")
     reader = _read(run_folder)
     source = (run_folder / "report.html").read_text()
     assert "<script" not in source
@@ -205,9 +201,9 @@ def test_dark_phone_and_print_are_seen_to(run_folder: Path) -> None:
 
 def test_notes_are_a_banner(run_folder: Path) -> None:
     assert 'class="banner"' not in write_page(run_folder).read_text()
-    write_json(run_folder / "evaluate" / "results.json", results() | {"task": "formulary"})
+    results(task="formulary").write(run_folder / "evaluate" / "results.json")
     assert LAB_NOTE in _read(run_folder).text
-    write_json(run_folder / "evaluate" / "results.json", results() | {"note": "Only a rehearsal."})
+    results(note="Only a rehearsal.").write(run_folder / "evaluate" / "results.json")
     assert "Only a rehearsal." in _read(run_folder).text
 
 
@@ -216,7 +212,7 @@ def test_an_empty_run(tmp_path: Path) -> None:
 
 
 def test_only_feedback_is_done(tmp_path: Path) -> None:
-    write_json(tmp_path / "round-1" / "feedback" / "summary.json", summary(1))
+    summary(1).write(tmp_path / "round-1" / "feedback" / "summary.json")
     text = _read(tmp_path).text
     assert re.search(r"Not evaluated yet\..*round 1 .*1 pair from 400 queries", text)
     assert "not yet" in text
@@ -246,7 +242,7 @@ def test_only_what_the_contract_promises(tmp_path: Path) -> None:
     comparison = {"a": "collaborate", "b": "strong_only", "metric": "exact_match", "difference": 0.1,
                   "ci95": [0.05, 0.15], "p_value": 0.001}  # fmt: skip
     document = {"task": "ifqa", "num_examples": 700, "seed": 0, "methods": {"collaborate": row, "strong_only": row}}
-    write_json(tmp_path / "evaluate" / "results.json", document | {"comparisons": [comparison]})
+    runs.write_json(tmp_path / "evaluate" / "results.json", document | {"comparisons": [comparison]})
     assert re.search(r"70\.0% exact match \[66\.0, 73\.0\].*10\.0 points \[5\.0, 15\.0\] more", _read(tmp_path).text)
 
 

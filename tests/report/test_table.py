@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from cowest.errors import InputError
+from cowest import runs
+from cowest.records import Estimate, EvaluationResults, MethodResult, Preparation
 from cowest.report import collect, print_results, print_run
-from cowest.report.records import LAB_NOTE
-from tests.report.sample import EVIL, results
+from cowest.report.notes import LAB_NOTE
+from tests.report.sample import EVIL, results, with_method
 
 
 class Terminal(io.StringIO):
@@ -14,9 +15,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def _plain(**changes: object) -> str:
+def _plain(found: EvaluationResults | None = None) -> str:
     stream = io.StringIO()
-    print_results(results() | changes, stream)
+    print_results(found or results(), stream)
     return stream.getvalue()
 
 
@@ -36,10 +37,10 @@ def test_plain_output_is_markdown_without_colours(monkeypatch: pytest.MonkeyPatc
 
 def test_what_a_row_took_once_stands_apart_and_is_never_nothing() -> None:
     assert "preparation" not in _plain()
-    methods = results()["methods"]
-    methods["collaborate"]["preparation"] = {"calls": {"strong": 2121, "judge": 9}, "cost_usd": 3.1415}
-    methods["weak_only"]["preparation"] = {"calls": {"strong": 40}, "cost_usd": None}
-    lines = [line.strip("| ").split("|") for line in _plain(methods=methods).splitlines() if line.startswith("| ")]
+    prepared = Preparation(calls={"strong": 2121, "judge": 9}, cost_usd=3.1415)
+    found = with_method("collaborate", preparation=prepared)
+    found = with_method("weak_only", found, preparation=Preparation(calls={"strong": 40}))
+    lines = [line.strip("| ").split("|") for line in _plain(found).splitlines() if line.startswith("| ")]
     last = {cells[0].strip(): cells[-1].strip() for cells in lines}
     assert last["method"] == "preparation"
     assert last["collaborate"] == "$3.14 (2,130 calls)"
@@ -65,17 +66,18 @@ def test_colours_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_are_not_read_as_markup() -> None:
-    row = results()["methods"]["weak_only"]
-    assert "| [bold]mine[/bold] |" in _plain(methods={"[bold]mine[/bold]": row}, comparisons=[])
+    row = results().methods["weak_only"]
+    assert "| [bold]mine[/bold] |" in _plain(results(methods={"[bold]mine[/bold]": row}, comparisons=[]))
 
 
 def test_notes_come_first() -> None:
-    assert _plain(note="A note.").startswith("A note.\n")
-    assert _plain(task="formulary").startswith(LAB_NOTE)
+    assert _plain(results(note="A note.")).startswith("A note.\n")
+    assert _plain(results(task="formulary")).startswith(LAB_NOTE)
 
 
 def test_missing_numbers_are_dashes() -> None:
-    text = _plain(methods={"mine": {"metrics": {"exact_match": {"value": 0.5}}}}, comparisons=[])
+    mine = MethodResult(metrics={"exact_match": Estimate(value=0.5)})
+    text = _plain(results(methods={"mine": mine}, comparisons=[]))
     assert "50.0%" in text
     assert "unknown" in text
 
@@ -94,6 +96,9 @@ def test_an_empty_run(tmp_path: Path) -> None:
     assert "not yet" in stream.getvalue()
 
 
-def test_results_that_are_none_are_refused() -> None:
-    with pytest.raises(InputError, match=r"results\.json is not what"):
-        print_results({"methods": 3}, io.StringIO())
+def test_a_run_with_a_broken_file_names_it_and_shows_the_rest(run_folder: Path) -> None:
+    runs.write_json(run_folder / "evaluate/results.json", {"methods": 3})
+    stream = io.StringIO()
+    print_run(collect(run_folder), stream)
+    assert "evaluate/results.json' is not what cowest wrote there: methods" in stream.getvalue()
+    assert "1,721" in stream.getvalue()

@@ -2,27 +2,33 @@ import re
 from typing import Any
 
 import pytest
-from cowest.report.records import Results
 
+from cowest.records import EvaluationResults
+from cowest.report.collect import RoundState, RunState
 from cowest.report.warnings import warnings
-from tests.report.sample import agreement, control, results, summary, training
+from tests.report.sample import agreement, changed, control, results, summary, training, with_method
 
 
-def collected(**changes: Any) -> dict[str, Any]:
-    feedback = summary() | changes
-    return {
-        "rounds": [{"round": 1, "feedback": feedback, "align": training()}],
-        "sft": training(),
-        "recipe": "task: {overlap: drop}",
-    }
+def collected(**changes: Any) -> RunState:
+    """A run after one round, whose summary has these changes."""
+    feedback = summary(**changes)
+    return RunState(
+        run="runs/ifqa",
+        stages=[],
+        sft=training(),
+        rounds=[RoundState(round=1, feedback=feedback, failures=[], align=training())],
+        results=None,
+        gate=None,
+        recipe="task: {overlap: drop}",
+    )
 
 
-def of(document: dict[str, Any]) -> list[str]:
-    return warnings(collected(), Results.model_validate(document))
+def of(found: EvaluationResults) -> list[str]:
+    return warnings(collected(), found)
 
 
 def test_a_sound_run_has_none() -> None:
-    assert warnings(collected(), Results.model_validate(results())) == []
+    assert of(results()) == []
 
 
 @pytest.mark.parametrize(
@@ -42,36 +48,33 @@ def test_what_feedback_lost_is_said(changes: dict[str, Any], said: str) -> None:
     assert said in warning
 
 
-def test_sound_checks_of_a_harvest_warn_of_nothing() -> None:
+def test_sound_diagnostics_warn_of_nothing() -> None:
     assert warnings(collected(null_control=control(0.1), judge_agreement=agreement()), None) == []
 
 
-@pytest.mark.parametrize(("ci95", "said"), [([-0.02, 0.1], "not clearly better"), ([-0.2, -0.1], "clearly worse")])
-def test_a_pair_that_does_not_pay_is_said(ci95: list[float], said: str) -> None:
-    document = results()
-    document["comparisons"][1]["ci95"] = ci95
-    (warning,) = of(document)
+@pytest.mark.parametrize(("ci95", "said"), [((-0.02, 0.1), "not clearly better"), ((-0.2, -0.1), "clearly worse")])
+def test_a_pair_that_does_not_pay_is_said(ci95: tuple[float, float], said: str) -> None:
+    weak, strong, sft = results().comparisons
+    (warning,) = of(results(comparisons=[weak, changed(strong, ci95=ci95), sft]))
     assert said in warning
     assert "strong model alone" in warning
 
 
 def test_answers_that_are_missing_are_said() -> None:
-    document = results()
-    document["methods"]["collaborate"] |= {"num_failed": 8, "num_unparsed": 20}
-    no_reply, no_answer = of(document)
+    no_reply, no_answer = of(with_method("collaborate", num_failed=8, num_unparsed=20))
     assert re.search(r": 2\.0% of the examples.*no reply", no_reply)
     assert re.search(r": 5\.0% of the examples.*no answer", no_answer)
 
 
 def test_few_examples_are_said() -> None:
-    assert "Only 30 examples" in of(results() | {"num_examples": 30})[0]
+    assert "Only 30 examples" in of(results(num_examples=30))[0]
 
 
 def test_rows_left_out_of_training_are_said() -> None:
-    found = warnings(collected() | {"sft": training(num_overlong=500)}, None)
+    found = warnings(changed(collected(), sft=training(num_overlong=500)), None)
     assert "SFT: 20.0% of the rows were too long" in found[0]
 
 
 @pytest.mark.parametrize(("recipe", "count"), [("task: {overlap: keep}", 1), ("task: {}", 0), ("[", 0), (None, 0)])
 def test_shared_questions_are_said(recipe: str | None, count: int) -> None:
-    assert len(warnings(collected() | {"recipe": recipe}, None)) == count
+    assert len(warnings(changed(collected(), recipe=recipe), None)) == count

@@ -1,7 +1,6 @@
 """The viewer and the report in a real browser. PICTURES=folder keeps the pictures that are looked at; RUN=folder is the
 run that they show, by default an invented one."""
 
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -11,13 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from cowest import runs
 from cowest.report import write_page
 from cowest.report.page import render
 from cowest.viewer import Library, make_server
-from tests.report.sample import agreement, bench, control, summary, write_json
+from tests.report.sample import agreement, bench, control, summary
 from tests.report.sample import write_run as write_reported_run
 from tests.viewer import browser as browsers
-from tests.viewer.sample import EVIL, graded, pair, write_lines, write_run
+from tests.viewer.sample import EVIL, graded, pair, write_run
 
 pytestmark = pytest.mark.skipif(browsers.why_not() is not None, reason=f"no browser: {browsers.why_not()}")
 
@@ -314,7 +314,7 @@ def test_examples_appear_as_they_are_graded(chromium: Any, tmp_path: Path, monke
     monkeypatch.setattr("cowest.viewer.library.REST", 0.0)
     run = tmp_path / "growing"
     feedback = run / "round-1" / "feedback"
-    write_lines(feedback / "graded-so-far.jsonl", [graded(10)])
+    runs.write_jsonl(feedback / "graded-so-far.jsonl", [graded(10)])
     (feedback / "inputs.json").write_text("{}")
     with Library([run]) as library, make_server(library) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -327,11 +327,11 @@ def test_examples_appear_as_they_are_graded(chromium: Any, tmp_path: Path, monke
         assert "pairs are made when the stage ends" in page.inner_text("#detail")
         page.focus("[data-filter=helped]")
         with (feedback / "graded-so-far.jsonl").open("a") as file:
-            file.write(json.dumps(graded(12)) + "\n" + '{"example_id": "half')
+            file.write(graded(12).model_dump_json() + "\n" + '{"example_id": "half')
         counts(page, "2 examples so far")
         assert page.evaluate("document.activeElement.dataset.filter") == "helped"
-        write_lines(feedback / "graded.jsonl", [graded(10), graded(12)])
-        write_lines(feedback / "pairs.jsonl", [pair(10)])
+        runs.write_jsonl(feedback / "graded.jsonl", [graded(10), graded(12)])
+        runs.write_jsonl(feedback / "pairs.jsonl", [pair(10)])
         page.wait_for_function("() => document.querySelector('#detail').textContent.includes('chosen in pair 1')")
         counts(page, "2 examples")
         assert "so far" not in page.inner_text("#count")
@@ -369,12 +369,12 @@ def test_all_text_has_the_contrast_of_aa(open_page: Open, scheme: str, address: 
 def write_whole_run(folder: Path) -> Path:
     """An invented run with every part that a page can have."""
     run = write_reported_run(folder)
-    write_json(run / "bench" / "bench.json", bench())
-    checks = {"null_control": control(0.1), "judge_agreement": agreement()}
-    write_json(run / "round-1" / "feedback" / "summary.json", summary() | checks)
+    bench().write(run / "bench" / "bench.json")
+    diagnosed = summary(null_control=control(0.1), judge_agreement=agreement())
+    diagnosed.write(run / "round-1" / "feedback" / "summary.json")
     rows = [{"step": step, "loss": 0.7 - 0.02 * step} for step in range(1, 20)]
-    write_lines(run / "sft" / "metrics.jsonl", rows)
-    write_lines(run / "round-1" / "feedback" / "graded.jsonl", map(graded, range(5, 60)))
+    runs.write_jsonl(run / "sft" / "metrics.jsonl", rows)
+    runs.write_jsonl(run / "round-1" / "feedback" / "graded.jsonl", map(graded, range(5, 60)))
     return run
 
 

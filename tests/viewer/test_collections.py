@@ -2,15 +2,16 @@ from pathlib import Path
 
 import pytest
 
+from cowest import runs
 from cowest.viewer import collections
-from cowest.viewer.collections import evaluation_item, feedback_item, pair_of
-from tests.viewer.sample import compared, graded, null_sample, pair, prediction, write_lines, write_run
+from cowest.viewer.collections import evaluation_item, feedback_item
+from tests.viewer.sample import compared, graded, null_sample, pair, prediction, row, write_run
 
 
 def evaluated(number: int, *, together: bool, alone: bool) -> collections.Item:
     rows = {
-        "collaborate": [prediction("collaborate", number, correct=together)],
-        "strong_only": [prediction("strong_only", number, correct=alone)],
+        "collaborate": [row(prediction("collaborate", number, correct=together))],
+        "strong_only": [row(prediction("strong_only", number, correct=alone))],
     }
     return evaluation_item(rows)
 
@@ -49,9 +50,9 @@ def test_an_answer_that_was_not_found_is_unscored() -> None:
 
 
 def test_only_short_fields_part_the_examples() -> None:
-    row = prediction("strong_only", 9, correct=True)
-    row["fields"] |= {"text": "long " * 40, "empty": "", "list": [1]}
-    assert evaluation_item({"strong_only": [row]}).facets == {"subject": "rivers", "year": "1809", "label": "yes"}
+    found = row(prediction("strong_only", 9, correct=True))
+    found["fields"] |= {"text": "long " * 40, "empty": "", "list": [1]}
+    assert evaluation_item({"strong_only": [found]}).facets == {"subject": "rivers", "year": "1809", "label": "yes"}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_only_short_fields_part_the_examples() -> None:
     ],
 )
 def test_drafts_are_summed_up(number: int, gain: int, flags: set[str]) -> None:
-    item = feedback_item({"graded": [graded(number)], "pairs": [pair(number)]})
+    item = feedback_item({"graded": [row(graded(number))], "pairs": [row(pair(number))]})
     assert (item.gain, item.flags) == (gain, flags)
 
 
@@ -73,30 +74,25 @@ def test_an_example_that_was_left_out_is_shown_with_its_reason() -> None:
     assert (item.excerpt, item.gain, item.flags) == ("z is unscored", None, {"failed"})
 
 
-def test_the_last_round_counts_as_a_number() -> None:
-    assert pair_of(["collaborate_round_9", "collaborate_round_10", "collaborate_sft"]) == "collaborate_round_10"
-    assert pair_of(["weak_only"]) is None
-
-
 def test_the_null_control_is_found() -> None:
-    item = feedback_item({"graded": [graded(10)], "null_control": [null_sample(10)]})
+    item = feedback_item({"graded": [row(graded(10))], "null_control": [row(null_sample(10))]})
     assert "controlled" in item.flags
     assert "guess10" in item.text
-    assert "controlled" not in feedback_item({"graded": [graded(11)]}).flags
+    assert "controlled" not in feedback_item({"graded": [row(graded(11))]}).flags
 
 
 def test_drafts_that_were_compared_have_no_gain_and_are_not_unscored() -> None:
-    item = feedback_item({"graded": [compared(0)]})
+    item = feedback_item({"graded": [row(compared(0))]})
     assert (item.gain, item.flags) == (None, frozenset())
     assert "Explanation: Draft 1." in item.text
-    assert feedback_item({"graded": [compared(1)]}).flags == {"unscored"}
+    assert feedback_item({"graded": [row(compared(1))]}).flags == {"unscored"}
 
 
 def test_what_is_graded_so_far_is_shown_until_the_stage_ends(tmp_path: Path) -> None:
     feedback = tmp_path / "run" / "round-1" / "feedback"
-    write_lines(feedback / "graded-so-far.jsonl", [graded(1)])
+    runs.write_jsonl(feedback / "graded-so-far.jsonl", [graded(1)])
     (found,) = collections.find(tmp_path / "run")
     assert (found.growing, found.sources) == (True, {"graded": feedback / "graded-so-far.jsonl"})
-    write_lines(feedback / "graded.jsonl", [graded(0), graded(1)])
+    runs.write_jsonl(feedback / "graded.jsonl", [graded(0), graded(1)])
     (found,) = collections.find(tmp_path / "run")
     assert (found.growing, found.sources) == (False, {"graded": feedback / "graded.jsonl"})

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from cowest import runs
 from cowest.viewer import collections
 from cowest.viewer.index import Index
 from cowest.viewer.query import Wanted
-from tests.viewer.sample import EVIL, graded, identifier, is_right, prediction, write_lines, write_run
+from tests.viewer.sample import EVIL, graded, identifier, is_right, prediction, row, write_run
 
 NUM = 60
 
@@ -29,7 +30,7 @@ def index(run: Path) -> Index:
 
 
 def ids(index: Index, wanted: Wanted, other: Path | None = None) -> list[str]:
-    return [row.id for row in index.page(wanted, 0, 200, other).items]
+    return [item.id for item in index.page(wanted, 0, 200, other).items]
 
 
 def test_all_examples_stand_in_the_order_of_the_data(index: Index) -> None:
@@ -55,13 +56,13 @@ def test_a_range_of_gains_leaves_those_within(
     index: Index, bounds: tuple[float | None, float | None], kept: set[float]
 ) -> None:
     page = index.page(Wanted(gain_from=bounds[0], gain_to=bounds[1]), 0, 200)
-    assert {row.gain for row in page.items} == kept
+    assert {item.gain for item in page.items} == kept
     assert page.total == len(page.items)
 
 
 def test_half_a_last_line_of_a_file_that_grows_is_waited_for(tmp_path: Path) -> None:
     feedback = tmp_path / "run" / "round-1" / "feedback"
-    write_lines(feedback / "graded-so-far.jsonl", [graded(1), graded(2)])
+    runs.write_jsonl(feedback / "graded-so-far.jsonl", [graded(1), graded(2)])
     with (feedback / "graded-so-far.jsonl").open("a") as file:
         file.write('{"example_id": "half')
     index = make(tmp_path / "run", "round-1")
@@ -71,13 +72,13 @@ def test_half_a_last_line_of_a_file_that_grows_is_waited_for(tmp_path: Path) -> 
 
 def test_pages_follow_one_another(index: Index) -> None:
     page = index.page(Wanted(), 50, 50)
-    assert [row.id for row in page.items] == [identifier(number) for number in range(50, NUM)]
+    assert [item.id for item in page.items] == [identifier(number) for number in range(50, NUM)]
     assert page.total == NUM
 
 
 @pytest.mark.parametrize(("sort", "sign"), [("gain", -1), ("-gain", 1)])
 def test_sorted_by_gain_with_those_without_one_last(index: Index, sort: str, sign: int) -> None:
-    gains = [row.gain for row in index.page(Wanted(sort=sort), 0, 200).items]
+    gains = [item.gain for item in index.page(Wanted(sort=sort), 0, 200).items]
     known = [gain for gain in gains if gain is not None]
     assert known == sorted(known, key=lambda gain: sign * gain)
     assert gains[-1] is None
@@ -104,11 +105,11 @@ def test_a_search_a_filter_and_fields_leave_what_all_of_them_hold_for(
     if text:
         kept &= set(ids(index, Wanted(words=text)))
     page = index.page(Wanted(filter=filter, facets=facets, words=text, sort=sort), 0, 200)
-    assert {row.id for row in page.items} == kept
+    assert {item.id for item in page.items} == kept
     assert (page.total, page.is_more, len(page.items)) == (len(kept), False, len(kept))
     if sort == "order":
         order = [identifier(number) for number in range(NUM)]
-        assert [row.id for row in page.items] == [each for each in order if each in kept]
+        assert [item.id for item in page.items] == [each for each in order if each in kept]
 
 
 def test_a_search_counts_no_further_than_it_says(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,8 +203,8 @@ def test_work_that_is_not_wanted_any_more_ends(tmp_path: Path) -> None:
 def test_half_a_surrogate_pair_does_no_harm(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", 6)
     file = run / "evaluate" / "predictions" / "collaborate.jsonl"
-    row = json.loads(file.read_text().splitlines()[5]) | {"query": "half \ud83d pair", "answer": "\ud83d"}
-    file.write_text(json.dumps(row) + "\n")
+    broken = json.loads(file.read_text().splitlines()[5]) | {"query": "half \ud83d pair", "answer": "\ud83d"}
+    file.write_text(json.dumps(broken) + "\n")
     index = make(run)
     assert ids(index, Wanted(words="half"))[:1] == ["q5"]
     assert index.rows("q5")["collaborate"][0]["query"] == "half \ud83d pair"
@@ -212,9 +213,9 @@ def test_half_a_surrogate_pair_does_no_harm(tmp_path: Path) -> None:
 def test_a_file_that_was_replaced_gives_no_row_of_another_example(tmp_path: Path) -> None:
     run = tmp_path / "run"
     file = run / "evaluate" / "predictions" / "strong_only.jsonl"
-    rows = [prediction("strong_only", number, correct=True) for number in (10, 16)]
-    write_lines(file, rows)
+    rows = [row(prediction("strong_only", number, correct=True)) for number in (10, 16)]
+    runs.write_jsonl(file, rows)
     index = make(run)
     assert index.rows("q10")["strong_only"] == rows[:1]
-    write_lines(file, reversed(rows))  # of equal length, so that each stands where the other stood
+    runs.write_jsonl(file, reversed(rows))  # of equal length, so that each stands where the other stood
     assert index.rows("q10") == {}

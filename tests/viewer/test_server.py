@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from cowest.errors import InputError
+from cowest.runs import RunFolder, write_jsonl
 from cowest.viewer import Library, make_server
 from cowest.viewer.documents import GradedItem
-from tests.viewer.sample import compared, graded, write_evaluation, write_lines, write_run
+from tests.report.sample import results
+from tests.viewer.sample import compared, graded, write_evaluation, write_run
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +190,22 @@ def test_new_examples_show_by_themselves(tmp_path: Path, monkeypatch: pytest.Mon
         assert library.overview()[0].collections[0].counts[""] == 9
 
 
+def test_a_run_has_its_headline_and_what_must_be_said_first(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 4)
+    file = RunFolder(run).evaluate / "results.json"
+    with Library([run]) as library:
+        assert library.wait_until_indexed(60)
+        assert (library.overview()[0].headline, library.overview()[0].verdict) == (None, None)
+        results(note="Only a rehearsal.").write(file)
+        found = library.overview()[0]
+        assert "77.0%" in (found.headline or "")
+        assert (found.verdict, found.banner) == ("better", "Only a rehearsal.")
+        file.write_text('{"methods": 3}')
+        found = library.overview()[0]
+        assert (found.headline, found.verdict, found.banner) == (None, None, None)
+        assert found.collections[0].counts[""] == 4
+
+
 def test_a_range_of_gains_is_asked_for_by_address(port: int) -> None:
     assert ask(port, "/api/items?run=one&set=round-1&from=3&to=9")["total"] == 15
     assert ask(port, "/api/items?run=one&set=round-1&to=-1")["total"] == 0
@@ -203,7 +221,7 @@ def test_an_example_brings_its_null_control(port: int) -> None:
 
 
 def test_drafts_that_were_compared_are_shown_with_rewards(tmp_path: Path) -> None:
-    write_lines(tmp_path / "run" / "round-1" / "feedback" / "graded.jsonl", [compared(0)])
+    write_jsonl(tmp_path / "run" / "round-1" / "feedback" / "graded.jsonl", [compared(0)])
     with Library([tmp_path / "run"]) as library:
         assert library.wait_until_indexed(60)
         found = library.item("run", "round-1", "c0")
@@ -222,7 +240,7 @@ def test_a_file_that_grows_is_indexed_again_without_piling_up(tmp_path: Path, mo
     file.parent.mkdir(parents=True)
     with Library([tmp_path / "run"]) as library:
         for count in range(1, 7):
-            write_lines(file, map(graded, range(count)))
+            write_jsonl(file, map(graded, range(count)))
             assert library.wait_until_indexed(60)
             (about,) = library.overview()[0].collections
             assert (about.counts[""], about.growing) == (count, True)

@@ -4,17 +4,17 @@ from pydantic import Field, NonNegativeInt
 
 from cowest.records.base import Document, Part, only_where_known
 from cowest.records.measures import DifferenceEstimate, Estimate
-from cowest.types import Record, Usage, Verdict
+from cowest.types import Usage, Verdict
 
 
-class Failure(Record):
+class Failure(Part):
     """An example that gave no grades, and why: a row of failures.jsonl."""
 
     example_id: str
     reason: str
 
 
-class NullSample(Record):
+class NullSample(Part):
     """z', a second sample of the strong model alone, and its verdict: a row of null_control.jsonl."""
 
     example_id: str
