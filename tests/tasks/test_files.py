@@ -327,7 +327,7 @@ def test_a_hub_location_gets_the_split_it_stands_for() -> None:
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("r.jsonl.gz", gzip.compress(b'{"question": "x", "answer": "y"}\n' * 99, mtime=0)[:-9], "is a broken gzip file"),
+        ("r.jsonl.gz", gzip.compress(b'{"question": "x", "answer": "y"}\n' * 99, mtime=0)[:-9], "broken gzip file"),
         ("r.jsonl", b'{"question": "x", "answer": "y"}\n{"question": "x", "answer"\n', "line 2, column 27"),
         ("r.csv", b"question,answer\nx,caf\xe9\n", "line 2: byte 0xe9 is not UTF-8"),
         ("r.csv", b"question,reply\nx,y\n", "line 2, field 'answer': the row has no such field"),
