@@ -1,5 +1,9 @@
+import contextlib
+import io
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +33,50 @@ def start(base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
     return sft(str(base), tiny.examples(16), out=tmp_path_factory.mktemp("sft") / "sft", config=config)
 
 
-@pytest.fixture
-def trainers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The trainers of a test, each with the adapters' weights and a reference's logits before and after training."""
-    held: list[Any] = []
+@contextlib.contextmanager
+def held() -> Iterator[list[Any]]:
+    """The trainers made meanwhile: their adapters' weights before and after training, and what the model then says."""
+    made: list[Any] = []
 
     class Held(preference._TokenPairTrainer):
         def train(self, *args: Any, **kwargs: Any) -> Any:
-            held.append(self)
+            made.append(self)
             self.before = _adapters(self.model)
             result = super().train(*args, **kwargs)
             self.after = _adapters(self.model)
             self.num_adapters = len(self.model.peft_config)
+            with torch.no_grad():
+                self.said = self.model.eval()(torch.arange(5, 45)[None]).logits.log_softmax(-1)
             return result
 
-    monkeypatch.setattr(preference, "_TokenPairTrainer", Held)
-    return held
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preference, "_TokenPairTrainer", Held)
+        yield made
+
+
+@pytest.fixture
+def trainers() -> Iterator[list[Any]]:
+    with held() as made:
+        yield made
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """What `align` returned, its trainer, and what it printed."""
+
+    model: TrainedModel
+    trainer: Any
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def aligned(start: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Aligned:
+    """Eight pairs, learned once for all tests that only look at the outcome."""
+    out, printed = tmp_path_factory.mktemp("align") / "align", io.StringIO()
+    with held() as made, contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        model = align(start, tiny.pairs(8), out=out, config=FAST)
+    (trainer,) = made
+    return Aligned(model, trainer, printed.getvalue())
 
 
 def _adapters(model: Any) -> dict[str, torch.Tensor]:
@@ -61,13 +93,10 @@ def test_defaults_are_the_papers() -> None:
     assert (config.optimizer, config.batch_size, config.gradient_accumulation) == ("rmsprop", 1, 16)
 
 
-def test_reference_is_the_sft_adapter_and_stays(
-    base: Path, start: TrainedModel, tmp_path: Path, trainers: list[Any]
-) -> None:
-    aligned = align(start, tiny.pairs(8), out=tmp_path / "align", config=FAST)
-    assert aligned.metrics.first_loss == pytest.approx(LN_2, abs=1e-4)
-    assert aligned.metrics.reference == start.folder
-    (trainer,) = trainers
+def test_reference_is_the_sft_adapter_and_stays(start: TrainedModel, aligned: Aligned) -> None:
+    assert aligned.model.metrics.first_loss == pytest.approx(LN_2, abs=1e-4)
+    assert aligned.model.metrics.reference == start.folder
+    trainer = aligned.trainer
     reference = [name for name in trainer.before if ".ref." in name]
     policy = [name for name in trainer.before if ".default." in name]
     assert len(reference) == len(policy) > 0
@@ -79,55 +108,38 @@ def test_reference_is_the_sft_adapter_and_stays(
         assert torch.equal(trainer.after[name], before[saved])
 
 
-def test_pairs_are_told_apart_better(start: TrainedModel, tmp_path: Path) -> None:
-    aligned = align(start, tiny.pairs(8), out=tmp_path / "align", config=FAST)
-    rows = rows_of(tmp_path / "align" / "metrics.jsonl")
+def test_pairs_are_told_apart_better(aligned: Aligned) -> None:
+    rows = rows_of(Path(str(aligned.model.folder)) / "metrics.jsonl")
     assert rows[0]["rewards/margins"] == 0.0
     assert rows[-1]["rewards/margins"] > 0.1
-    assert aligned.metrics.final_loss < 0.6
-    assert aligned.metrics.final["rewards/accuracies"] == 1.0
+    assert aligned.model.metrics.final_loss < 0.6
+    assert aligned.model.metrics.final["rewards/accuracies"] == 1.0
 
 
-def test_saved_folder_holds_one_adapter_without_pickles(
-    base: Path, start: TrainedModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    aligned = align(start, tiny.pairs(8), out=tmp_path / "align", config=FAST)
-    assert capsys.readouterr() == ("", "")
-    assert sorted(path.name for path in (tmp_path / "align").rglob("*")) == [
+def test_saved_folder_holds_one_adapter_without_pickles(base: Path, start: TrainedModel, aligned: Aligned) -> None:
+    assert aligned.printed == ""
+    assert sorted(path.name for path in Path(str(aligned.model.folder)).rglob("*")) == [
         "adapter_config.json",
         "adapter_model.safetensors",
         "metrics.jsonl",
         "training.json",
     ]
-    assert tiny.weights_of(str(aligned.folder)).keys() == tiny.weights_of(str(start.folder)).keys()
-    after_sft, after_align = (tiny.log_probabilities(base, model.folder) for model in (start, aligned))
+    assert tiny.weights_of(str(aligned.model.folder)).keys() == tiny.weights_of(str(start.folder)).keys()
+    after_sft, after_align = (tiny.log_probabilities(base, model.folder) for model in (start, aligned.model))
     assert (after_sft - after_align).abs().max() > 1e-2
 
 
-def test_saved_adapter_says_what_the_trained_model_said(
-    base: Path, start: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said: list[torch.Tensor] = []
-
-    class Held(preference._TokenPairTrainer):
-        def train(self, *args: Any, **kwargs: Any) -> Any:
-            result = super().train(*args, **kwargs)
-            with torch.no_grad():
-                said.append(self.model.eval()(torch.arange(5, 45)[None]).logits.log_softmax(-1))
-            return result
-
-    monkeypatch.setattr(preference, "_TokenPairTrainer", Held)
-    aligned = align(start, tiny.pairs(8), out=tmp_path / "align", config=FAST)
-    assert torch.allclose(tiny.log_probabilities(base, aligned.folder), said[0], atol=1e-5)
+def test_saved_adapter_says_what_the_trained_model_said(base: Path, aligned: Aligned) -> None:
+    assert torch.allclose(tiny.log_probabilities(base, aligned.model.folder), aligned.trainer.said, atol=1e-5)
 
 
-def test_second_round_has_the_first_as_reference(start: TrainedModel, tmp_path: Path, trainers: list[Any]) -> None:
-    first = align(start, tiny.pairs(8), out=tmp_path / "1", config=FAST)
+def test_second_round_has_the_first_as_reference(aligned: Aligned, tmp_path: Path, trainers: list[Any]) -> None:
+    first = aligned.model
     second = align(first.model, tiny.pairs(8), out=tmp_path / "2", config=FAST, seed=1)
     assert second.metrics.first_loss == pytest.approx(LN_2, abs=1e-4)
     assert second.metrics.reference == first.folder
     weights = tiny.weights_of(str(first.folder))
-    reference = {name: value for name, value in trainers[1].after.items() if ".ref." in name}
+    reference = {name: value for name, value in trainers[0].after.items() if ".ref." in name}
     assert all(torch.equal(value, weights[name.replace(".ref.", ".")]) for name, value in reference.items())
 
 
@@ -154,23 +166,21 @@ def test_batch_1x8_equals_8x1(start: TrainedModel, tmp_path: Path) -> None:
         assert tensor.allclose(reference[name], atol=1e-3), name
 
 
-def test_settings_of_a_gpu_keep_the_reference_right(start: TrainedModel, tmp_path: Path) -> None:
+def test_settings_of_a_gpu_keep_the_reference_right(start: TrainedModel, aligned: Aligned, tmp_path: Path) -> None:
     """Gradient checkpointing and bfloat16 as on a GPU, tried on the CPU."""
     config = FAST.model_copy(update={"gradient_checkpointing": True})
     align(start, tiny.pairs(8), out=tmp_path / "a", config=config)
-    align(start, tiny.pairs(8), out=tmp_path / "b", config=FAST)
-    assert tiny.same_weights(tmp_path / "a", tmp_path / "b")
+    assert tiny.same_weights(tmp_path / "a", str(aligned.model.folder))
     mixed = align(start, tiny.pairs(8), out=tmp_path / "c", config=config.model_copy(update={"bf16": True}))
     assert mixed.metrics.first_loss == pytest.approx(LN_2, abs=1e-4)
     assert mixed.metrics.final_loss < 0.6
     assert all(tensor.dtype == torch.float32 for tensor in tiny.weights_of(str(mixed.folder)).values())
 
 
-def test_pairs_from_a_file_are_those_from_memory(start: TrainedModel, tmp_path: Path) -> None:
+def test_pairs_from_a_file_are_those_from_memory(start: TrainedModel, aligned: Aligned, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "pairs.jsonl", tiny.pairs(8))
-    align(start, tmp_path / "pairs.jsonl", out=tmp_path / "a", config=FAST)
-    align(start.model, tiny.pairs(8), out=tmp_path / "b", config=FAST)
-    assert tiny.same_weights(tmp_path / "a", tmp_path / "b")
+    align(start.model, tmp_path / "pairs.jsonl", out=tmp_path / "a", config=FAST)
+    assert tiny.same_weights(tmp_path / "a", str(aligned.model.folder))
 
 
 def test_file_that_holds_no_pairs(start: TrainedModel, tmp_path: Path) -> None:

@@ -175,14 +175,17 @@ def test_from_names_the_model_after_sft(base: Path, tmp_path: Path) -> None:
     assert TrainedModel.read(tmp_path / "sft") == given
 
 
-def test_from_may_be_an_adapter(base: Path, tmp_path: Path) -> None:
-    trained = sft(str(base), tiny.examples(4), out=tmp_path / "first", config=FAST)
+@pytest.fixture(scope="module")
+def trained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    return sft(str(base), tiny.examples(4), out=tmp_path_factory.mktemp("sft") / "first", config=FAST)
+
+
+def test_from_may_be_an_adapter(base: Path, trained: TrainedModel, tmp_path: Path) -> None:
     given = sft(str(base), [], out=tmp_path / "sft", config=SFTConfig(from_=trained.model))
-    assert (given.folder, given.base) == (str(tmp_path / "first"), str(base))
+    assert (given.folder, given.base) == (trained.folder, str(base))
 
 
-def test_sft_of_an_adapter_is_refused(base: Path, tmp_path: Path) -> None:
-    trained = sft(str(base), tiny.examples(4), out=tmp_path / "first", config=FAST)
+def test_sft_of_an_adapter_is_refused(trained: TrainedModel, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"sft\.from"):
         sft(trained.model, tiny.examples(4), out=tmp_path / "second", config=FAST)
 

@@ -3,12 +3,13 @@
 Tables: file -> rows, labels, rows with an explanation, problems by kind. Every gold answer must score full marks.
 """
 
+import functools
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from cowest.tasks import Task, load_task
+from cowest.tasks import Task, Validation, load_task
 from tests.real_data import DATA, needs_data
 
 pytestmark = needs_data
@@ -80,15 +81,20 @@ def task_over(train: str, test: str | None = None) -> Task:
     return load_task(Path(train).parts[0], **locations)  # type: ignore[arg-type]
 
 
+@functools.cache
+def validated(file: str) -> tuple[Task, Validation]:
+    task = task_over(file)
+    return task, task.validate(task.train)
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_every_row_is_read_and_every_gold_answer_is_right(file: str) -> None:
     num_rows, labels, num_explained, problems = FILES[file]
-    task = task_over(file)
+    task, found = validated(file)
     examples = task.train
     assert len(examples) == num_rows
     assert Counter(label for label in map(task.gold_label, examples) if label) == labels
     assert sum(example.explanation is not None for example in examples) == num_explained
-    found = task.validate(examples)
     not_full = {problem.row for problem in found.problems if problem.kind == "gold"}
     assert not_full == set(NOT_FULL.get(file, {}))
     assert found.num_gold_full == num_rows - len(not_full)
@@ -106,8 +112,8 @@ def test_every_file_is_in_the_table() -> None:
 
 
 def test_empty_replies_are_named_by_row() -> None:
-    task = task_over("diasafety/train.jsonl.gz")
-    empty = [problem.row for problem in task.validate(task.train).problems if problem.kind == "empty"]
+    _, found = validated("diasafety/train.jsonl.gz")
+    empty = [problem.row for problem in found.problems if problem.kind == "empty"]
     assert empty == ["3929", "7398"]
 
 
