@@ -1,4 +1,4 @@
-"""The documents say what is: the README's folders and recipe, the map, the code of docs/extend.md, and the endpoints page."""
+"""The documents match the code: README, map, the code of docs/extend.md, and the endpoints page."""
 
 import asyncio
 import json

@@ -1,0 +1,91 @@
+"""Reading and writing the files of a run: whole or not at all, with errors that say what to do."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from cowest.errors import CowestError, InputError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file so that a kill leaves the old one or the new one, never half of it.
+
+    Raises:
+        CowestError: the disk is full, or the folder cannot be written.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise CowestError(
+            f"{str(path)!r} cannot be written: {error.strerror or error}. Check the disk's free space and that the "
+            "folder may be written, then run the same command again: what was paid for is kept."
+        ) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes one JSON document, indented, whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
+    """Writes one JSON object a line, whole or not at all."""
+    lines = (
+        row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False) for row in rows
+    )
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def read_json(path: Path) -> Any:
+    """Reads one JSON document.
+
+    Raises:
+        InputError: the file is missing or broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{str(path)!r} does not exist.") from error
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}. Check its permissions.") from error
+    except ValueError as error:
+        raise InputError(
+            f"{str(path)!r} is not the JSON it should be ({error}). Delete it to have it made again."
+        ) from error
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Reads JSON objects line by line.
+
+    Raises:
+        InputError: the file is missing or a line is broken.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                yield _json_object(path, number, line)
+    except FileNotFoundError as error:
+        raise InputError(f"{str(path)!r} does not exist.") from error
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}. Check its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{str(path)!r} is not JSON in UTF-8 ({error}).") from error
+
+
+def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"{str(path)!r}, line {number} is not JSON ({error}).") from error
+    if not isinstance(row, dict):
+        raise InputError(f"{str(path)!r}, line {number} is no JSON object with named fields: {line.strip()[:60]!r}.")
+    return row
