@@ -1,9 +1,11 @@
 """What holds for each document of a run, and how rows are read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from cowest import runs
 from cowest.errors import InputError
@@ -139,7 +141,7 @@ def test_a_missing_file_and_one_without_json_are_the_users_input(tmp_path: Path)
         EvaluationResults.read(tmp_path / "results.json")
 
 
-ROWS = {
+ROWS: dict[str, Sequence[BaseModel]] = {
     "predictions": predictions("collaborate"),
     "failures": [Failure(example_id="q9", reason="no reply")],
     "null_control": [NullSample(example_id="q1", text="z'", verdict=Verdict(score=4))],
@@ -149,7 +151,7 @@ ROWS = {
 
 @pytest.mark.parametrize("name", ROWS)
 def test_rows_are_read_back(tmp_path: Path, name: str) -> None:
-    rows = ROWS[name]
+    rows = list(ROWS[name])
     runs.write_jsonl(tmp_path / "rows.jsonl", rows)
     assert list(read_rows(tmp_path / "rows.jsonl", type(rows[0]), "row")) == rows
 
