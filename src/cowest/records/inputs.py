@@ -22,7 +22,7 @@ class StageInputs(Document):
         rounds_done: rounds of alignment that were finished when the evaluation was made.
     """
 
-    ADVICE: ClassVar[str] = "Give another folder with run=...."
+    ADVICE: ClassVar[str] = "Give another run folder: run=FOLDER."
 
     model_config = ConfigDict(extra="allow")
 

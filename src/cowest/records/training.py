@@ -1,6 +1,6 @@
 """sft/training.json and round-N/align/training.json: a finished training, and the marker that it is finished."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, NonNegativeInt
 
@@ -28,6 +28,8 @@ class TrainingRecord(Document):
         fingerprint: what the result depends on, as SHA-256.
         versions: of the libraries.
     """
+
+    ADVICE: ClassVar[str] = "Delete it and run the stage that makes it again, or give another folder."
 
     stage: str = ""
     adapter: str | None
