@@ -42,7 +42,7 @@ class Document(Part):
         Raises:
             InputError: it is missing or broken, a newer version wrote it, or it does not hold such a document.
         """
-        return cls.parse(runs.read_json(path), path)
+        return cls.parse(runs.read_json(path, cls.ADVICE), path)
 
     @classmethod
     def parse(cls, document: Any, path: Path) -> Self:

@@ -45,8 +45,11 @@ def write_jsonl(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
     write_text(path, "".join(line + "\n" for line in lines))
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, advice: str = "Delete it to have it made again.") -> Any:
     """Reads one JSON document.
+
+    Args:
+        advice: what to do where it is broken, for the error.
 
     Raises:
         InputError: the file is missing or broken.
@@ -58,9 +61,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}. Check its permissions.") from error
     except ValueError as error:
-        raise InputError(
-            f"{str(path)!r} is not the JSON it should be ({error}). Delete it to have it made again."
-        ) from error
+        raise InputError(f"{str(path)!r} is not the JSON it should be ({error}). {advice}") from error
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
