@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cowest.errors import InputError
 from cowest.models import ModelConfig, load_model
-from cowest.planning.spend import IN_PROCESS
+from cowest.recipe import IN_PROCESS
 
 
 def endpoint_problems(configs: Mapping[str, ModelConfig]) -> dict[str, str]:

@@ -7,9 +7,8 @@ from pydantic import BaseModel
 
 from cowest import pricing
 from cowest.models import ModelConfig
+from cowest.recipe import IN_PROCESS
 from cowest.types import Usage
-
-IN_PROCESS = ("local", "scripted")
 
 
 class Spend(BaseModel):

@@ -1,4 +1,4 @@
-"""Reading and writing the files of a run: whole or not at all, with errors that say what to do."""
+"""Reading and atomically writing the files of a run, with errors that say what to do."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from cowest.errors import CowestError, InputError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file so that a kill leaves the old one or the new one, never half of it.
+    """Writes a file atomically: a kill leaves the old file or the new one, never half of one.
 
     Raises:
         CowestError: the disk is full, or the folder cannot be written.
@@ -27,18 +27,18 @@ def write_text(path: Path, text: str) -> None:
         partial.replace(path)
     except OSError as error:
         raise CowestError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}. Check the disk's free space and that the "
-            "folder may be written, then run the same command again: what was paid for is kept."
+            f"{str(path)!r} cannot be written: {error.strerror or error}. Check the disk's free space and the "
+            "folder's permissions, then run the same command again: what was paid for is kept."
         ) from error
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes one JSON document, indented, whole or not at all."""
+    """Writes one indented JSON document atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
-    """Writes one JSON object a line, whole or not at all."""
+    """Writes one JSON object per line, atomically."""
     lines = (
         row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False) for row in rows
     )
@@ -88,5 +88,5 @@ def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{str(path)!r}, line {number} is not JSON ({error}).") from error
     if not isinstance(row, dict):
-        raise InputError(f"{str(path)!r}, line {number} is no JSON object with named fields: {line.strip()[:60]!r}.")
+        raise InputError(f"{str(path)!r}, line {number} is not a JSON object with named fields: {line.strip()[:60]!r}.")
     return row
