@@ -61,7 +61,7 @@ def read_json(path: Path, advice: str = "Delete it to have it made again.") -> A
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}. Check its permissions.") from error
     except ValueError as error:
-        raise InputError(f"{str(path)!r} is not the JSON it should be ({error}). {advice}") from error
+        raise InputError(f"{str(path)!r} is not valid JSON ({error}). {advice}") from error
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
