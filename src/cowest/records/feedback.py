@@ -72,6 +72,7 @@ class FeedbackSummary(Document):
         num_examples: queries, failed ones included.
         num_unscored: drafts that could not be judged; they enter no pair.
         num_failed: queries that gave no grades.
+        num_identical_drafts: drafts that repeat the text of an earlier draft of their query; they count once in pairs.
         num_drafts_cut: drafts that ended at the token limit.
         num_solo_perfect: queries on which the strong model alone has the full score, which no draft can beat.
         num_ties: comparisons without a winner, where drafts are compared with each other.
@@ -89,6 +90,7 @@ class FeedbackSummary(Document):
     num_negative: NonNegativeInt = 0
     num_unscored: NonNegativeInt = 0
     num_failed: NonNegativeInt = 0
+    num_identical_drafts: NonNegativeInt = 0
     num_drafts_cut: NonNegativeInt = 0
     num_solo_perfect: NonNegativeInt = 0
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)

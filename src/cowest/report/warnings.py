@@ -69,6 +69,9 @@ def _of_feedback(number: int, feedback: FeedbackSummary) -> Iterator[str]:
     if drafts and feedback.num_drafts_cut / drafts > _NOTABLE:
         share = words.percent(feedback.num_drafts_cut / drafts)
         yield f"Round {number}: {share} of the drafts were cut at weak.sampling.max_tokens, often before the answer."
+    if drafts and feedback.num_identical_drafts / drafts > 0.5:
+        share = words.percent(feedback.num_identical_drafts / drafts)
+        yield f"Round {number}: {share} of the drafts repeat another of their query, so there are fewer pairs."
     if drafts and feedback.num_unscored / drafts > _NOTABLE:
         share = words.percent(feedback.num_unscored / drafts)
         yield f"Round {number}: {share} of the drafts could not be judged; they are in no pair."

@@ -119,14 +119,12 @@ class _Work:
             raise all_failed(self.failures)
 
     def _show(self, outcome: AnnotatedExample | Failure) -> None:
+        num_pairs = 0 if isinstance(outcome, Failure) else len(preferences.pairs(outcome, ()))
         if isinstance(outcome, ComparedExample):
-            num_pairs = len(preferences.pairs(outcome, ()))
             self.bar.advance(1, positives=num_pairs, pairs=num_pairs)
             return
         drafts = outcome.drafts if isinstance(outcome, GradedExample) else ()
-        positives = sum(map(preferences.is_positive, drafts))
-        num_pairs = min(positives, sum(map(preferences.is_negative, drafts)))
-        self.bar.advance(1, positives=positives, pairs=num_pairs)
+        self.bar.advance(1, positives=sum(map(preferences.is_positive, drafts)), pairs=num_pairs)
         spent = total_usd(meter.cost_usd for meter in self.setting.roles.values())
         if spent is not None:  # an unknown price is not shown as $0
             self.bar.show(spend_usd=spent)

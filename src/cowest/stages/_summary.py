@@ -52,6 +52,7 @@ def summarise(
         num_negative=sum(map(preferences.is_negative, drafts)),
         num_unscored=sum(draft.gain is None for draft in drafts),
         num_failed=num_failed,
+        num_identical_drafts=sum(preferences.num_identical([d.draft for d in example.drafts]) for example in graded),
         num_drafts_cut=sum(draft.draft.finish_reason == "length" for draft in drafts),
         num_solo_perfect=sum(example.solo_verdict.score == PERFECT for example in graded),
         calls={role: meter.num_calls for role, meter in roles.items()},
@@ -85,6 +86,8 @@ def _counts_of_compared(compared: Sequence[ComparedExample], num_failed: int) ->
     return {
         "num_examples": len(compared) + num_failed,
         "num_drafts": sum(len(example.drafts) for example in compared),
+        "num_identical_drafts": sum(preferences.num_identical(example.drafts) for example in compared),
+        "num_drafts_cut": sum(draft.finish_reason == "length" for example in compared for draft in example.drafts),
         "num_positive": num_decided,
         "num_negative": num_decided,
         "num_unscored": 2 * num_unscored,
