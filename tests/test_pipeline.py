@@ -1,4 +1,4 @@
-"""The pipeline in its folder: skipping, claiming, refusing, and what it says."""
+"""The pipeline in its folder: skipping, binding folders to a recipe, refusing, and what it says."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The search: what it chooses is feasible, and nothing in the family is a better buy."""
+"""The search: the policy that it chooses is feasible, and no other of the family is better."""
 
 import itertools
 from collections.abc import Iterator, Sequence
