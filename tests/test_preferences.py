@@ -71,7 +71,9 @@ def test_number_of_pairs_is_the_smaller_side(solo: int, scores: list[int | None]
 
 @given(
     solo=st.integers(1, 10),
-    drafts=st.lists(st.tuples(st.one_of(st.none(), st.integers(1, 10)), st.sampled_from("abc")), min_size=1, max_size=9),
+    drafts=st.lists(
+        st.tuples(st.one_of(st.none(), st.integers(1, 10)), st.sampled_from("abc")), min_size=1, max_size=9
+    ),
 )
 def test_drafts_after_settling_change_no_pair(solo: int, drafts: list[tuple[int | None, str]]) -> None:
     scores, texts = [score for score, _ in drafts], "".join(text for _, text in drafts)
