@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 
+from cowest.methods.base import normalized_question
 from cowest.pipeline.progress import Say
 from cowest.recipe import Recipe
 from cowest.stages.evaluate import select
@@ -75,14 +76,10 @@ class Data:
             unseen = self.checked_task.validation
         else:
             return ()
-        seen = {_normalized(self.task.identity(example)) for example in self.sft()} if recipe.task.train else ()
-        return [example for example in unseen if _normalized(self.task.identity(example)) not in seen]
+        seen = {normalized_question(self.task.identity(example)) for example in self.sft()} if recipe.task.train else ()
+        return [example for example in unseen if normalized_question(self.task.identity(example)) not in seen]
 
     def _training_rows(self, part: int) -> Sequence[Example]:
         """The training rows for SFT (part 0) or feedback (part 1)."""
         config, train = self._recipe.feedback, self.checked_task.train
         return hold_back(train, config, self._recipe.seed)[part] if config.queries_from == "held_back" else train
-
-
-def _normalized(question: str) -> str:
-    return " ".join(question.casefold().split())
