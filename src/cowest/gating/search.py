@@ -185,12 +185,12 @@ def choose(outcomes: Outcomes, target: Target, arms: Sequence[Arm] = ARMS, famil
     """
     family = family or Family(outcomes, arms)
     if target.max_cost is not None:
-        found = family.most_accurate(target.max_cost)
-        index = family.most_accurate(float(family.cost.min())) if found is None else found
+        best = family.most_accurate(target.max_cost)
+        index = family.most_accurate(float(family.cost.min())) if best is None else best
         assert index is not None
-        return Choice(family.policy(index), found is not None)
-    found = family.cheapest(required(outcomes, target))
-    return Choice(Policy() if found is None else family.policy(found), found is not None)
+        return Choice(family.policy(index), best is not None)
+    best = family.cheapest(required(outcomes, target))
+    return Choice(Policy() if best is None else family.policy(best), best is not None)
 
 
 def required(outcomes: Outcomes, target: Target) -> float:

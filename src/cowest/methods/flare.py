@@ -57,9 +57,9 @@ class FLARE:
             max_tokens = min(self.options.ahead_tokens, self.options.max_tokens - num_tokens)
             ahead = await self._next_sentence(example.query, written, passages, max_tokens, calls)
             if not self._is_sure(ahead.tokens):
-                found = self.retriever.search(self._query(ahead.tokens) or question)
-                if found != passages:  # the same passages would make the same request
-                    passages = found
+                new_passages = self.retriever.search(self._query(ahead.tokens) or question)
+                if new_passages != passages:  # the same passages would make the same request
+                    passages = new_passages
                     ahead = await self._next_sentence(example.query, written, passages, max_tokens, calls)
             written = _append(written, ahead.text)
             num_tokens += len(ahead.tokens)

@@ -115,7 +115,7 @@ class Pipeline:
         return run_probe(self.context, number, examples, out)
 
     def evaluate(self) -> EvaluationResults:
-        """Measures the recipe's methods with whatever rounds are finished."""
+        """Evaluates the recipe's methods with the rounds finished so far."""
         _needs_one_process("evaluate")
         return run_evaluation(self.context)
 

@@ -36,7 +36,7 @@ _BROKEN = (CowestError, OSError, ValueError, TypeError, AttributeError, KeyError
 
 
 def write_page(run_folder: str | Path) -> Path:
-    """Writes the page of a run from whatever its folder holds so far.
+    """Writes the page of a run from what its folder holds so far.
 
     Returns:
         The page's path, RUN/report.html.
