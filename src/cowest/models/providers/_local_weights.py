@@ -13,6 +13,8 @@ from cowest.errors import InputError
 # While transformers builds a model, what another thread builds has no weights either: two at once break each other.
 _one_at_a_time = threading.Lock()
 
+_EXACT = ("float32", "float64")
+
 
 @dataclass(frozen=True)
 class ModelFolder:
@@ -51,20 +53,61 @@ def find(location: str) -> ModelFolder:
 
 
 def load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
-    """Loads (model, tokenizer), one at a time in the whole process.
+    """Loads (model, tokenizer).
+
+    Raises:
+        InputError: the files cannot be loaded.
+    """
+    return load_model(folder, dtype, device), load_tokenizer(folder)
+
+
+def load_tokenizer(folder: ModelFolder) -> Any:
+    """Loads the tokenizer.
+
+    Raises:
+        InputError: its files cannot be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    with _one_at_a_time:
+        try:
+            return AutoTokenizer.from_pretrained(folder.tokenizer, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise InputError(f"The tokenizer in {str(folder.tokenizer)!r} cannot be loaded: {error}") from error
+
+
+def load_model(folder: ModelFolder, dtype: str, device: str) -> Any:
+    """Loads the model with its adapter, one at a time in the whole process.
+
+    Where `dtype` rounds away small updates the adapter stays apart from the weights, as in training. Elsewhere it is
+    merged into them, which decodes faster.
 
     Raises:
         InputError: the files cannot be loaded.
     """
     with _one_at_a_time:
-        return _load(folder, dtype, device)
+        return _load_model(folder, dtype, device)
 
 
-def _load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
-    # The adapter is merged into the base, because that decodes 1.4 times as fast.
+def keeps_adapter_apart(dtype: str) -> bool:
+    """Whether weights of this dtype are too coarse to have an adapter merged into them.
+
+    A sum is rounded to the nearest number of the dtype. An update below half a step (2^-9 of a weight in bfloat16) is
+    lost, and alignment makes many of them.
+    """
+    return dtype not in _EXACT
+
+
+def arithmetic(dtype: str) -> str:
+    """How weights of this dtype are computed with, for a model's identity; changes where what models say changes."""
+    # Earlier versions merged adapters and rounded the frequencies of rotary positions in every dtype.
+    return f"{dtype} as trained" if keeps_adapter_apart(dtype) else dtype
+
+
+def _load_model(folder: ModelFolder, dtype: str, device: str) -> Any:
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     # PEFT asks transformers for a property under its old name, which no user can change.
@@ -72,28 +115,32 @@ def _load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
     # Progress is the caller's to show; a bar from a worker thread would run across it.
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
-    dtypes = {
-        "float32": torch.float32,
-        "bfloat16": torch.bfloat16,
-        "float16": torch.float16,
-        "float64": torch.float64,
-    }
+    torch_dtype = getattr(torch, dtype)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder.tokenizer, local_files_only=True, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            folder.base, dtype=dtypes[dtype], local_files_only=True, trust_remote_code=False
+            folder.base, dtype=torch_dtype, local_files_only=True, trust_remote_code=False
         )
         if folder.adapter is not None:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, folder.adapter).merge_and_unload()
+            model = _with_adapter(model, folder.adapter, apart=keeps_adapter_apart(dtype))
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         where = folder.adapter or folder.base
         raise InputError(f"The model in {str(where)!r} cannot be loaded: {error}") from error
     finally:
         if bars:
             logging.enable_progress_bar()
-    return model.to(device=device, dtype=dtypes[dtype]).eval(), tokenizer
+    # No cast to `dtype`: it would round the frequencies of rotary positions, which every model keeps in float32.
+    return model.to(device).eval()
+
+
+def _with_adapter(model: Any, adapter: Path, *, apart: bool) -> Any:
+    from peft import PeftModel
+
+    # In the dtype of the weights, as autocast casts an adapter in training, so that both say the very same.
+    adapted = PeftModel.from_pretrained(model, adapter, autocast_adapter_dtype=False)
+    if adapted.active_peft_config.is_prompt_learning:
+        raise ValueError("it adds tokens to the prompt in place of updates to weights. Give a LoRA adapter.")
+    # Both give the model's own class, whose `forward` says which arguments it takes.
+    return adapted.get_base_model() if apart else adapted.merge_and_unload()
 
 
 def _folder(location: str) -> Path:

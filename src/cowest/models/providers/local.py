@@ -56,7 +56,7 @@ class LocalModel(BaseChatModel):
         self._seed = seed
         self._device = options.device or _best_device()
         self._dtype = options.dtype or ("bfloat16" if self._device.startswith("cuda") else "float32")
-        self.identity = f"{folder.identity()}|{self._dtype}|seed {seed}"
+        self.identity = f"{folder.identity()}|{_local_weights.arithmetic(self._dtype)}|seed {seed}"
         self._engine: Engine | None = None
         self._gatherer: Gatherer[ChatRequest, Completion] = Gatherer(self._work, name=f"local model {name}")
 
