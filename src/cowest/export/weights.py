@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from cowest import runs
 from cowest.errors import InputError
 from cowest.export.finished import Finished
+from cowest.export.merging import Rounding, merge
 from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from cowest.training.weights import require_extras
 
@@ -45,19 +47,27 @@ def _check_weights(file: Path) -> None:
         raise InputError(f"{str(file)!r} holds no weights. Train the adapter again.")
 
 
-def write_merged(run: Finished, target: Path) -> None:
-    """Merges the adapter into its base, in the base's own precision, and saves model and tokenizer.
+def write_merged(run: Finished, target: Path) -> Rounding:
+    """Merges the adapter into its base and saves model and tokenizer, in the base's own precision.
+
+    Returns:
+        What the rounding to that precision cost.
 
     Raises:
-        InputError: the training extra is not installed, or the base cannot be loaded.
+        InputError: the training extra is not installed, or the base or the adapter cannot be loaded.
     """
     require_extras()
     from cowest.models.providers import _local_weights as local
     from cowest.training.quiet import quiet
 
     folder = local.find(str(run.adapter))
+    _check_weights(run.adapter / ADAPTER_WEIGHTS)
     config = json.loads((folder.base / "config.json").read_text(encoding="utf-8"))
-    model, tokenizer = local.load(folder, config.get("dtype") or config.get("torch_dtype") or "float32", "cpu")
+    dtype = config.get("dtype") or config.get("torch_dtype") or "float32"
+    tokenizer = local.load_tokenizer(folder)
+    base = local.load_model(replace(folder, adapter=None), dtype, "cpu")
     with quiet():
+        model, rounding = merge(base, str(run.adapter))
         model.save_pretrained(target)
         tokenizer.save_pretrained(target)
+    return rounding

@@ -142,7 +142,7 @@ def _reward(context: RunContext) -> RewardModel:
     from cowest.training.reward import ImplicitReward
 
     tuned, reference = TrainedModel.read(out).model, start.model
-    return ImplicitReward(model_files.find(tuned), model_files.find(reference), recipe.align.beta)
+    return ImplicitReward(model_files.find(tuned), model_files.find(reference), recipe.align.beta, recipe.align)
 
 
 def _gather(
