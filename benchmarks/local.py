@@ -73,7 +73,9 @@ def logits(model: Any, ids: torch.Tensor, *, autocast: bool = False) -> torch.Te
 
 
 def print_errors(base: Path, folder: Path, ids: torch.Tensor) -> None:
-    print("| entries of B | way | error / logits | error / update's effect | update that arrives |\n|---|---|---|---|---|")
+    print(
+        "| entries of B | way | error / logits | error / update's effect | update that arrives |\n|---|---|---|---|---|"
+    )
     plain = logits(base_in(base, torch.bfloat16), ids, autocast=True)
     for entry in ENTRIES_OF_B:
         adapter = make_adapter(base, folder / f"adapter-{entry}", entry)

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from cowest.export import write_folder
 from cowest.models.config import ModelConfig
+from cowest.models.providers import _local_weights
 from cowest.models.providers.local import LocalModel
 from cowest.stages.align import AlignConfig, align
 from cowest.stages.sft import SFTConfig, sft
@@ -124,6 +125,25 @@ def test_a_family_goes_the_whole_way(family: str, tmp_path: Path) -> None:
     write_folder(run, tmp_path / "merged", merged=True)
     assert drafts(f"local/{tmp_path / 'merged' / 'model'}") == after
     assert_same_logits(base, aligned, tmp_path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_below_float32_a_family_drafts_with_the_numbers_of_training(family: str, tmp_path: Path) -> None:
+    base = build(tmp_path / family, family)
+    torch.manual_seed(1)
+    lora = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(base), lora)
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=1e-3)
+    adapted.save_pretrained(tmp_path / "adapter")
+    ids = torch.arange(5, 85).reshape(2, 40)
+    base_model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        trained = PeftModel.from_pretrained(base_model, tmp_path / "adapter").eval()(input_ids=ids).logits
+    drafting = _local_weights.load_model(_local_weights.find(str(tmp_path / "adapter")), "bfloat16", "cpu")
+    with torch.no_grad():
+        assert torch.equal(drafting(input_ids=ids).logits, trained)
 
 
 def assert_same_logits(base: Path, aligned: TrainedModel, exports: Path) -> None:

@@ -48,9 +48,7 @@ def reward(
     tuned: TrainedModel, reference: TrainedModel | str, beta: float = 0.1, *, bf16: bool = False
 ) -> ImplicitReward:
     location = reference if isinstance(reference, str) else reference.model
-    return ImplicitReward(
-        model_files.find(tuned.model), model_files.find(location), beta, TrainingSettings(bf16=bf16)
-    )
+    return ImplicitReward(model_files.find(tuned.model), model_files.find(location), beta, TrainingSettings(bf16=bf16))
 
 
 def test_it_is_beta_times_the_log_ratio(base: Path, tuned: tuple[TrainedModel, TrainedModel]) -> None:

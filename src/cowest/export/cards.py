@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from cowest import words
 from cowest.export.finished import Finished, public_name
 from cowest.export.merging import Rounding
+from cowest.export.weights import has_own_template
 from cowest.method_names import label
 from cowest.report.headline import headline
 from cowest.report.notes import banner
@@ -26,6 +27,7 @@ def model_card(run: Finished, rounding: Rounding | None) -> str:
         run,
         merged=rounding is not None,
         rounding=rounding,
+        has_own_template=has_own_template(run),
         limits=_limits(run),
         is_hub_id="/" in run.base,
     )

@@ -9,7 +9,7 @@ from cowest import runs
 from cowest.errors import InputError
 from cowest.export.finished import Finished
 from cowest.export.merging import Rounding, merge
-from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CHAT_TEMPLATE
 from cowest.training.weights import require_extras
 
 
@@ -29,7 +29,14 @@ def write_adapter(run: Finished, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run.adapter / ADAPTER_WEIGHTS, target / ADAPTER_WEIGHTS)
     config["base_model_name_or_path"] = run.base
+    if has_own_template(run):
+        shutil.copyfile(run.adapter / CHAT_TEMPLATE, target / CHAT_TEMPLATE)
     (target / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def has_own_template(run: Finished) -> bool:
+    """Whether the adapter was trained with a chat template that its base does not have."""
+    return (run.adapter / CHAT_TEMPLATE).is_file()
 
 
 def _check_weights(file: Path) -> None:

@@ -129,6 +129,7 @@ def _reward(context: RunContext) -> RewardModel:
             train_annotator(
                 start.model,
                 examples,
+                chat_template=start.chat_template,
                 collaboration=feedback_pair(recipe, context.prompts, weak, weak),  # it only drafts
                 task=context.data.task,
                 out=out,

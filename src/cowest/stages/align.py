@@ -39,6 +39,7 @@ def align(
     out: str | Path,
     config: AlignConfig | None = None,
     lora: LoRAConfig | None = None,
+    chat_template: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> TrainedModel:
@@ -57,6 +58,7 @@ def align(
         pairs: preference pairs, or the path of a pairs.jsonl.
         out: the folder for the adapter; another than the one `start` is in.
         lora: shape of the adapter; where `start` has one, its shape must be this.
+        chat_template: "chatml" or a file, for a full model without one; an adapter that `sft` trained has its own.
         progress: called after each step with steps done, steps in all, and the step's metrics.
 
     Raises:
@@ -66,7 +68,7 @@ def align(
     """
     config = config or AlignConfig()
     folder = Path(out).expanduser()
-    weights = model_files.find(start.model if isinstance(start, TrainedModel) else start)
+    weights = model_files.find(start.model if isinstance(start, TrainedModel) else start, chat_template)
     if weights.adapter is not None and weights.adapter.resolve() == folder.resolve():
         raise InputError(f"Alignment would overwrite the adapter it starts from ({str(folder)!r}). Give another out.")
     given = read_pairs(pairs) if isinstance(pairs, (str, Path)) else pairs

@@ -38,6 +38,7 @@ def sft(
     lora: LoRAConfig | None = None,
     format: str | Format = "chain_of_thought",
     prompts: Prompts | str | None = None,
+    chat_template: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> TrainedModel:
@@ -54,6 +55,7 @@ def sft(
         lora: shape of the adapter; the paper's by default.
         format: what a draft looks like.
         prompts: templates, or the folder of those that replace the built-in ones.
+        chat_template: "chatml" or a file, for a base model without one; it is saved with the adapter.
         progress: called after each step with steps done, steps in all, and the step's metrics.
 
     Raises:
@@ -64,8 +66,8 @@ def sft(
     config = config or SFTConfig()
     folder = _output_folder(out)
     if config.from_ is not None:
-        return _given(config.from_, folder)
-    weights = model_files.find(model)
+        return _given(config.from_, chat_template, folder)
+    weights = model_files.find(model, chat_template)
     if weights.adapter is not None:
         raise InputError(
             f"SFT begins a new adapter, but {model!r} is one already, on {weights.base!r}. "
@@ -105,8 +107,8 @@ def _rows(
     return rows, untrainable
 
 
-def _given(location: str, out: Path) -> TrainedModel:
-    weights = model_files.find(location)
+def _given(location: str, chat_template: str | None, out: Path) -> TrainedModel:
+    weights = model_files.find(location, chat_template)
     adapter = None if weights.adapter is None else str(weights.adapter.resolve())
     record = TrainingRecord(stage="sft", adapter=adapter, base=weights.base, from_=location, num_rows=0)
     record.write(out / DONE_MARKER)

@@ -262,7 +262,6 @@ class TestIdentity:
         models = [load(model_folder), load(copy), load(model_folder, 1), load(model_folder, dtype="float32")]
         assert len({model.identity for model in models}) == 4
 
-
     @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
     def test_below_float32_is_not_that_of_a_version_that_merged_into_rounded_weights(
         self, model_folder: Path, dtype: str

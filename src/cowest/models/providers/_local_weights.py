@@ -1,13 +1,12 @@
 """Model folders to run: found and checked before anything is loaded, then loaded."""
 
-import json
 import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cowest import model_folders
+from cowest import chat_templates, model_folders
 from cowest.errors import InputError
 
 # While transformers builds a model, what another thread builds has no weights either: two at once break each other.
@@ -24,22 +23,26 @@ class ModelFolder:
         base: the folder with the model's weights.
         adapter: the PEFT adapter on top of it, if any.
         tokenizer: the one of the two folders whose tokenizer is used.
+        chat_template: the text that stands in for the tokenizer's; None where it is the tokenizer's own.
     """
 
     base: Path
     adapter: Path | None
     tokenizer: Path
+    chat_template: str | None = None
 
     def identity(self) -> str:
-        """Hash of the files that decide what the model says."""
-        return model_folders.identity(folder for folder in (self.base, self.adapter) if folder is not None)
+        """Hash of the files that decide what the model says, and of its chat template."""
+        files = model_folders.identity(folder for folder in (self.base, self.adapter) if folder is not None)
+        return files if self.chat_template is None else f"{files}+{chat_templates.fingerprint(self.chat_template)}"
 
 
-def find(location: str) -> ModelFolder:
+def find(location: str, chat_template: str | None = None) -> ModelFolder:
     """Finds and checks a model.
 
     Args:
         location: a folder, `package:folder`, or a hub id; a model, or a PEFT adapter that names its base.
+        chat_template: "chatml" or a file, which stands in for the model's own.
 
     Raises:
         InputError: there is no such model, or a file it needs is missing.
@@ -49,7 +52,9 @@ def find(location: str) -> ModelFolder:
     if model_folders.is_adapter(folder):
         adapter, base = folder, _base_of(folder)
     model_folders.require_whole(base)
-    return ModelFolder(base=base, adapter=adapter, tokenizer=_tokenizer_folder(folder, base))
+    template = chat_templates.read(chat_template) or model_folders.chat_template_beside(folder)
+    tokenizer = _tokenizer_folder(folder, base, needs_template=template is None)
+    return ModelFolder(base=base, adapter=adapter, tokenizer=tokenizer, chat_template=template)
 
 
 def load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
@@ -71,9 +76,12 @@ def load_tokenizer(folder: ModelFolder) -> Any:
 
     with _one_at_a_time:
         try:
-            return AutoTokenizer.from_pretrained(folder.tokenizer, local_files_only=True, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(folder.tokenizer, local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise InputError(f"The tokenizer in {str(folder.tokenizer)!r} cannot be loaded: {error}") from error
+    if folder.chat_template is not None:
+        tokenizer.chat_template = folder.chat_template
+    return tokenizer
 
 
 def load_model(folder: ModelFolder, dtype: str, device: str) -> Any:
@@ -155,16 +163,16 @@ def _base_of(adapter: Path) -> Path:
         raise InputError(f"The adapter {str(adapter)!r} is built on a model that cannot be found. {error}") from error
 
 
-def _tokenizer_folder(folder: Path, base: Path) -> Path:
+def _tokenizer_folder(folder: Path, base: Path, *, needs_template: bool) -> Path:
     for place in (folder, base):
-        if not (place / "tokenizer_config.json").is_file():
-            continue
-        in_config = json.loads((place / "tokenizer_config.json").read_text()).get("chat_template")
-        if in_config or (place / "chat_template.jinja").is_file():
+        if model_folders.has_tokenizer(place) and (not needs_template or model_folders.has_chat_template(place)):
             return place
-    has_one = any((place / "tokenizer_config.json").is_file() for place in (folder, base))
-    missing = "chat template, so it cannot be given conversations" if has_one else "tokenizer (tokenizer_config.json)"
+    if not any(model_folders.has_tokenizer(place) for place in (folder, base)):
+        raise InputError(
+            f"The model folder {str(folder)!r} has no tokenizer (tokenizer_config.json). Save its tokenizer there."
+        )
     raise InputError(
-        f"The model folder {str(folder)!r} has no {missing}. Use an instruct model, or save its tokenizer "
-        "with a chat_template there."
+        f"The model folder {str(folder)!r} has no chat template, so nothing says how a question becomes a prompt. "
+        "Use an instruct model, or give a base model one: chat_template: chatml (or a file), in the recipe's section "
+        "of this model, e.g. weak.chat_template."
     )

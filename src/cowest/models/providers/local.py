@@ -72,7 +72,7 @@ class LocalModel(BaseChatModel):
                 f"{config.model!r} runs in this process, which needs torch and transformers. "
                 "Run: pip install cowest[train] (or use a server: openai/NAME with base_url)."
             )
-        return cls(config.model, _local_weights.find(config.model_name), _options(config), seed)
+        return cls(config.model, _local_weights.find(config.model_name, config.chat_template), _options(config), seed)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation, together with the others that wait.
