@@ -2,7 +2,7 @@
 
 Compares the two ways to run a LoRA adapter in bfloat16: merged into the rounded weights, and apart from them. The
 training model is PEFT's under bfloat16 autocast, as `bf16: true` trains it.
-Usage: python benchmarks/local.py [--model FOLDER] [--rows 16] [--tokens 32] [--seed 0]
+Usage: python benchmarks/local.py [--model FOLDER] [--rows 16] [--tokens 32] [--rounds 5] [--seed 0]
 """
 
 import argparse
@@ -17,6 +17,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
+from cowest.export.merging import merge
 from cowest.models.providers import _local_weights
 from cowest.models.providers._local_decoding import Decoder, Row
 from cowest.types import ChatRequest, Message, Sampling
@@ -92,6 +93,14 @@ def print_errors(base: Path, folder: Path, ids: torch.Tensor) -> None:
             )
 
 
+def print_rounding(base: Path, folder: Path) -> None:
+    print("\n| entries of B | update that arrives in merged weights | rounding's error / update |\n|---|---|---|")
+    for entry in ENTRIES_OF_B:
+        adapter = folder / f"adapter-{entry}"
+        _, rounding = merge(base_in(base, torch.bfloat16), str(adapter))
+        print(f"| {entry:g} | {rounding.arrives:.1%} | {rounding.error:.3f} |", flush=True)
+
+
 def seconds(model: Any, prompts: list[tuple[int, ...]], num_tokens: int) -> float:
     rows = [
         Row(prompt, ChatRequest(messages=(Message(role="user", content="x"),), sampling=Sampling(), sample_index=index),
@@ -135,7 +144,9 @@ def main() -> None:
         base = given.model or tiny_llama(folder / "base")
         ids = torch.randint(5, 900, (4, 48))
         print_errors(base, folder, ids)
-        print_speed(base, folder / f"adapter-{ENTRIES_OF_B[0]}", given.rows, given.tokens, given.rounds)
+        print_rounding(base, folder)
+        if given.rounds:
+            print_speed(base, folder / f"adapter-{ENTRIES_OF_B[0]}", given.rows, given.tokens, given.rounds)
 
 
 if __name__ == "__main__":
