@@ -13,6 +13,8 @@ from cowest.errors import CowestError, InputError
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+CHAT_TEMPLATE = "chat_template.jinja"
+_TOKENIZER = "tokenizer_config.json"
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
@@ -81,6 +83,33 @@ def base_of(adapter: Path) -> str:
     if not name:
         raise InputError(f"The adapter {str(adapter)!r} names no base model (base_model_name_or_path in its config).")
     return str(name)
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a tokenizer was saved there."""
+    return (folder / _TOKENIZER).is_file()
+
+
+def has_chat_template(folder: Path) -> bool:
+    """Whether the folder says how a conversation becomes a prompt."""
+    if (folder / CHAT_TEMPLATE).is_file():
+        return True
+    return has_tokenizer(folder) and bool(json.loads((folder / _TOKENIZER).read_text()).get("chat_template"))
+
+
+def chat_template_beside(adapter: Path) -> str | None:
+    """The chat template that was saved with an adapter without a tokenizer of its own, as training does.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    file = adapter / CHAT_TEMPLATE
+    if has_tokenizer(adapter) or not file.is_file():
+        return None
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(file)!r} cannot be read ({error}). Train or copy the adapter again.") from error
 
 
 def require_whole(folder: Path) -> None:

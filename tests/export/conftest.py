@@ -8,10 +8,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from cowest import runs
-from cowest.records import StageInputs
-from tests.export.sample import SECRET_PLACE, pair
-from tests.report.sample import results, summary, training
+from tests.export.sample import SECRET_PLACE, finish
+from tests.report.sample import training
 from tests.training import tiny
 
 
@@ -36,23 +34,7 @@ def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.save_pretrained(run / folder)
         (run / folder / "optimizer.pt").write_bytes(b"a pickle that must stay here")
         training(adapter=".", base=str(base)).write(run / folder / "training.json")
-    recipe = {
-        "run": str(run),
-        "rounds": 1,
-        "task": {"name": "ifqa", "train": f"{base}/train.jsonl"},
-        "weak": {"model": f"local/{base}"},
-        "strong": {"model": "openai/gpt-4.1", "base_url": "https://internal.example/v1", "api_key_env": "TEAM_KEY"},
-        "judge": "strong",
-        "align": {"method": "dpo"},
-        "feedback": {"kind": "collaborative", "samples": 5},
-        "format": "chain_of_thought",
-    }
-    runs.write_json(run / "recipe.yaml", recipe)  # JSON is YAML
-    feedback = run / "round-1" / "feedback"
-    summary(3).write(feedback / "summary.json")
-    runs.write_jsonl(feedback / "pairs.jsonl", (pair(number) for number in range(3)))
-    results().write(run / "evaluate" / "results.json")
-    StageInputs(prompt_files={"refine": "b7cc3342ab67"}).write(run / "evaluate" / "inputs.json")
+    finish(run, base)
     return run
 
 

@@ -7,13 +7,14 @@ import pytest
 import torch
 import yaml
 from peft import PeftModel
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from cowest.cli.main import main
 from cowest.errors import EndpointError, InputError
 from cowest.export import publish, write_folder
 from tests.export.sample import SECRET_PLACE, pair
+from tests.training import tiny
 from tests.worlds import tree
 
 
@@ -27,6 +28,11 @@ def front_matter(card: Path) -> dict[str, Any]:
 def logits(model: Any) -> torch.Tensor:
     with torch.no_grad():
         return torch.as_tensor(model(torch.tensor([[7, 8, 9, 10]])).logits)
+
+
+def small_updates(adapter: Path, factor: float) -> None:
+    file = adapter / "adapter_model.safetensors"
+    save_file({name: weight * factor for name, weight in load_file(file).items()}, file, metadata={"format": "pt"})
 
 
 def test_the_adapter_is_the_last_rounds_and_peft_loads_it(finished: Path, base: Path, tmp_path: Path) -> None:
@@ -55,6 +61,43 @@ def test_merged_weights_say_what_base_and_adapter_say(finished: Path, base: Path
     assert torch.allclose(logits(AutoModelForCausalLM.from_pretrained(model)), logits(together), atol=1e-5)
     assert AutoTokenizer.from_pretrained(model).chat_template
     assert front_matter(model / "README.md")["library_name"] == "transformers"
+
+
+def test_merging_is_in_float32_and_the_card_says_what_rounding_costs(run: Path, tmp_path: Path) -> None:
+    base = tiny.build(tmp_path / "coarse-base", dtype=torch.bfloat16)
+    adapter = run / "round-1" / "align"
+    small_updates(adapter, 0.02)
+    marker = json.loads((adapter / "training.json").read_text()) | {"base": str(base)}
+    (adapter / "training.json").write_text(json.dumps(marker))
+    config = json.loads((adapter / "adapter_config.json").read_text()) | {"base_model_name_or_path": str(base)}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    write_folder(run, tmp_path / "out", merged=True)
+
+    exact = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), adapter
+    ).merge_and_unload()
+    wanted, plain = exact.state_dict(), AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).state_dict()
+    got = load_file(tmp_path / "out" / "model" / "model.safetensors")
+    assert {weight.dtype for weight in got.values()} == {torch.bfloat16}
+    assert all(torch.equal(weight, wanted[name].bfloat16()) for name, weight in got.items())
+
+    update = torch.cat([(wanted[name] - plain[name]).flatten() for name in got])
+    saved = torch.cat([(got[name].float() - plain[name]).flatten() for name in got])
+    arrives, error = (update @ saved) / (update @ update), (saved - update).norm() / update.norm()
+    assert 0.05 < error < 0.95
+    card = " ".join((tmp_path / "out" / "model" / "README.md").read_text(encoding="utf-8").split())
+    assert "rounded to bfloat16" in card
+    assert f"{arrives:.1%} arrives" in card
+    assert f"error is {error:.3f} times" in card
+    assert "without `--merged` loses nothing" in card
+
+
+def test_in_float32_merging_loses_nothing(finished: Path, tmp_path: Path) -> None:
+    write_folder(finished, tmp_path / "out", merged=True)
+    card = (tmp_path / "out" / "model" / "README.md").read_text(encoding="utf-8")
+    assert "100.0% arrives" in card
+    assert "error is 0.000 times" in card
+    assert "loses nothing" not in card
 
 
 @pytest.mark.parametrize("merged", [False, True])

@@ -38,6 +38,26 @@ def aged(stage: Path, **templates: str | None) -> None:
     write_json(file, {"prompts": None, **inputs})
 
 
+def test_another_text_of_the_chat_template_is_another_recipe(tmp_path: Path) -> None:
+    template = tmp_path / "own.jinja"
+
+    def inputs(text: str | None) -> Any:
+        weak = {"model": "local/base"}
+        if text is not None:
+            template.write_text(text)
+            weak["chat_template"] = str(template)
+        recipe = make_recipe(recipe_of(tmp_path / "run", weak=weak))
+        provenance = Provenance(recipe, RunFolder(recipe.run), Prompts(), lambda line: None)
+        return provenance.inputs(SFT_DEPENDENCIES, ())
+
+    assert inputs("{{ messages }}").difference_from(inputs("{{ messages }}")) == []
+    (change,) = inputs("{{ messages }}").difference_from(inputs("{{ bos_token }}{{ messages }}"))
+    assert change.startswith("weak.chat_template: ")
+    earlier = inputs(None).to_json()
+    del earlier["weak.chat_template"]
+    assert type(inputs(None)).model_validate(earlier).difference_from(inputs(None)) == []
+
+
 def own_prompts(folder: Path, name: str, text: str) -> str:
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.txt").write_text(text)

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from cowest.stages.align import AlignConfig, align
 from cowest.stages.sft import SFTConfig, sft
-from cowest.training import LoRAConfig, TrainedModel
+from cowest.training import LoRAConfig, TrainedModel, TrainingSettings
 from cowest.training import weights as model_files
 from cowest.training.reward import ImplicitReward
 from cowest.types import Message
@@ -44,9 +44,11 @@ def log_probability(base: Path, adapter: str | None, text: str) -> float:
     return sum(float(logits[len(prompt) - 1 + index, token]) for index, token in enumerate(completion))
 
 
-def reward(tuned: TrainedModel, reference: TrainedModel | str, beta: float = 0.1) -> ImplicitReward:
+def reward(
+    tuned: TrainedModel, reference: TrainedModel | str, beta: float = 0.1, *, bf16: bool = False
+) -> ImplicitReward:
     location = reference if isinstance(reference, str) else reference.model
-    return ImplicitReward(model_files.find(tuned.model), model_files.find(location), beta)
+    return ImplicitReward(model_files.find(tuned.model), model_files.find(location), beta, TrainingSettings(bf16=bf16))
 
 
 def test_it_is_beta_times_the_log_ratio(base: Path, tuned: tuple[TrainedModel, TrainedModel]) -> None:
@@ -56,6 +58,22 @@ def test_it_is_beta_times_the_log_ratio(base: Path, tuned: tuple[TrainedModel, T
     ]
     assert reward(after, before, 0.3)(PROMPT, TEXTS) == pytest.approx(expected, abs=1e-4)
     assert abs(expected[0] - expected[1]) > 0.01
+
+
+def test_in_bfloat16_it_is_that_of_the_training(base: Path, tuned: tuple[TrainedModel, TrainedModel]) -> None:
+    before, after = tuned
+    scorer = reward(after, before, 1.0, bf16=True)
+    ids = torch.arange(5, 45)[None]
+    for adapter, name in ((after.folder, "policy"), (before.folder, "reference")):
+        assert adapter is not None
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
+        model = PeftModel.from_pretrained(model, adapter).eval()
+        scorer._model.set_adapter(name)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            expected = model(ids).logits
+        with torch.no_grad():
+            assert torch.equal(scorer._model(ids).logits, expected)
+    assert reward(after, before, 1.0)(PROMPT, TEXTS) == pytest.approx(scorer(PROMPT, TEXTS), abs=0.2)
 
 
 def test_a_reference_without_an_adapter_is_the_base(base: Path, tuned: tuple[TrainedModel, TrainedModel]) -> None:

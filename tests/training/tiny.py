@@ -29,22 +29,11 @@ def build(
     seed: int = 0,
 ) -> Path:
     """Saves a byte-level Llama of about 20,000 weights in `folder`."""
-    vocabulary = {piece: i for i, piece in enumerate([*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|end|>",
-        pad_token="<|pad|>" if pad else None,
-        additional_special_tokens=SPECIAL[2:],
-        clean_up_tokenization_spaces=False,
-    )
-    fast.chat_template = template
+    tokenizer = make_tokenizer(template, pad=pad)
     torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(vocabulary),
+            vocab_size=len(tokenizer),
             hidden_size=32,
             intermediate_size=48,
             num_hidden_layers=2,
@@ -57,8 +46,25 @@ def build(
         )
     )
     model.to(dtype).save_pretrained(folder)
-    fast.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
+
+
+def make_tokenizer(template: str | None = TEMPLATE, *, pad: bool = True) -> PreTrainedTokenizerFast:
+    """A token for each byte, and the special ones."""
+    vocabulary = {piece: i for i, piece in enumerate([*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|end|>",
+        pad_token="<|pad|>" if pad else None,
+        additional_special_tokens=SPECIAL[2:],
+        clean_up_tokenization_spaces=False,
+    )
+    fast.chat_template = template
+    return fast
 
 
 def examples(count: int) -> list[Example]:

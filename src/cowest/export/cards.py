@@ -7,6 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cowest import words
 from cowest.export.finished import FinishedRun, public_name
+from cowest.export.merging import Rounding
+from cowest.export.weights import has_own_template
 from cowest.method_names import label
 from cowest.report.headline import headline
 from cowest.report.notes import banner
@@ -14,9 +16,21 @@ from cowest.report.notes import banner
 _FOLDER = Path(__file__).parent
 
 
-def model_card(run: FinishedRun, *, merged: bool) -> str:
-    """README.md of the weights."""
-    return _render("model_card.md.j2", run, merged=merged, limits=_limits(run), is_hub_id="/" in run.base)
+def model_card(run: FinishedRun, rounding: Rounding | None) -> str:
+    """README.md of the weights.
+
+    Args:
+        rounding: what merging them cost; None for the adapter alone.
+    """
+    return _render(
+        "model_card.md.j2",
+        run,
+        merged=rounding is not None,
+        rounding=rounding,
+        has_own_template=has_own_template(run),
+        limits=_limits(run),
+        is_hub_id="/" in run.base,
+    )
 
 
 def data_card(run: FinishedRun, num_pairs: dict[int, int]) -> str:

@@ -30,8 +30,10 @@ def write_folder(run_folder: str | Path, target: str | Path, *, merged: bool = F
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{str(target)!r} exists already and is not empty. Give another folder with --to.")
     with _replace_when_done(target) as folder:
-        (weights.write_merged if merged else weights.write_adapter)(run, folder / MODEL)
-        (folder / MODEL / "README.md").write_text(cards.model_card(run, merged=merged), encoding="utf-8")
+        rounding = weights.write_merged(run, folder / MODEL) if merged else None
+        if not merged:
+            weights.write_adapter(run, folder / MODEL)
+        (folder / MODEL / "README.md").write_text(cards.model_card(run, rounding), encoding="utf-8")
         if run.rounds:
             data = folder / PAIRS / "data"
             counts = {

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from cowest import runs
 from cowest.errors import InputError
 from cowest.export.finished import FinishedRun
-from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from cowest.export.merging import Rounding, merge
+from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CHAT_TEMPLATE
 from cowest.training.weights import require_extras
 
 
@@ -27,7 +29,14 @@ def write_adapter(run: FinishedRun, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run.adapter / ADAPTER_WEIGHTS, target / ADAPTER_WEIGHTS)
     config["base_model_name_or_path"] = run.base
+    if has_own_template(run):
+        shutil.copyfile(run.adapter / CHAT_TEMPLATE, target / CHAT_TEMPLATE)
     (target / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def has_own_template(run: FinishedRun) -> bool:
+    """Whether the adapter was trained with a chat template that its base does not have."""
+    return (run.adapter / CHAT_TEMPLATE).is_file()
 
 
 def _check_weights(file: Path) -> None:
@@ -45,19 +54,27 @@ def _check_weights(file: Path) -> None:
         raise InputError(f"{str(file)!r} holds no weights. Train the adapter again.")
 
 
-def write_merged(run: FinishedRun, target: Path) -> None:
-    """Merges the adapter into its base, in the base's own precision, and saves model and tokenizer.
+def write_merged(run: FinishedRun, target: Path) -> Rounding:
+    """Merges the adapter into its base and saves model and tokenizer, in the base's own precision.
+
+    Returns:
+        What the rounding to that precision cost.
 
     Raises:
-        InputError: the training extra is not installed, or the base cannot be loaded.
+        InputError: the training extra is not installed, or the base or the adapter cannot be loaded.
     """
     require_extras()
     from cowest.models.providers import _local_weights as local
     from cowest.training.quiet import quiet
 
     folder = local.find(str(run.adapter))
+    _check_weights(run.adapter / ADAPTER_WEIGHTS)
     config = json.loads((folder.base / "config.json").read_text(encoding="utf-8"))
-    model, tokenizer = local.load(folder, config.get("dtype") or config.get("torch_dtype") or "float32", "cpu")
+    dtype = config.get("dtype") or config.get("torch_dtype") or "float32"
+    tokenizer = local.load_tokenizer(folder)
+    base = local.load_model(replace(folder, adapter=None), dtype, "cpu")
     with quiet():
+        model, rounding = merge(base, str(run.adapter))
         model.save_pretrained(target)
         tokenizer.save_pretrained(target)
+    return rounding

@@ -1,9 +1,9 @@
 """The recipe's section for a model: which one, where, sampled how, within which limits."""
 
 import json
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from cowest import pricing
 from cowest.types import Record, Sampling, Usage
@@ -26,6 +26,7 @@ class ModelConfig(Record):
             OPENAI_API_KEY. The key itself is never stored.
         max_concurrency: requests in flight at once.
         requests_per_minute, tokens_per_minute: limits that are known; None leaves them to be found while running.
+        chat_template: of a local base model without one: "chatml", or a file; it replaces the one that there may be.
         timeout_s: seconds until a request counts as failed.
         batch: sends the calls through the endpoint's files and batches interface: cheaper, and up to 24 h a round.
         budget_usd: cap on this role's spend; reaching it ends the run with status 4.
@@ -41,6 +42,7 @@ class ModelConfig(Record):
     max_concurrency: int = Field(default=64, ge=1)
     requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     tokens_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    chat_template: str | None = Field(default=None, min_length=1)
     timeout_s: float = Field(default=120, gt=0, allow_inf_nan=False)
     batch: bool = False
     budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -53,6 +55,12 @@ class ModelConfig(Record):
     def _options_are_json(cls, options: dict[str, Any]) -> dict[str, Any]:
         json.dumps(options, allow_nan=False, default=str)  # its ValueError names NaN, which no request can hold
         return options
+
+    @model_validator(mode="after")
+    def _template_is_for_local_models(self) -> Self:
+        if self.chat_template is not None and self.provider != "local":
+            raise ValueError(f"chat_template is for local models; {self.model!r} has a server that renders prompts")
+        return self
 
     @property
     def provider(self) -> str:

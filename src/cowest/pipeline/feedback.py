@@ -129,6 +129,7 @@ def _reward_model(context: RunContext) -> RewardModel:
             train_annotator(
                 start.model,
                 examples,
+                chat_template=start.chat_template,
                 collaboration=feedback_pair(recipe, context.prompts, weak, weak),  # it only drafts
                 task=context.data.task,
                 out=out,
@@ -142,7 +143,7 @@ def _reward_model(context: RunContext) -> RewardModel:
     from cowest.training.reward import ImplicitReward
 
     tuned, reference = TrainedModel.read(out).model, start.model
-    return ImplicitReward(model_files.find(tuned), model_files.find(reference), recipe.align.beta)
+    return ImplicitReward(model_files.find(tuned), model_files.find(reference), recipe.align.beta, recipe.align)
 
 
 def _gather(

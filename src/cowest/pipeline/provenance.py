@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cowest import distributed, fingerprints, runs
+from cowest import chat_templates, distributed, fingerprints, runs
 from cowest.annotators import RLAIF
 from cowest.models import ModelConfig
 from cowest.pipeline.progress import Say
@@ -20,10 +20,10 @@ from cowest.recipe import Recipe
 from cowest.records import StageInputs
 from cowest.types import Example
 
-SFT_KEYS = ("seed", "task", "format", "weak.model", "lora", "sft")
+SFT_KEYS = ("seed", "task", "format", "weak.model", "weak.chat_template", "lora", "sft")
 """What a finished SFT depends on; a folder made with other values belongs to another recipe."""
 
-TRAINING_KEYS = ("seed", "format", "weak.model", "lora", "sft")
+TRAINING_KEYS = ("seed", "format", "weak.model", "weak.chat_template", "lora", "sft")
 FEEDBACK_KEYS = (
     *SFT_KEYS,
     *("weak.base_url", "weak.sampling", "weak.redact"),
@@ -90,6 +90,8 @@ class Provenance:
         recipe = self._recipe.model_dump(mode="json", by_alias=True)
         if isinstance(self._recipe.judge, ModelConfig):  # limits and budget may change, as for strong
             recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
+        if (template := chat_templates.read(self._recipe.weak.chat_template)) is not None:  # a file may change
+            recipe["weak"]["chat_template"] += f" {chat_templates.fingerprint(template)}"
         feedback = recipe["feedback"]
         if self._recipe.feedback.kind != RLAIF:
             del feedback["labeller"]  # no result depends on it

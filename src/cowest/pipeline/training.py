@@ -33,6 +33,7 @@ def run_sft(context: RunContext) -> None:
             lora=recipe.lora,
             format=recipe.format,
             prompts=context.prompts,
+            chat_template=recipe.weak.chat_template,
             seed=recipe.seed,
             progress=training_progress(bar),
         )
@@ -69,6 +70,7 @@ def run_align(context: RunContext, number: int) -> None:
             out=out,
             config=recipe.align,
             lora=recipe.lora,
+            chat_template=recipe.weak.chat_template,
             seed=recipe.seed + number,
             progress=training_progress(bar),
         )

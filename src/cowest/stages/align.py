@@ -40,6 +40,7 @@ def align(
     out: str | Path,
     config: AlignConfig | None = None,
     lora: LoRAConfig | None = None,
+    chat_template: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> TrainedModel:
@@ -58,6 +59,7 @@ def align(
         pairs: preference pairs, or the path of a pairs.jsonl.
         out: the folder for the adapter; not that of `start`.
         lora: shape of the adapter; must match the adapter of `start`, if it has one.
+        chat_template: "chatml" or a file, for a full model without one; an adapter that `sft` trained has its own.
         progress: called after each step with steps done, total steps, and the step's metrics.
 
     Raises:
@@ -67,7 +69,7 @@ def align(
     """
     config = config or AlignConfig()
     folder = Path(out).expanduser()
-    weights = model_files.find(start.model if isinstance(start, TrainedModel) else start)
+    weights = model_files.find(start.model if isinstance(start, TrainedModel) else start, chat_template)
     if weights.adapter is not None and weights.adapter.resolve() == folder.resolve():
         raise InputError(f"Alignment would overwrite the adapter it starts from ({str(folder)!r}). Give another out.")
     given = read_pairs(pairs) if isinstance(pairs, (str, Path)) else pairs

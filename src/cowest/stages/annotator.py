@@ -27,6 +27,7 @@ def train_annotator(
     config: AlignConfig,
     lora: LoRAConfig | None,
     seed: int,
+    chat_template: str | None = None,
     num_in_flight: int = 64,
     progress: Progress | None = None,
 ) -> TrainedModel:
@@ -36,6 +37,7 @@ def train_annotator(
         start: the model that drafts, which is also DPO's reference.
         examples: labelled rows.
         collaboration: its weak model is `start`.
+        chat_template: as for `align`.
         out: the folder for the adapter and for labelled.jsonl, the rows it was tuned on.
 
     Raises:
@@ -62,7 +64,7 @@ def train_annotator(
     from cowest.training.preference import train_preference
 
     return train_preference(
-        model_files.find(start.model if isinstance(start, TrainedModel) else start),
+        model_files.find(start.model if isinstance(start, TrainedModel) else start, chat_template),
         rows,
         out=out,
         settings=config,

@@ -39,6 +39,7 @@ def sft(
     lora: LoRAConfig | None = None,
     format: str | Format = "chain_of_thought",
     prompts: Prompts | str | None = None,
+    chat_template: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> TrainedModel:
@@ -55,6 +56,7 @@ def sft(
         lora: shape of the adapter; by default the paper's.
         format: of the drafts.
         prompts: templates, or the folder of templates that replace the built-in ones.
+        chat_template: "chatml" or a file, for a base model without one; it is saved with the adapter.
         progress: called after each step with steps done, total steps, and the step's metrics.
 
     Raises:
@@ -66,8 +68,8 @@ def sft(
     folder = Path(out).expanduser()
     make_output_folder(folder)
     if config.from_ is not None:
-        return _use_checkpoint(config.from_, folder)
-    weights = model_files.find(model)
+        return _use_checkpoint(config.from_, chat_template, folder)
+    weights = model_files.find(model, chat_template)
     if weights.adapter is not None:
         raise InputError(
             f"SFT trains a new adapter, but {model!r} is one already, on {weights.base!r}. "
@@ -107,9 +109,9 @@ def _rows(
     return rows, untrainable
 
 
-def _use_checkpoint(location: str, out: Path) -> TrainedModel:
+def _use_checkpoint(location: str, chat_template: str | None, out: Path) -> TrainedModel:
     """Records a given checkpoint as the result of SFT."""
-    weights = model_files.find(location)
+    weights = model_files.find(location, chat_template)
     adapter = None if weights.adapter is None else str(weights.adapter.resolve())
     record = TrainingRecord(stage="sft", adapter=adapter, base=weights.base, from_=location, num_rows=0)
     record.write(out / DONE_MARKER)

@@ -18,13 +18,15 @@ def load_tokenizer(weights: Weights) -> Any:
         InputError: it cannot be loaded, or has no chat template or no end token.
     """
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(weights.path, trust_remote_code=False)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(weights.tokenizer, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load("tokenizer", weights, error) from error
+    if weights.chat_template is not None:
+        tokenizer.chat_template = weights.chat_template
     if not tokenizer.chat_template:
         raise InputError(
             f"The tokenizer of {weights.base!r} has no chat template, so nothing says how a question becomes a prompt. "
-            "Give an instruction-tuned model, or put a chat_template.jinja into the model's folder."
+            "Give an instruction-tuned model, or a base model with weak.chat_template: chatml (or a file)."
         )
     if tokenizer.eos_token_id is None:
         raise InputError(f"The tokenizer of {weights.base!r} has no eos_token, so drafts would not end. Set one in it.")

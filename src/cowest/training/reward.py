@@ -10,7 +10,7 @@ import torch
 from cowest.training import loading
 from cowest.training.quiet import quiet
 from cowest.training.rows import ChatRow, tokenize
-from cowest.training.settings import on_gpu
+from cowest.training.settings import TrainingSettings, on_gpu, uses_bf16
 from cowest.training.weights import Weights
 from cowest.types import Message
 
@@ -20,24 +20,27 @@ _POLICY, _REFERENCE = "policy", "reference"
 class ImplicitReward:
     """Scores texts by how much more probable preference tuning has made them (Rafailov et al. 2023, Equation 5).
 
-    The base is loaded once, with both adapters on it.
+    The base is loaded once, with both adapters on it and apart from its weights.
 
     Args:
         policy: the tuned model, an adapter.
         reference: what it was tuned from: an adapter on the same base, or that base.
         beta: of DPO.
+        settings: of that training; they decide the precision.
     """
 
-    def __init__(self, policy: Weights, reference: Weights, beta: float) -> None:
+    def __init__(self, policy: Weights, reference: Weights, beta: float, settings: TrainingSettings) -> None:
         self.beta = beta
         self._lock = threading.Lock()
         with quiet():
             self._tokenizer = loading.load_tokenizer(policy)
             self._end_ids = loading.end_ids(policy, self._tokenizer)
-            base = loading.load_model(policy, torch.bfloat16 if on_gpu() else torch.float32)
-            model = peft.PeftModel.from_pretrained(base, str(policy.adapter), adapter_name=_POLICY)
+            base = loading.load_model(policy, torch.bfloat16 if uses_bf16(settings) else torch.float32)
+            # In the dtype of the weights, as autocast casts adapters in training.
+            as_it_is = {"autocast_adapter_dtype": False}
+            model = peft.PeftModel.from_pretrained(base, str(policy.adapter), adapter_name=_POLICY, **as_it_is)
             if reference.adapter is not None:
-                model.load_adapter(str(reference.adapter), adapter_name=_REFERENCE)
+                model.load_adapter(str(reference.adapter), adapter_name=_REFERENCE, **as_it_is)
         self._has_reference = reference.adapter is not None
         self._model: Any = model.to("cuda" if on_gpu() else "cpu").eval()
 

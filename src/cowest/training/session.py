@@ -37,6 +37,7 @@ class Job:
         limit: tokens a row may have.
         identity: what else the result depends on, as JSON; part of the fingerprint.
         facts: further fields of training.json.
+        chat_template: saved with the adapter, where it is not the base's own.
     """
 
     stage: str
@@ -50,6 +51,7 @@ class Job:
     limit: int | None
     identity: Mapping[str, object]
     facts: dict[str, Any] = field(default_factory=dict)
+    chat_template: str | None = None
 
     @classmethod
     def of(
@@ -82,6 +84,7 @@ class Job:
             limit=limit,
             identity=identity,
             facts=facts,
+            chat_template=start.chat_template,
         )
 
     def fingerprint(self) -> str:
@@ -210,7 +213,7 @@ def _metrics(
 
 def _publish(job: Job, trainer: Trainer, checkpoints: Checkpoints, metrics: TrainingRecord) -> None:
     try:
-        checkpoints.publish(trainer.accelerator.unwrap_model(trainer.model), metrics)
+        checkpoints.publish(trainer.accelerator.unwrap_model(trainer.model), metrics, job.chat_template)
     except OSError as error:
         raise TrainingError(
             f"The adapter could not be written to {str(job.out)!r}: {error}. Make room, then run the same again."

@@ -64,6 +64,11 @@ def on_gpu() -> bool:
     return torch.cuda.is_available() and not forced
 
 
+def uses_bf16(settings: TrainingSettings) -> bool:
+    """Whether a training with these settings holds its weights in bfloat16 on this machine."""
+    return on_gpu() and _has_bf16() if settings.bf16 is None else settings.bf16
+
+
 def trainer_arguments(settings: TrainingSettings, folder: Path, seed: int) -> dict[str, str | float | None]:
     """Keyword arguments that `trl.SFTConfig` and `trl.DPOConfig` share.
 
@@ -76,7 +81,7 @@ def trainer_arguments(settings: TrainingSettings, folder: Path, seed: int) -> di
     gpu = on_gpu()
     if gpu:
         _refuse_several_gpus()
-    bf16 = gpu and _has_bf16() if settings.bf16 is None else settings.bf16
+    bf16 = uses_bf16(settings)
     if bf16 and gpu and not _has_bf16():
         raise InputError("bf16 is true, but this GPU has no bfloat16. Set bf16: false, or null to have it decided.")
     checkpointing = gpu if settings.gradient_checkpointing is None else settings.gradient_checkpointing

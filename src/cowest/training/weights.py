@@ -1,9 +1,9 @@
 """The weights that a training starts from: where they are, whether they are complete, and their identity."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cowest import model_folders
+from cowest import chat_templates, model_folders
 from cowest.errors import InputError
 from cowest.training.lora import LoRAConfig
 from cowest.training.trained import DONE_MARKER, TrainedModel
@@ -19,14 +19,28 @@ class Weights:
         base: the full model's location, as a recipe names it.
         path: the full model's folder, or its hub id.
         adapter: the LoRA adapter's folder, if there is one.
+        chat_template: the text that stands in for the tokenizer's; None where it is the tokenizer's own.
     """
 
     base: str
     path: str
     adapter: Path | None = None
+    chat_template: str | None = None
+
+    @property
+    def tokenizer(self) -> str:
+        """Where its tokenizer is, a folder or a hub id: with the adapter if that has one, as where it drafts."""
+        own = self.adapter
+        if own is None or not model_folders.has_tokenizer(own):
+            return self.path
+        return str(own) if self.chat_template is not None or model_folders.has_chat_template(own) else self.path
 
     def identity(self) -> str:
         """Changes with the weights, the tokenizer and the chat template."""
+        files = self._files()
+        return files if self.chat_template is None else f"{files}+{chat_templates.fingerprint(self.chat_template)}"
+
+    def _files(self) -> str:
         adapter = [] if self.adapter is None else [self.adapter]
         if Path(self.path).is_dir():
             return model_folders.identity([Path(self.path), *adapter])
@@ -52,12 +66,13 @@ def require_extras() -> None:
         ) from error
 
 
-def find(model: str) -> Weights:
+def find(model: str, chat_template: str | None = None) -> Weights:
     """Finds a model by its name in a recipe.
 
     Args:
         model: a folder, a hub id or `package:folder`, with or without `local/` in front. The folder may hold a full
             model, an adapter, or a finished SFT stage.
+        chat_template: "chatml" or a file, which stands in for the model's own.
 
     Raises:
         InputError: there are no weights there that can be trained.
@@ -68,7 +83,9 @@ def find(model: str) -> Weights:
         )
     name = model.removeprefix("local/")
     path = model_folders.find_folder(name)
-    return Weights(base=name, path=name) if path is None else _find_in_folder(name, path)
+    found = Weights(base=name, path=name) if path is None else _find_in_folder(name, path)
+    given = chat_templates.read(chat_template)
+    return found if given is None else replace(found, chat_template=given)
 
 
 def refuse_other_shape(weights: Weights, lora: LoRAConfig) -> None:
@@ -95,7 +112,8 @@ def _find_in_folder(name: str, path: Path) -> Weights:
             raise InputError(
                 f"The adapter {str(path)!r} names an adapter as its base. Merge that into its own base first."
             )
-        return Weights(base=under.base, path=under.path, adapter=path)
+        template = model_folders.chat_template_beside(path)
+        return Weights(base=under.base, path=under.path, adapter=path, chat_template=template)
     if (path / DONE_MARKER).is_file():
         return find(TrainedModel.read(path).model)
     model_folders.require_whole(path)

@@ -243,6 +243,12 @@ def test_damaged_weights_are_noticed(model_folder: Path, tmp_path: Path, ask: As
         complete(load(folder), ask())
 
 
+def test_positions_are_as_exact_below_float32_as_in_training(model_folder: Path) -> None:
+    folder = _local_weights.find(str(model_folder))
+    exact, coarse = (_local_weights.load_model(folder, dtype, "cpu") for dtype in ("float32", "bfloat16"))
+    assert torch.equal(coarse.model.rotary_emb.inv_freq, exact.model.rotary_emb.inv_freq)
+
+
 class TestIdentity:
     def test_is_of_the_content_not_of_the_place(self, model_folder: Path, tmp_path: Path) -> None:
         copy = shutil.copytree(model_folder, tmp_path / "copy")
@@ -255,6 +261,32 @@ class TestIdentity:
         (copy / "model.safetensors").write_bytes(weights)
         models = [load(model_folder), load(copy), load(model_folder, 1), load(model_folder, dtype="float32")]
         assert len({model.identity for model in models}) == 4
+
+    @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+    def test_below_float32_is_not_that_of_a_version_that_merged_into_rounded_weights(
+        self, model_folder: Path, dtype: str
+    ) -> None:
+        model = load(model_folder, dtype=dtype)
+        assert model.identity != f"{_local_weights.find(str(model_folder)).identity()}|{dtype}|seed 0"
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_elsewhere_it_stays_so_that_ledgers_stay_of_use(self, model_folder: Path, dtype: str) -> None:
+        model = load(model_folder, dtype=dtype)
+        assert model.identity == f"{_local_weights.find(str(model_folder)).identity()}|{dtype}|seed 0"
+
+
+def tiny_updates(base: Path, folder: Path, entry: float) -> Path:
+    """An adapter that changes the weights of `base` by little; |B| is about `entry`."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(2)
+    config = LoraConfig(r=16, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=entry)
+    model.save_pretrained(folder)
+    return folder
 
 
 class TestAdapter:
@@ -293,6 +325,54 @@ class TestAdapter:
         config["base_model_name_or_path"] = str(moved)
         (adapter / "adapter_config.json").write_text(json.dumps(config))
         assert load(adapter).identity == identity
+
+    @pytest.fixture(params=[3e-4, 1e-3])
+    def aligned(self, request: pytest.FixtureRequest, model_folder: Path, tmp_path: Path) -> Path:
+        """An adapter whose B has entries of the size that alignment gives them."""
+        return tiny_updates(model_folder, tmp_path / "aligned", request.param)
+
+    def test_in_bfloat16_logits_are_the_training_models(self, aligned: Path, model_folder: Path) -> None:
+        from peft import PeftModel
+
+        base = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16).eval()
+        ids = torch.arange(5, 105)[None]
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            plain = base(ids).logits
+            trained = PeftModel.from_pretrained(base, aligned).eval()(ids).logits
+        with torch.inference_mode():
+            own = _local_weights.load_model(_local_weights.find(str(aligned)), "bfloat16", "cpu")(ids).logits
+        assert not torch.equal(trained, plain)
+        assert torch.equal(own, trained)
+
+    @pytest.mark.parametrize(("dtype", "merges"), [("float64", True), ("float32", True), ("bfloat16", False)])
+    def test_is_merged_only_where_that_is_exact(self, adapter: Path, dtype: str, merges: bool) -> None:
+        model = _local_weights.load_model(_local_weights.find(str(adapter)), dtype, "cpu")
+        assert any("lora_" in name for name, _ in model.named_parameters()) is not merges
+        assert {str(weight.dtype) for weight in model.parameters()} == {f"torch.{dtype}"}
+        assert type(model).__name__ == "LlamaForCausalLM"
+
+    def test_replies_in_bfloat16_are_the_training_models(self, adapter: Path, model_folder: Path, ask: Ask) -> None:
+        from peft import PeftModel
+
+        base = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16)
+        unmerged = PeftModel.from_pretrained(base, adapter).eval()
+        tokenizer = AutoTokenizer.from_pretrained(model_folder)
+        (reply,) = complete(load(adapter, dtype="bfloat16"), ask("the dose", temperature=0.0, max_tokens=12))
+        ids = tokenizer.apply_chat_template(
+            [{"role": "user", "content": "the dose"}], add_generation_prompt=True, return_tensors="pt"
+        )["input_ids"]
+        with torch.autocast("cpu", torch.bfloat16):
+            expected = unmerged.generate(input_ids=ids, do_sample=False, max_new_tokens=12)[0, ids.shape[1] :]
+        assert reply.text == tokenizer.decode(expected, skip_special_tokens=True)
+
+    def test_adapter_that_is_no_update_of_weights(self, model_folder: Path, tmp_path: Path, ask: Ask) -> None:
+        from peft import PromptTuningConfig, get_peft_model
+
+        base = AutoModelForCausalLM.from_pretrained(model_folder)
+        config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
+        get_peft_model(base, config).save_pretrained(tmp_path / "prompts")
+        with pytest.raises(InputError, match="LoRA"):
+            complete(load(tmp_path / "prompts"), ask())
 
     def test_base_that_is_gone(self, adapter: Path) -> None:
         config = json.loads((adapter / "adapter_config.json").read_text())

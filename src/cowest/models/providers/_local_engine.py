@@ -4,7 +4,7 @@ import functools
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +45,9 @@ class Engine:
         self._device_lock = _device_locks[device]
         self._with_logprobs = with_logprobs
         model, self._tokenizer = _local_weights.load(folder, dtype, device)
+        # The plain attention of transformers (Gemma 2) takes its softmax in float32, where the mask of float64 becomes
+        # minus infinity, and what stands in the place of padding becomes NaN.
+        self._pads = not (dtype == "float64" and model.config.get_text_config()._attn_implementation == "eager")
         config = model.config.get_text_config()
         # Not every architecture's config has the field.
         self._context_tokens = int(getattr(config, "max_position_embeddings", None) or _CONTEXT_TOKENS_UNKNOWN)
@@ -67,8 +70,9 @@ class Engine:
     def complete(self, rows: Sequence[Row]) -> list[Completion]:
         """Decodes rows together, or in halves where the device's memory does not hold them all."""
         try:
-            with self._device_lock:
-                self._decoder.decode(rows)
+            for group in self._groups(rows):
+                with self._device_lock:
+                    self._decoder.decode(group)
             return [self._completion(row) for row in rows]
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
@@ -80,6 +84,14 @@ class Engine:
         middle = len(rows) // 2
         halves = (rows[:middle], rows[middle:])
         return [completion for half in halves for completion in self.complete([replace(row) for row in half])]
+
+    def _groups(self, rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
+        if self._pads:
+            return [rows]
+        by_length: defaultdict[int, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_length[len(row.prompt)].append(row)
+        return by_length.values()
 
     def _completion(self, row: Row) -> Completion:
         text, _ = cut(self._text(row.tokens), row.request.sampling)

@@ -1,17 +1,18 @@
 """Model folders to run: found and checked before anything is loaded, then loaded."""
 
-import json
 import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cowest import model_folders
+from cowest import chat_templates, model_folders
 from cowest.errors import InputError
 
 # While transformers builds a model, what another thread builds has no weights either: two at once break each other.
 _one_at_a_time = threading.Lock()
+
+_EXACT = ("float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -22,22 +23,26 @@ class ModelFolder:
         base: the folder with the model's weights.
         adapter: the PEFT adapter on top of it, if any.
         tokenizer: the one of the two folders whose tokenizer is used.
+        chat_template: the text that stands in for the tokenizer's; None where it is the tokenizer's own.
     """
 
     base: Path
     adapter: Path | None
     tokenizer: Path
+    chat_template: str | None = None
 
     def identity(self) -> str:
-        """Hash of the files that decide what the model says."""
-        return model_folders.identity(folder for folder in (self.base, self.adapter) if folder is not None)
+        """Hash of the files that decide what the model says, and of its chat template."""
+        files = model_folders.identity(folder for folder in (self.base, self.adapter) if folder is not None)
+        return files if self.chat_template is None else f"{files}+{chat_templates.fingerprint(self.chat_template)}"
 
 
-def find(location: str) -> ModelFolder:
+def find(location: str, chat_template: str | None = None) -> ModelFolder:
     """Finds and checks a model.
 
     Args:
         location: a folder, `package:folder`, or a hub id; a model, or a PEFT adapter that names its base.
+        chat_template: "chatml" or a file, which stands in for the model's own.
 
     Raises:
         InputError: there is no such model, or a file it needs is missing.
@@ -47,24 +52,70 @@ def find(location: str) -> ModelFolder:
     if model_folders.is_adapter(folder):
         adapter, base = folder, _base_of(folder)
     model_folders.require_whole(base)
-    return ModelFolder(base=base, adapter=adapter, tokenizer=_tokenizer_folder(folder, base))
+    template = chat_templates.read(chat_template) or model_folders.chat_template_beside(folder)
+    tokenizer = _tokenizer_folder(folder, base, needs_template=template is None)
+    return ModelFolder(base=base, adapter=adapter, tokenizer=tokenizer, chat_template=template)
 
 
 def load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
-    """Loads (model, tokenizer), one at a time in the whole process.
+    """Loads (model, tokenizer).
+
+    Raises:
+        InputError: the files cannot be loaded.
+    """
+    return load_model(folder, dtype, device), load_tokenizer(folder)
+
+
+def load_tokenizer(folder: ModelFolder) -> Any:
+    """Loads the tokenizer.
+
+    Raises:
+        InputError: its files cannot be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    with _one_at_a_time:
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder.tokenizer, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise InputError(f"The tokenizer in {str(folder.tokenizer)!r} cannot be loaded: {error}") from error
+    if folder.chat_template is not None:
+        tokenizer.chat_template = folder.chat_template
+    return tokenizer
+
+
+def load_model(folder: ModelFolder, dtype: str, device: str) -> Any:
+    """Loads the model with its adapter, one at a time in the whole process.
+
+    Where `dtype` rounds away small updates the adapter stays apart from the weights, as in training. Elsewhere it is
+    merged into them, which decodes faster.
 
     Raises:
         InputError: the files cannot be loaded.
     """
     with _one_at_a_time:
-        return _load(folder, dtype, device)
+        return _load_model(folder, dtype, device)
 
 
-def _load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
-    # The adapter is merged into the base, because that decodes 1.4 times as fast.
+def keeps_adapter_apart(dtype: str) -> bool:
+    """Whether weights of this dtype are too coarse to have an adapter merged into them.
+
+    A sum is rounded to the nearest number of the dtype. An update below half a step (2^-9 of a weight in bfloat16) is
+    lost, and alignment makes many of them.
+    """
+    return dtype not in _EXACT
+
+
+def arithmetic(dtype: str) -> str:
+    """How weights of this dtype are computed with, for a model's identity; changes where what models say changes."""
+    # Earlier versions merged adapters and rounded the frequencies of rotary positions in every dtype.
+    return f"{dtype} as trained" if keeps_adapter_apart(dtype) else dtype
+
+
+def _load_model(folder: ModelFolder, dtype: str, device: str) -> Any:
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     # PEFT asks transformers for a property under its old name, which no user can change.
@@ -72,28 +123,32 @@ def _load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
     # Progress is the caller's to show; a bar from a worker thread would run across it.
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
-    dtypes = {
-        "float32": torch.float32,
-        "bfloat16": torch.bfloat16,
-        "float16": torch.float16,
-        "float64": torch.float64,
-    }
+    torch_dtype = getattr(torch, dtype)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder.tokenizer, local_files_only=True, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            folder.base, dtype=dtypes[dtype], local_files_only=True, trust_remote_code=False
+            folder.base, dtype=torch_dtype, local_files_only=True, trust_remote_code=False
         )
         if folder.adapter is not None:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, folder.adapter).merge_and_unload()
+            model = _with_adapter(model, folder.adapter, apart=keeps_adapter_apart(dtype))
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         where = folder.adapter or folder.base
         raise InputError(f"The model in {str(where)!r} cannot be loaded: {error}") from error
     finally:
         if bars:
             logging.enable_progress_bar()
-    return model.to(device=device, dtype=dtypes[dtype]).eval(), tokenizer
+    # No cast to `dtype`: it would round the frequencies of rotary positions, which every model keeps in float32.
+    return model.to(device).eval()
+
+
+def _with_adapter(model: Any, adapter: Path, *, apart: bool) -> Any:
+    from peft import PeftModel
+
+    # In the dtype of the weights, as autocast casts an adapter in training, so that both say the very same.
+    adapted = PeftModel.from_pretrained(model, adapter, autocast_adapter_dtype=False)
+    if adapted.active_peft_config.is_prompt_learning:
+        raise ValueError("it adds tokens to the prompt in place of updates to weights. Give a LoRA adapter.")
+    # Both give the model's own class, whose `forward` says which arguments it takes.
+    return adapted.get_base_model() if apart else adapted.merge_and_unload()
 
 
 def _folder(location: str) -> Path:
@@ -108,16 +163,16 @@ def _base_of(adapter: Path) -> Path:
         raise InputError(f"The adapter {str(adapter)!r} is built on a model that cannot be found. {error}") from error
 
 
-def _tokenizer_folder(folder: Path, base: Path) -> Path:
+def _tokenizer_folder(folder: Path, base: Path, *, needs_template: bool) -> Path:
     for place in (folder, base):
-        if not (place / "tokenizer_config.json").is_file():
-            continue
-        in_config = json.loads((place / "tokenizer_config.json").read_text()).get("chat_template")
-        if in_config or (place / "chat_template.jinja").is_file():
+        if model_folders.has_tokenizer(place) and (not needs_template or model_folders.has_chat_template(place)):
             return place
-    has_one = any((place / "tokenizer_config.json").is_file() for place in (folder, base))
-    missing = "chat template, so it cannot be given conversations" if has_one else "tokenizer (tokenizer_config.json)"
+    if not any(model_folders.has_tokenizer(place) for place in (folder, base)):
+        raise InputError(
+            f"The model folder {str(folder)!r} has no tokenizer (tokenizer_config.json). Save its tokenizer there."
+        )
     raise InputError(
-        f"The model folder {str(folder)!r} has no {missing}. Use an instruct model, or save its tokenizer "
-        "with a chat_template there."
+        f"The model folder {str(folder)!r} has no chat template, so nothing says how a question becomes a prompt. "
+        "Use an instruct model, or give a base model one: chat_template: chatml (or a file), in the recipe's section "
+        "of this model, e.g. weak.chat_template."
     )

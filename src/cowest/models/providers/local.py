@@ -56,7 +56,7 @@ class LocalModel(BaseChatModel):
         self._seed = seed
         self._device = options.device or _best_device()
         self._dtype = options.dtype or ("bfloat16" if self._device.startswith("cuda") else "float32")
-        self.identity = f"{folder.identity()}|{self._dtype}|seed {seed}"
+        self.identity = f"{folder.identity()}|{_local_weights.arithmetic(self._dtype)}|seed {seed}"
         self._engine: Engine | None = None
         self._gatherer: Gatherer[ChatRequest, Completion] = Gatherer(self._work, name=f"local model {name}")
 
@@ -72,7 +72,7 @@ class LocalModel(BaseChatModel):
                 f"{config.model!r} runs in this process, which needs torch and transformers. "
                 "Run: pip install cowest[train] (or use a server: openai/NAME with base_url)."
             )
-        return cls(config.model, _local_weights.find(config.model_name), _options(config), seed)
+        return cls(config.model, _local_weights.find(config.model_name, config.chat_template), _options(config), seed)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation, together with the others that wait.
