@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from cowest import answers, synchronous
+from cowest import synchronous
 from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, EndpointError, InputError
@@ -90,13 +90,13 @@ async def _measure(
             strong_tokens=sum(each.usage.prompt_tokens + each.usage.completion_tokens for each in strong),
         )
 
-    found: dict[Arm, ArmOutcome] = {"draft": outcome(pair.format.parse(draft.text))}
+    found: dict[Arm, ArmOutcome] = {"draft": outcome(pair.read_draft(task, example, draft.text))}
     if "strong" in arms:
         solo = await pair.solo(example.query)
-        found["strong"] = outcome(answers.parse(solo.text), solo)
+        found["strong"] = outcome(task.parse(example, solo.text), solo)
     if "both" in arms:
         refined = await pair.refine(example.query, draft.text)
-        found["both"] = outcome(answers.parse(refined.text), refined)
+        found["both"] = outcome(task.parse(example, refined.text), refined)
     return MeasuredExample(id=example.id, confidence=confidence(draft), arms=found)
 
 

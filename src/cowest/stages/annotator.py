@@ -94,6 +94,6 @@ def _why_not(
         return "the draft could not be had"
     if completion.finish_reason == "length":
         return "the draft was cut at the token limit"
-    if task.score(example, collaboration.format.parse(completion.text))[task.metric] >= 1.0:
+    if task.score(example, collaboration.read_draft(task, example, completion.text))[task.metric] >= 1.0:
         return "the draft is right"
     return None
