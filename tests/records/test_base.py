@@ -141,7 +141,7 @@ def test_a_missing_file_and_one_without_json_are_the_users_input(tmp_path: Path)
     with pytest.raises(InputError, match="does not exist"):
         EvaluationResults.read(tmp_path / "results.json")
     (tmp_path / "results.json").write_text("{")
-    with pytest.raises(InputError, match="not the JSON it should be"):
+    with pytest.raises(InputError, match="not valid JSON"):
         EvaluationResults.read(tmp_path / "results.json")
 
 
@@ -175,5 +175,5 @@ def test_a_broken_row_is_named_by_its_line_and_field(tmp_path: Path) -> None:
 
 def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:
     (tmp_path / "failures.jsonl").write_text('{"example_id": "a", "reason": "b"}\n[]\n')
-    with pytest.raises(InputError, match="line 2 is no JSON object"):
+    with pytest.raises(InputError, match="line 2 is not a JSON object"):
         list(read_rows(tmp_path / "failures.jsonl", Failure, "failure"))

@@ -13,29 +13,33 @@ INCONCLUSIVE: ClaimOutcome = "inconclusive"
 
 
 def contrast(a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float], seed: int) -> Contrast:
-    """Compares scores by example's id, over the examples that both have."""
+    """Compares scores by example id, over the examples in both."""
     common = [key for key in of_a if key in of_b]
-    found = statistics.paired_difference([of_a[key] for key in common], [of_b[key] for key in common], seed=seed)
+    difference = statistics.paired_difference([of_a[key] for key in common], [of_b[key] for key in common], seed=seed)
     return Contrast(
-        a=a, b=b, difference=found.difference, ci95=(found.low, found.high), p_value=min(1.0, found.p_value)
+        a=a,
+        b=b,
+        difference=difference.difference,
+        ci95=(difference.low, difference.high),
+        p_value=min(1.0, difference.p_value),
     )
 
 
 def judge_all(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None]:
-    """For a claim that holds only if every difference is above 0: the outcome, and the p-value that it rests on.
+    """For a claim that holds only if every difference is above 0: the outcome and its p-value.
 
     Reproduced: every interval lies above 0 and the largest p-value is below 0.05; that needs no correction, since all
     must pass. Not reproduced: some interval lies below 0, and its p-value is below 0.05 when multiplied by the number
-    of differences (Bonferroni). Else inconclusive: no difference that could be seen is not yet a difference of 0.
+    of differences (Bonferroni). Otherwise inconclusive: a difference that was not detected may still exist.
     """
     if not contrasts:
         return INCONCLUSIVE, None
     largest = max(_p_value(each) for each in contrasts)
     if all(_low(each) > 0 for each in contrasts) and largest < ALPHA:
         return REPRODUCED, largest
-    against = [_corrected(each, contrasts) for each in contrasts if _high(each) < 0]
-    if against and min(against) < ALPHA:
-        return NOT_REPRODUCED, min(against)
+    p_against = [_bonferroni(each, contrasts) for each in contrasts if _high(each) < 0]
+    if p_against and min(p_against) < ALPHA:
+        return NOT_REPRODUCED, min(p_against)
     return INCONCLUSIVE, largest
 
 
@@ -43,21 +47,21 @@ def judge_any(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None
     """For a claim that holds if some difference is above 0; the mirror image of `judge_all`.
 
     Reproduced: some interval lies above 0, and its corrected p-value is below 0.05. Not reproduced: every interval
-    lies below 0 and the largest p-value is below 0.05. Else inconclusive.
+    lies below 0 and the largest p-value is below 0.05. Otherwise inconclusive.
     """
     if not contrasts:
         return INCONCLUSIVE, None
-    above = [_corrected(each, contrasts) for each in contrasts if _low(each) > 0]
-    if above and min(above) < ALPHA:
-        return REPRODUCED, min(above)
+    p_above = [_bonferroni(each, contrasts) for each in contrasts if _low(each) > 0]
+    if p_above and min(p_above) < ALPHA:
+        return REPRODUCED, min(p_above)
     largest = max(_p_value(each) for each in contrasts)
     if all(_high(each) < 0 for each in contrasts) and largest < ALPHA:
         return NOT_REPRODUCED, largest
-    return INCONCLUSIVE, min(_corrected(each, contrasts) for each in contrasts)
+    return INCONCLUSIVE, min(_bonferroni(each, contrasts) for each in contrasts)
 
 
 def with_holm(claims: Sequence[Claim]) -> list[Claim]:
-    """The claims with `p_holm`; those without a p-value are not counted among them."""
+    """The claims with `p_holm` filled in; claims without a p-value are not part of the family."""
     measured = [claim.p_value for claim in claims if claim.p_value is not None]
     corrected = iter(holm(measured))
     return [
@@ -77,17 +81,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _corrected(one: Contrast, contrasts: Sequence[Contrast]) -> float:
-    return min(1.0, _p_value(one) * len(contrasts))
+def _bonferroni(measured: Contrast, contrasts: Sequence[Contrast]) -> float:
+    return min(1.0, _p_value(measured) * len(contrasts))
 
 
-def _low(one: Contrast) -> float:
-    return one.ci95[0] if one.ci95 else 0.0
+def _low(measured: Contrast) -> float:
+    return measured.ci95[0] if measured.ci95 else 0.0
 
 
-def _high(one: Contrast) -> float:
-    return one.ci95[1] if one.ci95 else 0.0
+def _high(measured: Contrast) -> float:
+    return measured.ci95[1] if measured.ci95 else 0.0
 
 
-def _p_value(one: Contrast) -> float:
-    return 1.0 if one.p_value is None else one.p_value
+def _p_value(measured: Contrast) -> float:
+    return 1.0 if measured.p_value is None else measured.p_value

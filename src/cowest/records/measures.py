@@ -1,4 +1,4 @@
-"""Numbers with their uncertainty, as every file of a run holds them."""
+"""Numbers with their uncertainty, as the files of a run hold them."""
 
 from typing import Self
 
@@ -18,7 +18,7 @@ class Estimate(Part):
 
     @classmethod
     def of(cls, interval: statistics.Interval) -> Self:
-        """The estimate of an interval."""
+        """The estimate with this interval."""
         return cls(value=interval.value, ci95=(interval.low, interval.high))
 
 
@@ -29,13 +29,13 @@ class DifferenceEstimate(Estimate):
 
 
 class Difference(Part):
-    """The same under the name that comparisons have for it."""
+    """A difference of two means, under the field name that comparisons use."""
 
     difference: FiniteFloat
     ci95: Bounds | None = None
     p_value: float | None = None
 
     @classmethod
-    def of(cls, found: statistics.Difference) -> Self:
-        """What a paired comparison found."""
-        return cls(difference=found.difference, ci95=(found.low, found.high), p_value=found.p_value)
+    def of(cls, difference: statistics.Difference) -> Self:
+        """The result of a paired comparison."""
+        return cls(difference=difference.difference, ci95=(difference.low, difference.high), p_value=difference.p_value)
