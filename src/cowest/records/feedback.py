@@ -74,6 +74,9 @@ class FeedbackSummary(Document):
         num_failed: queries that gave no grades.
         num_drafts_cut: drafts that ended at the token limit.
         num_solo_perfect: queries on which the strong model alone has the full score, which no draft can beat.
+        num_unparsed_solo: outputs of the strong model alone that hold no answer; None where the task is not known.
+        num_unparsed_drafts: drafts that hold no answer; None also in a format whose drafts hold none.
+        num_unparsed_refined: refined outputs that hold no answer; None also where no draft was refined.
         num_ties: comparisons without a winner, where drafts are compared with each other.
         calls, usage: by role, including calls answered from the ledger.
         calls_saved: by rule.
@@ -91,6 +94,9 @@ class FeedbackSummary(Document):
     num_failed: NonNegativeInt = 0
     num_drafts_cut: NonNegativeInt = 0
     num_solo_perfect: NonNegativeInt = 0
+    num_unparsed_solo: NonNegativeInt | None = omitted_if_none()
+    num_unparsed_drafts: NonNegativeInt | None = omitted_if_none()
+    num_unparsed_refined: NonNegativeInt | None = omitted_if_none()
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)
     cost_usd: float | None = None
