@@ -198,6 +198,8 @@ FINALS: list[tuple[str, str | None]] = [
     ("1931", "1931"),
     ("Which one do you mean?", None),
     ("I cannot answer that.", None),
+    ("I would rather not say.", None),
+    ("No idea.", None),
     ("It cannot be determined.", None),
     ("Unfortunately, that is hard.", None),
     ("It could be Ada Quill or Tom Fenn.", None),

@@ -22,6 +22,7 @@ _REFUSAL = re.compile(
     r"\b(?:i|we) (?:do not|don't|cannot|can't|could not|couldn't|am (?:not|unable|sorry)|"
     r"apologi[sz]e|need|would need)\b|"
     r"\bi'm (?:not|sorry|unable)\b|\bas an ai\b|^(?:sorry|unfortunately|sure|okay|ok|certainly|of course)\b|"
+    r"\b(?:no idea|who knows|not sure|rather not|prefer not)\b|"
     r"\b(?:cannot|can't|can not|could not) be (?:answered|determined|calculated|inferred)\b|^(?:unknown|unclear)$|"
     r"\banswer(?:s|ed|ing)?\b|\bnot (?:enough information|provided|given|mentioned|specified|possible to)\b",
     re.IGNORECASE,
