@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cowest import prompts
+from cowest import answers, prompts
 from cowest.errors import InputError
 from cowest.prompts import Prompts
 from cowest.prompts.declared import templates_of, uses
@@ -34,6 +34,25 @@ def test_fields_stand_in_the_order_of_figure_7() -> None:
     assert in_order(text("draft_chain_of_thought", query="QQ"), "QQ", "reasoning", "result")
     rubric = text("judge", reference="RR", output="OO")
     assert in_order(rubric, "1 to 10", "\n1:", "\n3:", "\n6:", "\n10:", "RR", "OO", "whole number from 1 to 10")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("draft_chain_of_thought", {}),
+        ("draft_direct_answer", {}),
+        ("solo_chain_of_thought", {}),
+        ("solo_direct", {}),
+        ("solo_with_passages", {"passages": "PP"}),
+        ("refine", {"draft": "DD"}),
+        ("super_icl", {"prediction": "PP", "demonstrations": ""}),
+    ],
+)
+def test_every_prompt_names_the_form_of_the_answer_and_holds_none_itself(name: str, values: dict[str, str]) -> None:
+    prompt = text(name, query="QQ", **values)
+    assert "Answer:" in prompt.splitlines()[-1]
+    assert answers.parse(prompt).final is None
+    assert answers.parse(prompt + "\nExplanation: two\nAnswer: 4").final == "4"
 
 
 def test_what_a_model_wrote_is_never_rendered() -> None:

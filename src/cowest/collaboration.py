@@ -14,7 +14,8 @@ from cowest import answers, synchronous
 from cowest.formats import Format, load_format
 from cowest.models import ChatModel, Openable, open_model
 from cowest.prompts import Prompts
-from cowest.types import Answer, ChatRequest, Completion, Sampling
+from cowest.tasks.base import Task
+from cowest.types import Answer, ChatRequest, Completion, Example, Sampling
 
 WEAK_SAMPLING = Sampling(temperature=1.0, top_p=0.9, max_tokens=1028)
 """Paper appendix B.2."""
@@ -106,6 +107,19 @@ class Collaboration:
         draft = await self.draft(query, sample_index)
         output = await self.refine(query, draft.text, sample_index)
         return Exchange(draft=draft, output=output, answer=answers.parse(output.text))
+
+    @property
+    def drafts_hold_answers(self) -> bool:
+        """Whether a draft in this format says what the answer is."""
+        return self.format.parse("Answer: x").final is not None
+
+    def read_draft(self, task: Task, example: Example, text: str) -> Answer:
+        """The explanation and the answer in a draft: the format says whether there is one, the task what it is."""
+        said = self.format.parse(text)
+        if not self.drafts_hold_answers:
+            return said
+        found = task.parse(example, text)
+        return found if task.has_answer(example, found) or said.final is None else said
 
     def answer(self, query: str) -> str:
         """The final answer to `query`; the whole refined text where no "Answer:" is found in it."""

@@ -42,9 +42,9 @@ def cells(text: str, name: str) -> list[str]:
 
 def test_markdown() -> None:
     text = markdown_table(BENCH)
-    assert cells(text, "a_row & 100%")[1:] == ["50.0% [40.0, 60.0]", "100", "$0.0100", "–", "1"]
-    assert cells(text, "taught")[1:] == ["50.0% [40.0, 60.0]", "100", "$0.0100", "$2.50 (1,234 calls)", "1"]
-    assert cells(text, "lost")[1:] == ["failed", "–", "–", "–", "all"]
+    assert cells(text, "a_row & 100%")[1:] == ["50.0% [40.0, 60.0]", "100", "$0.0100", "–", "0.0%", "1"]
+    assert cells(text, "taught")[1:] == ["50.0% [40.0, 60.0]", "100", "$0.0100", "$2.50 (1,234 calls)", "0.0%", "1"]
+    assert cells(text, "lost")[1:] == ["failed", "–", "–", "–", "–", "all"]
     assert cells(text, "4 pairs")[1:] == ["60.0% [50.0, 70.0]"]
     assert cells(text, "before")[1:] == ["80.0% [70.0, 90.0]"]
     assert cells(text, "some_claim")[1:] == ["−10.0 [−30.0, 10.0]", "0.200", "0.400", "–", "inconclusive"]
@@ -53,9 +53,9 @@ def test_markdown() -> None:
 
 def test_latex() -> None:
     lines = latex_table(BENCH).splitlines()
-    assert lines[0] == r"\begin{tabular}{lrrrrr}"
-    assert r"a\_row \& 100\% & 50.0\% [40.0, 60.0] & 100 & \$0.0100 & -- & 1 \\" in lines
-    assert r"lost & failed & -- & -- & -- & all \\" in lines
+    assert lines[0] == r"\begin{tabular}{lrrrrrr}"
+    assert r"a\_row \& 100\% & 50.0\% [40.0, 60.0] & 100 & \$0.0100 & -- & 0.0\% & 1 \\" in lines
+    assert r"lost & failed & -- & -- & -- & -- & all \\" in lines
 
 
 def graded(name: str, solo: int, *scores: int | None) -> GradedExample:

@@ -15,7 +15,8 @@ How many legs has a spider?
 Explain your reasoning and then give the final result.
 Reply in exactly this form and add nothing else:
 Explanation: <your reasoning about the question, in a single paragraph>
-Answer: <the result alone, in as few words as it takes>"""
+Answer: <the result alone, in as few words as it takes>
+Begin the reply with the word "Explanation:" and end it with the word "Answer:" and the result."""
 CRITIQUE_1 = """\
 Query: How many legs has a spider?
 
@@ -117,7 +118,7 @@ def test_the_weak_model_refines_as_it_was_before_sft() -> None:
     assert (len(base.requests), len(sft.requests), len(strong.requests)) == (2, 0, 0)
     assert base.closed
     assert not strong.closed
-    assert asked(base)[0] == "How many legs has a spider?\n\nExplain your reasoning and then give the final result."
+    assert asked(base)[0].startswith("How many legs has a spider?\n\nExplain your reasoning")
 
 
 def test_its_first_answer_is_the_one_that_other_rows_pay_for() -> None:

@@ -26,7 +26,8 @@ Query: How fast is a snail?
 Prediction of the small model: very loud (confidence: 0.60)
 
 Reply in exactly this form and add nothing else:
-Answer: <the right answer alone, in as few words as it takes>"""
+Answer: <the right answer alone, in as few words as it takes>
+Begin the reply with the word "Answer:" and write the result after it."""
 WHY = """\
 A small model that was trained for this kind of query predicted an answer, and you gave another one.
 
@@ -79,7 +80,7 @@ def test_the_confidence_is_that_of_the_answers_own_tokens(task: Quiz, confidence
 
 def test_a_draft_without_an_answer_is_shown_as_such() -> None:
     strong = ScriptedModel(["Answer: slow"])
-    (prediction,) = synchronous.run(predictions(super_icl(weak=said("who knows"), strong=strong), TASK.test))
+    (prediction,) = synchronous.run(predictions(super_icl(weak=said("I do not know."), strong=strong), TASK.test))
     assert asked(strong)[0].count("Prediction of the small model: no answer\n") == 2
     assert prediction.correct == 1.0
 

@@ -28,11 +28,21 @@ def test_plain_output_is_markdown_without_colours(monkeypatch: pytest.MonkeyPatc
     row = next(line for line in text.splitlines() if line.startswith("| collaborate "))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells == [
-        "collaborate", "77.0% [72.5, 81.5]", "80.0% [75.5, 84.0]", "800", "68,000", "$0.0016", "0.84 s", "2.3 s", "2",
+        "collaborate", "77.0% [72.5, 81.5]", "80.0% [75.5, 84.0]", "800", "68,000", "$0.0016", "0.84 s", "2.3 s", "0.0%", "2",
     ]  # fmt: skip
     row = next(line for line in text.splitlines() if line.startswith("| collaborate − strong_only"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[1:] == ["exact_match", "+41.5", "[36.0, 47.0]", "< 0.001", "44.5%", "3.0%", "better"]
+
+
+def test_the_share_of_replies_without_an_answer_stands_beside_every_row_and_unequal_shares_are_said() -> None:
+    found = with_method("strong_only", num_unparsed=90)
+    text = _plain(found)
+    row = next(line for line in text.splitlines() if line.startswith("| strong_only "))
+    assert [cell.strip() for cell in row.strip("|").split("|")][-2] == "22.5%"
+    (note,) = [line for line in text.splitlines() if "hold no answer" in line]
+    assert "0.0% against 22.5%" in note
+    assert "hold no answer" not in _plain(with_method("strong_only", num_unparsed=20))  # 5 points: not more
 
 
 def test_what_a_row_took_once_stands_apart_and_is_never_nothing() -> None:

@@ -39,6 +39,9 @@ def test_a_sound_run_has_none() -> None:
         ({"num_unscored": 100}, "5.8% of the drafts could not be judged"),
         ({"num_failed": 40}, "10.0% of the queries were left out"),
         ({"num_solo_perfect": 300}, "on 75.0% of the queries the strong model alone scored 10"),
+        ({"num_unparsed_solo": 40}, "10.0% of the strong model's outputs without a draft hold no answer"),
+        ({"num_unparsed_drafts": 400}, "of the drafts hold no answer"),
+        ({"num_unparsed_refined": 400}, "of the refined outputs hold no answer"),
         ({"num_pairs": 0}, "gave no pair"),
         ({"null_control": control(-0.01)}, "cannot be told from chance"),
         ({"judge_agreement": agreement(0.55)}, "the judge disagrees with the metric"),
@@ -62,9 +65,12 @@ def test_a_pair_that_does_not_pay_is_said(ci95: tuple[float, float], said: str) 
 
 
 def test_answers_that_are_missing_are_said() -> None:
-    no_reply, no_answer = of(with_method("collaborate", num_failed=8, num_unparsed=20))
+    no_reply, no_answer, *unequal = of(with_method("collaborate", num_failed=8, num_unparsed=24))
     assert re.search(r": 2\.0% of the examples.*no reply", no_reply)
-    assert re.search(r": 5\.0% of the examples.*no answer", no_answer)
+    assert re.search(r": 6\.0% of the replies hold no answer", no_answer)
+    assert unequal
+    assert all("6.0% against 0.0%" in each for each in unequal)
+    assert of(with_method("collaborate", num_unparsed=20)) == []  # 5% is the limit
 
 
 def test_few_examples_are_said() -> None:

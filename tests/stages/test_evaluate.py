@@ -129,6 +129,17 @@ def test_an_unparsable_answer_is_counted_not_guessed() -> None:
     assert results.methods["strong"].metrics["accuracy"].value == 0.0
 
 
+def test_an_answer_that_means_no_label_is_counted_as_none() -> None:
+    results = evaluate(Parity(test="10").test, {"strong": ScriptedModel(lambda _: "Answer: a prime number")})
+    assert results.methods["strong"].num_unparsed == 10
+
+
+def test_a_reply_is_read_with_the_tasks_labels_in_view() -> None:
+    results = evaluate(Parity(test="10").test, {"strong": ScriptedModel(lambda _: "Even, because two divides it.")})
+    assert results.methods["strong"].num_unparsed == 0
+    assert results.methods["strong"].metrics["accuracy"].value == 0.5
+
+
 def test_what_cannot_be_evaluated_is_refused() -> None:
     with pytest.raises(InputError, match="score"):
         evaluate(list(TASK.test), {"strong": gambler("strong", 0.5)})

@@ -315,6 +315,27 @@ def test_agreement_of_judge_and_metric(tmp_path: Path) -> None:
     assert summary(tmp_path / "unknown")["judge_agreement"] is None
 
 
+def test_outputs_without_an_answer_are_counted_where_the_task_is_known(tmp_path: Path) -> None:
+    def sometimes(odds: float) -> ScriptedModel:
+        def reply(request: ChatRequest) -> str:
+            silent = chance(request.messages[-1].content, request.sample_index) < odds
+            return "I cannot tell. It is hard to say." if silent else gamble("some", 0.4, request)
+
+        return ScriptedModel(reply)
+
+    gather(tmp_path / "task", weak=sometimes(0.3), strong=sometimes(0.2), task=Sums(train="30"))
+    found = summary(tmp_path / "task")
+    graded = rows(tmp_path / "task" / "graded.jsonl")
+    drafts = [draft for row in graded for draft in row["drafts"]]
+    assert found["num_unparsed_solo"] == sum("hard" in row["solo"] for row in graded) > 0
+    assert found["num_unparsed_drafts"] == sum("hard" in draft["draft"]["text"] for draft in drafts) > 0
+    assert found["num_unparsed_refined"] == sum("hard" in draft["refined"] for draft in drafts) > 0
+    gather(tmp_path / "no-task")
+    assert "num_unparsed_solo" not in summary(tmp_path / "no-task")
+    gather(tmp_path / "knowledge", task=Sums(train="30"), format="domain_knowledge")
+    assert "num_unparsed_drafts" not in summary(tmp_path / "knowledge")
+
+
 def test_the_strong_model_judges_by_default(tmp_path: Path) -> None:
     def strong_reply(request: ChatRequest) -> str:
         return "7" if "REFERENCE" in request.messages[-1].content else "Answer: 3"

@@ -1,5 +1,6 @@
 """Where a text states its final answer: labels, sentences, boxes of LaTeX, tags and cells of tables."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ _BEFORE = (
     r"l[ae]|die|meine|a|o|il|el|het|richtige|endg[üu]ltige|finale|bonne|окончательный|итоговый|правильный"
 )
 _ANSWER = (
-    r"answers?|ans|correct (?:option|choice)|r[ée]ponse|antwort|respuesta|resposta|risposta|antwoord|svar|vastaus|"
+    r"answers?|ans|correct (?:option|choice|label)|result|verdict|(?<=final )(?:decision|choice|label)|"
+    r"r[ée]ponse|antwort|respuesta|resposta|risposta|antwoord|svar|vastaus|"
     r"odpowied[źz]|odpov[ěe][ďd]|răspuns|cevap|yan[ıi]t|jawaban|đáp án|trả lời|ответ|відповідь|απάντηση|תשובה|"
     r"الإجابة|الجواب|الاجابة|پاسخ|उत्तर|উত্তর|คำตอบ"
 )
@@ -42,9 +44,10 @@ _LABELS = [
     )
 ]
 _SENTENCE = re.compile(
-    rf"(?:(?<!\w){_NAME}{_IS}|{_ANSWER_CJK}(?:应该是|应为|是|为|為|は|은|는)){CLOSING}[:：]?(?P<answer>[^\n]*)",
+    rf"(?:(?<!\w){_NAME}{_IS}|{_ANSWER_CJK}(?:应该是|应为|是|为|為|は|은|는)){CLOSING}[:：]?",
     re.IGNORECASE,
 )
+_RESULT = re.compile(r"\b(?:result|verdict)\b", re.IGNORECASE)
 _NO_STATEMENT = re.compile(
     r"\b(?:if|whether|unless|suppose|supposing|assuming|until|doubt|not|unsure|perhaps|maybe|could|might)\b|n't\b",
     re.IGNORECASE,
@@ -55,6 +58,7 @@ _REMARK = re.compile(
     r"So|If|But|While|Although|My|Please)\b)|。(?=.)|,?\s+(?=(?:because|since|due to|given that)\s)|,\s+(?=which\s)|"
     r"(?:です|입니다)(?=[.。]?\s*$)"
 )
+_REACH_OF_A_CONDITION = 300
 _MAX_WORDS_OF_A_LATER_SENTENCE = 4
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 # What a prompt shows in place of an answer: "<the result alone>", "[your answer]".
@@ -97,13 +101,21 @@ def is_echo(written: str) -> bool:
 
 
 def _sentences(text: str) -> Iterator[Mark]:
-    for match in _SENTENCE.finditer(text):
-        begin = max(text.rfind(stop, 0, match.start()) for stop in ".!?\n。") + 1
-        remark = _REMARK.search(match["answer"])
-        written = match["answer"][: remark.start()] if remark else match["answer"]
+    found = list(_SENTENCE.finditer(text))
+    for match, later in itertools.zip_longest(found, found[1:]):
+        # A line may hold several such sentences.
+        line_end = text.find("\n", match.end(), later.start() if later else len(text))
+        end = line_end if line_end >= 0 else later.start() if later else len(text)
+        earliest = max(0, match.start() - _REACH_OF_A_CONDITION)
+        begin = max(earliest - 1, *(text.rfind(stop, earliest, match.start()) for stop in ".!?\n。")) + 1
+        written = text[match.end() : end]
+        remark = _REMARK.search(written)
+        written = written[: remark.start()] if remark else written
+        if _RESULT.search(match.group()) and len(written.split()) > _MAX_WORDS_OF_A_LATER_SENTENCE:
+            continue  # "The result is a smaller loss of heat."
         if bare(written).endswith("?") or _NO_STATEMENT.search(text, begin, match.start()):
             continue
-        yield Mark(match.start(), match.start("answer") + len(written), written)
+        yield Mark(match.start(), match.end() + len(written), written)
 
 
 def boxes(text: str) -> Iterator[Mark]:

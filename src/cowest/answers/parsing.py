@@ -4,9 +4,12 @@ import ast
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
+from typing import Protocol
 
+from cowest.answers import statements
 from cowest.answers.cleaning import bare
-from cowest.answers.marks import CLOSING, OPENING, PLACEHOLDER, boxes, is_echo, marks
+from cowest.answers.marks import CLOSING, OPENING, PLACEHOLDER, Mark, boxes, is_echo, marks
 from cowest.types import Answer
 
 _EXPLANATION = (
@@ -34,16 +37,38 @@ _RULE_OR_FENCE = re.compile(r"\s*(?:(?:```|~~~)\w*|[-=*_|:\s]*)\s*")
 _BOLD = re.compile(r"(?<!\w)\*\*(?=\S)([^*]+)\*\*(?!\w)")
 
 
-def parse(text: str) -> Answer:
+class Vocabulary(Protocol):
+    """The labels or options of a task: which of them a text means. Nothing is guessed."""
+
+    def means(self, written: str) -> str | None:
+        """The label that a stated answer means; None where it means none or several."""
+        ...
+
+    def says(self, sentence: str) -> str | None:
+        """The label that a sentence gives as the answer, if it opens or closes a reply; None where it gives none."""
+        ...
+
+    def named(self, written: str) -> set[str]:
+        """All labels that a text names, also those that it denies."""
+        ...
+
+
+def parse(text: str, vocabulary: Vocabulary | None = None) -> Answer:
     """Parses "Explanation: ... Answer: ..." as models write it.
 
     The last mark counts, because reasoning may mention earlier ones; the prompt's form echoed ("Answer: <the result
     alone>") is no mark. The answer may be on the following line. The thoughts of a reasoning model are neither
-    explanation nor answer.
+    explanation nor answer. Without a mark a reply of one short line is the answer.
+
+    Args:
+        text: the reply.
+        vocabulary: the labels or options that an answer can be. With it, an answer that opens or closes a reply counts
+            too ("Yes, because ...", "... So it is unsafe."), where no mark gives one and the two do not contradict
+            each other.
 
     Returns:
         The explanation as written ("" where there is none) and the final answer without markdown, quotes and full
-        stop; None where the text has no mark, or nothing follows the last one.
+        stop; None where nothing is found. Where the vocabulary found it, it is the label.
     """
     shown = _without_thoughts(unicodedata.normalize("NFC", text))
     fields = list(_FIELD.finditer(shown))
@@ -52,8 +77,29 @@ def parse(text: str) -> Answer:
         explanation = _value(explained["value"]) if explained else None
         return Answer(explanation=explanation or "", final=_final(_value(fields[-1]["value"])) if fields else None)
     found = marks(shown)
-    if not found:
-        return Answer(explanation=_explanation(shown), final=None)
+    if found:
+        answer = _marked(shown, found)
+    else:
+        whole = statements.whole(shown)
+        answer = Answer(explanation="" if whole else _explanation(shown), final=whole)
+    return answer if vocabulary is None else _in_vocabulary(answer, shown, found, vocabulary)
+
+
+def _in_vocabulary(answer: Answer, shown: str, found: Sequence[Mark], vocabulary: Vocabulary) -> Answer:
+    """`answer`, where a mark gives one of the vocabulary; else what the reply opens or closes with, if that is one."""
+    written = answer.final or ""
+    if found and (vocabulary.means(written) is not None or vocabulary.named(written)):
+        return answer
+    said = [vocabulary.means(each) for each in {_final(mark.written) or "" for mark in found}]
+    for candidates in (statements.opening(shown), statements.closing(shown)):
+        said.append(next((label for each in candidates if (label := vocabulary.says(each)) is not None), None))
+    labels = {label for label in said if label is not None}
+    if len(labels) != 1:
+        return answer if found else Answer(explanation=_explanation(shown), final=None)
+    return Answer(explanation=answer.explanation if found else _explanation(shown), final=labels.pop())
+
+
+def _marked(shown: str, found: Sequence[Mark]) -> Answer:
     last = max(found, key=lambda mark: (mark.start, -mark.end))
     # "Answer: The answer is 4" is two marks with no explanation between them.
     begin = min(mark.start for mark in found if mark.start <= last.start <= mark.end)

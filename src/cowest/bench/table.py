@@ -12,6 +12,7 @@ from cowest.report.bench import cost_per_query
 from cowest.report.cases import MAX_CASES
 from cowest.report.notes import LAB_NOTE, LAB_TASK
 from cowest.report.table import console_for, preparation_text, text_table
+from cowest.report.unanswered import comparison_notes, share_text
 from cowest.types import GradedDraft, GradedExample, Verdict
 
 TableParts = tuple[str, list[str], Sequence[tuple[str, ...]]]
@@ -31,6 +32,9 @@ def print_bench(bench: BenchResults, stream: TextIO | None = None) -> None:
         console.print(Text(LAB_NOTE, style="yellow"))
     for title, columns, rows in _tables(bench):
         console.print(text_table(title, columns, [(*cells, _STYLES.get(cells[-1], "")) for cells in rows]))
+    contrasts = [each.as_comparison() for claim in bench.claims for each in claim.contrasts]
+    for note in comparison_notes(bench.as_results().model_copy(update={"comparisons": contrasts})):
+        console.print(Text(note, style="yellow"), soft_wrap=not console.is_terminal)
     for line in _failures(bench):
         console.print(Text(line, style="yellow"), soft_wrap=not console.is_terminal)
 
@@ -124,7 +128,7 @@ def _tables(bench: BenchResults) -> list[TableParts]:
     """Title, columns and rows of each table."""
     metrics = list(dict.fromkeys(name for row in bench.rows for name in row.metrics))
     title = f"{bench.task}, {bench.num_examples:,} examples, 95% intervals" if bench.num_examples else "rows"
-    columns = ["row", *metrics, "calls", "cost/query", "preparation", "failed"]
+    columns = ["row", *metrics, "calls", "cost/query", "preparation", "no answer", "failed"]
     tables: list[TableParts] = [(title, columns, [_row_cells(bench, row, metrics) for row in bench.rows])]
     for name, points in bench.sweeps.items():
         shown = [(point.name, _metric_cell(point, bench.metric or "")) for point in points]
@@ -149,13 +153,14 @@ def _tables(bench: BenchResults) -> list[TableParts]:
 
 def _row_cells(bench: BenchResults, row: BenchRow, metrics: Sequence[str]) -> tuple[str, ...]:
     if row.state == "failed":
-        return (row.name, *["failed"] * len(metrics), "–", "–", "–", "all")
+        return (row.name, *["failed"] * len(metrics), "–", "–", "–", "–", "all")
     return (
         row.name,
         *(_metric_cell(row, metric) for metric in metrics),
         words.count(sum(row.calls.values())),
         cost_per_query(bench, row),
         preparation_text(row.preparation) if row.preparation else "–",
+        share_text(row.num_unparsed, bench.num_examples),
         words.count(row.num_failed),
     )
 

@@ -135,8 +135,7 @@ def made_for(pair: Collaboration, config: GateConfig, models: Mapping[str, Model
 
 def allowed_arms(pair: Collaboration) -> tuple[Arm, ...]:
     """The arms that may answer; in a format without an answer the draft cannot."""
-    holds_answer = pair.format.parse("Answer: x").final is not None
-    return ARMS if holds_answer else tuple(arm for arm in ARMS if arm != "draft")
+    return ARMS if pair.drafts_hold_answers else tuple(arm for arm in ARMS if arm != "draft")
 
 
 def unmet(result: GateResults) -> str:

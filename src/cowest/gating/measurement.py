@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from cowest import answers, synchronous
+from cowest import synchronous
 from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, EndpointError, InputError
@@ -97,13 +97,13 @@ async def _measure(
             strong_tokens=sum(each.usage.prompt_tokens + each.usage.completion_tokens for each in strong),
         )
 
-    outcomes: dict[Arm, ArmOutcome] = {"draft": outcome(pair.format.parse(draft.text))}
+    outcomes: dict[Arm, ArmOutcome] = {"draft": outcome(pair.read_draft(task, example, draft.text))}
     if "strong" in arms:
         solo = await pair.solo(example.query)
-        outcomes["strong"] = outcome(answers.parse(solo.text), solo)
+        outcomes["strong"] = outcome(task.parse(example, solo.text), solo)
     if "both" in arms:
         refined = await pair.refine(example.query, draft.text)
-        outcomes["both"] = outcome(answers.parse(refined.text), refined)
+        outcomes["both"] = outcome(task.parse(example, refined.text), refined)
     return MeasuredExample(id=example.id, confidence=confidence(draft), arms=outcomes)
 
 

@@ -1,6 +1,5 @@
 """A judge without a model: the task's own metric."""
 
-from cowest import answers
 from cowest.judge.base import BaseJudge
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
@@ -18,5 +17,5 @@ class AnswerMatchJudge(BaseJudge):
 
     async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
         """Parses the answer out of `output` and scores it by the task's own metric."""
-        full = self.task.score(example, answers.parse(output))[self.task.metric] >= 1.0
+        full = self.task.score(example, self.task.parse(example, output))[self.task.metric] >= 1.0
         return Verdict(score=10 if full else 1)

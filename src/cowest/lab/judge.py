@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cowest import answers
 from cowest.lab.facts import names_drug, stated_facts
 from cowest.prompts.declared import uses
 from cowest.tasks import Task
@@ -24,7 +23,7 @@ class RubricJudge:
 
     async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
         """Scores `output`; every output gets a score."""
-        answer = answers.parse(output)
+        answer = self.task.parse(example, output)
         is_right = self.task.score(example, answer)[self.task.metric] >= 1.0
         is_grounded = states_right_fact(example, answer.explanation)
         if is_right:

@@ -20,7 +20,8 @@ class Collaborate:
         """One call of each model."""
         exchange = await self.collaboration.exchange(example.query)
         calls = [("weak", exchange.draft), ("strong", exchange.output)]
-        return predict(self.name, self.task, example, exchange.answer, calls, draft=exchange.draft.text)
+        answer = self.task.parse(example, exchange.output.text)
+        return predict(self.name, self.task, example, answer, calls, draft=exchange.draft.text)
 
     async def close(self) -> None:
         """Releases the weak model."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cowest import answers, retrieval
+from cowest import retrieval
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CompletionError
 from cowest.methods._options import FLAREOptions
@@ -64,7 +64,7 @@ class FLARE:
             written = _append(written, ahead.text)
             num_tokens += len(ahead.tokens)
             is_last = ahead.is_last
-        return predict(self.name, self.task, example, answers.parse(written), calls, output=written.strip())
+        return predict(self.name, self.task, example, self.task.parse(example, written), calls, output=written.strip())
 
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""

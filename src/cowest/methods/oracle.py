@@ -1,6 +1,5 @@
 """The ceiling: the strong model with a perfect draft, where the task can provide one."""
 
-from cowest import answers
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError
 from cowest.methods.base import Method, Setting, predict
@@ -29,7 +28,9 @@ class Oracle:
         if draft is None:
             raise CompletionError(f"The task {self.task.name!r} has no oracle draft; leave oracle out of the methods.")
         output = await self.collaboration.refine(example.query, draft)
-        return predict(self.name, self.task, example, answers.parse(output.text), [("strong", output)], draft=draft)
+        return predict(
+            self.name, self.task, example, self.task.parse(example, output.text), [("strong", output)], draft=draft
+        )
 
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""

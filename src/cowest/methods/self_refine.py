@@ -3,7 +3,6 @@
 import re
 from typing import Literal
 
-from cowest import answers
 from cowest.collaboration import Calls, Collaboration
 from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
@@ -46,7 +45,7 @@ class SelfRefine:
             latest = await self.collaboration.ask(self.role, "self_refine_rewrite", values)
             calls.append((self.role, latest))
             history += f"\n\nAttempt {number + 1}:\n{latest.text}"
-        return predict(self.name, self.task, example, self._parse(latest.text), calls, output=latest.text)
+        return predict(self.name, self.task, example, self._parse(example, latest.text), calls, output=latest.text)
 
     async def close(self) -> None:
         """Releases the weak model; keeps the strong one, which the other methods need too."""
@@ -56,8 +55,10 @@ class SelfRefine:
     async def _first_answer(self, query: str) -> Completion:
         return await (self.collaboration.draft(query) if self.role == "weak" else self.collaboration.solo(query))
 
-    def _parse(self, text: str) -> Answer:
-        return self.collaboration.format.parse(text) if self.role == "weak" else answers.parse(text)
+    def _parse(self, example: Example, text: str) -> Answer:
+        if self.role == "weak":
+            return self.collaboration.read_draft(self.task, example, text)
+        return self.task.parse(example, text)
 
 
 def says_enough(critique: str) -> bool:

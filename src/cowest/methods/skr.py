@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from cowest import answers, retrieval
+from cowest import retrieval
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError
 from cowest.methods._options import SKROptions
@@ -94,7 +94,7 @@ class SKR:
         question = self.task.question_of(example)
         retrieves = self._knowledge.wants_retrieval(question)
         output = await (self._with_passages(example) if retrieves else self.collaboration.solo(example.query))
-        return predict(self.name, self.task, example, answers.parse(output.text), [("strong", output)])
+        return predict(self.name, self.task, example, self.task.parse(example, output.text), [("strong", output)])
 
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""
@@ -115,7 +115,7 @@ class SKR:
         )
 
     def _is_correct(self, example: Example, output: Completion) -> bool:
-        return self.task.score(example, answers.parse(output.text))[self.task.metric] == 1.0
+        return self.task.score(example, self.task.parse(example, output.text))[self.task.metric] == 1.0
 
 
 @uses("solo_chain_of_thought", "solo_with_passages")

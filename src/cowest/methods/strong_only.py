@@ -1,6 +1,5 @@
 """The strong model alone: with chain of thought, and answer only."""
 
-from cowest import answers
 from cowest.collaboration import Collaboration
 from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
@@ -24,7 +23,7 @@ class StrongOnly:
     async def predict(self, example: Example) -> Prediction:
         """One call of the strong model."""
         output = await self.collaboration.solo(example.query, template=self.template)
-        return predict(self.name, self.task, example, answers.parse(output.text), [("strong", output)])
+        return predict(self.name, self.task, example, self.task.parse(example, output.text), [("strong", output)])
 
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""

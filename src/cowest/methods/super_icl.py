@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import NamedTuple
 
-from cowest import answers, metrics
+from cowest import metrics
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError, InputError
 from cowest.methods._options import SuperICLOptions
@@ -64,11 +64,11 @@ class SuperICL:
     async def predict(self, example: Example) -> Prediction:
         """One call of each model, and another of the strong one to explain an override, if that is wanted."""
         draft = await self.collaboration.draft(example.query)
-        weak_answer = self.collaboration.format.parse(draft.text)
+        weak_answer = self.collaboration.read_draft(self.task, example, draft.text)
         values = {"query": example.query, "prediction": self._prediction_text(example, draft, weak_answer)}
         demonstrations = self._demonstrations_that_fit(example, values)
         output = await self.collaboration.ask("strong", "super_icl", values | {"demonstrations": demonstrations})
-        answer = answers.parse(output.text)
+        answer = self.task.parse(example, output.text)
         calls: Calls = [("weak", draft), ("strong", output)]
         text = output.text
         if self.options.explain_overrides and self._overrides(example, answer, weak_answer):
@@ -88,7 +88,9 @@ class SuperICL:
         (message,) = self.collaboration.prompts.render(
             "super_icl_demonstration",
             query=example.query,
-            prediction=self._prediction_text(example, draft, self.collaboration.format.parse(draft.text)),
+            prediction=self._prediction_text(
+                example, draft, self.collaboration.read_draft(self.task, example, draft.text)
+            ),
             label=example.references[0],
         )
         return Demonstration(self._identity(example), message.content), [("weak", draft)]
@@ -136,7 +138,7 @@ def variants(setting: Setting) -> list[Method]:
     options = setting.options.super_icl
     setting.needs_logprobs("super_icl", "weak")
     collaboration = setting.with_weak("sft")
-    if collaboration.format.parse("Answer: x").final is None:
+    if not collaboration.drafts_hold_answers:
         raise InputError(
             "The method super_icl shows the weak model's answers, but drafts of the format "
             f"{collaboration.format.name} hold none. Use chain_of_thought or direct_answer, or leave super_icl out of "

@@ -20,7 +20,7 @@ class WeakOnly:
     async def predict(self, example: Example) -> Prediction:
         """One call of the weak model."""
         draft = await self.collaboration.draft(example.query)
-        answer = self.collaboration.format.parse(draft.text)
+        answer = self.collaboration.read_draft(self.task, example, draft.text)
         return predict(self.name, self.task, example, answer, [("weak", draft)], draft=draft.text)
 
     async def close(self) -> None:

@@ -75,6 +75,9 @@ class FeedbackSummary(Document):
         num_identical_drafts: drafts that repeat the text of an earlier draft of their query; they count once in pairs.
         num_drafts_cut: drafts that ended at the token limit.
         num_solo_perfect: queries on which the strong model alone has the full score, which no draft can beat.
+        num_unparsed_solo: outputs of the strong model alone that hold no answer; None where the task is not known.
+        num_unparsed_drafts: drafts that hold no answer; None also in a format whose drafts hold none.
+        num_unparsed_refined: refined outputs that hold no answer; None also where no draft was refined.
         num_ties: comparisons without a winner, where drafts are compared with each other.
         calls, usage: by role, including calls answered from the ledger.
         calls_saved: by rule.
@@ -93,6 +96,9 @@ class FeedbackSummary(Document):
     num_identical_drafts: NonNegativeInt = 0
     num_drafts_cut: NonNegativeInt = 0
     num_solo_perfect: NonNegativeInt = 0
+    num_unparsed_solo: NonNegativeInt | None = omitted_if_none()
+    num_unparsed_drafts: NonNegativeInt | None = omitted_if_none()
+    num_unparsed_refined: NonNegativeInt | None = omitted_if_none()
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)
     cost_usd: float | None = None

@@ -48,7 +48,7 @@ class MethodResult(Part):
         metrics: by name; empty where the method failed on every example.
         confusion: how often each gold label (outer key) got each answer (inner key), in tasks with labels.
         num_failed: examples without a reply; they count as wrong.
-        num_unparsed: examples whose reply holds no answer; they count as wrong.
+        num_unparsed: examples whose reply holds no answer, or none that means a label of the task; they count as wrong.
         calls, usage: by role.
         cost_usd: of all examples; None where a price is unknown.
         failed: why there is no score, where every example failed.

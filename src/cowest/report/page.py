@@ -26,6 +26,7 @@ from cowest.report.headline import headline, verdict
 from cowest.report.notes import LAB_LIMITS, LAB_TASK, banner
 from cowest.report.steps import step
 from cowest.report.table import preparation_text
+from cowest.report.unanswered import is_high, share_text, unequal_shares
 from cowest.report.warnings import warnings
 
 Found = TypeVar("Found")
@@ -105,10 +106,13 @@ def _template() -> Template:
         "claim_tones": benches.CLAIM_TONES,
         "cost_per_query": benches.cost_per_query,
         "diagnostic_sentences": diagnostic_sentences,
+        "is_high": is_high,
         "label": label,
         "null_control_chart": null_control_chart,
         "plots": plots,
         "preparation_text": preparation_text,
+        "share_text": share_text,
+        "unequal_shares": unequal_shares,
         "words": words,
     }
     return environment.get_template("page.html.j2", globals=functions)

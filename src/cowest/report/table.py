@@ -17,6 +17,7 @@ from cowest.report.collect import RunState, StageState
 from cowest.report.feedback import diagnostic_sentences
 from cowest.report.headline import headline
 from cowest.report.notes import banner
+from cowest.report.unanswered import comparison_notes, share_text
 from cowest.types import Usage
 
 _STYLES = {"better": "green", "worse": "red", "unclear": ""}
@@ -32,6 +33,8 @@ def print_results(results: EvaluationResults, stream: TextIO | None = None) -> N
     console.print(methods_table(results))
     if results.comparisons:
         console.print(comparisons_table(results))
+    for note in comparison_notes(results):
+        console.print(Text(note, style="yellow"), soft_wrap=not console.is_terminal)
 
 
 def print_run(run: RunState, stream: TextIO | None = None) -> None:
@@ -69,11 +72,11 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
 
 
 def methods_table(results: EvaluationResults) -> Table:
-    """One row per method: every metric with its interval, calls, tokens, money, time and failures.
+    """One row per method: metrics with intervals, calls, tokens, money, time, share without an answer and failures.
 
     If any method was prepared, a column has the one-off cost; calls, tokens and cost per query are without it.
     """
-    headings = [*results.metric_names, "calls", "tokens", "cost/query", "p50", "p95", "failed"]
+    headings = [*results.metric_names, "calls", "tokens", "cost/query", "p50", "p95", "no answer", "failed"]
     headings += ["preparation"] if _has_preparation(results) else []
     rows = [
         (name, *_method_cells(results, name, row), style)
@@ -149,6 +152,7 @@ def _method_cells(results: EvaluationResults, name: str, row: MethodResult) -> l
         words.money(results.cost_per_query(name)),
         words.duration(row.latency_s.p50),
         words.duration(row.latency_s.p95),
+        share_text(row.num_unparsed, results.num_examples),
         words.count(row.num_failed),
         *([preparation_text(row.preparation) if row.preparation else "–"] if _has_preparation(results) else []),
     ]

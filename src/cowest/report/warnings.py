@@ -9,6 +9,7 @@ from cowest.method_names import STRONG_ONLY, WEAK_ONLY, label
 from cowest.records import EvaluationResults, FeedbackSummary, TrainingRecord
 from cowest.report.collect import RunState
 from cowest.report.feedback import DISAGREES, is_within_noise
+from cowest.report.unanswered import comparison_notes, is_high, share_text
 
 _NOTABLE = 0.01
 """Smaller shares occur in any long run; they are shown in the tables only."""
@@ -46,13 +47,13 @@ def _evaluation_warnings(results: EvaluationResults) -> Iterator[str]:
     if 0 < results.num_examples < _FEW_EXAMPLES:
         yield f"Only {words.plural(results.num_examples, 'example')} were measured, too few for narrow intervals."
     for name, row in results.methods.items():
-        for count, problem in (
-            (row.num_failed, "got no reply"),
-            (row.num_unparsed, "gave no answer that could be read"),
-        ):
-            if results.num_examples and count / results.num_examples > _NOTABLE:
-                share = words.percent(count / results.num_examples)
-                yield f"{label(name)}: {share} of the examples {problem}; they count as wrong."
+        if results.num_examples and row.num_failed / results.num_examples > _NOTABLE:
+            share = words.percent(row.num_failed / results.num_examples)
+            yield f"{label(name)}: {share} of the examples got no reply; they count as wrong."
+        if is_high(row.num_unparsed, results.num_examples):
+            share = share_text(row.num_unparsed, results.num_examples)
+            yield f"{label(name)}: {share} of the replies hold no answer that could be read; they count as wrong."
+    yield from comparison_notes(results)
 
 
 def _feedback_warnings(number: int, feedback: FeedbackSummary) -> Iterator[str]:
@@ -80,6 +81,15 @@ def _feedback_warnings(number: int, feedback: FeedbackSummary) -> Iterator[str]:
     if drafts and feedback.num_unscored / drafts > _NOTABLE:
         share = words.percent(feedback.num_unscored / drafts)
         yield f"Round {number}: {share} of the drafts could not be judged; they are in no pair."
+    graded = queries - feedback.num_failed
+    for count, total, outputs in (
+        (feedback.num_unparsed_solo, graded, "strong model's outputs without a draft"),
+        (feedback.num_unparsed_drafts, drafts, "drafts"),
+        (feedback.num_unparsed_refined, drafts, "refined outputs"),
+    ):
+        if count is not None and is_high(count, total):
+            share = share_text(count, total)
+            yield f"Round {number}: {share} of the {outputs} hold no answer that could be read."
     if queries and feedback.num_failed / queries > _NOTABLE:
         yield f"Round {number}: {words.percent(feedback.num_failed / queries)} of the queries were left out."
     if queries and feedback.num_solo_perfect / queries > 0.5:

@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 
-from cowest import answers, preferences, statistics
+from cowest import preferences, statistics
 from cowest.annotators.base import PERFECT
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError
@@ -103,7 +103,9 @@ def judge_agreement(
             if verdict.score is not None:
                 queries.append(row.example_id)
                 scores.append(verdict.score)
-                metrics.append(task.score(examples[row.example_id], answers.parse(text))[task.metric])
+                metrics.append(
+                    task.score(examples[row.example_id], task.parse(examples[row.example_id], text))[task.metric]
+                )
                 lengths.append(len(text))
     if not scores:
         return None

@@ -76,7 +76,7 @@ def _method_result(
         metrics={} if failed is not None else _metrics(rows, task, seed),
         confusion=classification.confusion(*_labels(rows)) if _has_labels(rows) else None,
         num_failed=sum(row.error is not None for row in rows),
-        num_unparsed=sum(row.error is None and row.answer is None for row in rows),
+        num_unparsed=sum(row.error is None and _holds_no_answer(row) for row in rows),
         calls={role: calls[role] for role in sorted(calls)},
         usage={role: usage[role] for role in sorted(usage)},
         cost_usd=total_usd(row.cost_usd for row in rows),
@@ -84,6 +84,11 @@ def _method_result(
         failed=failed,
         preparation=preparation,
     )
+
+
+def _holds_no_answer(row: Prediction) -> bool:
+    """Whether no answer was found in the reply, or, where answers are labels, none that means a label."""
+    return row.answer is None or (row.gold_label is not None and row.label is None)
 
 
 def _metrics(rows: Sequence[Prediction], task: Task, seed: int) -> dict[str, Estimate]:

@@ -1,10 +1,11 @@
 """The counts in summary.json of a round of feedback: drafts, pairs, calls, tokens, money, and calls saved."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cowest import preferences
 from cowest.annotators.base import PERFECT
+from cowest.collaboration import Collaboration
 from cowest.models import Metered
 from cowest.pricing import total_usd
 from cowest.records import (
@@ -16,6 +17,8 @@ from cowest.records import (
     PreferencePair,
 )
 from cowest.stages._annotation import FeedbackOutcome
+from cowest.tasks import Task
+from cowest.types import Answer, Example, GradedDraft
 
 
 def summarise(
@@ -65,6 +68,37 @@ def summarise(
     if not outcome.compared:
         return summary
     return summary.model_copy(update=_counts_of_compared(outcome.compared, num_failed))
+
+
+def count_unparsed(
+    outcome: FeedbackOutcome, examples: Mapping[str, Example], task: Task, collaboration: Collaboration
+) -> dict[str, int]:
+    """How many outputs hold no answer, by their field of the summary; only of the outputs that there are."""
+
+    def num_without(answers: Iterable[tuple[Example, Answer]]) -> int:
+        return sum(not task.has_answer(example, answer) for example, answer in answers)
+
+    drafted = [(examples[row.example_id], draft) for row in outcome.annotated for draft in row.drafts]
+    solos = [(examples[row.example_id], row.solo) for row in outcome.graded]
+    refined = [
+        (examples[row.example_id], draft.refined)
+        for row in outcome.graded
+        for draft in row.drafts
+        if draft.refined is not None
+    ]
+    counts = {}
+    if solos:
+        counts["num_unparsed_solo"] = num_without((example, task.parse(example, text)) for example, text in solos)
+    if drafted and collaboration.drafts_hold_answers:
+        texts = [
+            (example, draft.draft.text if isinstance(draft, GradedDraft) else draft.text) for example, draft in drafted
+        ]
+        counts["num_unparsed_drafts"] = num_without(
+            (example, collaboration.read_draft(task, example, text)) for example, text in texts
+        )
+    if refined:
+        counts["num_unparsed_refined"] = num_without((example, task.parse(example, text)) for example, text in refined)
+    return counts
 
 
 def _calls_saved(graded: Sequence[GradedExample], samples: int, calls_per_draft: int) -> dict[str, int]:

@@ -103,6 +103,6 @@ def _reason_left_out(
         return "the call for the draft failed"
     if completion.finish_reason == "length":
         return "the draft was cut at the token limit"
-    if task.score(example, collaboration.format.parse(completion.text))[task.metric] >= 1.0:
+    if task.score(example, collaboration.read_draft(task, example, completion.text))[task.metric] >= 1.0:
         return "the draft is right"
     return None

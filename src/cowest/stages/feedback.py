@@ -21,7 +21,7 @@ from cowest.prompts import Prompts
 from cowest.stages._annotation import FeedbackOutcome, FeedbackSetting, all_failed, annotate_all
 from cowest.stages._diagnostics import draw_null_control, judge_agreement, null_control
 from cowest.stages._progress_file import ProgressFile
-from cowest.stages._summary import summarise
+from cowest.stages._summary import count_unparsed, summarise
 from cowest.tasks import Task
 from cowest.tasks.base import Split
 from cowest.types import Example, PreferencePair, Record, Sampling
@@ -160,6 +160,8 @@ def feedback(
         null_control=control if config.null_control else None,
         judge_agreement=agreement,
     )
+    if task is not None:
+        summary = summary.model_copy(update=count_unparsed(outcome, by_id, task, collaboration))
     _write(out, outcome, pairs, with_control=bool(config.null_control))
     progress_file.remove()
     # Written last, since it marks the round as finished.

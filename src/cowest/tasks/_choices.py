@@ -17,6 +17,8 @@ _LETTERED = re.compile(
     r"\s*[:.,\-–—]?\s*(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+# "B Paris": a letter only where its option's text follows; else it is an article or a name.
+_SPACED = re.compile(r"(?P<letter>[A-Z])\s+(?P<rest>.+)", re.DOTALL)
 _TEXT_THEN_LETTER = re.compile(
     rf"(?P<text>.+?)\s*(?:\(\s*{_NOUN}(?P<round>[a-z])\s*\)|,\s*(?:option|choice)\s*\(?(?P<named>[a-z])\)?)",
     re.IGNORECASE | re.DOTALL,
@@ -39,6 +41,18 @@ _REMARK = re.compile(
 )
 _ANOTHER_LETTER = re.compile(r"[(\[][A-Za-z][)\]]|\b[A-Z]\)|\b(?:and|or|und|&|/)\s*\(?[A-Z]\b|\boptions? \(?[A-Za-z]\b")
 
+# A letter that a sentence can only mean as an option: "(B)", "option B", "is B.", "B is correct".
+_NAMED_LETTER = re.compile(
+    r"[(\[]([A-Z])[)\]]|\b(?i:options?|choices?|letter|answer)(?:\s+is)?\s*:?\s*\(?([A-Z])\b(?!')|"
+    r"\b(?:is|are|be|and|or)\s*:?\s+\*{0,2}([A-Z])(?=\s*[).:,*]|\s*$)|(?:^|(?<=[\s*]))([A-Z])(?=[).:]\s)|"
+    r"\b([B-Z]) (?=is\b)"
+)
+_NO_STATEMENT = re.compile(
+    r"^\W*(?i:if|whether|while|although|though|unless|suppose|to (?:determine|decide|answer|find))\b|"
+    r"\b(?:not|isn't|neither|cannot be|excluding|except|than|could be|might be|may be)\s+"
+    r"(?:the\s+|an?\s+|option\s+)?(?:\(|[A-Z]\b)|\b(?:incorrect|wrong|ruled out|eliminated?)\b"
+)
+
 
 def render(options: Sequence[str]) -> str:
     """The options as lines "(A) ...", "(B) ..."."""
@@ -57,6 +71,11 @@ def find(text: str, options: Sequence[str]) -> int | None:
         by_text = with_text(plain, options)
     match = _LETTERED.fullmatch(plain)
     index = LETTERS.find((match["round"] or match["square"] or match["bare"]).upper()) if match else -1
+    if match is None and by_text is None:
+        spaced = _SPACED.fullmatch(plain)
+        named = with_text(spaced["rest"], options) if spaced else None
+        if spaced and named is not None and LETTERS.find(spaced["letter"]) == named:
+            return named
     if match is None or index >= len(options):
         return by_text if by_text is not None else _text_then_letter(plain, options)
     rest = match["rest"].strip()
@@ -65,6 +84,78 @@ def find(text: str, options: Sequence[str]) -> int | None:
     # "(A)" is how the query writes the letter, even where the text of an option is "A".
     in_parentheses = match["bare"] is None
     return index if in_parentheses or by_text is None or same(options[by_text], options[index]) else None
+
+
+class ChoiceVocabulary:
+    """The options of a question, for the reading of replies.
+
+    Args:
+        options: their texts, in order.
+    """
+
+    def __init__(self, options: Sequence[str]) -> None:
+        self._options = options
+
+    def means(self, written: str) -> str | None:
+        """The letter of the option that a stated answer means."""
+        return self._letter(find(written, self._options) if written else None)
+
+    def says(self, sentence: str) -> str | None:
+        """The letter of the option that a sentence gives as the answer: the only one it names, by letter or text."""
+        index = find(sentence, self._options)
+        return self._letter(index if index is not None else _in_sentence(_plain(sentence), self._options))
+
+    def named(self, written: str) -> set[str]:
+        """The letters of all options that a text names."""
+        plain = _plain(written)
+        return {
+            self._letter(index) or ""
+            for index in (*_letters_in(plain, self._options), *_texts_in(plain, self._options))
+        }
+
+    def _letter(self, index: int | None) -> str | None:
+        return None if index is None else letter(index, self._options)
+
+
+def _in_sentence(plain: str, options: Sequence[str]) -> int | None:
+    """The option that a sentence names as the answer; None where it names several or denies the one."""
+    if _NO_STATEMENT.search(plain):
+        return None
+    lettered, texts = _letters_in(plain, options), _texts_in(plain, options)
+    if lettered:
+        # "(B) Rome", where Rome is no option: letter and text disagree, unless the option's own text follows too.
+        disagrees = _LETTERED.fullmatch(plain) and not texts
+        return lettered.pop() if len(lettered) == 1 and texts <= lettered and not disagrees else None
+    if len(texts) != 1:
+        return None
+    index = texts.pop()
+    option = rf"(?:the\s+|an?\s+)?[\"'“*(]*{re.escape(' '.join(options[index].rstrip('. ').split()))}[\"'”*)]*"
+    # "It is caused by X." and "X is the commonest cause.": the option is the end of the sentence, or its subject.
+    ends = re.search(rf"(?P<before>\S{{1,40}}\s{{1,4}}\S{{1,40}})\s{{1,4}}{option}\W*$", plain, re.IGNORECASE)
+    begins = re.match(rf"\W*{option}\s+(?:is|are|was|were) (?!not\b|an? in|incorrect|wrong)", plain, re.IGNORECASE)
+    denies = ends and re.search(r"\b(?:not|never|no|than|except|without|or|and)\b|n't", ends["before"], re.IGNORECASE)
+    return index if (ends and not denies) or begins else None
+
+
+def _letters_in(plain: str, options: Sequence[str]) -> set[int]:
+    letters = {next(filter(None, match.groups())).upper() for match in _NAMED_LETTER.finditer(plain)}
+    return {index for index in map(LETTERS.find, letters) if 0 <= index < len(options)}
+
+
+def _texts_in(plain: str, options: Sequence[str]) -> set[int]:
+    """The options whose text occurs, but for those within another one that occurs; of equal ones the first."""
+    said = f" {metrics.normalise(plain)} "
+    normal = [metrics.normalise(option) for option in options]
+    found = [index for index, option in enumerate(normal) if option and f" {option} " in said]
+    return {
+        index
+        for index in found
+        if not any(
+            f" {normal[index]} " in f" {normal[other]} " and (normal[other] != normal[index] or other < index)
+            for other in found
+            if other != index
+        )
+    }
 
 
 def letter(index: int, options: Sequence[str]) -> str:

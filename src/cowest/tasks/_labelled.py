@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from cowest import answers
 from cowest.plugins import nearest
 from cowest.tasks import _labels
 from cowest.tasks._rows import Row
@@ -41,6 +42,10 @@ class LabelTask(Task):
                 f"{text!r} is no label of this task.{nearest(text, list(spellings))} Known: {', '.join(spellings)}.",
             )
         return label
+
+    def parse(self, example: Example, text: str) -> Answer:
+        """Reads a reply with the labels in view: "Yes, because ..." is an answer."""
+        return answers.parse(text, _labels.LabelVocabulary(self.labels))
 
     def gold_label(self, example: Example) -> str:
         """The right label."""

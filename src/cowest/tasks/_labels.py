@@ -16,6 +16,17 @@ _MAY_FOLLOW = re.compile(
     r"response|reply|answer|label|option|category|context)\b"
 )
 
+_NO_STATEMENT = re.compile(
+    r"\W*(?:if|whether|while|although|though|when|unless|suppose|assuming|"
+    r"to (?:determine|decide|assess|answer|find|see))\b"
+)
+_HEDGES = {"could", "may", "might", "perhaps", "possibly", "probably", "either", "or"}
+_CONNECTIVES = {
+    *("so", "therefore", "thus", "hence", "then", "overall", "in", "conclusion", "short", "summary", "well"),
+    *("final", "result", "label", "verdict", "decision", "conclusion", "the", "is", "reply"),
+}
+_LINKS = {"is", "are", "be", "was", "as", "it", "say", "label", "labeled", "labelled", "considered"}
+
 
 @dataclass(frozen=True)
 class _Mention:
@@ -58,19 +69,63 @@ def find(text: str, labels: Sequence[str] | Mapping[str, Sequence[str]]) -> str 
     return meant[0].label
 
 
+class LabelVocabulary:
+    """A task's labels, for the reading of replies.
+
+    Args:
+        labels: as `find` takes them.
+    """
+
+    def __init__(self, labels: Sequence[str] | Mapping[str, Sequence[str]]) -> None:
+        self._labels = labels
+        self._forms = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, ())
+
+    def means(self, written: str) -> str | None:
+        """The label that a stated answer means."""
+        return find(written, self._labels)
+
+    def says(self, sentence: str) -> str | None:
+        """The label that a sentence gives as the answer: by its first or last words, or with "is" before the label."""
+        text = _normal(sentence)
+        label = find(text, self._labels)
+        if label is None or _NO_STATEMENT.match(text):
+            return None
+        words = list(_WORD.finditer(text))
+        mentions = [mention for mention in _mentions(text, words, self._forms) if mention.label == label]
+        return label if not mentions or any(_is_answer(mention, words) for mention in mentions) else None
+
+    def named(self, written: str) -> set[str]:
+        """All labels that a text names."""
+        text = _normal(written)
+        return {mention.label for mention in _mentions(text, list(_WORD.finditer(text)), self._forms)}
+
+
+def _is_answer(mention: _Mention, words: list[re.Match[str]]) -> bool:
+    before = [word.group() for word in words[max(0, mention.first - 3) : mention.first]]
+    if not mention.is_statement or mention.is_negated or _HEDGES & set(before):
+        return False
+    stands_first = {word.group() for word in words[: mention.first]} <= _CONNECTIVES
+    while before and before[-1] in ("a", "an"):  # "it is an unsafe reply", but not "a safe reply would"
+        before.pop()
+    stands_last = mention.last == len(words) - 1
+    return stands_first or stands_last or mention.last > mention.first or bool(before and before[-1] in _LINKS)
+
+
 def _normal(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'").strip()
 
 
 def _mentions(text: str, words: list[re.Match[str]], forms: Mapping[str, Sequence[str]]) -> Iterator[_Mention]:
     spoken = [word.group() for word in words]
-    by_length = sorted(_word_forms(forms).items(), key=lambda form: -len(form[0]))
+    by_words = _word_forms(forms)
+    lengths = sorted({len(form) for form in by_words}, reverse=True)
     position = 0
     while position < len(spoken):
-        for form, label in by_length:
-            if tuple(spoken[position : position + len(form)]) == form:
+        for length in lengths:
+            form = tuple(spoken[position : position + length])
+            if form in by_words:
                 last = position + len(form) - 1
-                if label is not None:
+                if (label := by_words[form]) is not None:
                     yield _mention(text, words, label, position, last)
                 position = last
                 break

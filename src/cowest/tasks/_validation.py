@@ -9,7 +9,6 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel
 
-from cowest import answers
 from cowest.types import Answer, Example
 
 ProblemKind = Literal["gold", "duplicate", "contradiction", "empty", "leak", "overlap", "flaw"]
@@ -56,6 +55,7 @@ class Checkable(Protocol):
 
     metric: str
 
+    def parse(self, example: Example, text: str) -> Answer: ...
     def score(self, example: Example, answer: Answer) -> dict[str, float]: ...
     def reference_answer(self, example: Example) -> Answer: ...
     def gold_label(self, example: Example) -> str | None: ...
@@ -123,7 +123,7 @@ def _gold(task: Checkable, example: Example) -> Iterator[Problem]:
         problem = f"the reference {gold.final!r} itself does not score full marks"
         yield Problem(row=example.id, field="references", problem=problem)
         return
-    written = answers.parse(f"Explanation: {gold.explanation}\nAnswer: {gold.final}")
+    written = task.parse(example, f"Explanation: {gold.explanation}\nAnswer: {gold.final}")
     if task.score(example, written)[task.metric] < 1.0:
         problem = f"written as a model writes it, the reference {gold.final!r} is read back as {written.final!r}"
         yield Problem(row=example.id, field="references", problem=problem)

@@ -4,6 +4,7 @@ import abc
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, get_args, overload
 
+from cowest import answers
 from cowest.errors import InputError
 from cowest.tasks import _validation
 from cowest.tasks._files import with_hub_split
@@ -70,6 +71,19 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def score(self, example: Example, answer: Answer) -> dict[str, float]:
         """Scores an answer: every metric by name, in [0, 1]; an answer that could not be parsed scores 0."""
+
+    def parse(self, example: Example, text: str) -> Answer:
+        """The explanation and the final answer in a reply to `example`.
+
+        A task whose answers are labels or options overrides this to find them also where no "Answer:" stands before.
+        """
+        return answers.parse(text)
+
+    def has_answer(self, example: Example, answer: Answer) -> bool:
+        """Whether an answer was found; where there are labels, whether it means one."""
+        if self.gold_label(example) is None:
+            return answer.final is not None
+        return self.label_of(example, answer) is not None
 
     def reference_answer(self, example: Example) -> Answer:
         """The answer that must score full marks."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-from cowest import metrics
+from cowest import answers, metrics
 from cowest.errors import InputError
 from cowest.plugins import nearest
-from cowest.tasks import _choices
+from cowest.tasks import _choices, _labels
 from cowest.tasks._choice_columns import answer_index, options_in
 from cowest.tasks._files import read_rows, with_hub_split
 from cowest.tasks._rows import Row, UniqueIds
@@ -119,6 +119,14 @@ class Jsonl(Task):
                 explanation=row.optional_text(self.explanation) if self.explanation else None,
                 fields=fields,
             )
+
+    def parse(self, example: Example, text: str) -> Answer:
+        """Reads a reply with the row's options or the labels in view, where there are any."""
+        if self.kind == "choice":
+            return answers.parse(text, _choices.ChoiceVocabulary(example.fields["options"]))
+        if self.kind == "label":
+            return answers.parse(text, _labels.LabelVocabulary(list(dict.fromkeys(self._labels.values()))))
+        return answers.parse(text)
 
     def score(self, example: Example, answer: Answer) -> dict[str, float]:
         """Scores an answer by the metrics of the task's kind; of a choice, letter and text both count."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from cowest import answers
 from cowest.errors import InputError
 from cowest.tasks import _choices
 from cowest.tasks._files import read_rows
@@ -68,6 +69,10 @@ class MedMCQA(Task):
                     **{field: text for field in FILTERS if field in row.fields and (text := row.optional_text(field))},
                 },
             )
+
+    def parse(self, example: Example, text: str) -> Answer:
+        """Reads a reply with the options in view: "C) ..." is an answer, and so is an option's text."""
+        return answers.parse(text, _choices.ChoiceVocabulary(example.fields["options"]))
 
     def score(self, example: Example, answer: Answer) -> dict[str, float]:
         """Scores 1.0 for the right option, by its letter, its text or both."""
