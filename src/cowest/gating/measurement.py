@@ -70,7 +70,10 @@ def measure(
 
             return await map_in_flight(work, list(zip(examples, drafts, strict=True)), num_in_flight)
 
-    rows = synchronous.run(all_of())
+    groups = task.groups(examples)
+    rows = [
+        row.model_copy(update={"group": group}) for row, group in zip(synchronous.run(all_of()), groups, strict=True)
+    ]
     if all(row.error is not None for row in rows):
         raise EndpointError(
             f"Every example of the {name} split failed, the first so: {rows[0].error} What was paid for is kept; mend "

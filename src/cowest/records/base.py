@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cowest import runs
 from cowest.errors import InputError
+from cowest.types import only_where_known as only_where_known
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -16,11 +17,6 @@ class Part(BaseModel):
     """A part of a document. Fields that this version does not know are ignored, so that they can be added."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-
-
-def only_where_known() -> Any:
-    """A field that is left out of the file where it is None."""
-    return Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Document(Part):

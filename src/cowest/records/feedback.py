@@ -29,7 +29,7 @@ class NullControl(Part):
         num_examples: the examples that both rates are over.
         num_left_out: controlled examples without a scored z' or a scored draft.
         positive_rate: of z', with Wilson's interval; None, as the others, where no example is left.
-        real_positive_rate: of drafts, with a bootstrap interval.
+        real_positive_rate: of drafts.
         difference: of the second less the first.
     """
 

@@ -71,6 +71,7 @@ class MeasuredExample(Record):
         confidence: of the draft; None where there is none to go by.
         arm: who answers it under the chosen policy, once there is one.
         error: why a call failed; such an example counts nowhere.
+        group: what it belongs to, where it does not stand alone.
     """
 
     id: str
@@ -78,6 +79,7 @@ class MeasuredExample(Record):
     arms: dict[Arm, ArmOutcome] = Field(default_factory=dict)
     arm: Arm | None = None
     error: str | None = None
+    group: str | None = only_where_known()
 
 
 class Answered(Part):
@@ -115,9 +117,14 @@ class FittedPoint(CurvePoint):
 
 
 class GatedSplit(Part):
-    """One split under the gate and under some arms alone, "both" among them."""
+    """One split under the gate and under some arms alone, "both" among them.
+
+    Attributes:
+        num_groups: of the examples without a failure; intervals are over these. None where each stands alone.
+    """
 
     num_examples: NonNegativeInt = 0
+    num_groups: NonNegativeInt | None = only_where_known()
     num_failed: NonNegativeInt
     num_without_confidence: NonNegativeInt
     gate: Answered

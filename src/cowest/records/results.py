@@ -82,12 +82,6 @@ class Comparison(Difference):
     help_rate: float | None = only_where_known()
     harm_rate: float | None = only_where_known()
 
-    @property
-    def verdict(self) -> str:
-        """ "better", "worse" or "unclear": which side of 0 the interval is on."""
-        low, high = self.ci95 or (0.0, 0.0)
-        return "better" if low > 0 else "worse" if high < 0 else "unclear"
-
     def turned(self) -> Self:
         """The same comparison seen from `b`."""
         return self.model_copy(
@@ -107,6 +101,8 @@ class EvaluationResults(Document):
 
     Attributes:
         metric: the headline metric.
+        num_groups: what the examples belong to, those that stand alone counted each; intervals and p-values are over
+            these. None where every example stands alone.
         methods: in the order in which they were measured.
         oracle_gap_closed: share of the distance from the better single model to the oracle that the pair closes.
     """
@@ -114,6 +110,7 @@ class EvaluationResults(Document):
     task: str = ""
     metric: str = ""
     num_examples: NonNegativeInt = 0
+    num_groups: NonNegativeInt | None = None
     seed: int | None = None
     methods: dict[str, MethodResult] = Field(default_factory=dict)
     comparisons: list[Comparison] = Field(default_factory=list)

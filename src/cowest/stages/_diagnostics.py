@@ -16,9 +16,6 @@ from cowest.records.measures import DifferenceEstimate
 from cowest.tasks import Task
 from cowest.types import Example, Verdict
 
-_RESAMPLES = 2_000
-"""Up to ten intervals of one summary; their last digits are not read off a plot."""
-
 
 def draw_null_control(examples: Sequence[Example], count: int, seed: int) -> set[str]:
     """The ids of the examples that are controlled."""
@@ -42,7 +39,7 @@ async def null_sample(
 
 
 def null_control(
-    graded: Sequence[GradedExample], nulls: Sequence[NullSample], controlled: set[str], samples: int, seed: int
+    graded: Sequence[GradedExample], nulls: Sequence[NullSample], controlled: set[str], samples: int
 ) -> NullControl:
     """How often a draft beats z, beside how often z' does: the positive rate that noise alone gives.
 
@@ -53,12 +50,14 @@ def null_control(
     by_id = {null.example_id: null.verdict for null in nulls}
     real: list[float] = []
     null: list[float] = []
+    groups: list[str | None] = []
     for example in graded:
         if example.example_id not in controlled:
             continue
         if example.solo_verdict.score == PERFECT:
             real.append(0.0)
             null.append(0.0)
+            groups.append(example.group)
             continue
         null_gain = preferences.gain(by_id[example.example_id], example.solo_verdict)
         first = [draft for draft in example.drafts if draft.draft.sample_index < 2 * (samples // 2)]
@@ -66,18 +65,16 @@ def null_control(
         if null_gain is not None and scored:
             real.append(sum(scored) / len(scored))
             null.append(float(null_gain > 0))
+            groups.append(example.group)
     num_left_out = len(controlled) - len(null)
     if not null:
         return NullControl(num_examples=0, num_left_out=num_left_out)
-    from scipy.stats import binomtest
-
-    wilson = binomtest(round(sum(null)), len(null)).proportion_ci(method="wilson")
-    difference = statistics.paired_difference(real, null, seed=seed)
+    difference = statistics.paired_difference(real, null, groups)
     return NullControl(
         num_examples=len(null),
         num_left_out=num_left_out,
-        positive_rate=Estimate(value=sum(null) / len(null), ci95=(float(wilson.low), float(wilson.high))),
-        real_positive_rate=Estimate.of(statistics.mean_interval(real, seed=seed)),
+        positive_rate=Estimate.of(statistics.mean_interval(null, groups)),
+        real_positive_rate=Estimate.of(statistics.mean_interval(real, groups)),
         difference=DifferenceEstimate(
             value=difference.difference, ci95=(difference.low, difference.high), p_value=difference.p_value
         ),
@@ -85,14 +82,14 @@ def null_control(
 
 
 def judge_agreement(
-    graded: Sequence[GradedExample], examples: Mapping[str, Example], task: Task, seed: int = 0
+    graded: Sequence[GradedExample], examples: Mapping[str, Example], task: Task
 ) -> JudgeAgreement | None:
     """How the judge's scores order outputs, compared with the task's headline metric and with their lengths.
 
     Every output that has a score counts: z, and for each draft what was judged. None where there is none.
-    `concordance` is the ROC AUC for a metric of 0 and 1; `calibration` has intervals from a bootstrap over queries.
+    `concordance` is the ROC AUC for a metric of 0 and 1; `calibration` has intervals over queries, or over their groups.
     """
-    queries: list[str] = []
+    groups: list[str] = []
     scores: list[int] = []
     metrics: list[float] = []
     lengths: list[int] = []
@@ -101,7 +98,8 @@ def judge_agreement(
         judged += [(each.refined if each.refined is not None else each.draft.text, each.verdict) for each in row.drafts]
         for text, verdict in judged:
             if verdict.score is not None:
-                queries.append(row.example_id)
+                # Outputs for one query resemble each other, so a query that stands alone is a group.
+                groups.append(f"query {row.example_id}" if row.group is None else f"group {row.group}")
                 scores.append(verdict.score)
                 metrics.append(task.score(examples[row.example_id], answers.parse(text))[task.metric])
                 lengths.append(len(text))
@@ -112,22 +110,15 @@ def judge_agreement(
         num_outputs=len(scores),
         concordance=concordance(metrics, scores),
         length_correlation=_rank_correlation(scores, lengths),
-        calibration=_calibration(queries, scores, metrics, seed),
+        calibration=_calibration(groups, scores, metrics),
     )
 
 
-def _calibration(
-    queries: Sequence[str], scores: Sequence[int], metrics: Sequence[float], seed: int
-) -> list[CalibrationPoint]:
+def _calibration(groups: Sequence[str], scores: Sequence[int], metrics: Sequence[float]) -> list[CalibrationPoint]:
     found = []
     for score in sorted(set(scores)):
         some = [index for index, each in enumerate(scores) if each == score]
-        values, of = [metrics[index] for index in some], [queries[index] for index in some]
-        # Outputs for one query resemble each other, so whole queries are drawn, or counted where nothing varies.
-        if min(values) == max(values):
-            interval = statistics.mean_interval(values[:1] * len(set(of)), resamples=_RESAMPLES, seed=seed)
-        else:
-            interval = statistics.two_level_interval([values], resamples=_RESAMPLES, seed=seed, clusters=of)
+        interval = statistics.mean_interval([metrics[index] for index in some], [groups[index] for index in some])
         bounds = (interval.low, interval.high)
         found.append(CalibrationPoint(verdict=score, num_outputs=len(some), value=interval.value, ci95=bounds))
     return found
