@@ -32,7 +32,7 @@ def test_a_column_says_which_rows_belong_together(tmp_path: Path) -> None:
     assert {example.group for example in _read(tmp_path, *rows)} == {None}
     with pytest.raises(InputError, match="no such field"):
         _read(tmp_path, *rows, group="chapter")
-    with pytest.raises(InputError, match="task.group"):
+    with pytest.raises(InputError, match=r"task\.group"):
         Jsonl(group=["page"])  # type: ignore[arg-type]
 
 

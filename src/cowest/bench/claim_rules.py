@@ -3,38 +3,42 @@
 from collections.abc import Mapping, Sequence
 
 from cowest import statistics
-from cowest.records import Claim, ClaimOutcome, Contrast
-
-ALPHA = 0.05
+from cowest.records import Claim, ClaimOutcome, Contrast, Difference
 
 REPRODUCED: ClaimOutcome = "reproduced"
 NOT_REPRODUCED: ClaimOutcome = "not reproduced"
 INCONCLUSIVE: ClaimOutcome = "inconclusive"
 
 
-def contrast(a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float], seed: int) -> Contrast:
-    """Compares scores by example's id, over the examples that both have."""
+def contrast(
+    a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float], groups: Mapping[str, str | None]
+) -> Contrast:
+    """Compares scores by example's id, over the examples that both have.
+
+    Args:
+        groups: by id, what an example belongs to; ids that are not there stand alone.
+    """
     common = [key for key in of_a if key in of_b]
-    found = statistics.paired_difference([of_a[key] for key in common], [of_b[key] for key in common], seed=seed)
-    return Contrast(
-        a=a, b=b, difference=found.difference, ci95=(found.low, found.high), p_value=min(1.0, found.p_value)
+    found = statistics.paired_difference(
+        [of_a[key] for key in common], [of_b[key] for key in common], [groups.get(key) for key in common]
     )
+    return Contrast(a=a, b=b, **dict(Difference.of(found)))
 
 
 def judge_all(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None]:
     """For a claim that holds only if every difference is above 0: the outcome, and the p-value that it rests on.
 
-    Reproduced: every interval lies above 0 and the largest p-value is below 0.05; that needs no correction, since all
-    must pass. Not reproduced: some interval lies below 0, and its p-value is below 0.05 when multiplied by the number
-    of differences (Bonferroni). Else inconclusive: no difference that could be seen is not yet a difference of 0.
+    Reproduced: each is better, by the one rule for it; that needs no correction, since all must pass. Not reproduced:
+    some is worse, also when its p-value is multiplied by the number of differences (Bonferroni). Else inconclusive: no
+    difference that could be seen is not yet a difference of 0.
     """
     if not contrasts:
         return INCONCLUSIVE, None
     largest = max(_p_value(each) for each in contrasts)
-    if all(_low(each) > 0 for each in contrasts) and largest < ALPHA:
+    if all(each.verdict == statistics.BETTER for each in contrasts):
         return REPRODUCED, largest
-    against = [_corrected(each, contrasts) for each in contrasts if _high(each) < 0]
-    if against and min(against) < ALPHA:
+    against = [_corrected(each, contrasts) for each in contrasts if each.verdict == statistics.WORSE]
+    if against and min(against) <= statistics.ALPHA:
         return NOT_REPRODUCED, min(against)
     return INCONCLUSIVE, largest
 
@@ -42,16 +46,15 @@ def judge_all(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None
 def judge_any(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None]:
     """For a claim that holds if some difference is above 0; the mirror image of `judge_all`.
 
-    Reproduced: some interval lies above 0, and its corrected p-value is below 0.05. Not reproduced: every interval
-    lies below 0 and the largest p-value is below 0.05. Else inconclusive.
+    Reproduced: some is better, also when its p-value is corrected. Not reproduced: each is worse. Else inconclusive.
     """
     if not contrasts:
         return INCONCLUSIVE, None
-    above = [_corrected(each, contrasts) for each in contrasts if _low(each) > 0]
-    if above and min(above) < ALPHA:
+    above = [_corrected(each, contrasts) for each in contrasts if each.verdict == statistics.BETTER]
+    if above and min(above) <= statistics.ALPHA:
         return REPRODUCED, min(above)
     largest = max(_p_value(each) for each in contrasts)
-    if all(_high(each) < 0 for each in contrasts) and largest < ALPHA:
+    if all(each.verdict == statistics.WORSE for each in contrasts):
         return NOT_REPRODUCED, largest
     return INCONCLUSIVE, min(_corrected(each, contrasts) for each in contrasts)
 
@@ -79,14 +82,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def _corrected(one: Contrast, contrasts: Sequence[Contrast]) -> float:
     return min(1.0, _p_value(one) * len(contrasts))
-
-
-def _low(one: Contrast) -> float:
-    return one.ci95[0] if one.ci95 else 0.0
-
-
-def _high(one: Contrast) -> float:
-    return one.ci95[1] if one.ci95 else 0.0
 
 
 def _p_value(one: Contrast) -> float:

@@ -143,11 +143,16 @@ class BenchPoints:
             return None
         found: dict[str, ShareOfDrafts] = {}
         for name, graded in (("before", self.probe.before), ("after", self.probe.after)):
-            values = list(unhelpful_shares(graded).values())
-            if values:
-                interval = statistics.mean_interval(values, seed=self.recipe.seed)
-                bounds = (interval.low, interval.high)
-                found[name] = ShareOfDrafts(value=interval.value, ci95=bounds, num_examples=len(values))
+            shares = unhelpful_shares(graded)
+            groups = [each.group for each in graded if each.example_id in shares]
+            if shares:
+                interval = statistics.mean_interval(list(shares.values()), groups)
+                found[name] = ShareOfDrafts(
+                    value=interval.value,
+                    ci95=(interval.low, interval.high),
+                    num_examples=len(shares),
+                    num_groups=statistics.count_groups(groups),
+                )
         return found
 
     def results(self, cell: str) -> EvaluationResults | None:

@@ -10,6 +10,7 @@ from cowest.export.finished import Finished, public_name
 from cowest.method_names import label
 from cowest.report.headline import headline
 from cowest.report.notes import banner
+from cowest.statistics import NOT_SHOWN
 
 _FOLDER = Path(__file__).parent
 
@@ -85,7 +86,7 @@ def _limits(run: Finished) -> list[str]:
         f"{words.plural(results.num_examples, 'example')} of one task; the intervals say how much another draw of "
         "examples would change the numbers, not how another task would."
     )
-    unclear = [each for each in results.comparisons if each.verdict == "unclear" and each.a == results.pair]
+    unclear = [each for each in results.comparisons if each.verdict == NOT_SHOWN and each.a == results.pair]
     found += [
         f"Not clearly different: {label(each.a)} and {label(each.b)} "
         f"({words.points(each.difference)} points {words.interval(each.ci95)})."

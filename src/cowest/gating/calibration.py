@@ -49,7 +49,7 @@ def calibrate(
         validation: what is learned from; `config.limit` takes the first so many.
         test: what the policy is then tried on; may be empty. Nothing is learned from it.
         models: the recipe's sections "weak" and "strong", for prices.
-        seed: of the folds and of the bootstrap.
+        seed: of the folds.
 
     Raises:
         InputError: the gate is not to be calibrated, the weak model gives no log-probabilities, or a target in money
@@ -95,7 +95,7 @@ def calibrate(
     if test:
         tried = measure("test", test, pair, task, cost_of, num_in_flight, lambda sure: (policy.arm(sure), "both"))
         runs.write_jsonl(out / "test.jsonl", _with_arms(tried, policy))
-        result = result.model_copy(update={"test": on_test(tried, policy, in_usd=in_usd, seed=seed)})
+        result = result.model_copy(update={"test": on_test(tried, policy, in_usd=in_usd)})
     synchronous.run(pair.strong.close())
     result.write(out / RESULT)
     return result

@@ -141,4 +141,5 @@ def outcomes_of(rows: Sequence[MeasuredExample], *, in_usd: bool) -> Outcomes:
         confidence=np.array([np.nan if row.confidence is None else row.confidence for row in rows]),
         scores=table(lambda outcome: outcome.score).reshape(-1, len(ARMS)),
         costs=table(cost).reshape(-1, len(ARMS)),
+        groups=[row.group for row in rows],
     )

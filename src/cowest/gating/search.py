@@ -40,11 +40,13 @@ class Outcomes:
         confidence: of the drafts, shape [examples]; NaN where there is none.
         scores: shape [examples, arms], in [0, 1], the arms in the order of `ARMS`.
         costs: likewise, in any one unit.
+        groups: what each example belongs to, None where it stands alone; None where all do.
     """
 
     confidence: Floats
     scores: Floats
     costs: Floats
+    groups: Sequence[str | None] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.confidence), len(ARMS))
@@ -57,7 +59,8 @@ class Outcomes:
 
     def take(self, indices: NDArray[np.intp]) -> "Outcomes":
         """Some of the examples."""
-        return Outcomes(self.confidence[indices], self.scores[indices], self.costs[indices])
+        groups = None if self.groups is None else [self.groups[index] for index in indices]
+        return Outcomes(self.confidence[indices], self.scores[indices], self.costs[indices], groups)
 
     def arms_by(self, policy: Policy) -> list[Arm]:
         """Who answers each example under a policy."""
@@ -203,10 +206,10 @@ def required(outcomes: Outcomes, target: Target) -> float:
 def cross_validated(
     outcomes: Outcomes, targets: Sequence[Target], arms: Sequence[Arm] = ARMS, *, folds: int = 5, seed: int = 0
 ) -> list[list[Arm]]:
-    """Who answers each example under policies that were chosen without it, by target.
+    """Who answers each example under policies that were chosen without it and its group, by target.
 
     Args:
-        folds: parts, each of which is answered by the policy that was chosen on the others.
+        folds: parts, each of which is answered by the policy that was chosen on the others. A group is in one part.
 
     Raises:
         InputError: one example alone leaves nothing to choose on.
@@ -214,7 +217,7 @@ def cross_validated(
     num = len(outcomes.confidence)
     if num < 2:
         raise InputError("Cross-validation needs at least two examples.")
-    parts = np.array_split(np.random.default_rng(seed).permutation(num), min(folds, num))
+    parts = _parts(num, outcomes.groups, folds, seed)
     answered: list[list[Arm]] = [["both"] * num for _ in targets]
     for part in parts:
         others = outcomes.take(np.setdiff1d(np.arange(num), part))
@@ -224,6 +227,21 @@ def cross_validated(
             for index, arm in zip(part, outcomes.take(part).arms_by(policy), strict=True):
                 its_arms[int(index)] = arm
     return answered
+
+
+def _parts(num: int, groups: Sequence[str | None] | None, folds: int, seed: int) -> list[NDArray[np.intp]]:
+    """The examples in parts of about the same number of groups; without groups, of examples.
+
+    Raises:
+        InputError: one group alone leaves nothing to choose on.
+    """
+    keys = range(num) if groups is None else [index if group is None else group for index, group in enumerate(groups)]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    if len(numbers) < 2:
+        raise InputError("Cross-validation needs at least two groups of examples, but all belong to one.")
+    number_of = np.array([numbers[key] for key in keys])
+    dealt = np.array_split(np.random.default_rng(seed).permutation(len(numbers)), min(folds, len(numbers)))
+    return [np.flatnonzero(np.isin(number_of, part)) for part in dealt]
 
 
 def _rounded(values: Floats) -> Floats:

@@ -12,6 +12,7 @@ from cowest.pipeline import RLWF, Pipeline
 from cowest.planning.assumptions import HIGH, LOW, as_in, assume, latency_s, measure
 from cowest.planning.data import Data
 from cowest.planning.endpoints import endpoint_problems
+from cowest.planning.power import Power, power_of
 from cowest.planning.rehearsal import Assumptions
 from cowest.planning.spend import Spend, add, cost_of, wall_s
 from cowest.planning.stages import Stages, configs_of
@@ -47,6 +48,7 @@ class Plan(BaseModel):
     Attributes:
         num_queries: examples of feedback, a round; None where the recipe has none to gather.
         num_evaluated: examples of evaluation.
+        power: which difference these can show.
         gate_examples: how many examples `cowest gate` works on, by split; None where the recipe wants no calibrated
             gate. Its calls are those of the stage "gate", beyond those of the evaluation.
         tokens_from: how tokens were counted, by role.
@@ -64,6 +66,7 @@ class Plan(BaseModel):
     num_train: int
     num_queries: int
     num_evaluated: int
+    power: Power
     gate_examples: dict[str, int] | None
     methods: list[str]
     tokens_from: dict[str, str]
@@ -116,6 +119,7 @@ class _Planner:
             num_train=len(self.data.labelled),
             num_queries=len(queries),
             num_evaluated=len(self.data.evaluated),
+            power=power_of(self.pipeline, self.data.evaluated),
             gate_examples=self.gate and {name: len(examples) for name, examples in self.gate.items()},
             methods=self.stages.method_names(self._assumptions(LOW)),
             tokens_from={role: counter.how for role, counter in self.stages.counters.items()},

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cowest import runs
 from cowest.errors import InputError
-from cowest.types import only_where_known as only_where_known
 
 Row = TypeVar("Row", bound=BaseModel)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document, only_where_known
+from cowest.records.base import Document
+from cowest.types import only_where_known
 
 
 class TrainingRecord(Document):

@@ -24,8 +24,10 @@ from cowest.report.collect import RunState, collect
 from cowest.report.feedback import calibration_plot, diagnostic_sentences, null_control_chart
 from cowest.report.headline import headline, verdict
 from cowest.report.notes import LAB_LIMITS, LAB_TASK, banner
+from cowest.report.power import measured_on, power_sentence
 from cowest.report.steps import step
 from cowest.report.table import preparation_text
+from cowest.report.tones import tone
 from cowest.report.warnings import warnings
 
 Found = TypeVar("Found")
@@ -77,7 +79,7 @@ def render(run_folder: str | Path) -> str:
         banner=banner(measured) if measured else None,
         limits=LAB_LIMITS if measured and measured.task == LAB_TASK else (),
         headline=headline(measured) if measured and measured.methods else _unfinished(rounds),
-        verdict=verdict(measured) if measured else "unclear",
+        verdict=tone(verdict(measured)) if measured else "unclear",
         measured=measured if measured and measured.methods else None,
         results=results,
         by_round=evaluation.by_round(results) if results else None,
@@ -91,6 +93,9 @@ def render(run_folder: str | Path) -> str:
         rounds=[each for each in state.rounds if each.feedback is not None],
         diagnostic_sentences=diagnostic_sentences,
         null_control_chart=null_control_chart,
+        tone=tone,
+        power_sentence=power_sentence,
+        measured_on=measured_on,
         calibration_plot=calibration_plot,
         preparation_text=preparation_text,
         roles=evaluation.use_by_role(list(rounds.values()), results),

@@ -87,7 +87,7 @@ def judge_agreement(
     """How the judge's scores order outputs, compared with the task's headline metric and with their lengths.
 
     Every output that has a score counts: z, and for each draft what was judged. None where there is none.
-    `concordance` is the ROC AUC for a metric of 0 and 1; `calibration` has intervals over queries, or over their groups.
+    `concordance` is the ROC AUC for a metric of 0 and 1; `calibration` has intervals over queries or their groups.
     """
     groups: list[str] = []
     scores: list[int] = []

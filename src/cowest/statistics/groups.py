@@ -52,7 +52,7 @@ def spread(values: Floats, groups: Groups | None) -> Spread:
     sizes = np.bincount(which).astype(np.float64)
     if len(sizes) == 1:
         return Spread(np.nan, 1, 1)
-    sums = np.bincount(which, weights=values - mean)
+    sums: Floats = np.bincount(which, weights=values - mean).astype(np.float64)
     weights = 1 / (1 - sizes / num)
     variance = float((weights * sums**2).sum() / num**2)
     squares = weights * sizes**2

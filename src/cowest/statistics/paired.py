@@ -1,7 +1,7 @@
 """Two methods on the same examples: their difference with interval and test, and how often one helps or harms."""
 
 import math
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +16,9 @@ from cowest.types import Record
 ALPHA = 0.05
 
 Verdict = Literal["better", "worse", "no difference shown"]
-BETTER, WORSE, NOT_SHOWN = get_args(Verdict)
+BETTER: Verdict = "better"
+WORSE: Verdict = "worse"
+NOT_SHOWN: Verdict = "no difference shown"
 
 _ROUNDING = 1e-12
 """Differences this small are 0; they come from the order of a sum."""
