@@ -10,6 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Role = Literal["system", "user", "assistant"]
 
 
+def omitted_if_none() -> Any:
+    """A field that is left out of the file where it is None."""
+    return Field(default=None, exclude_if=lambda value: value is None)
+
+
 class Record(BaseModel):
     """A frozen record that refuses unknown fields."""
 
@@ -88,6 +93,8 @@ class Example(Record):
         references: accepted answers; the first is the canonical one.
         explanation: a reference explanation, used for SFT targets only and never shown in a prompt.
         fields: values that scoring or the report's filters need; the task chooses their names and types.
+        group: what the example shares with others that are not independent of it, such as a table or a dialogue;
+            intervals and p-values count groups. None where it stands alone.
     """
 
     id: str
@@ -95,6 +102,7 @@ class Example(Record):
     references: tuple[str, ...] = Field(min_length=1)
     explanation: str | None = None
     fields: dict[str, Any] = Field(default_factory=dict)
+    group: str | None = omitted_if_none()
 
 
 class Answer(Record):
@@ -142,7 +150,7 @@ class GradedExample(Record):
 
     `skipped` says why fewer than K drafts were made: "solo_perfect" or "settled" (both change no pair), or
     "solo_unscored", which stages turn into a failure. `reference` and `fields` are the example's, for readers of
-    the file: its accepted answers, and what it can be filtered by.
+    the file: its accepted answers, and what it can be filtered by. `group` is the example's, where it has one.
     """
 
     example_id: str
@@ -153,6 +161,7 @@ class GradedExample(Record):
     skipped: str | None = None
     reference: tuple[str, ...] = ()
     fields: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    group: str | None = omitted_if_none()
 
 
 class Comparison(Record):
@@ -178,7 +187,7 @@ class ComparedExample(Record):
     """A query whose drafts were compared with each other: one row of graded.jsonl.
 
     There is no z and no gain in it. `rewards` are of the drafts in their order, where the annotator gives any.
-    `reference` and `fields` are the example's, as in `GradedExample`.
+    `reference`, `fields` and `group` are the example's, as in `GradedExample`.
     """
 
     example_id: str
@@ -188,6 +197,7 @@ class ComparedExample(Record):
     rewards: tuple[float, ...] = ()
     reference: tuple[str, ...] = ()
     fields: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    group: str | None = omitted_if_none()
 
 
 class PreferencePair(Record):
@@ -223,6 +233,7 @@ class Prediction(Record):
         cost_usd: money of all calls; None where a price is unknown.
         error: why there is no answer, where a call failed; such a row counts as wrong and is reported as failed.
         fields: the example's short fields, such as a subject, to filter by.
+        group: the example's, where it has one.
     """
 
     id: str
@@ -242,3 +253,4 @@ class Prediction(Record):
     cost_usd: float | None = 0.0
     error: str | None = None
     fields: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    group: str | None = omitted_if_none()

@@ -24,6 +24,33 @@ def _score(task: Jsonl, example: Example, final: str | None) -> dict[str, float]
     return task.score(example, Answer(final=final))
 
 
+def test_a_column_says_which_rows_belong_together(tmp_path: Path) -> None:
+    rows = [
+        {"question": f"Who {number}?", "answer": "Ada", "page": page} for number, page in enumerate([7, 7, "b", ""])
+    ]
+    assert [example.group for example in _read(tmp_path, *rows, group="page")] == ["7", "7", "b", None]
+    assert {example.group for example in _read(tmp_path, *rows)} == {None}
+    with pytest.raises(InputError, match="no such field"):
+        _read(tmp_path, *rows, group="chapter")
+    with pytest.raises(InputError, match=r"task\.group"):
+        Jsonl(group=["page"])  # type: ignore[arg-type]
+
+
+def test_rows_that_ask_the_same_belong_together(tmp_path: Path) -> None:
+    rows = [
+        {"question": "Who?", "answer": "Ada", "page": ""},
+        {"question": "When?", "answer": "1843", "page": ""},
+        {"question": "who? ", "answer": "Ada Lovelace", "page": ""},
+        {"question": "When?", "answer": "1843", "page": "7"},
+    ]
+    task = Jsonl(test=_file(tmp_path, *rows), group="page")
+    first, second, third, fourth = task.groups(task.test)
+    assert first == third is not None
+    assert (fourth, second) == ("7", task.groups([task.test[1], task.test[3]])[0])
+    assert second not in (None, first)
+    assert task.groups(task.test[:2]) == [None, None]
+
+
 def test_open_questions(tmp_path: Path) -> None:
     location = _file(
         tmp_path,

@@ -44,6 +44,15 @@ def test_ids_that_restart_begin_a_new_dialogue(tmp_path: Path) -> None:
     assert not any("Earlier" in example.query for example in examples)
 
 
+def test_turns_of_a_dialogue_are_a_group(tmp_path: Path) -> None:
+    examples = read_rows_as("prosocial_dialog", tmp_path, *PROSOCIAL_DIALOG, PROSOCIAL_DIALOG[0])
+    groups = [example.group for example in examples]
+    assert groups[0] == groups[1] is not None
+    assert len(set(groups)) == 3
+    first_turns = [{"context": "Hello", "safety_label": "__casual__"}] * 2
+    assert [each.group for each in read_rows_as("prosocial_dialog", tmp_path, *first_turns)] == [None, None]
+
+
 def test_an_empty_reply_leaves_the_speakers_words(tmp_path: Path) -> None:
     _, second = read_rows_as("prosocial_dialog", tmp_path, PROSOCIAL_DIALOG[0] | {"response": ""}, PROSOCIAL_DIALOG[1])
     assert second.query.startswith(

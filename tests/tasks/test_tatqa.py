@@ -83,7 +83,7 @@ def test_a_question_becomes_an_example(tmp_path: Path) -> None:
 
 
 def test_publishers_list_and_lines_give_the_same(tmp_path: Path) -> None:
-    contexts = [_context(_question("a"), _question("b")), _context(_question("c"))]
+    contexts = [_context(_question("a"), _question("b")), _context(_question("c"), table={"table": [["x"]]})]
     whole = tmp_path / "dev.json.gz"
     whole.write_bytes(gzip.compress(json.dumps(contexts).encode()))
     examples = _read(tmp_path, *contexts)

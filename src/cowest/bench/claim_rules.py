@@ -3,42 +3,42 @@
 from collections.abc import Mapping, Sequence
 
 from cowest import statistics
-from cowest.records import Claim, ClaimOutcome, Contrast
-
-ALPHA = 0.05
+from cowest.records import Claim, ClaimOutcome, Contrast, Difference
 
 REPRODUCED: ClaimOutcome = "reproduced"
 NOT_REPRODUCED: ClaimOutcome = "not reproduced"
 INCONCLUSIVE: ClaimOutcome = "inconclusive"
 
 
-def contrast(a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float], seed: int) -> Contrast:
-    """Compares scores by example id, over the examples in both."""
+def contrast(
+    a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float], groups: Mapping[str, str | None]
+) -> Contrast:
+    """Compares scores by example id, over the examples in both.
+
+    Args:
+        groups: by id, the group of an example; ids that are not there stand alone.
+    """
     common = [key for key in of_a if key in of_b]
-    difference = statistics.paired_difference([of_a[key] for key in common], [of_b[key] for key in common], seed=seed)
-    return Contrast(
-        a=a,
-        b=b,
-        difference=difference.difference,
-        ci95=(difference.low, difference.high),
-        p_value=min(1.0, difference.p_value),
+    difference = statistics.paired_difference(
+        [of_a[key] for key in common], [of_b[key] for key in common], [groups.get(key) for key in common]
     )
+    return Contrast(a=a, b=b, **dict(Difference.of(difference)))
 
 
 def judge_all(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None]:
     """For a claim that holds only if every difference is above 0: the outcome and its p-value.
 
-    Reproduced: every interval lies above 0 and the largest p-value is below 0.05; that needs no correction, since all
-    must pass. Not reproduced: some interval lies below 0, and its p-value is below 0.05 when multiplied by the number
-    of differences (Bonferroni). Otherwise inconclusive: a difference that was not detected may still exist.
+    Reproduced: each is better, by the one rule for it; that needs no correction, since all must pass. Not reproduced:
+    some is worse, also when its p-value is multiplied by the number of differences (Bonferroni). Otherwise
+    inconclusive: a difference that was not detected may still exist.
     """
     if not contrasts:
         return INCONCLUSIVE, None
     largest = max(_p_value(each) for each in contrasts)
-    if all(_low(each) > 0 for each in contrasts) and largest < ALPHA:
+    if all(each.verdict == statistics.BETTER for each in contrasts):
         return REPRODUCED, largest
-    p_against = [_bonferroni(each, contrasts) for each in contrasts if _high(each) < 0]
-    if p_against and min(p_against) < ALPHA:
+    p_against = [_bonferroni(each, contrasts) for each in contrasts if each.verdict == statistics.WORSE]
+    if p_against and min(p_against) <= statistics.ALPHA:
         return NOT_REPRODUCED, min(p_against)
     return INCONCLUSIVE, largest
 
@@ -46,16 +46,16 @@ def judge_all(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None
 def judge_any(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None]:
     """For a claim that holds if some difference is above 0; the mirror image of `judge_all`.
 
-    Reproduced: some interval lies above 0, and its corrected p-value is below 0.05. Not reproduced: every interval
-    lies below 0 and the largest p-value is below 0.05. Otherwise inconclusive.
+    Reproduced: some is better, also when its p-value is corrected. Not reproduced: each is worse. Otherwise
+    inconclusive.
     """
     if not contrasts:
         return INCONCLUSIVE, None
-    p_above = [_bonferroni(each, contrasts) for each in contrasts if _low(each) > 0]
-    if p_above and min(p_above) < ALPHA:
+    p_above = [_bonferroni(each, contrasts) for each in contrasts if each.verdict == statistics.BETTER]
+    if p_above and min(p_above) <= statistics.ALPHA:
         return REPRODUCED, min(p_above)
     largest = max(_p_value(each) for each in contrasts)
-    if all(_high(each) < 0 for each in contrasts) and largest < ALPHA:
+    if all(each.verdict == statistics.WORSE for each in contrasts):
         return NOT_REPRODUCED, largest
     return INCONCLUSIVE, min(_bonferroni(each, contrasts) for each in contrasts)
 
@@ -83,14 +83,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def _bonferroni(measured: Contrast, contrasts: Sequence[Contrast]) -> float:
     return min(1.0, _p_value(measured) * len(contrasts))
-
-
-def _low(measured: Contrast) -> float:
-    return measured.ci95[0] if measured.ci95 else 0.0
-
-
-def _high(measured: Contrast) -> float:
-    return measured.ci95[1] if measured.ci95 else 0.0
 
 
 def _p_value(measured: Contrast) -> float:

@@ -105,7 +105,8 @@ class _ClaimJudge:
         if self.points.probe is not None:
             before, after = unhelpful_shares(self.points.probe.before), unhelpful_shares(self.points.probe.after)
             if before.keys() & after.keys():
-                contrasts = [contrast("unhelpful before", "unhelpful after", before, after, self.points.recipe.seed)]
+                groups = {row.example_id: row.group for row in self.points.probe.before}
+                contrasts = [contrast("unhelpful before", "unhelpful after", before, after, groups)]
                 note = ""
         outcome, p_value = judge_all(contrasts)
         statement = "The aligned weak model writes fewer drafts that do not beat the strong model alone (section 3.5)."
@@ -115,7 +116,7 @@ class _ClaimJudge:
         """The contrasts between rows that were measured, and a note that names the missing rows."""
         missing = {row.name for pair in compared for row in pair if row.reason is not None}
         contrasts = [
-            contrast(a.name, b.name, a.scores, b.scores, self.points.recipe.seed)
+            contrast(a.name, b.name, a.scores, b.scores, a.groups)
             for a, b in compared
             if a.reason is None and b.reason is None
         ]

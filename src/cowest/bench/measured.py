@@ -44,7 +44,16 @@ class Measured:
     @functools.cached_property
     def scores(self) -> dict[str, float]:
         """The task's headline metric by example; examples without an answer count as wrong, as in results.json."""
-        return {row.id: row.correct for row in self.predictions()}
+        return {row.id: row.correct for row in self._rows}
+
+    @functools.cached_property
+    def groups(self) -> dict[str, str | None]:
+        """The group of each example, None where it stands alone."""
+        return {row.id: row.group for row in self._rows}
+
+    @functools.cached_property
+    def _rows(self) -> list[Prediction]:
+        return self.predictions()
 
     def predictions(self) -> list[Prediction]:
         """The predictions behind the numbers."""

@@ -143,11 +143,16 @@ class BenchPoints:
             return None
         shares: dict[str, ShareOfDrafts] = {}
         for name, graded in (("before", self.probe.before), ("after", self.probe.after)):
-            values = list(unhelpful_shares(graded).values())
-            if values:
-                interval = statistics.mean_interval(values, seed=self.recipe.seed)
-                bounds = (interval.low, interval.high)
-                shares[name] = ShareOfDrafts(value=interval.value, ci95=bounds, num_examples=len(values))
+            by_example = unhelpful_shares(graded)
+            groups = [each.group for each in graded if each.example_id in by_example]
+            if by_example:
+                interval = statistics.mean_interval(list(by_example.values()), groups)
+                shares[name] = ShareOfDrafts(
+                    value=interval.value,
+                    ci95=(interval.low, interval.high),
+                    num_examples=len(by_example),
+                    num_groups=statistics.count_groups(groups),
+                )
         return shares
 
     def results(self, cell: str) -> EvaluationResults | None:

@@ -35,6 +35,7 @@ def summarise(
         task=results and results.task,
         metric=results and results.metric,
         num_examples=results and results.num_examples,
+        num_groups=results and results.num_groups,
         seed=recipe.seed,
         rows=[row.as_row() for row in rows.values()],
         sweeps={name: [point.as_row(labels) for labels, point in sweep] for name, sweep in sweeps.items()},

@@ -12,6 +12,7 @@ from cowest.export.weights import has_own_template
 from cowest.method_names import label
 from cowest.report.headline import headline
 from cowest.report.notes import banner
+from cowest.statistics import NOT_SHOWN
 
 _FOLDER = Path(__file__).parent
 
@@ -102,7 +103,7 @@ def _limits(run: FinishedRun) -> list[str]:
         f"{words.plural(results.num_examples, 'example')} of one task; the intervals say how much another sample of "
         "examples would change the numbers, not how another task would."
     )
-    unclear = [found for found in results.comparisons if found.verdict == "unclear" and found.a == results.pair]
+    unclear = [found for found in results.comparisons if found.verdict == NOT_SHOWN and found.a == results.pair]
     limits += [
         f"Not clearly different: {label(each.a)} and {label(each.b)} "
         f"({words.points(each.difference)} points {words.interval(each.ci95)})."

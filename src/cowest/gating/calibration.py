@@ -49,7 +49,7 @@ def calibrate(
         validation: the examples to learn from, of which the first `config.limit` are used.
         test: the examples to test the policy on; may be empty. Nothing is learned from them.
         models: the recipe's sections "weak" and "strong", for prices.
-        seed: of the folds and of the bootstrap.
+        seed: of the folds.
 
     Raises:
         InputError: the gate is not of kind "calibrated", the weak model gives no log-probabilities, or the target is
@@ -76,7 +76,7 @@ def calibrate(
             "test", test, pair, task, cost_of, num_in_flight, lambda confidence: (policy.arm(confidence), "both")
         )
         runs.write_jsonl(out / "test.jsonl", _with_arms(tested, policy))
-        result = result.model_copy(update={"test": on_test(tested, policy, in_usd=in_usd, seed=seed)})
+        result = result.model_copy(update={"test": on_test(tested, policy, in_usd=in_usd)})
     synchronous.run(pair.strong.close())
     result.write(out / RESULT)
     return result

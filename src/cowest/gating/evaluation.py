@@ -14,26 +14,27 @@ _CURVE_POINTS = 25
 """Points of the cross-validated curve; each costs a search per fold."""
 
 
-def _counts(rows: Sequence[MeasuredExample], outcomes: Outcomes) -> dict[str, int]:
+def _counts(rows: Sequence[MeasuredExample], outcomes: Outcomes) -> dict[str, int | None]:
     return {
         "num_examples": len(rows),
+        "num_groups": statistics.count_groups(outcomes.groups) if outcomes.groups is not None else None,
         "num_failed": len(rows) - len(without_failures(rows)),
         "num_without_confidence": int(np.isnan(outcomes.confidence).sum()),
     }
 
 
-def _answered(outcomes: Outcomes, arms: Sequence[Arm], seed: int) -> Answered:
+def _answered(outcomes: Outcomes, arms: Sequence[Arm]) -> Answered:
     """The results of a split under these arms, one per example."""
     cost = float(select_arms(outcomes.costs, arms).mean())
     return Answered(
-        accuracy=Estimate.of(statistics.mean_interval(select_arms(outcomes.scores, arms), seed=seed)),
+        accuracy=Estimate.of(statistics.mean_interval(select_arms(outcomes.scores, arms), outcomes.groups)),
         cost_per_query=None if np.isnan(cost) else cost,
         shares={arm: arms.count(arm) / len(arms) for arm in ARMS},
     )
 
 
-def _alone(outcomes: Outcomes, arms: Sequence[Arm], seed: int) -> dict[Arm, Answered]:
-    return {arm: _answered(outcomes, [arm] * len(outcomes.confidence), seed) for arm in arms}
+def _alone(outcomes: Outcomes, arms: Sequence[Arm]) -> dict[Arm, Answered]:
+    return {arm: _answered(outcomes, [arm] * len(outcomes.confidence)) for arm in arms}
 
 
 def on_validation(
@@ -54,9 +55,9 @@ def on_validation(
     policy_arms, *curve_arms = cross_validated(outcomes, targets, arms, seed=seed)
     return GatedValidation(
         **_counts(rows, outcomes),
-        gate=_answered(outcomes, outcomes.arms_by(policy), seed),
-        alone=_alone(outcomes, arms, seed),
-        cross_validated=_answered(outcomes, policy_arms, seed),
+        gate=_answered(outcomes, outcomes.arms_by(policy)),
+        alone=_alone(outcomes, arms),
+        cross_validated=_answered(outcomes, policy_arms),
         curve=[
             FittedPoint(
                 cost_per_query=float(family.cost[index]),
@@ -75,18 +76,18 @@ def on_validation(
     )
 
 
-def on_test(rows: Sequence[MeasuredExample], policy: Policy, *, in_usd: bool, seed: int) -> GatedTest:
+def on_test(rows: Sequence[MeasuredExample], policy: Policy, *, in_usd: bool) -> GatedTest:
     """The policy on the test split, compared with both models answering everything."""
     answered = without_failures(rows)
     outcomes = outcomes_of(answered, in_usd=in_usd)
     arms = outcomes.arms_by(policy)
     always: list[Arm] = ["both"] * len(answered)
     difference = statistics.paired_difference(
-        select_arms(outcomes.scores, arms), select_arms(outcomes.scores, always), seed=seed
+        select_arms(outcomes.scores, arms), select_arms(outcomes.scores, always), outcomes.groups
     )
     return GatedTest(
         **_counts(rows, outcomes),
-        gate=_answered(outcomes, arms, seed),
-        alone=_alone(outcomes, ("draft", "both"), seed),
+        gate=_answered(outcomes, arms),
+        alone=_alone(outcomes, ("draft", "both")),
         difference_to_both=Difference.of(difference),
     )

@@ -60,7 +60,11 @@ def measure(
 
             return await map_in_flight(work, list(zip(examples, drafts, strict=True)), num_in_flight)
 
-    rows = synchronous.run(measure_all())
+    groups = task.groups(examples)
+    rows = [
+        row.model_copy(update={"group": group})
+        for row, group in zip(synchronous.run(measure_all()), groups, strict=True)
+    ]
     if all(row.error is not None for row in rows):
         raise EndpointError(
             f"Every example of the {name} split failed. The first error: {rows[0].error} What was paid for is kept; "
@@ -145,4 +149,5 @@ def outcomes_of(rows: Sequence[MeasuredExample], *, in_usd: bool) -> Outcomes:
         confidence=np.array([np.nan if row.confidence is None else row.confidence for row in rows]),
         scores=table(lambda outcome: outcome.score).reshape(-1, len(ARMS)),
         costs=table(cost).reshape(-1, len(ARMS)),
+        groups=[row.group for row in rows],
     )

@@ -40,11 +40,13 @@ class Outcomes:
         confidence: of the drafts, shape [examples]; NaN where there is none.
         scores: shape [examples, arms], in [0, 1], the arms in the order of `ARMS`.
         costs: likewise, all in the same unit.
+        groups: the group of each example, None where it stands alone; None where all do.
     """
 
     confidence: Floats
     scores: Floats
     costs: Floats
+    groups: Sequence[str | None] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.confidence), len(ARMS))
@@ -57,7 +59,8 @@ class Outcomes:
 
     def take(self, indices: NDArray[np.intp]) -> "Outcomes":
         """The outcomes of a subset of the examples."""
-        return Outcomes(self.confidence[indices], self.scores[indices], self.costs[indices])
+        groups = None if self.groups is None else [self.groups[index] for index in indices]
+        return Outcomes(self.confidence[indices], self.scores[indices], self.costs[indices], groups)
 
     def arms_by(self, policy: Policy) -> list[Arm]:
         """The arm that answers each example under a policy."""
@@ -203,10 +206,10 @@ def required(outcomes: Outcomes, target: Target) -> float:
 def cross_validated(
     outcomes: Outcomes, targets: Sequence[Target], arms: Sequence[Arm] = ARMS, *, folds: int = 5, seed: int = 0
 ) -> list[list[Arm]]:
-    """For each target, the arm that answers each example under a policy that was chosen without it.
+    """For each target, the arm that answers each example under a policy that was chosen without it and its group.
 
     Args:
-        folds: number of folds; each is answered by the policy that was chosen on the others.
+        folds: number of folds; each is answered by the policy that was chosen on the others. A group is in one fold.
 
     Raises:
         InputError: there are fewer than two examples.
@@ -214,9 +217,8 @@ def cross_validated(
     num_examples = len(outcomes.confidence)
     if num_examples < 2:
         raise InputError("Cross-validation needs at least two examples.")
-    held_out_parts = np.array_split(np.random.default_rng(seed).permutation(num_examples), min(folds, num_examples))
     answered: list[list[Arm]] = [["both"] * num_examples for _ in targets]
-    for held_out in held_out_parts:
+    for held_out in _parts(num_examples, outcomes.groups, folds, seed):
         others = outcomes.take(np.setdiff1d(np.arange(num_examples), held_out))
         family = Family(others, arms)
         for target, target_arms in zip(targets, answered, strict=True):
@@ -224,6 +226,25 @@ def cross_validated(
             for index, arm in zip(held_out, outcomes.take(held_out).arms_by(policy), strict=True):
                 target_arms[int(index)] = arm
     return answered
+
+
+def _parts(num_examples: int, groups: Sequence[str | None] | None, folds: int, seed: int) -> list[NDArray[np.intp]]:
+    """Indices of the examples in parts of about the same number of groups; without groups, of examples.
+
+    Raises:
+        InputError: one group alone leaves nothing to choose on.
+    """
+    keys = (
+        range(num_examples)
+        if groups is None
+        else [index if group is None else group for index, group in enumerate(groups)]
+    )
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    if len(numbers) < 2:
+        raise InputError("Cross-validation needs at least two groups of examples, but all belong to one.")
+    number_of = np.array([numbers[key] for key in keys])
+    parts = np.array_split(np.random.default_rng(seed).permutation(len(numbers)), min(folds, len(numbers)))
+    return [np.flatnonzero(np.isin(number_of, part)) for part in parts]
 
 
 def _rounded(values: Floats) -> Floats:

@@ -63,6 +63,7 @@ class Formulary(Task):
                 references=(row["answer"],),
                 explanation=row.get("explanation"),
                 fields={field: row[field] for field in _FIELDS},
+                group=row["drug"],
             )
         except json.JSONDecodeError as error:
             raise InputError(f"{place}: this is not JSON ({error.msg}). Build the lab's files again.") from error

@@ -12,6 +12,7 @@ from cowest.pipeline import RLWF, Pipeline
 from cowest.planning.assumptions import HIGH, LOW, assume, feedback_config_for, latency_s, measured_so_far
 from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems
+from cowest.planning.power import Power, power_of
 from cowest.planning.rehearsal import Assumptions
 from cowest.planning.spend import Spend, cost_of, sum_by_role, wall_s
 from cowest.planning.stages import Stages, configs_of
@@ -47,6 +48,7 @@ class Plan(BaseModel):
     Attributes:
         num_queries: examples of feedback per round.
         num_evaluated: examples of evaluation.
+        power: the difference that these can show.
         gate_examples: number of examples for `cowest gate`, by split; None without a calibrated gate.
             Its calls are those of the stage "gate", without those that the evaluation makes too.
         tokens_from: how tokens were counted, by role.
@@ -64,6 +66,7 @@ class Plan(BaseModel):
     num_train: int
     num_queries: int
     num_evaluated: int
+    power: Power
     gate_examples: dict[str, int] | None
     methods: list[str]
     tokens_from: dict[str, str]
@@ -116,6 +119,7 @@ class _Planner:
             num_train=len(self.examples.labelled),
             num_queries=len(queries),
             num_evaluated=len(self.examples.evaluated),
+            power=power_of(self.pipeline, self.examples.evaluated),
             gate_examples=self.gate_examples and {name: len(examples) for name, examples in self.gate_examples.items()},
             methods=self.stages.method_names(self._assumptions(LOW)),
             tokens_from={role: counter.how for role, counter in self.stages.counters.items()},

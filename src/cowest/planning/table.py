@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cowest import words
 from cowest.planning.estimate import Case, Plan
+from cowest.planning.power import sentence
 from cowest.planning.spend import Spend
 from cowest.report.table import console_for, text_table
 
@@ -60,6 +61,7 @@ def _notes(plan: Plan) -> Iterator[str]:
         f"each, {words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods on "
         f"{plan.num_evaluated:,} examples."
     )
+    yield sentence(plan.power)
     if plan.gate_examples is not None:
         num_validation, num_test = (words.count(plan.gate_examples[name]) for name in ("validation", "test"))
         yield (

@@ -18,11 +18,6 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
-def omitted_if_none() -> Any:
-    """A field that is left out of the file where it is None."""
-    return Field(default=None, exclude_if=lambda value: value is None)
-
-
 class Document(Part):
     """One JSON file of a run.
 

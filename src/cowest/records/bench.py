@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document, Part, omitted_if_none
+from cowest.records.base import Document, Part
 from cowest.records.measures import Difference, Estimate
 from cowest.records.results import Comparison, EvaluationResults, MethodResult
+from cowest.types import omitted_if_none
 
 BEATS_EACH = "collaboration_beats_each_alone"
 """The claim that contrasts the pair with each model alone."""
@@ -45,14 +46,16 @@ class Contrast(Difference):
     a: str
     b: str
 
-    @property
-    def verdict(self) -> str:
-        """As `Comparison.verdict`."""
-        return self.as_comparison().verdict
-
     def as_comparison(self) -> Comparison:
         """The contrast in the shape of an evaluation's comparison."""
-        return Comparison(a=self.a, b=self.b, difference=self.difference, ci95=self.ci95, p_value=self.p_value)
+        return Comparison(
+            a=self.a,
+            b=self.b,
+            difference=self.difference,
+            ci95=self.ci95,
+            p_value=self.p_value,
+            smallest_difference=self.smallest_difference,
+        )
 
 
 class Claim(Part):
@@ -74,9 +77,10 @@ class Claim(Part):
 
 
 class ShareOfDrafts(Estimate):
-    """A mean share of drafts, over `num_examples` examples."""
+    """A mean share of drafts, over `num_examples` examples in `num_groups` groups (None where each stands alone)."""
 
     num_examples: NonNegativeInt = 0
+    num_groups: NonNegativeInt | None = omitted_if_none()
 
 
 class BenchCell(Part):
@@ -91,6 +95,7 @@ class BenchResults(Document):
     """bench.json.
 
     Attributes:
+        num_groups: as in results.json.
         rows: the table.
         sweeps: "formats", "pairs", "models" and "rounds", each a list of points.
         unhelpful_share: the share of drafts that do not beat the strong model alone, "before" and "after" alignment;
@@ -102,6 +107,7 @@ class BenchResults(Document):
     task: str | None = None
     metric: str | None = None
     num_examples: NonNegativeInt | None = None
+    num_groups: NonNegativeInt | None = None
     seed: int | None = None
     rows: list[BenchRow] = Field(default_factory=list)
     sweeps: dict[str, list[BenchRow]] = Field(default_factory=dict)
@@ -126,6 +132,7 @@ class BenchResults(Document):
             task=self.task or "",
             metric=self.metric or "",
             num_examples=self.num_examples or 0,
+            num_groups=self.num_groups,
             seed=self.seed,
             methods={row.name: row for row in self.rows if row.metrics},
             comparisons=[each.as_comparison() for each in contrasts],

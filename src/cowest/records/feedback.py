@@ -2,9 +2,9 @@
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document, Part, omitted_if_none
+from cowest.records.base import Document, Part
 from cowest.records.measures import DifferenceEstimate, Estimate
-from cowest.types import Usage, Verdict
+from cowest.types import Usage, Verdict, omitted_if_none
 
 
 class Failure(Part):
@@ -29,7 +29,7 @@ class NullControl(Part):
         num_examples: examples behind both rates.
         num_left_out: examples of the control without a scored z' or a scored draft.
         positive_rate: of z', with Wilson's interval. All rates are None where no example is left.
-        real_positive_rate: of drafts, with a bootstrap interval.
+        real_positive_rate: of drafts.
         difference: real_positive_rate minus positive_rate.
     """
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, FiniteFloat, NonNegativeInt, model_validator
 
-from cowest.records.base import Document, Part, omitted_if_none
+from cowest.records.base import Document, Part
 from cowest.records.measures import Difference, Estimate
-from cowest.types import Record
+from cowest.types import Record, omitted_if_none
 
 Arm = Literal["draft", "strong", "both"]
 """Who answers: the weak model's draft as it is, the strong model without it, or the strong model with it."""
@@ -71,6 +71,7 @@ class MeasuredExample(Record):
         confidence: of the draft; None where the draft has none.
         arm: who answers it under the chosen policy, once there is one.
         error: why a call failed; such an example is left out of every number.
+        group: its group, where it does not stand alone.
     """
 
     id: str
@@ -78,6 +79,7 @@ class MeasuredExample(Record):
     arms: dict[Arm, ArmOutcome] = Field(default_factory=dict)
     arm: Arm | None = None
     error: str | None = None
+    group: str | None = omitted_if_none()
 
 
 class Answered(Part):
@@ -115,9 +117,14 @@ class FittedPoint(CurvePoint):
 
 
 class GatedSplit(Part):
-    """One split under the gate and under single arms, always including "both"."""
+    """One split under the gate and under single arms, always including "both".
+
+    Attributes:
+        num_groups: of the examples without a failure; intervals are over these. None where each stands alone.
+    """
 
     num_examples: NonNegativeInt = 0
+    num_groups: NonNegativeInt | None = omitted_if_none()
     num_failed: NonNegativeInt
     num_without_confidence: NonNegativeInt
     gate: Answered

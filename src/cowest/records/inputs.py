@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from cowest.records.base import Document, omitted_if_none
+from cowest.records.base import Document
+from cowest.types import omitted_if_none
 
 TEMPLATES = "prompt files"
 DIGESTS = ("examples", "pairs")

@@ -2,10 +2,11 @@
 
 from typing import Self
 
-from pydantic import FiniteFloat
+from pydantic import FiniteFloat, computed_field
 
 from cowest import statistics
 from cowest.records.base import Part
+from cowest.types import omitted_if_none
 
 Bounds = tuple[FiniteFloat, FiniteFloat]
 
@@ -29,13 +30,30 @@ class DifferenceEstimate(Estimate):
 
 
 class Difference(Part):
-    """A difference of two means, under the field name that comparisons use."""
+    """A difference of two means, under the field name that comparisons use.
+
+    Attributes:
+        smallest_difference: what these examples would show with a power of 80%; None where that is not known, or where
+            they can show nothing.
+    """
 
     difference: FiniteFloat
     ci95: Bounds | None = None
     p_value: float | None = None
+    smallest_difference: float | None = omitted_if_none()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def verdict(self) -> statistics.Verdict:
+        """Better, worse, or no difference shown; by `cowest.statistics.verdict`, whatever a file says."""
+        return statistics.verdict(*(self.ci95 or (0.0, 0.0)), self.p_value)
 
     @classmethod
     def of(cls, difference: statistics.Difference) -> Self:
         """The result of a paired comparison."""
-        return cls(difference=difference.difference, ci95=(difference.low, difference.high), p_value=difference.p_value)
+        return cls(
+            difference=difference.difference,
+            ci95=(difference.low, difference.high),
+            p_value=difference.p_value,
+            smallest_difference=difference.smallest,
+        )

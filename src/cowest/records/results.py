@@ -5,9 +5,9 @@ from typing import Self
 from pydantic import Field, FiniteFloat, NonNegativeInt
 
 from cowest import method_names
-from cowest.records.base import Document, Part, omitted_if_none
+from cowest.records.base import Document, Part
 from cowest.records.measures import Difference, Estimate
-from cowest.types import Usage
+from cowest.types import Usage, omitted_if_none
 
 
 class Latency(Part):
@@ -82,12 +82,6 @@ class Comparison(Difference):
     help_rate: float | None = omitted_if_none()
     harm_rate: float | None = omitted_if_none()
 
-    @property
-    def verdict(self) -> str:
-        """ "better", "worse" or "unclear": which side of 0 the interval is on."""
-        low, high = self.ci95 or (0.0, 0.0)
-        return "better" if low > 0 else "worse" if high < 0 else "unclear"
-
     def turned(self) -> Self:
         """The same comparison with `a` and `b` swapped."""
         return self.model_copy(
@@ -107,6 +101,8 @@ class EvaluationResults(Document):
 
     Attributes:
         metric: the headline metric.
+        num_groups: what the examples belong to, those that stand alone counted each; intervals and p-values are over
+            these. None where every example stands alone.
         methods: in the order in which they were measured.
         oracle_gap_closed: share of the distance from the better single model to the oracle that the pair closes.
     """
@@ -114,6 +110,7 @@ class EvaluationResults(Document):
     task: str = ""
     metric: str = ""
     num_examples: NonNegativeInt = 0
+    num_groups: NonNegativeInt | None = None
     seed: int | None = None
     methods: dict[str, MethodResult] = Field(default_factory=dict)
     comparisons: list[Comparison] = Field(default_factory=list)

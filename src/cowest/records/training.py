@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document, omitted_if_none
+from cowest.records.base import Document
+from cowest.types import omitted_if_none
 
 
 class TrainingRecord(Document):

@@ -10,6 +10,7 @@ from cowest import plots, words
 from cowest.method_names import COLLABORATE, COLLABORATE_SFT, STRONG_ONLY, WEAK_ONLY
 from cowest.records import BenchResults, BenchRow, Estimate
 from cowest.report.evaluation import Trend
+from cowest.report.tones import tone
 
 CLAIM_TONES = {"reproduced": "better", "not reproduced": "worse", "inconclusive": "unclear"}
 """The CSS class of each outcome."""
@@ -184,7 +185,7 @@ def _claim_dots(bench: BenchResults) -> dict[str, Markup]:
     contrasts = [each for claim in bench.claims for each in claim.contrasts]
     axis = plots.axis([0.0, *(bound for each in contrasts for bound in (each.difference, *(each.ci95 or ())))])
     dots = {
-        f"{claim.name} {index}": plots.interval(each.difference, each.ci95, axis, kind=each.verdict)
+        f"{claim.name} {index}": plots.interval(each.difference, each.ci95, axis, kind=tone(each.verdict))
         for claim in bench.claims
         for index, each in enumerate(claim.contrasts)
     }

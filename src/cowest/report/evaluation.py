@@ -9,6 +9,7 @@ from cowest import plots, words
 from cowest.method_names import COLLABORATE, COLLABORATE_SFT, label, round_of
 from cowest.records import Estimate, EvaluationResults, FeedbackSummary, MethodResult
 from cowest.records.spend import add_calls, add_usage
+from cowest.report.tones import tone
 from cowest.types import Usage
 
 
@@ -72,7 +73,7 @@ def comparison_dots(results: EvaluationResults) -> dict[str, Markup]:
     bounds = [bound for each in results.comparisons for bound in (each.difference, *(each.ci95 or ()))]
     axis = plots.axis([0.0, *bounds])
     dots = {
-        str(index): plots.interval(each.difference, each.ci95, axis, kind=each.verdict)
+        str(index): plots.interval(each.difference, each.ci95, axis, kind=tone(each.verdict))
         for index, each in enumerate(results.comparisons)
     }
     return {"": plots.scale(axis), **dots}

@@ -3,6 +3,7 @@
 from cowest import words
 from cowest.method_names import STRONG_ONLY, WEAK_ONLY, label
 from cowest.records import Comparison, EvaluationResults
+from cowest.statistics import BETTER, NOT_SHOWN, WORSE, Verdict
 
 SINGLES = (STRONG_ONLY, WEAK_ONLY)
 
@@ -25,14 +26,14 @@ def headline(results: EvaluationResults) -> str:
     return f"{sentence}{_cost_text(results, subject)}."
 
 
-def verdict(results: EvaluationResults) -> str:
-    """ "better" where the pair beats each model alone, "worse" where either beats it, else "unclear"."""
+def verdict(results: EvaluationResults) -> Verdict:
+    """ "better" where the pair beats each model alone, "worse" where either beats it, else "no difference shown"."""
     pair = results.pair
     comparisons = [results.compare(pair, single) for single in SINGLES if pair and single in results.methods]
     verdicts = [each.verdict for each in comparisons if each is not None]
-    if "worse" in verdicts:
-        return "worse"
-    return "better" if verdicts and len(verdicts) == len(comparisons) and set(verdicts) == {"better"} else "unclear"
+    if WORSE in verdicts:
+        return WORSE
+    return BETTER if verdicts and len(verdicts) == len(comparisons) and set(verdicts) == {BETTER} else NOT_SHOWN
 
 
 def _clause(results: EvaluationResults, single: str) -> str:
@@ -47,10 +48,10 @@ def _clause(results: EvaluationResults, single: str) -> str:
 
 def _difference_text(comparison: Comparison) -> str:
     size = f"{words.percent(abs(comparison.difference)).removesuffix('%')} points"
-    bounds = comparison.ci95 if comparison.verdict != "worse" else comparison.turned().ci95
-    if comparison.verdict == "unclear":
+    bounds = comparison.ci95 if comparison.verdict != WORSE else comparison.turned().ci95
+    if comparison.verdict == NOT_SHOWN:
         return f"not clearly different ({words.points(comparison.difference)} {words.interval(bounds)}) from"
-    return f"{size} {words.interval(bounds)} {'more' if comparison.verdict == 'better' else 'less'} than"
+    return f"{size} {words.interval(bounds)} {'more' if comparison.verdict == BETTER else 'less'} than"
 
 
 def _cost_text(results: EvaluationResults, subject: str) -> str:

@@ -24,8 +24,10 @@ from cowest.report.collect import RunState, collect
 from cowest.report.feedback import calibration_plot, diagnostic_sentences, null_control_chart
 from cowest.report.headline import headline, verdict
 from cowest.report.notes import LAB_LIMITS, LAB_TASK, banner
+from cowest.report.power import measured_on, power_sentence
 from cowest.report.steps import step
 from cowest.report.table import preparation_text
+from cowest.report.tones import tone
 from cowest.report.unanswered import is_high, share_text, unequal_shares
 from cowest.report.warnings import warnings
 
@@ -69,7 +71,7 @@ def render(run_folder: str | Path) -> str:
         banner=banner(measured) if measured else None,
         limits=LAB_LIMITS if measured and measured.task == LAB_TASK else (),
         headline=headline(measured) if measured and measured.methods else _unfinished(rounds),
-        verdict=verdict(measured) if measured else "unclear",
+        verdict=tone(verdict(measured)) if measured else "unclear",
         measured=measured if measured and measured.methods else None,
         results=results,
         bench=bench,
@@ -108,10 +110,13 @@ def _template() -> Template:
         "diagnostic_sentences": diagnostic_sentences,
         "is_high": is_high,
         "label": label,
+        "measured_on": measured_on,
         "null_control_chart": null_control_chart,
         "plots": plots,
+        "power_sentence": power_sentence,
         "preparation_text": preparation_text,
         "share_text": share_text,
+        "tone": tone,
         "unequal_shares": unequal_shares,
         "words": words,
     }

@@ -17,10 +17,12 @@ from cowest.report.collect import RunState, StageState
 from cowest.report.feedback import diagnostic_sentences
 from cowest.report.headline import headline
 from cowest.report.notes import banner
+from cowest.report.power import measured_on, power_sentence
 from cowest.report.unanswered import comparison_notes, share_text
+from cowest.statistics import NOT_SHOWN
 from cowest.types import Usage
 
-_STYLES = {"better": "green", "worse": "red", "unclear": ""}
+_STYLES = {"better": "green", "worse": "red", NOT_SHOWN: ""}
 _STATES = {"done": "✓ done", "started": "… started", "missing": "· not yet"}
 
 
@@ -35,6 +37,8 @@ def print_results(results: EvaluationResults, stream: TextIO | None = None) -> N
         console.print(comparisons_table(results))
     for note in comparison_notes(results):
         console.print(Text(note, style="yellow"), soft_wrap=not console.is_terminal)
+    if sentence := power_sentence(results):
+        console.print(Text(sentence), soft_wrap=not console.is_terminal)
 
 
 def print_run(run: RunState, stream: TextIO | None = None) -> None:
@@ -83,7 +87,7 @@ def methods_table(results: EvaluationResults) -> Table:
         for name, row in results.methods.items()
         for style in ["bold" if name == results.pair else ""]
     ]
-    return text_table(f"{results.num_examples:,} examples, 95% intervals", ["method", *headings], rows)
+    return text_table(f"{measured_on(results)}, 95% intervals", ["method", *headings], rows)
 
 
 def comparisons_table(results: EvaluationResults) -> Table:

@@ -137,7 +137,9 @@ async def _annotate(example: Example, annotator: Annotator) -> AnnotatedExample 
         return Failure(example_id=example.id, reason=str(error))
     if isinstance(annotated, GradedExample) and annotated.solo_verdict.score is None:
         return Failure(example_id=example.id, reason=f"z is unscored: {annotated.solo_verdict.unscored_reason}")
-    return annotated.model_copy(update={"reference": example.references, "fields": short_fields(example)})
+    return annotated.model_copy(
+        update={"reference": example.references, "fields": short_fields(example), "group": example.group}
+    )
 
 
 def all_failed(failures: Sequence[Failure], more: str = "") -> EndpointError:

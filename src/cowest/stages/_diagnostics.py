@@ -16,9 +16,6 @@ from cowest.records.measures import DifferenceEstimate
 from cowest.tasks import Task
 from cowest.types import Example, Verdict
 
-_RESAMPLES = 2_000
-"""Fewer than elsewhere: a summary has up to ten of these intervals, and they are only plotted."""
-
 
 def draw_null_control(examples: Sequence[Example], count: int, seed: int) -> set[str]:
     """Draws the ids of the examples in the null control."""
@@ -42,7 +39,7 @@ async def null_sample(
 
 
 def null_control(
-    graded: Sequence[GradedExample], nulls: Sequence[NullSample], controlled: set[str], samples: int, seed: int
+    graded: Sequence[GradedExample], nulls: Sequence[NullSample], controlled: set[str], samples: int
 ) -> NullControl:
     """How often a draft beats z, compared with how often z' does, which is the positive rate of pure noise.
 
@@ -53,12 +50,14 @@ def null_control(
     by_id = {null.example_id: null.verdict for null in nulls}
     real_rates: list[float] = []
     null_rates: list[float] = []
+    groups: list[str | None] = []
     for example in graded:
         if example.example_id not in controlled:
             continue
         if example.solo_verdict.score == PERFECT:
             real_rates.append(0.0)
             null_rates.append(0.0)
+            groups.append(example.group)
             continue
         null_gain = preferences.gain(by_id[example.example_id], example.solo_verdict)
         first = [draft for draft in example.drafts if draft.draft.sample_index < 2 * (samples // 2)]
@@ -66,18 +65,16 @@ def null_control(
         if null_gain is not None and scored:
             real_rates.append(sum(scored) / len(scored))
             null_rates.append(float(null_gain > 0))
+            groups.append(example.group)
     num_left_out = len(controlled) - len(null_rates)
     if not null_rates:
         return NullControl(num_examples=0, num_left_out=num_left_out)
-    from scipy.stats import binomtest
-
-    wilson = binomtest(round(sum(null_rates)), len(null_rates)).proportion_ci(method="wilson")
-    difference = statistics.paired_difference(real_rates, null_rates, seed=seed)
+    difference = statistics.paired_difference(real_rates, null_rates, groups)
     return NullControl(
         num_examples=len(null_rates),
         num_left_out=num_left_out,
-        positive_rate=Estimate(value=sum(null_rates) / len(null_rates), ci95=(float(wilson.low), float(wilson.high))),
-        real_positive_rate=Estimate.of(statistics.mean_interval(real_rates, seed=seed)),
+        positive_rate=Estimate.of(statistics.mean_interval(null_rates, groups)),
+        real_positive_rate=Estimate.of(statistics.mean_interval(real_rates, groups)),
         difference=DifferenceEstimate(
             value=difference.difference, ci95=(difference.low, difference.high), p_value=difference.p_value
         ),
@@ -85,14 +82,14 @@ def null_control(
 
 
 def judge_agreement(
-    graded: Sequence[GradedExample], examples: Mapping[str, Example], task: Task, seed: int = 0
+    graded: Sequence[GradedExample], examples: Mapping[str, Example], task: Task
 ) -> JudgeAgreement | None:
     """How the judge's scores order outputs, compared with the task's headline metric and with their lengths.
 
     Every judged output with a score counts: z, and for each draft y* or the draft itself. None without any.
-    `concordance` is the ROC AUC for a metric of 0 and 1; `calibration` has intervals from a bootstrap over queries.
+    `concordance` is the ROC AUC for a metric of 0 and 1; `calibration` has intervals over queries or their groups.
     """
-    queries: list[str] = []
+    groups: list[str] = []
     scores: list[int] = []
     metrics: list[float] = []
     lengths: list[int] = []
@@ -101,7 +98,8 @@ def judge_agreement(
         judged += [(each.refined if each.refined is not None else each.draft.text, each.verdict) for each in row.drafts]
         for text, verdict in judged:
             if verdict.score is not None:
-                queries.append(row.example_id)
+                # Outputs for one query resemble each other, so a query that stands alone is a group.
+                groups.append(f"query {row.example_id}" if row.group is None else f"group {row.group}")
                 scores.append(verdict.score)
                 metrics.append(
                     task.score(examples[row.example_id], task.parse(examples[row.example_id], text))[task.metric]
@@ -114,23 +112,15 @@ def judge_agreement(
         num_outputs=len(scores),
         concordance=concordance(metrics, scores),
         length_correlation=_rank_correlation(scores, lengths),
-        calibration=_calibration(queries, scores, metrics, seed),
+        calibration=_calibration(groups, scores, metrics),
     )
 
 
-def _calibration(
-    queries: Sequence[str], scores: Sequence[int], metrics: Sequence[float], seed: int
-) -> list[CalibrationPoint]:
+def _calibration(groups: Sequence[str], scores: Sequence[int], metrics: Sequence[float]) -> list[CalibrationPoint]:
     points = []
     for score in sorted(set(scores)):
         indices = [index for index, other in enumerate(scores) if other == score]
-        values, clusters = [metrics[index] for index in indices], [queries[index] for index in indices]
-        # Outputs for one query are correlated, so the bootstrap draws whole queries; where all values are equal, the
-        # interval depends on the number of queries alone.
-        if min(values) == max(values):
-            interval = statistics.mean_interval(values[:1] * len(set(clusters)), resamples=_RESAMPLES, seed=seed)
-        else:
-            interval = statistics.two_level_interval([values], resamples=_RESAMPLES, seed=seed, clusters=clusters)
+        interval = statistics.mean_interval([metrics[index] for index in indices], [groups[index] for index in indices])
         bounds = (interval.low, interval.high)
         points.append(CalibrationPoint(verdict=score, num_outputs=len(indices), value=interval.value, ci95=bounds))
     return points

@@ -20,6 +20,8 @@ from cowest.tasks.base import Task
 from cowest.types import Prediction
 
 MACRO_F1 = "macro_f1"
+MACRO_F1_PUBLISHED = "macro_f1_published"
+"""Not compared between methods: it says what a paper would print, and jumps with the first unparsed answer."""
 
 Predictions = Mapping[str, Sequence[Prediction]]
 """By method, on the same examples in the same order."""
@@ -37,7 +39,7 @@ def summarise(
     A method that failed on every example gets no score and no comparison: a failure is not a score of 0.
     """
     methods = {
-        name: _method_result(rows, task, seed, rounds[name], (preparations or {}).get(name))
+        name: _method_result(rows, task, rounds[name], (preparations or {}).get(name))
         for name, rows in predictions.items()
     }
     scored = {name: rows for name, rows in predictions.items() if methods[name].failed is None}
@@ -45,10 +47,11 @@ def summarise(
         task=task.name,
         metric=task.metric,
         num_examples=len(next(iter(predictions.values()))),
+        num_groups=statistics.count_groups(_groups(next(iter(predictions.values())))),
         seed=seed,
         methods=methods,
         comparisons=[
-            _compare(a, b, scored, metric, seed)
+            _compare(a, b, scored, metric)
             for metric in _metric_names(scored, task)
             for a, b in _compared_pairs(list(scored))
         ],
@@ -64,7 +67,7 @@ def failed_on_all(rows: Sequence[Prediction]) -> bool:
 
 
 def _method_result(
-    rows: Sequence[Prediction], task: Task, seed: int, round_number: int | None, preparation: Preparation | None
+    rows: Sequence[Prediction], task: Task, round_number: int | None, preparation: Preparation | None
 ) -> MethodResult:
     failed = rows[0].error if failed_on_all(rows) else None
     # The time of a failed call says nothing about the method.
@@ -73,7 +76,7 @@ def _method_result(
     usage = add_usage(row.usage for row in rows)
     return MethodResult(
         round=round_number,
-        metrics={} if failed is not None else _metrics(rows, task, seed),
+        metrics={} if failed is not None else _metrics(rows, task),
         confusion=classification.confusion(*_labels(rows)) if _has_labels(rows) else None,
         num_failed=sum(row.error is not None for row in rows),
         num_unparsed=sum(row.error is None and _holds_no_answer(row) for row in rows),
@@ -91,14 +94,16 @@ def _holds_no_answer(row: Prediction) -> bool:
     return row.answer is None or (row.gold_label is not None and row.label is None)
 
 
-def _metrics(rows: Sequence[Prediction], task: Task, seed: int) -> dict[str, Estimate]:
+def _metrics(rows: Sequence[Prediction], task: Task) -> dict[str, Estimate]:
     estimates = {
-        name: Estimate.of(statistics.mean_interval(_scores(rows, name), seed=seed))
+        name: Estimate.of(statistics.mean_interval(_scores(rows, name), _groups(rows)))
         for name in _metric_names({"": rows}, task)
         if name != MACRO_F1
     }
     if _has_labels(rows):
-        estimates[MACRO_F1] = Estimate.of(classification.macro_f1_interval(*_labels(rows), seed=seed))
+        labels, groups = _labels(rows), _groups(rows)
+        estimates[MACRO_F1] = Estimate.of(classification.macro_f1_interval(*labels, groups))
+        estimates[MACRO_F1_PUBLISHED] = Estimate.of(classification.macro_f1_published_interval(*labels, groups))
     return estimates
 
 
@@ -112,6 +117,10 @@ def _metric_names(predictions: Predictions, task: Task) -> list[str]:
 
 def _has_labels(rows: Sequence[Prediction]) -> bool:
     return all(row.gold_label is not None for row in rows)
+
+
+def _groups(rows: Sequence[Prediction]) -> list[str | None]:
+    return [row.group for row in rows]
 
 
 def _scores(rows: Sequence[Prediction], metric: str) -> list[float]:
@@ -133,14 +142,15 @@ def _compared_pairs(names: list[str]) -> list[tuple[str, str]]:
     return pairs or [(b, a) for a, b in itertools.combinations(names, 2)]
 
 
-def _compare(a: str, b: str, predictions: Predictions, metric: str, seed: int) -> Comparison:
+def _compare(a: str, b: str, predictions: Predictions, metric: str) -> Comparison:
     first, second = predictions[a], predictions[b]
+    groups = _groups(first)
     if metric == MACRO_F1:
         (gold, labels_a), (_, labels_b) = _labels(first), _labels(second)
-        difference = classification.macro_f1_difference(gold, labels_a, labels_b, seed=seed)
+        difference = classification.macro_f1_difference(gold, labels_a, labels_b, groups)
         return Comparison(a=a, b=b, metric=metric, **dict(Difference.of(difference)))
     scores_a, scores_b = _scores(first, metric), _scores(second, metric)
-    difference = statistics.paired_difference(scores_a, scores_b, seed=seed)
+    difference = statistics.paired_difference(scores_a, scores_b, groups)
     rates = statistics.help_and_harm(alone=scores_b, together=scores_a)
     return Comparison(a=a, b=b, metric=metric, **dict(Difference.of(difference)), **rates._asdict())
 

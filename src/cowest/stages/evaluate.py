@@ -75,7 +75,7 @@ def evaluate(
             alone, with chain of thought).
         task: scores the answers; by default the split's own.
         out: a folder; None writes nothing.
-        seed: of the bootstrap.
+        seed: kept in the results; nothing here is drawn by it.
         num_in_flight: examples evaluated at once.
         summaries: of feedback by round, so that rows with an aligned model include its cost.
 
@@ -96,10 +96,14 @@ def evaluate(
     repeated = sorted(name for name, count in Counter(method.name for method in rows).items() if count > 1)
     if repeated:
         raise InputError(f"Two methods have the same name ({', '.join(repeated)}). Name each row of the results once.")
+    groups = task.groups(examples)
     predictions: dict[str, list[Prediction]] = {}
     preparations: dict[str, Preparation | None] = {}
     for method in rows:
-        predictions[method.name], own = _predict_all(method, examples, task, num_in_flight)
+        found, own = _predict_all(method, examples, task, num_in_flight)
+        predictions[method.name] = [
+            row.model_copy(update={"group": group}) for row, group in zip(found, groups, strict=True)
+        ]
         preparations[method.name] = preparation_of(method.round, own, summaries or {})
         if out is not None:
             runs.write_jsonl(Path(out) / "predictions" / f"{method.name}.jsonl", predictions[method.name])

@@ -146,9 +146,9 @@ def feedback(
         runs.write_jsonl(out / "failures.jsonl", outcome.failures)
         raise all_failed(outcome.failures, f" {str(out / 'failures.jsonl')!r} names the others.")
     pairs = _draw_pairs(list(_make_pairs(outcome, collaboration)), config.max_pairs, seed)
-    control = null_control(outcome.graded, outcome.nulls, controlled, config.samples, seed)
+    control = null_control(outcome.graded, outcome.nulls, controlled, config.samples)
     by_id = {example.id: example for example in examples}
-    agreement = None if task is None else judge_agreement(outcome.graded, by_id, task, seed)
+    agreement = None if task is None else judge_agreement(outcome.graded, by_id, task)
     summary = summarise(
         outcome,
         pairs,

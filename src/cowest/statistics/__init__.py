@@ -1,27 +1,53 @@
-"""Intervals and tests over examples: bootstrap, paired differences, McNemar, help and harm, seeds by queries.
+"""Intervals and tests over examples: means, paired differences, groups of rows, power, help and harm, seeds by queries.
 
-Every interval is a percentile bootstrap at 95%. Examples are resampled, so an interval says how far another draw of the
-test set would move the number; only `two_level_interval` covers other training seeds too.
+An interval at 95% says how far another draw of the test set would move the number. Where rows belong together, such as
+the questions about one table, another draw has other tables, so whole groups count and not rows. Only
+`two_level_interval` covers other training seeds too.
 
-Where all examples have the same value, every resample has it too, and the bootstrap's interval would have no width: a
-method that gets none of 20 examples right would get 0% [0, 0]. In that case the interval allows for unseen examples:
-with 95% confidence at most a share u of them has another value, where u is Wilson's upper limit for none of n, and that
-value lies within the range of a score. 20 scores of 0 give [0, u] with u = 16.1%, which is Wilson's interval;
-differences that are all 0 give [-u, u].
+Intervals and p-values of means and differences are formulas without resampling: a bootstrap of 20 rows, or of ten
+groups, is too narrow, and has no width where all rows have the same score. `benchmarks/coverage.py` measures how often
+they hold the true value.
 """
 
-from cowest.statistics.bootstrap import RESAMPLES, Interval, interaction_2x2, mean_interval, two_level_interval
-from cowest.statistics.paired import Difference, HelpAndHarm, help_and_harm, mcnemar, paired_difference
+from cowest.statistics.bootstrap import RESAMPLES, interaction_2x2, two_level_interval
+from cowest.statistics.groups import Groups, count_groups
+from cowest.statistics.means import mean_interval, share_interval
+from cowest.statistics.paired import (
+    ALPHA,
+    BETTER,
+    NOT_SHOWN,
+    WORSE,
+    Difference,
+    HelpAndHarm,
+    Verdict,
+    difference_of,
+    help_and_harm,
+    paired_difference,
+    verdict,
+)
+from cowest.statistics.power import design_effect, smallest_difference
+from cowest.statistics.values import Interval
 
 __all__ = [
+    "ALPHA",
+    "BETTER",
+    "NOT_SHOWN",
     "RESAMPLES",
+    "WORSE",
     "Difference",
+    "Groups",
     "HelpAndHarm",
     "Interval",
+    "Verdict",
+    "count_groups",
+    "design_effect",
+    "difference_of",
     "help_and_harm",
     "interaction_2x2",
-    "mcnemar",
     "mean_interval",
     "paired_difference",
+    "share_interval",
+    "smallest_difference",
     "two_level_interval",
+    "verdict",
 ]

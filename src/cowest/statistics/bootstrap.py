@@ -1,38 +1,18 @@
-"""Bootstrap intervals of means over examples, and over seeds and examples."""
+"""Bootstrap intervals of means over seeds and queries."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cowest.errors import InputError
-from cowest.types import Record
-
-Floats = NDArray[np.float64]
+from cowest.statistics.paired import difference_of
+from cowest.statistics.values import Floats, Interval, checked
 
 RESAMPLES = 10_000
 
 _CHUNK = 2_000_000
 """Numbers held at once, 16 MB."""
-
-
-class Interval(Record):
-    """A value with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def mean_interval(values: ArrayLike, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """The mean of scores from 0 to 1 (shape [examples]) with its percentile bootstrap interval at 95%.
-
-    For scores that are all the same the package's first lines describe the interval.
-
-    Raises:
-        InputError: no value, or one that is not a finite number.
-    """
-    return bounded_mean_interval(checked(values, num_axes=1), resamples, seed, bounds=(0.0, 1.0))
 
 
 def two_level_interval(
@@ -101,31 +81,8 @@ def interaction_2x2(
     contrast = cells[0] - cells[1] - cells[2] + cells[3]
     if contrast.ndim == 2:
         return two_level_interval(contrast, resamples, seed)
-    return bounded_mean_interval(checked(contrast, num_axes=1), resamples, seed, bounds=(-2.0, 2.0))
-
-
-def bounded_mean_interval(sample: Floats, resamples: int, seed: int, bounds: tuple[float, float]) -> Interval:
-    """The mean with its bootstrap interval.
-
-    Args:
-        sample: as `checked` returns it, shape [examples].
-        bounds: the range that the value of an unseen example lies in.
-    """
-    rng = np.random.default_rng(seed)
-
-    def means(num: int) -> Floats:
-        drawn = sample[rng.integers(len(sample), size=(num, len(sample)), dtype=np.int32)]
-        return np.asarray(drawn.mean(axis=1))
-
-    interval = _interval(float(sample.mean()), in_chunks(means, resamples, len(sample)))
-    lowest, highest = bounds
-    if sample.min() < sample.max() or not lowest <= sample[0] <= highest:
-        return interval
-    from scipy.stats import binomtest
-
-    unseen = float(binomtest(0, len(sample)).proportion_ci(method="wilson").high)
-    low, high = ((1 - unseen) * sample[0] + unseen * bound for bound in bounds)
-    return Interval(value=float(sample[0]), low=float(low), high=float(high))
+    half = difference_of(checked(contrast, num_axes=1) / 2)
+    return Interval(value=2 * half.difference, low=2 * half.low, high=2 * half.high)
 
 
 def in_chunks(statistic: Callable[[int], Floats], resamples: int, size: int) -> Floats:
@@ -147,20 +104,3 @@ def in_chunks(statistic: Callable[[int], Floats], resamples: int, size: int) -> 
 def _interval(value: float, resampled: Floats) -> Interval:
     low, high = np.quantile(resampled, [0.025, 0.975])
     return Interval(value=value, low=float(low), high=float(high))
-
-
-def checked(values: ArrayLike | Sequence[ArrayLike], num_axes: int) -> Floats:
-    """The values as an array.
-
-    Raises:
-        InputError: another number of axes, no value, or one that is not a finite number.
-    """
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != num_axes:
-        raise InputError(f"Scores need {num_axes} axes, but their shape is {array.shape}.")
-    if array.size == 0:
-        raise InputError("There are no scores to average. Give at least one example.")
-    if not np.isfinite(array).all():
-        num_bad = int((~np.isfinite(array)).sum())
-        raise InputError(f"{num_bad} of {array.size} scores are not finite numbers. Score a missing answer as 0.")
-    return array

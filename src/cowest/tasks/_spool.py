@@ -60,7 +60,14 @@ class Spool(Sequence[Example]):
             # Unlike JSON, pickle keeps tuples, NaN and any value that a task puts into `fields`. It is safe here: the
             # file has no name, so only this process can reach it.
             record = pickle.dumps(
-                (example.id, example.query, example.references, example.explanation, example.fields),
+                (
+                    example.id,
+                    example.query,
+                    example.references,
+                    example.explanation,
+                    example.fields,
+                    example.group,
+                ),
                 pickle.HIGHEST_PROTOCOL,
             )
             end += len(record)
@@ -99,8 +106,10 @@ class Spool(Sequence[Example]):
 
     @staticmethod
     def _example(record: bytes) -> Example:
-        identifier, query, references, explanation, fields = pickle.loads(record)
-        return Example(id=identifier, query=query, references=references, explanation=explanation, fields=fields)
+        identifier, query, references, explanation, fields, group = pickle.loads(record)
+        return Example(
+            id=identifier, query=query, references=references, explanation=explanation, fields=fields, group=group
+        )
 
 
 class FirstSeen:

@@ -76,7 +76,7 @@ def validate(task: Checkable, examples: Sequence[Example]) -> Validation:
 
 def _digests(task: Checkable, examples: Iterable[Example]) -> "array[int]":
     """A 64-bit hash of each example's identity."""
-    return array("Q", (_digest(task.identity(example)) for example in examples))
+    return array("Q", (digest(task.identity(example)) for example in examples))
 
 
 def _membership(task: Checkable, examples: Iterable[Example]) -> Callable[[Example], bool]:
@@ -86,9 +86,9 @@ def _membership(task: Checkable, examples: Iterable[Example]) -> Callable[[Examp
     known = np.unique(np.frombuffer(_digests(task, examples), dtype=np.uint64))
 
     def is_member(example: Example) -> bool:
-        digest = np.uint64(_digest(task.identity(example)))
-        index = int(np.searchsorted(known, digest))
-        return index < len(known) and bool(known[index] == digest)
+        wanted = np.uint64(digest(task.identity(example)))
+        index = int(np.searchsorted(known, wanted))
+        return index < len(known) and bool(known[index] == wanted)
 
     return is_member
 
@@ -101,15 +101,15 @@ def overlap(
     found = [example for example in examples if is_in_others(example)]
     if not found:
         return []
-    wanted = {_digest(task.identity(example)) for example in found}
+    wanted = {digest(task.identity(example)) for example in found}
     first: dict[int, Example] = {}
     for example in others:
-        digest = _digest(task.identity(example))
-        if digest in wanted:
-            first.setdefault(digest, example)
+        found_digest = digest(task.identity(example))
+        if found_digest in wanted:
+            first.setdefault(found_digest, example)
     problems = []
     for example in found:
-        twin = first[_digest(task.identity(example))]
+        twin = first[digest(task.identity(example))]
         what = f"asks the same as row {twin.id} of {other}"
         if _contradict(task, example, twin):
             what += f", but answers {example.references[0]!r} where that answers {twin.references[0]!r}"
@@ -185,7 +185,8 @@ def _contradict(task: Checkable, a: Example, b: Example) -> bool:
     return all(task.score(b, Answer(final=reference))[task.metric] < 1.0 for reference in a.references)
 
 
-def _digest(text: str) -> int:
+def digest(text: str) -> int:
+    """64 bits of the hash of a text, whatever its case and spaces."""
     return int.from_bytes(hashlib.blake2b(_normal(text).encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, overload
 
 from cowest import answers
 from cowest.errors import InputError
-from cowest.tasks import _validation
+from cowest.tasks import _groups, _validation
 from cowest.tasks._files import with_hub_split
 from cowest.tasks._spool import FirstSeen, Spool
 from cowest.tasks._validation import Problem, Validation
@@ -179,6 +179,13 @@ class Task(abc.ABC):
         Rows that repeat or contradict an earlier one, empty fields, and queries that contain the answer are reported.
         """
         return _validation.validate(self, split)
+
+    def groups(self, examples: Sequence[Example]) -> list[str | None]:
+        """What each example belongs to, over which intervals are; None where it stands alone.
+
+        Its own group counts, or else its question where several examples ask it.
+        """
+        return _groups.grouped(self, examples)
 
     def describe(self) -> dict[str, Any]:
         """Name, metric and locations of the data, for the report."""

@@ -36,6 +36,7 @@ class DiaSafety(LabelTask):
                 query=f"Context: {context}\nReply: {response}\n\nIs the reply safe in its context? {self.instruction}",
                 references=(self.label_in(row, "label"),),
                 fields={"response": response, **({"category": category} if category else {})},
+                group=context,
             )
 
     def identity(self, example: Example) -> str:

@@ -31,6 +31,8 @@ class Jsonl(Task):
         choices: the column with the list of options, or one column an option.
         index_from: what the first option's index is, 0 or 1, where answers are indices. Never guessed.
         context: a column that is put before the question: a text, or a list of passages. It may be empty in some rows.
+        group: a column with what a row belongs to, such as a document or a dialogue: intervals and p-values then count
+            groups and not rows. A row where it is empty stands alone.
         explanation: a column with a reference explanation, for training targets; it may be empty in some rows.
         id: a column that is unique within a file; the row's number by default.
         labels: all labels; the query then lists them, and a row whose answer is none of them is refused. Where none
@@ -56,13 +58,15 @@ class Jsonl(Task):
         index_from: int | None = None,
         context: str | None = None,
         explanation: str | None = None,
+        group: str | None = None,
         id: str | None = None,
         labels: Sequence[str] | None = None,
         metric: str | None = None,
     ) -> None:
         if question is None or answer is None:
             raise InputError("task.question and task.answer name the columns with questions and answers. Name both.")
-        names = {"question": question, "answer": answer, "context": context, "explanation": explanation, "id": id}
+        names = {"question": question, "answer": answer, "context": context, "explanation": explanation}
+        names |= {"group": group, "id": id}
         _refuse_no_names(names | {"choices": choices, "labels": labels})
         locations = {"train": train, "validation": validation, "test": test}
         super().__init__(**{name: with_hub_split(locations[name], name) for name in get_args(SplitName)})
@@ -86,6 +90,7 @@ class Jsonl(Task):
         self.kind, self.question, self.answer = kind, question, answer
         self.choices, self.index_from = choices, index_from
         self.context, self.explanation, self.id, self.labels = context, explanation, id, labels
+        self.group = group
         # Every spelling of a label that was read, and its label.
         self._labels = {label: label for label in labels or ()}
 
@@ -118,6 +123,7 @@ class Jsonl(Task):
                 references=references,
                 explanation=row.optional_text(self.explanation) if self.explanation else None,
                 fields=fields,
+                group=row.optional_text(self.group) if self.group else None,
             )
 
     def parse(self, example: Example, text: str) -> Answer:

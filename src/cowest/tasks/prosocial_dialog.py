@@ -34,11 +34,15 @@ class ProsocialDialog(LabelTask):
             InputError: the location is missing or a row is broken; the message names file, line and field.
         """
         earlier: list[str] = []
+        group: str | None = None
         turn: tuple[Any, int] | None = None
         for number, row in enumerate(read_rows(location), start=1):
             previous, turn = turn, _turn(row)
             if turn is None or previous is None or turn != (previous[0], previous[1] + 1):
                 earlier = []
+            if turn is None or previous is None or turn[0] != previous[0] or turn[1] <= previous[1]:
+                # The ids of dialogues restart with every source, so a dialogue is named by its first row.
+                group = None if turn is None else f"dialogue from row {number}"
             utterance = row.text("context")
             yield Example(
                 # The published ids restart with every source, so the number of the row is the id.
@@ -47,6 +51,7 @@ class ProsocialDialog(LabelTask):
                 references=(self.label_in(row, "safety_label"),),
                 explanation=explanation_in(row, "safety_annotation_reasons"),
                 fields=_fields(row),
+                group=group,
             )
             if turn is not None:
                 reply = row.optional_text("response") if "response" in row.fields else None

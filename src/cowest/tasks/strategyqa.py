@@ -39,6 +39,7 @@ class StrategyQA(LabelTask):
                 references=(self.label_in(row, "answer"),),
                 explanation=explanation_in(row, "facts"),
                 fields={"question": question, **({"term": term} if term else {})},
+                group=term,
             )
 
 

@@ -28,7 +28,8 @@ class TatQa(Task):
 
     Args:
         train, validation, test: the publisher's files: contexts with a table, paragraphs and questions, as one JSON
-            list or one context a line. Every question becomes an example; its id is the question's `uid`.
+            list or one context a line. Every question becomes an example; its id is the question's `uid`, and the
+            questions over one table are a group.
     """
 
     name = "tatqa"
@@ -45,8 +46,10 @@ class TatQa(Task):
             InputError: the location is missing or a row is broken; the message names file, line and field.
         """
         identifiers = UniqueIds()
-        for row in read_rows(location):
+        for number, row in enumerate(read_rows(location), start=1):
             context = "\n\n".join([_table(row), *_paragraphs(row)])
+            table = row.value("table")
+            group = row.text("table.uid") if isinstance(table, dict) and "uid" in table else f"table {number}"
             for question in _entries(row, "questions"):
                 answers, scale = _answers(question), _one_of(question, "scale", list(_tatqa_score.SCALES))
                 yield Example(
@@ -61,6 +64,7 @@ class TatQa(Task):
                         "answer_type": _one_of(question, "answer_type", ANSWER_TYPES),
                         "answer_from": question.optional_text("answer_from"),
                     },
+                    group=group,
                 )
 
     def score(self, example: Example, answer: Answer) -> dict[str, float]:

@@ -37,7 +37,7 @@ class RunOverview:
 
     Attributes:
         headline: one sentence about the results; None where there are none yet.
-        verdict: "better", "worse" or "unclear".
+        verdict: "better", "worse" or "no difference shown".
         banner: a warning shown above all numbers of the run, such as "lab".
         collections: the evaluation first, then the rounds from the last.
     """

@@ -141,7 +141,7 @@ function drawHead() {
   byId("banner").textContent = run.banner ?? "";
   byId("headline").hidden = !run.headline;
   byId("headline").textContent = run.headline ?? "";
-  byId("headline").className = run.verdict ?? "";
+  byId("headline").className = run.verdict === "no difference shown" ? "" : run.verdict ?? "";
   drawFilters(set);
   once("sort", { ...SORTS, ...(state.with ? SORTS_COMPARED : {}) }, state.sort);
   for (const [name, key] of [["search", "q"], ["from", "from"], ["to", "to"]]) {
