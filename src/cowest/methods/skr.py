@@ -29,11 +29,14 @@ class Experiences:
     Args:
         found: the questions and which way was right.
         neighbours: how many vote.
+        num_compared: training questions that were answered both ways, those with no difference included.
     """
 
-    def __init__(self, found: Sequence[Experience], neighbours: int) -> None:
+    def __init__(self, found: Sequence[Experience], neighbours: int, num_compared: int) -> None:
         self._found = found
         self._neighbours = neighbours
+        self._num_compared = num_compared
+        self._prior = _lead(found)
         self._vectors: Any = None
         if found:
             from sklearn.feature_extraction.text import TfidfVectorizer
@@ -42,12 +45,19 @@ class Experiences:
             self._vectors = self._vectorizer.fit_transform([each.question for each in found])
 
     def wants_retrieval(self, question: str) -> bool:
-        """Whether to retrieve: unless most of the nearest questions were answered better without.
+        """Whether to retrieve: the rule of SKR's published code, with its prior and its ties.
 
-        The same question never votes on itself, nor does one that shares no word with it. A tie retrieves.
+        What is more frequent among the training questions needs a majority of the nearest ones, by at least the lead
+        that as many questions have on average; else the rarer of the two is chosen. Where retrieval helped as often as
+        not, it is what needs the majority. The same question never votes on itself, nor does one that shares no word
+        with it.
         """
-        votes = [each.retrieval_helped for each in self.nearest(question)]
-        return votes.count(False) <= votes.count(True)
+        nearest = self.nearest(question)
+        lead = _lead(nearest)
+        margin = abs(self._prior) * len(nearest) // self._num_compared if nearest else 0
+        if self._prior < 0:
+            return lead >= 0 or -lead < margin
+        return lead > 0 and lead >= margin
 
     def nearest(self, question: str) -> list[Experience]:
         """The nearest questions, nearest first; of equally near ones the first of the data."""
@@ -81,7 +91,8 @@ class SKR:
         count = min(self.options.questions or len(train), len(train))
         chosen = sorted(Random(f"skr {self.seed}").sample(range(len(train)), count))
         found, preparation = await prepare(self.name, [train[index] for index in chosen], self._compare, num_in_flight)
-        self._experiences = Experiences(found, self.options.neighbours)
+        num_compared = preparation.num_examples - preparation.num_failed
+        self._experiences = Experiences(found, self.options.neighbours, num_compared)
         return preparation
 
     async def predict(self, example: Example) -> Prediction:
@@ -113,6 +124,11 @@ class SKR:
 
     def _is_right(self, example: Example, output: Completion) -> bool:
         return self.task.score(example, answers.parse(output.text))[self.task.metric] == 1.0
+
+
+def _lead(experiences: Sequence[Experience]) -> int:
+    """How many more were answered rightly with retrieval than without."""
+    return sum(1 if each.retrieval_helped else -1 for each in experiences)
 
 
 def _same(question: str) -> str:
