@@ -108,7 +108,7 @@ def test_questions_without_a_difference_count_in_the_usual_lead(
     helped = [(f"Why do snails creep {word}?", "so") for word in ("up", "down", "on", "away", "back")]
     alike = [("Is a stone hard?", "yes")] * num_alike
     task = Quiz(
-        train=[*helped, ("Why do snails creep at all?", "why")] + alike,
+        train=[*helped, ("Why do snails creep at all?", "why"), *alike],
         test=[("Why do snails creep at all now?", "so")],
     )
 
