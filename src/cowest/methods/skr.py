@@ -91,7 +91,7 @@ class SKR:
         count = min(self.options.questions or len(train), len(train))
         chosen = sorted(Random(f"skr {self.seed}").sample(range(len(train)), count))
         found, preparation = await prepare(self.name, [train[index] for index in chosen], self._compare, num_in_flight)
-        num_compared = preparation.num_examples - preparation.num_failed
+        num_compared = count - (preparation.num_failed or 0)
         self._experiences = Experiences(found, self.options.neighbours, num_compared)
         return preparation
 

@@ -65,7 +65,7 @@ class SuperICL:
         """One call of each model, and another of the strong one where it overrides and is to say why."""
         draft = await self.collaboration.draft(example.query)
         said = self.collaboration.format.parse(draft.text)
-        values = {"query": example.query, "prediction": self._prediction(example, draft, said)}
+        values = {"query": example.query, "prediction": self._prediction(example, draft)}
         demonstrations = self._fitting(example, values)
         output = await self.collaboration.ask("strong", "super_icl", values | {"demonstrations": demonstrations})
         answer = answers.parse(output.text)
@@ -86,17 +86,20 @@ class SuperICL:
         (message,) = self.collaboration.prompts.render(
             "super_icl_demonstration",
             query=example.query,
-            prediction=self._prediction(example, draft, self.collaboration.format.parse(draft.text)),
+            prediction=self._prediction(example, draft),
             label=example.references[0],
         )
         return Demonstration(self._identity(example), message.content), [("weak", draft)]
 
-    def _prediction(self, example: Example, draft: Completion, said: Answer) -> str:
-        if said.final is None:
+    def _prediction(self, example: Example, draft: Completion) -> str:
+        def read(text: str) -> str | None:
+            return self.collaboration.format.parse(text).final
+
+        answer = read(draft.text)
+        if answer is None:
             return "no answer"
-        is_label = self.task.gold_label(example) is not None
-        sure = confidence(draft, said.final, "weak", is_label=is_label)
-        return f"{said.final} (confidence: {sure:.2f})"
+        sure = confidence(draft, read, "weak", is_label=self.task.gold_label(example) is not None)
+        return f"{answer} (confidence: {sure:.2f})"
 
     def _fitting(self, example: Example, values: dict[str, str]) -> str:
         """The demonstrations, without the example itself and without the last ones where the prompt is too long."""
