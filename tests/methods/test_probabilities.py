@@ -7,7 +7,7 @@ import pytest
 
 from cowest import answers
 from cowest.errors import CompletionError
-from cowest.methods._probabilities import confidence, place
+from cowest.methods._probabilities import confidence, locate
 from cowest.types import Completion
 from tests.methods.quiz import said
 
@@ -47,7 +47,7 @@ def test_an_answer_is_found_wherever_its_reader_finds_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place_of"),
+    ("text", "span"),
     [
         ("Answer: A", (8, 9)),
         ("Answer: Answer", (8, 14)),
@@ -60,16 +60,16 @@ def test_an_answer_is_found_wherever_its_reader_finds_it() -> None:
         ("no such mark", (0, 12)),
     ],
 )
-def test_the_place_of_an_answer(text: str, place_of: tuple[int, int]) -> None:
-    assert place(text, marked(text) or "", marked) == place_of
+def test_the_span_of_an_answer(text: str, span: tuple[int, int]) -> None:
+    assert locate(text, marked(text) or "", marked) == span
 
 
-def test_an_answer_in_other_letters_is_found() -> None:
+def test_an_answer_in_other_case_is_found() -> None:
     def label(text: str) -> str | None:
         return "yes" if "answer: yes" in text.lower() else None
 
-    assert place("yes? Answer: YES", "yes", label) == (13, 16)
-    assert place("Answer: yes", "unsafe", lambda text: "unsafe") == (0, 11)  # nowhere in it: the whole reply
+    assert locate("yes? Answer: YES", "yes", label) == (13, 16)
+    assert locate("Answer: yes", "unsafe", lambda text: "unsafe") == (0, 11)  # nowhere in it: the whole reply
 
 
 def test_tokens_count_where_they_stand_among_the_tokens() -> None:
@@ -88,7 +88,7 @@ def test_few_readings_are_needed() -> None:
         return marked(text)
 
     text = "Explanation: " + "a snail, " * 1000 + "\nAnswer: a"
-    assert place(text, "a", read) == (len(text) - 1, len(text))
+    assert locate(text, "a", read) == (len(text) - 1, len(text))
     assert len(readings) < 15
     assert all(one != two for one, two in pairwise(readings))
 

@@ -30,7 +30,7 @@ def judge_all(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None
 
     Reproduced: every interval lies above 0 and the largest p-value is below 0.05; that needs no correction, since all
     must pass. Not reproduced: some interval lies below 0, and its p-value is below 0.05 when multiplied by the number
-    of differences (Bonferroni). Otherwise inconclusive: a difference that was not found may still exist.
+    of differences (Bonferroni). Otherwise inconclusive: a difference that was not detected may still exist.
     """
     if not contrasts:
         return INCONCLUSIVE, None

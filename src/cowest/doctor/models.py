@@ -49,7 +49,7 @@ def _check_download(location: str) -> Check | None:
     line = f"is not on this machine; the stage that opens it first downloads {size_gb:.1f} GB (nothing was fetched now)"
     if free_gb > size_gb:
         return Check(NOTICE, line)
-    advice = "Make room, or set HF_HOME to another disk"
+    advice = "Free some space, or set HF_HOME to another disk"
     return Check(FAULT, f"{line}, and {HF_HUB_CACHE!r} has {free_gb:.1f} GB free. {advice}")
 
 

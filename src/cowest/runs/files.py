@@ -1,5 +1,6 @@
 """Reading and atomically writing the files of a run, with errors that say what to do."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -55,11 +56,8 @@ def read_json(path: Path, advice: str = "Delete it to have it made again.") -> A
         InputError: the file is missing or broken.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{str(path)!r} does not exist.") from error
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}. Check its permissions.") from error
+        with _readable(path):
+            return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{str(path)!r} is not valid JSON ({error}). {advice}") from error
 
@@ -71,15 +69,22 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         InputError: the file is missing or a line is broken.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with _readable(path), path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 yield _json_object(path, number, line)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{str(path)!r} is not JSON in UTF-8 ({error}).") from error
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turns the errors of a file that is missing or cannot be read into `InputError`."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise InputError(f"{str(path)!r} does not exist.") from error
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}. Check its permissions.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{str(path)!r} is not JSON in UTF-8 ({error}).") from error
 
 
 def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
