@@ -134,6 +134,7 @@ class Collaboration:
         sample_index: int = 0,
         *,
         max_tokens: int | None = None,
+        temperature: float | None = None,
     ) -> Completion:
         """One call of one of the two, with any of the prompt templates.
 
@@ -143,10 +144,13 @@ class Collaboration:
             values: its variables.
             sample_index: tells samples of the same prompt apart.
             max_tokens: a cap below the one that the model has anyway.
+            temperature: in place of the one that the model has.
         """
         sampling = self.weak_sampling if role == "weak" else self.strong_sampling
         if max_tokens is not None:
             sampling = sampling.model_copy(update={"max_tokens": min(max_tokens, sampling.max_tokens or max_tokens)})
+        if temperature is not None:
+            sampling = sampling.model_copy(update={"temperature": temperature})
         return await self._call(role, self._request(sampling, template, sample_index, **values))
 
     async def _call(self, role: Literal["weak", "strong"], request: ChatRequest) -> Completion:

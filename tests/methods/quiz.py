@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cowest.collaboration import Collaboration
+from cowest.collaboration import STRONG_SAMPLING, Collaboration
 from cowest.methods import Setting
 from cowest.methods.base import Method, Prepared
 from cowest.models.providers.scripted import Script, ScriptedModel
@@ -62,10 +62,11 @@ def setting(task: Task, *, weak: Any = "Answer: w", strong: Any = "Answer: s", *
     """A setting with one scripted model of each kind; a text is what it always says."""
     models = [each if isinstance(each, ScriptedModel) else ScriptedModel(_script(each)) for each in (weak, strong)]
     format_name = more.pop("format", "chain_of_thought")
+    sampling = more.pop("strong_sampling", STRONG_SAMPLING)
     return Setting(
         weak=more.pop("stages", None) or {"sft": models[0]},
         strong=models[1],
-        collaborate=lambda model: Collaboration(model, models[1], format=format_name),
+        collaborate=lambda model: Collaboration(model, models[1], format=format_name, strong_sampling=sampling),
         task=task,
         **more,
     )

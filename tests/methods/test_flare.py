@@ -11,7 +11,7 @@ from cowest.methods import Method, MethodOptions, make_methods
 from cowest.methods.flare import first_sentence
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.retrieval import Passage, Retriever
-from cowest.types import Completion, Prediction
+from cowest.types import Completion, Prediction, Sampling
 from tests.methods.quiz import Quiz, asked, corpus, predictions, said, setting
 
 TASK = Quiz(test=[("How fast is a snail?", "slow")])
@@ -60,10 +60,17 @@ class Remembering(Retriever):
         return [Passage(str(len(self.queries)), "p")]
 
 
-def flare(*replies: Completion, retriever: Retriever | None = None, **options: Any) -> tuple[Method, ScriptedModel]:
+def flare(
+    *replies: Completion, retriever: Retriever | None = None, sampling: Sampling | None = None, **options: Any
+) -> tuple[Method, ScriptedModel]:
     strong = ScriptedModel(list(replies))
-    retriever = retriever or Remembering()
-    whole = setting(TASK, strong=strong, retriever=retriever, options=MethodOptions.model_validate({"flare": options}))
+    whole = setting(
+        TASK,
+        strong=strong,
+        retriever=retriever or Remembering(),
+        options=MethodOptions.model_validate({"flare": options}),
+        strong_sampling=sampling or Sampling(),
+    )
     (method,) = make_methods(["flare"], whole)
     return method, strong
 
@@ -102,11 +109,19 @@ def test_unlikely_tokens_are_left_out_of_the_query(probability: float, query: st
     assert retriever.queries == ["How fast is a snail?", query]
 
 
-def test_where_nothing_is_left_the_question_is_the_query() -> None:
+def test_where_nothing_is_left_of_a_sentence_there_is_nothing_to_search_for() -> None:
     retriever = Remembering()
-    method, _ = flare(said("Answer: slow", 0.2), said("Answer: slow"), retriever=retriever)
-    run(method)
-    assert retriever.queries == ["How fast is a snail?"] * 2
+    method, _ = flare(said("Answer: slow", 0.2), retriever=retriever)
+    assert run(method).calls == {"strong": 1}
+    assert retriever.queries == ["How fast is a snail?"]
+
+
+def test_the_decision_is_made_at_temperature_0_and_the_new_sentence_is_sampled_as_replies_are() -> None:
+    replies = said("Snails hurry. So.", 0.5), said("Snails creep. So.", 0.5), said("Answer: slow", 0.9)
+    method, strong = flare(*replies, sampling=Sampling(temperature=0.7, top_p=0.9))
+    assert run(method).output == "Snails creep. Answer: slow"
+    assert [request.sampling.temperature for request in strong.requests] == [0.0, 0.7, 0.0]
+    assert [request.sampling.top_p for request in strong.requests] == [0.9] * 3
 
 
 def test_the_same_passages_are_not_asked_with_again(tmp_path: Path) -> None:
@@ -157,9 +172,27 @@ def test_it_stops_at_its_limit_of_tokens(max_tokens: int, limits: list[int]) -> 
     assert prediction.answer is None
 
 
+@pytest.mark.parametrize(
+    ("limit", "options", "limits"),
+    [
+        (100, {}, [64, 36]),  # that of every other row
+        (100, {"max_tokens": 70}, [64, 6]),
+        (None, {"max_tokens": 70}, [64, 6]),
+        (None, {}, [64] * 16),  # 1,024 where no row has one
+    ],
+)
+def test_its_limit_of_tokens_is_that_of_the_strong_models_replies(
+    limit: int | None, options: dict[str, int], limits: list[int]
+) -> None:
+    replies = [said(" ".join(["so"] * length), finish_reason="length") for length in limits]
+    method, strong = flare(*replies, sampling=Sampling(max_tokens=limit), **options)
+    assert len(run(method).output.split()) == sum(limits)
+    assert [request.sampling.max_tokens for request in strong.requests] == limits
+
+
 def test_the_papers_values() -> None:
     options = MethodOptions().flare
-    assert (options.sure_above, options.masked_up_to, options.ahead_tokens, options.max_tokens) == (0.8, 0.4, 64, 256)
+    assert (options.sure_above, options.masked_up_to, options.ahead_tokens) == (0.8, 0.4, 64)
 
 
 @pytest.mark.parametrize(

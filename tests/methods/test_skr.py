@@ -62,36 +62,75 @@ def test_where_both_ways_are_right_or_wrong_nothing_is_learned(tmp_path: Path) -
     assert isinstance(method, Prepared)
     assert synchronous.run(method.prepare(1)).num_used == 0
     synchronous.run(method.predict(TASK.test[0]))
-    assert asked(strong)[-1].startswith("Passages that may help:\n[1] A snail is slow.")
+    assert asked(strong)[-1].startswith("How big is a snail?")
 
 
 HELPED, NOT = True, False
 
 
 @pytest.mark.parametrize(
-    ("votes", "neighbours", "retrieves"),
+    ("votes", "neighbours", "num_alike", "retrieves"),
     [
-        ([HELPED], 5, True),
-        ([NOT], 5, False),
-        ([HELPED, NOT], 2, True),
-        ([NOT, HELPED], 2, True),
-        ([NOT, NOT, HELPED, HELPED], 4, True),
-        ([NOT, NOT, NOT, HELPED, HELPED], 5, False),
-        ([NOT, NOT, HELPED, HELPED, HELPED], 5, True),
-        ([NOT, HELPED, HELPED], 1, False),
-        ([], 5, True),
+        ([HELPED], 5, 0, True),
+        ([NOT], 5, 0, False),
+        # Retrieval helped as often as not: it needs a majority.
+        ([HELPED, NOT], 2, 0, False),
+        ([NOT, NOT, HELPED, HELPED], 4, 0, False),
+        ([HELPED, NOT], 1, 0, True),
+        ([], 5, 0, False),
+        ([], 5, 3, False),
+        # It helped more often: a majority, and by the usual lead.
+        ([NOT, HELPED, HELPED], 2, 0, False),
+        ([NOT, HELPED, HELPED], 1, 0, False),
+        ([NOT, NOT, HELPED, HELPED, HELPED], 5, 0, True),
+        ([HELPED, HELPED, NOT, HELPED, HELPED, HELPED], 3, 0, False),  # leads by 1 of 3, usual are 4 x 3 / 6 = 2
+        ([HELPED, HELPED, NOT, HELPED, HELPED, HELPED], 3, 1, True),  # usual are 4 x 3 / 7, rounded down to 1
+        # It helped less often: then going without needs the majority and the lead, and a tie retrieves.
+        ([HELPED, NOT, NOT], 2, 0, True),
+        ([NOT, NOT, NOT, HELPED, HELPED], 5, 0, False),
+        ([NOT, NOT, HELPED, NOT, NOT, NOT], 3, 0, True),
+        ([NOT, NOT, HELPED, NOT, NOT, NOT], 3, 1, False),
     ],
 )
-def test_a_tie_retrieves_and_a_majority_decides(votes: list[bool], neighbours: int, retrieves: bool) -> None:
+def test_the_more_frequent_outcome_needs_a_majority_by_its_usual_lead(
+    votes: list[bool], neighbours: int, num_alike: int, retrieves: bool
+) -> None:
     # Each is a word longer than the one before, so that they come in this order.
     found = [KnownQuestion("snail " + "so " * (index + 1), helped) for index, helped in enumerate(votes)]
-    knowledge = SelfKnowledge(found, neighbours)
+    knowledge = SelfKnowledge(found, neighbours, len(found) + num_alike)
     assert [each.retrieval_helped for each in knowledge.nearest("snail")] == votes[:neighbours]
     assert knowledge.wants_retrieval("snail") is retrieves
 
 
+@pytest.mark.parametrize(("num_alike", "retrieves"), [(0, False), (1, True)])
+def test_questions_without_a_difference_count_in_the_usual_lead(
+    num_alike: int, retrieves: bool, tmp_path: Path
+) -> None:
+    helped = [(f"Why do snails creep {word}?", "so") for word in ("up", "down", "on", "away", "back")]
+    alike = [("Is a stone hard?", "yes")] * num_alike
+    task = Quiz(
+        train=[*helped, ("Why do snails creep at all?", "why"), *alike],
+        test=[("Why do snails creep at all now?", "so")],
+    )
+
+    def answer(prompt: str) -> str:
+        if "stone" in prompt:
+            return "Answer: yes"
+        retrieved = prompt.startswith("Passages")
+        if "at all?" in prompt:
+            return "Answer: who knows" if retrieved else "Answer: why"
+        return "Answer: so" if retrieved else "Answer: who knows"
+
+    strong = ScriptedModel(by_prompt(answer))
+    options = MethodOptions.model_validate({"skr": {"neighbours": 3}})
+    whole = setting(task, strong=strong, retriever=corpus(tmp_path, "Snails creep."), options=options)
+    (method,) = make_methods(["skr"], whole)
+    synchronous.run(predictions(method, task.test))
+    assert asked(strong)[-1].startswith("Passages") is retrieves
+
+
 def test_neither_itself_nor_a_stranger_votes() -> None:
-    knowledge = SelfKnowledge([KnownQuestion("Is a snail fast?", NOT), KnownQuestion("Birds sing.", NOT)], 5)
+    knowledge = SelfKnowledge([KnownQuestion("Is a snail fast?", NOT), KnownQuestion("Birds sing.", NOT)], 5, 2)
     assert knowledge.nearest("is a SNAIL  fast?") == []
     assert knowledge.wants_retrieval("is a SNAIL  fast?")
     assert not knowledge.wants_retrieval("Is a snail slow?")

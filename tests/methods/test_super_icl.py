@@ -78,6 +78,15 @@ def test_the_confidence_is_that_of_the_answers_own_tokens(task: Quiz, confidence
     assert asked(strong)[0].count(f"very loud (confidence: {confidence})") == 2
 
 
+@pytest.mark.parametrize("explanation", ["", "Explanation: A snail is slow.\n"])
+def test_the_confidence_of_option_a_is_not_that_of_the_word_answer(explanation: str) -> None:
+    strong = ScriptedModel(["Answer: B"])
+    task = Colours(test=[("Which?", "A")])
+    draft = said(f"{explanation}Answer: A", *[0.999] * (len(explanation.split()) + 1), 0.4)
+    synchronous.run(predictions(super_icl(task, weak=draft, strong=strong), task.test))
+    assert asked(strong)[0].count("A (confidence: 0.40)") == 2
+
+
 def test_a_draft_without_an_answer_is_shown_as_such() -> None:
     strong = ScriptedModel(["Answer: slow"])
     (prediction,) = synchronous.run(predictions(super_icl(weak=said("I do not know."), strong=strong), TASK.test))

@@ -204,8 +204,8 @@ def every_method(folder: Path, *methods: str) -> dict[str, Any]:
         # What is done once, for the 20 training rows or the 10 held back, does not grow with the 130 examples.
         ("skr", {"strong": (1, 2)}, {"strong": 20 * 2 + 130}),
         ("super_icl", {"weak": (1, 1.1), "strong": (1, 1)}, {"weak": 10 + 130, "strong": 130}),
-        # 256 tokens in sentences of 23, each written twice.
-        ("flare", {"strong": (4, 8)}, {"strong": 130 * 12 * 2}),
+        # A reply of the assumed 350 tokens has 19 sentences, each written twice.
+        ("flare", {"strong": (4, 8)}, {"strong": 130 * 19 * 2}),
     ],
 )
 def test_every_method_can_be_planned(

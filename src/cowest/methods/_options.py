@@ -28,19 +28,20 @@ class SKROptions(Record):
 
 
 class FLAREOptions(Record):
-    """`evaluate.settings.flare`; the values of the paper's published code.
+    """`evaluate.settings.flare`; but for `max_tokens` the values of the paper's published code.
 
     Attributes:
         sure_above: a sentence is accepted if all of its tokens are more probable than this.
         masked_up_to: tokens of at most this probability are left out when a sentence becomes a query.
         ahead_tokens: tokens generated to get one sentence.
-        max_tokens: of the whole reply.
+        max_tokens: of the whole reply; by default the limit of the strong model's replies in evaluation, or 1,024
+            where they have none.
     """
 
     sure_above: float = Field(default=0.8, ge=0, le=1)
     masked_up_to: float = Field(default=0.4, ge=0, le=1)
     ahead_tokens: int = Field(default=64, ge=1)
-    max_tokens: int = Field(default=256, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
 
 
 class SuperICLOptions(Record):

@@ -18,6 +18,8 @@ from cowest.types import Completion, Example, Prediction
 # A sentence ends at a full stop, question or exclamation mark before a space, or at the end of a line.
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|\n\s*")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
+# Where no reply has a limit: a model that is asked to go on may never end, and every sentence is a call.
+_MAX_TOKENS = 1024
 
 
 class Sentence(NamedTuple):
@@ -39,6 +41,7 @@ class FLARE:
         self.task = task
         self.retriever = retriever
         self.options = options
+        self._max_tokens = options.max_tokens or collaboration.strong_sampling.max_tokens or _MAX_TOKENS
         self._logprobs_error: str | None = None
 
     async def predict(self, example: Example) -> Prediction:
@@ -49,34 +52,39 @@ class FLARE:
         """
         if self._logprobs_error is not None:
             raise CompletionError(self._logprobs_error)  # saves paying for an unusable reply
-        question = self.task.question_of(example)
-        passages = self.retriever.search(question)
+        passages = self.retriever.search(self.task.question_of(example))
         written, num_tokens, is_last = "", 0, False
         calls: Calls = []
-        while not is_last and num_tokens < self.options.max_tokens:
-            max_tokens = min(self.options.ahead_tokens, self.options.max_tokens - num_tokens)
-            ahead = await self._next_sentence(example.query, written, passages, max_tokens, calls)
-            if not self._is_sure(ahead.tokens):
-                new_passages = self.retriever.search(self._query(ahead.tokens) or question)
-                if new_passages != passages:  # the same passages would make the same request
-                    passages = new_passages
-                    ahead = await self._next_sentence(example.query, written, passages, max_tokens, calls)
-            written = _append(written, ahead.text)
-            num_tokens += len(ahead.tokens)
-            is_last = ahead.is_last
+        while not is_last and num_tokens < self._max_tokens:
+            max_tokens = min(self.options.ahead_tokens, self._max_tokens - num_tokens)
+            # Greedy: a sampled token may be improbable by chance, though the model is sure of another.
+            sentence = await self._next_sentence(example.query, written, passages, max_tokens, calls, temperature=0.0)
+            if (query := self._query(sentence.tokens)) and (found := self.retriever.search(query)) != passages:
+                passages = found
+                sentence = await self._next_sentence(example.query, written, passages, max_tokens, calls)
+            written = _append(written, sentence.text)
+            num_tokens += len(sentence.tokens)
+            is_last = sentence.is_last
         return predict(self.name, self.task, example, self.task.parse(example, written), calls, output=written.strip())
 
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""
 
     async def _next_sentence(
-        self, query: str, written: str, passages: list[Passage], max_tokens: int, calls: Calls
+        self,
+        query: str,
+        written: str,
+        passages: list[Passage],
+        max_tokens: int,
+        calls: Calls,
+        temperature: float | None = None,
     ) -> Sentence:
         completion = await self.collaboration.ask(
             "strong",
             "flare",
             {"query": query, "passages": retrieval.numbered(passages), "written": written.strip()},
             max_tokens=max_tokens,
+            temperature=temperature,
         )
         calls.append(("strong", completion))
         try:
@@ -85,10 +93,10 @@ class FLARE:
             self._logprobs_error = str(error)
             raise
 
-    def _is_sure(self, tokens: Sequence[Token]) -> bool:
-        return all(token.is_above(self.options.sure_above) for token in tokens)
-
     def _query(self, tokens: Sequence[Token]) -> str:
+        """The query made of a sentence: its likely tokens; empty if all are probable, or none."""
+        if all(token.is_above(self.options.sure_above) for token in tokens):
+            return ""
         kept = "".join(token.text if token.is_above(self.options.masked_up_to) else " " for token in tokens)
         return " ".join(kept.split())
 

@@ -29,11 +29,14 @@ class SelfKnowledge:
     Args:
         questions: each with the way that gave the correct answer.
         neighbours: number of questions that vote.
+        num_compared: training questions answered both ways, including those without a difference.
     """
 
-    def __init__(self, questions: Sequence[KnownQuestion], neighbours: int) -> None:
+    def __init__(self, questions: Sequence[KnownQuestion], neighbours: int, num_compared: int) -> None:
         self._questions = questions
         self._neighbours = neighbours
+        self._num_compared = num_compared
+        self._prior = _lead(questions)
         self._vectors: Any = None
         if questions:
             from sklearn.feature_extraction.text import TfidfVectorizer
@@ -42,12 +45,19 @@ class SelfKnowledge:
             self._vectors = self._vectorizer.fit_transform([known.question for known in questions])
 
     def wants_retrieval(self, question: str) -> bool:
-        """Whether to retrieve: yes, unless most of the nearest questions were answered better without.
+        """Whether to retrieve, by the rule of SKR's published code.
 
-        A question does not vote on itself, and one without a common word does not vote. A tie retrieves.
+        The more frequent outcome of the training questions needs a majority of the nearest ones, and a lead no smaller
+        than the one it has in as many training questions on average; otherwise the other outcome is chosen. If
+        retrieval helped as often as not, it is the one that needs the majority. A question does not vote on itself, and
+        one without a common word does not vote.
         """
-        votes = [known.retrieval_helped for known in self.nearest(question)]
-        return votes.count(False) <= votes.count(True)
+        nearest = self.nearest(question)
+        lead = _lead(nearest)
+        margin = abs(self._prior) * len(nearest) // self._num_compared if nearest else 0
+        if self._prior < 0:
+            return lead >= 0 or -lead < margin
+        return lead > 0 and lead >= margin
 
     def nearest(self, question: str) -> list[KnownQuestion]:
         """The nearest questions, nearest first; ties in the order of the data."""
@@ -84,7 +94,8 @@ class SKR:
         questions, preparation = await prepare(
             self.name, [train[index] for index in chosen], self._answer_both_ways, num_in_flight
         )
-        self._knowledge = SelfKnowledge(questions, self.options.neighbours)
+        num_compared = count - (preparation.num_failed or 0)
+        self._knowledge = SelfKnowledge(questions, self.options.neighbours, num_compared)
         return preparation
 
     async def predict(self, example: Example) -> Prediction:
@@ -116,6 +127,11 @@ class SKR:
 
     def _is_correct(self, example: Example, output: Completion) -> bool:
         return self.task.score(example, self.task.parse(example, output.text))[self.task.metric] == 1.0
+
+
+def _lead(questions: Sequence[KnownQuestion]) -> int:
+    """How many more were answered correctly with retrieval than without."""
+    return sum(1 if known.retrieval_helped else -1 for known in questions)
 
 
 @uses("solo_chain_of_thought", "solo_with_passages")

@@ -64,8 +64,8 @@ class SuperICL:
     async def predict(self, example: Example) -> Prediction:
         """One call of each model, and another of the strong one to explain an override, if that is wanted."""
         draft = await self.collaboration.draft(example.query)
-        weak_answer = self.collaboration.read_draft(self.task, example, draft.text)
-        values = {"query": example.query, "prediction": self._prediction_text(example, draft, weak_answer)}
+        weak_answer = self._read_draft(example, draft.text)
+        values = {"query": example.query, "prediction": self._prediction_text(example, draft)}
         demonstrations = self._demonstrations_that_fit(example, values)
         output = await self.collaboration.ask("strong", "super_icl", values | {"demonstrations": demonstrations})
         answer = self.task.parse(example, output.text)
@@ -88,19 +88,23 @@ class SuperICL:
         (message,) = self.collaboration.prompts.render(
             "super_icl_demonstration",
             query=example.query,
-            prediction=self._prediction_text(
-                example, draft, self.collaboration.read_draft(self.task, example, draft.text)
-            ),
+            prediction=self._prediction_text(example, draft),
             label=example.references[0],
         )
         return Demonstration(self._identity(example), message.content), [("weak", draft)]
 
-    def _prediction_text(self, example: Example, draft: Completion, weak_answer: Answer) -> str:
-        if weak_answer.final is None:
+    def _prediction_text(self, example: Example, draft: Completion) -> str:
+        def read(text: str) -> str | None:
+            return self._read_draft(example, text).final
+
+        answer = read(draft.text)
+        if answer is None:
             return "no answer"
-        is_label = self.task.gold_label(example) is not None
-        probability = confidence(draft, weak_answer.final, "weak", is_label=is_label)
-        return f"{weak_answer.final} (confidence: {probability:.2f})"
+        probability = confidence(draft, read, "weak", is_label=self.task.gold_label(example) is not None)
+        return f"{answer} (confidence: {probability:.2f})"
+
+    def _read_draft(self, example: Example, text: str) -> Answer:
+        return self.collaboration.read_draft(self.task, example, text)
 
     def _demonstrations_that_fit(self, example: Example, values: dict[str, str]) -> str:
         """The demonstrations without the example itself, as many as the prompt has space for."""
