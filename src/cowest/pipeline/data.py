@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from random import Random
 
+from cowest.errors import InputError
 from cowest.pipeline.progress import Say
 from cowest.recipe import Recipe
 from cowest.stages.evaluate import select
@@ -42,7 +44,7 @@ class Data:
 
     def sft(self) -> Sequence[Example]:
         """The training rows that SFT learns from."""
-        return self._divided(0)
+        return self._learned_and_held_back[0]
 
     def feedback(self) -> Sequence[Example]:
         """The training rows that each round of feedback draws its queries from."""
@@ -65,11 +67,13 @@ class Data:
     def unseen(self) -> Sequence[Example]:
         """Examples that the weak model was not trained on and that are not measured: predictions on them are honest.
 
-        The rows that feedback keeps out of SFT, else the validation split; none where the recipe has neither. A row
-        whose question SFT saw elsewhere is left out.
+        The rows of `sft.held_back`, else those that feedback keeps out of SFT, else the validation split; none where
+        the recipe has none of them. A row whose question SFT saw elsewhere is left out.
         """
         recipe, measured = self._recipe, self._recipe.evaluate.split
-        if recipe.feedback.queries_from == "held_back" and measured != "train":
+        if recipe.sft.held_back is not None and measured != "train":
+            unseen = self._learned_and_held_back[1]
+        elif recipe.feedback.queries_from == "held_back" and measured != "train":
             unseen = self.feedback()
         elif recipe.task.validation is not None and measured != "validation":
             unseen = self.settled.validation
@@ -77,6 +81,20 @@ class Data:
             return ()
         seen = {_as_asked(self.task.identity(example)) for example in self.sft()} if recipe.task.train else ()
         return [example for example in unseen if _as_asked(self.task.identity(example)) not in seen]
+
+    @cached_property
+    def _learned_and_held_back(self) -> tuple[Sequence[Example], Sequence[Example]]:
+        """The rows that SFT may see, without and only those of `sft.held_back`."""
+        rows, count = self._divided(0), self._recipe.sft.held_back
+        if count is None:
+            return rows, ()
+        if count >= len(rows):
+            raise InputError(
+                f"sft.held_back is {count}, but SFT has only {len(rows)} rows. Keep fewer back, or give more rows."
+            )
+        chosen = set(Random(f"sft held back {self._recipe.seed}").sample(range(len(rows)), count))
+        learned = [row for index, row in enumerate(rows) if index not in chosen]
+        return learned, [rows[index] for index in sorted(chosen)]
 
     def _divided(self, part: int) -> Sequence[Example]:
         config, train = self._recipe.feedback, self.settled.train

@@ -22,10 +22,13 @@ class SFTConfig(TrainingSettings):
 
     Attributes:
         from_: a checkpoint that serves as the model after SFT, so that nothing is trained (the paper does so for
-            MedMCQA). In a recipe its name is `from`.
+            MedMCQA). In a recipe its name is `from`. `weak.model` then is the model before SFT.
+        held_back: training rows, drawn by the recipe's seed, that SFT leaves out, so that SuperICL can demonstrate with
+            predictions on them; None leaves out none.
     """
 
     from_: str | None = Field(default=None, alias="from")
+    held_back: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=1.4e-5, gt=0)
 
 
