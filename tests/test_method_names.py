@@ -48,6 +48,7 @@ def test_the_round_of_a_name(name: str, number: int | None) -> None:
 @pytest.mark.parametrize(
     ("name", "label"),
     [
+        ("skr (gpt-4)", "SKR (gpt-4)"),
         ("weak_only", "Weak model alone"),
         ("collaborate", "Together, aligned"),
         ("collaborate_sft", "Together, before alignment"),

@@ -294,6 +294,37 @@ def test_predictions_are_shown_on_rows_only_that_the_weak_model_was_not_trained_
     assert unseen(tmp_path, feedback__queries_from="held_back", evaluate__split="train")[0] == set()
 
 
+def test_rows_can_be_kept_out_of_sft_for_demonstrations_alone(tmp_path: Path) -> None:
+    everything = {f"sum-{index}" for index in range(20)}
+    kept_back, trained = unseen(tmp_path, sft__held_back=4)
+    assert len(kept_back) == 4
+    assert trained == everything - kept_back
+    with_validation, _ = unseen(tmp_path, sft__held_back=4, task__validation="24")
+    assert with_validation == kept_back
+    assert unseen(tmp_path, sft__held_back=4, seed=1)[0] != kept_back
+    # The queries of feedback are still drawn from all rows, as the paper draws them.
+    pipeline = Pipeline(make_recipe(recipe_of(tmp_path, sft__held_back=4)))
+    assert {each.id for each in pipeline.context.data.feedback()} == everything
+    with pytest.raises(InputError, match=r"sft\.held_back is 20, but SFT has only 20 rows"):
+        unseen(tmp_path, sft__held_back=20)
+
+
+@pytest.mark.parametrize(
+    ("given", "stages"),
+    [
+        (None, ["sft", "base", "round_1"]),
+        ("local/some-org/some-medical-8b", ["sft", "base", "round_1"]),
+        ("some-org/some-medical-8b", ["sft", "base", "round_1"]),
+        ("some-org/some-8b", ["sft", "round_1"]),  # one and the same model: there is none before it
+    ],
+)
+def test_the_model_before_sft_is_measured_also_where_another_stands_in_for_sft(
+    tmp_path: Path, given: str | None, stages: list[str]
+) -> None:
+    recipe = make_recipe(recipe_of(tmp_path, weak={"model": "local/some-org/some-8b"}, sft={"from": given}))
+    assert Pipeline(recipe).context.weak.stage_names() == stages
+
+
 def test_settings_of_methods_are_checked_with_the_recipe(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"evaluate\.settings\.flair"):
         make_recipe(recipe_of(tmp_path, evaluate__settings={"flair": {}}))

@@ -13,6 +13,8 @@ SINGLE_MODELS = (WEAK_ONLY, WEAK_ONLY_BASE, STRONG_ONLY, STRONG_ONLY_DIRECT)
 
 _ROUND = re.compile(rf"{COLLABORATE}_round_([1-9][0-9]{{0,5}})")
 
+_WITH_STRONG = re.compile(r"(\S+) \((\S+)\)")
+
 _LABELS = {
     WEAK_ONLY: "Weak model alone",
     WEAK_ALIGNED: "Weak model alone, aligned",
@@ -70,6 +72,11 @@ def is_kind_collaborate(name: str) -> bool:
     return name.endswith(f"_{COLLABORATE}")
 
 
+def with_strong(method: str, strong: str) -> str:
+    """The bench row of a method with a further strong model, by its name in the recipe: "skr (gpt-4)"."""
+    return f"{method} ({strong})"
+
+
 def weak_stage(round_number: int) -> str:
     """The name that methods use for the weak model after a round: "sft" for round 0, else e.g. "round_2"."""
     return "sft" if round_number == 0 else f"round_{round_number}"
@@ -79,6 +86,8 @@ def label(name: str) -> str:
     """A row's display name; its plain name where it has none."""
     if (number := round_of(name)) is not None:
         return f"Together, round {number}"
+    if match := _WITH_STRONG.fullmatch(name):
+        return with_strong(label(match[1]), match[2])
     for ending, text in _KIND_ROWS.items():
         if name.endswith(ending) and name not in _LABELS:
             kind = name.removesuffix(ending)

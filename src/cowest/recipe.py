@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
@@ -76,7 +76,11 @@ class BenchConfig(Record):
         formats: of drafts.
         pairs: numbers of preference pairs, each below what the first round gives; None means a quarter and a half of
             that.
-        strong, weak: further models by a name of your choice, each a section like `strong` and `weak`.
+        strong, weak: further models by a name of your choice, each a section like `strong` and `weak`. SFT trains every
+            further weak model; `sft.from` is for the recipe's own.
+        cross_models: whether every weak model meets every strong one; False changes only one of the two at a time, as
+            the paper's Figure 5 does.
+        strong_rows: by the name of a further strong model, methods that get rows with it too, next to the recipe's own.
         probe: number of evaluation examples whose drafts are graded before and after alignment; 0 means none.
     """
 
@@ -86,7 +90,20 @@ class BenchConfig(Record):
     pairs: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     strong: dict[CellName, ModelConfig] = Field(default_factory=dict)
     weak: dict[CellName, ModelConfig] = Field(default_factory=dict)
+    cross_models: bool = True
+    strong_rows: dict[CellName, tuple[str, ...]] = Field(default_factory=dict)
     probe: int = Field(default=200, ge=0)
+
+    @field_validator("strong_rows")
+    @classmethod
+    def _rows_are_of_further_models(
+        cls, rows: dict[str, tuple[str, ...]], info: ValidationInfo
+    ) -> dict[str, tuple[str, ...]]:
+        known = info.data.get("strong", {})
+        if unknown := [name for name in rows if name not in known]:
+            names = ", ".join(known) or "none"
+            raise ValueError(f"names {', '.join(unknown)}, but the models of bench.strong are: {names}")
+        return rows
 
 
 class Recipe(Record):

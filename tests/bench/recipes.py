@@ -34,6 +34,7 @@ def recipe_for(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe
             "formats": ["direct_answer"],
             "pairs": [2],
             "strong": {"other": {"model": "scripted/tests.bench.scripted:other_reply"}},
+            "strong_rows": {"other": ["self_refine", "strong_only"]},
             "probe": 3,
         },
     }

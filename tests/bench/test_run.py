@@ -77,12 +77,16 @@ def test_rows_under_distinct_names_with_the_numbers_of_their_runs(bench: BenchRe
     rows = {row.name: row for row in bench.rows}
     assert list(rows) == [
         *("weak_only", "weak_only_base", "strong_only", "strong_only_direct", "collaborate_sft", "collaborate"),
-        *("collaborative_weak_only", "oracle", METHOD, "rlwf_weak_only", "rlwf_collaborate"),
+        *("collaborative_weak_only", "oracle", METHOD),
+        *("self_refine_strong (other)", "strong_only (other)", "strong_only_direct (other)"),
+        *("rlwf_weak_only", "rlwf_collaborate"),
         *("rlaif_weak_only", "rlaif_collaborate", f"{KIND}_weak_only", f"{KIND}_collaborate"),
     ]
     results = EvaluationResults.read(place / "run/bench/kind-rlwf/evaluate/results.json")
     assert rows["rlwf_collaborate"].metrics == results.methods["collaborate"].metrics
     assert rows["rlwf_weak_only"].metrics == results.methods["weak_aligned"].metrics
+    pair = EvaluationResults.read(place / "run/bench/models-own-other/evaluate/results.json")
+    assert rows["strong_only (other)"].metrics == pair.methods["strong_only"].metrics
 
 
 def test_aligned_rows_say_what_their_feedback_took(bench: BenchResults, place: Path) -> None:

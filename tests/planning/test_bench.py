@@ -102,6 +102,22 @@ def test_what_stands_in_the_way_is_said(
         make_bench_plan(make_recipe(recipe_of(tmp_path / "other")))
 
 
+def test_a_format_that_no_row_can_teach_is_named(tmp_path: Path) -> None:
+    rows = [json.dumps({"q": f"What is {number}?", "a": str(number)}) for number in range(30)]
+    for split, lines in (("train", rows[:24]), ("test", rows[24:])):
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(lines) + "\n")
+    files = {split: str(tmp_path / f"{split}.jsonl") for split in ("train", "test")}
+    changes = {"task": {"name": "jsonl", "question": "q", "answer": "a", "kind": "open"} | files, "prompts": None}
+    recipe = recipe_with(tmp_path / "run", {}, bench={"formats": ["domain_knowledge", "direct_answer"]}, **changes)
+    reasons = {cell.name: cell.reason for cell in make_bench_plan(recipe).cells if cell.reason}
+    assert list(reasons) == ["format-domain_knowledge"]
+    assert "none of the 24 training rows" in (reasons["format-domain_knowledge"] or "")
+    given = recipe_with(
+        tmp_path / "run", {}, sft={"from": "local/a/b"}, bench={"formats": ["domain_knowledge"]}, **changes
+    )
+    assert [cell.name for cell in make_bench_plan(given).cells if cell.reason] == []
+
+
 def test_a_plan_needs_no_key_and_says_that_the_run_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 

@@ -1,6 +1,7 @@
 """The cells of a bench: each is an ordinary run with a recipe derived from the given one."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +26,7 @@ MAIN_PAIR = f"method-{COLLABORATE}"
 OWN = "own"
 """The name of the recipe's own weak and strong model in the sweep over models."""
 
-Purpose = Literal["method", "kind", "format", "pairs", "models"]
+Purpose = Literal["method", "strong", "kind", "format", "pairs", "models"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Cell:
     Attributes:
         name: its folder below RUN/bench.
         purpose: which row or sweep it is for.
-        value: its value there: a method, a kind, a format, a number of pairs, or "WEAK STRONG".
+        value: its value there: a method, a kind, a format, a number of pairs, "METHOD STRONG" or "WEAK STRONG".
         trains: whether it gathers feedback and aligns; otherwise it measures the models of the recipe's own run.
     """
 
@@ -57,7 +58,13 @@ def make_cells(recipe: Recipe) -> list[Cell]:
             f"A bench compares kinds of feedback with the paper's, but feedback.kind is {recipe.feedback.kind!r}. "
             f"Set it to {PAPERS_KIND}, and name others in bench.kinds."
         )
-    cells = [*_method_cells(recipe), *_kind_cells(recipe), *_format_cells(recipe), *_model_cells(recipe)]
+    cells = [
+        *_method_cells(recipe),
+        *_strong_cells(recipe),
+        *_kind_cells(recipe),
+        *_format_cells(recipe),
+        *_model_cells(recipe),
+    ]
     by_name: dict[str, Cell] = {}
     for cell in cells:
         # Names can collide: "a" with "b-c", and "a-b" with "c".
@@ -104,6 +111,23 @@ def _method_cells(recipe: Recipe) -> list[Cell]:
     return [_make_cell(recipe, "method", name, {}, [name], trains=False) for name in method_names(recipe)]
 
 
+def _strong_cells(recipe: Recipe) -> list[Cell]:
+    """Methods with another strong model; nothing is trained for it."""
+    return [
+        _make_cell(
+            recipe,
+            "strong",
+            f"{method} {name}",
+            {"strong": recipe.bench.strong[name].model_dump(mode="json", exclude_unset=True)},
+            [method],
+            trains=False,
+            replace=("strong",),
+        )
+        for name, methods in recipe.bench.strong_rows.items()
+        for method in dict.fromkeys(methods)
+    ]
+
+
 def _kind_cells(recipe: Recipe) -> list[Cell]:
     return [
         _make_cell(recipe, "kind", kind, {"feedback": {"kind": kind}}, [COLLABORATE, WEAK_ALIGNED])
@@ -128,11 +152,16 @@ def _model_cells(recipe: Recipe) -> list[Cell]:
     strong: dict[str, ModelConfig | None] = {OWN: None, **config.strong}
     cells = []
     for (weak_name, weak_config), (strong_name, strong_config) in itertools.product(weak.items(), strong.items()):
+        if not config.cross_models and weak_config is not None and strong_config is not None:
+            continue
         changes = {
-            role: config.model_dump(mode="json", exclude_unset=True)
-            for role, config in (("weak", weak_config), ("strong", strong_config))
-            if config is not None
+            role: model.model_dump(mode="json", exclude_unset=True)
+            for role, model in (("weak", weak_config), ("strong", strong_config))
+            if model is not None
         }
+        if weak_config is not None:
+            # `sft.from` stands in for the SFT of the recipe's own weak model; another one needs its own SFT.
+            changes["sft"] = {"from": None}
         if changes:
             methods = [WEAK_ONLY, STRONG_ONLY, COLLABORATE]
             value = f"{weak_name} {strong_name}"
@@ -144,7 +173,7 @@ def _make_cell(
     recipe: Recipe,
     purpose: Purpose,
     value: str,
-    changes: dict[str, Any],
+    changes: Mapping[str, Any],
     methods: list[str],
     *,
     trains: bool = True,

@@ -18,6 +18,7 @@ from cowest.method_names import (
     kind_collaborate,
     kind_weak_only,
     rounds_in,
+    with_strong,
 )
 from cowest.recipe import Recipe
 from cowest.records import EvaluationResults, GradedExample, ShareOfDrafts
@@ -68,13 +69,15 @@ class BenchPoints:
         self.first_round = first if first in self._methods(MAIN_PAIR) else COLLABORATE
 
     def rows(self) -> dict[str, Measured]:
-        """Table 1: every method, then each kind of feedback alone and with the strong model."""
+        """Table 1: every method, those with further strong models, each kind of feedback alone and with the strong."""
         rows: dict[str, Measured] = {}
         for cell in self.cells:
             if cell.purpose == "method":
                 for method in self._methods(cell.name) or [cell.value]:
                     name = kind_weak_only(PAPERS_KIND) if method == WEAK_ALIGNED else method
                     rows[name] = self.find(cell.name, method, name)
+            if cell.purpose == "strong":
+                rows |= self._rows_with_strong(cell)
             if cell.purpose == "kind":
                 for method, name in (
                     (WEAK_ALIGNED, kind_weak_only(cell.value)),
@@ -82,6 +85,14 @@ class BenchPoints:
                 ):
                     rows[name] = self.find(cell.name, method, name)
         return rows
+
+    def _rows_with_strong(self, cell: Cell) -> dict[str, Measured]:
+        """A method's rows with a further strong model; rows that call no strong model are the recipe's own."""
+        value, strong = cell.value.split(" ")
+        results = self.results(cell.name)
+        methods = [] if results is None else [name for name, row in results.methods.items() if "strong" in row.calls]
+        names = {method: with_strong(method, strong) for method in methods or [value]}
+        return {name: self.find(cell.name, method, name) for method, name in names.items()}
 
     def formats(self) -> Points:
         """Figure 3: each format without and with one round of alignment."""

@@ -22,6 +22,7 @@ VERBS = {
     "bench": "every row of the paper's Table 1 on one task, its sweeps, and which of its claims hold",
     "doctor": "checks recipe, data, models, keys and machine before anything is spent",
     "plan": "calls, tokens, money and time of a recipe before anything is spent",
+    "corpus": "passages for SKR and FLARE, from data files or data sets on the hub",
     "ask": "one question to the pair",
     "gate": "learns which requests the draft alone, the strong model alone or both should answer",
     "serve": "the pair as an OpenAI-compatible endpoint",

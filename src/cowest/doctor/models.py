@@ -17,6 +17,8 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
     """Opens every model without a paid call, and asks endpoints which models they have."""
     recipe, weak = pipeline.recipe, pipeline.context.weak
     configs = {"weak": weak.before_feedback(), "strong": recipe.strong}
+    if weak.has_base and recipe.sft.from_ is not None:
+        configs["weak before SFT"] = recipe.weak
     if isinstance(recipe.judge, ModelConfig):
         configs["judge"] = recipe.judge
     if recipe.feedback.labeller is not None:

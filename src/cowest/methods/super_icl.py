@@ -152,9 +152,9 @@ def variants(setting: Setting) -> list[Method]:
     if not unseen:
         raise InputError(
             "The method super_icl demonstrates with the weak model's predictions on examples that it was not trained "
-            "on, and this recipe keeps none. Write feedback.queries_from: held_back, which keeps a share of the "
-            "training rows out of SFT, or name a task.validation split that is not the measured one, or leave "
-            "super_icl out of evaluate.methods."
+            f"on, and this recipe keeps none. Write sft.held_back: {options.demonstrations}, which keeps so many "
+            "training rows out of SFT, or feedback.queries_from: held_back, or name a task.validation split that is "
+            "not the measured one, or leave super_icl out of evaluate.methods."
         )
     return [SuperICL(collaboration, setting.task, unseen, options, setting.seed, setting.count_tokens)]
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from random import Random
 
+from cowest.errors import InputError
 from cowest.methods.base import normalized_question
 from cowest.pipeline.progress import Say
 from cowest.recipe import Recipe
@@ -43,7 +45,7 @@ class Data:
 
     def sft(self) -> Sequence[Example]:
         """The training rows for SFT."""
-        return self._training_rows(0)
+        return self._sft_rows_and_held_back[0]
 
     def feedback(self) -> Sequence[Example]:
         """The training rows from which each round of feedback draws its queries."""
@@ -66,11 +68,13 @@ class Data:
     def unseen(self) -> Sequence[Example]:
         """Examples that are neither trained on nor evaluated, so that predictions on them are unbiased.
 
-        The rows that feedback keeps out of SFT, or else the validation split; empty where the recipe has neither. Rows
-        whose question occurs in the SFT data are left out.
+        The rows of `sft.held_back`, else those that feedback keeps out of SFT, else the validation split; empty where
+        the recipe has none of them. Rows whose question occurs in the SFT data are left out.
         """
         recipe, evaluated = self._recipe, self._recipe.evaluate.split
-        if recipe.feedback.queries_from == "held_back" and evaluated != "train":
+        if recipe.sft.held_back is not None and evaluated != "train":
+            unseen = self._sft_rows_and_held_back[1]
+        elif recipe.feedback.queries_from == "held_back" and evaluated != "train":
             unseen = self.feedback()
         elif recipe.task.validation is not None and evaluated != "validation":
             unseen = self.checked_task.validation
@@ -78,6 +82,20 @@ class Data:
             return ()
         seen = {normalized_question(self.task.identity(example)) for example in self.sft()} if recipe.task.train else ()
         return [example for example in unseen if normalized_question(self.task.identity(example)) not in seen]
+
+    @cached_property
+    def _sft_rows_and_held_back(self) -> tuple[Sequence[Example], Sequence[Example]]:
+        """The rows that SFT may see: those that it is trained on, and those of `sft.held_back`."""
+        rows, count = self._training_rows(0), self._recipe.sft.held_back
+        if count is None:
+            return rows, ()
+        if count >= len(rows):
+            raise InputError(
+                f"sft.held_back is {count}, but SFT has only {len(rows)} rows. Keep fewer back, or give more rows."
+            )
+        chosen = set(Random(f"sft held back {self._recipe.seed}").sample(range(len(rows)), count))
+        sft_rows = [row for index, row in enumerate(rows) if index not in chosen]
+        return sft_rows, [rows[index] for index in sorted(chosen)]
 
     def _training_rows(self, part: int) -> Sequence[Example]:
         """The training rows for SFT (part 0) or feedback (part 1)."""

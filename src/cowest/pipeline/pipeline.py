@@ -81,6 +81,8 @@ class Pipeline:
         context.models.judge(strong)
         context.models.labeller()
         weak = dict.fromkeys(context.weak.stage_names(), drafting)
+        if context.weak.has_base:
+            weak["base"] = context.models.model(self.recipe.weak, "weak")
         make_methods(self.recipe.evaluate.methods, setting_of(context, weak, strong, retriever_of(context)))
 
     def check_names(self) -> None:

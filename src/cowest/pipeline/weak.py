@@ -29,8 +29,9 @@ class WeakModel:
 
     @property
     def has_base(self) -> bool:
-        """Whether there is a model before SFT to evaluate."""
-        return self.is_trained_here and self._recipe.sft.from_ is None
+        """Whether there is a model before SFT to evaluate: `weak.model`, unless `sft.from` is that same model."""
+        is_another = self._recipe.sft.from_ is None or self.before_feedback().model != self._recipe.weak.model
+        return self.is_trained_here and is_another
 
     def needs_weights(self, stage: str) -> None:
         """Checks that `stage` has weights to train.

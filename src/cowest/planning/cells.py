@@ -119,7 +119,7 @@ class Rehearsal:
 
     def _assumptions(self, case: str, stages: Stages) -> Assumptions:
         measured = self.measured | measured_so_far(stages.pipeline)
-        key = f"{stages.recipe.format} {stages.recipe.weak.model}"
+        key = f"{stages.recipe.format} {stages.recipe.weak.model} {stages.recipe.sft.from_}"
         if key not in self._targets:  # this reads every labelled row
             self._targets[key] = stages.target_tokens(self.examples.labelled)
         assumptions = assume(case, stages.recipe, measured, self._targets[key])

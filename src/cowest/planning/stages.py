@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cowest import preferences, synchronous
 from cowest.annotators import RLAIF
 from cowest.concurrency import map_in_flight
+from cowest.errors import InputError
 from cowest.formats import load_format
 from cowest.gating import ARMS, Arm
 from cowest.gating.measurement import measure
@@ -77,12 +78,22 @@ class Stages:
         self._lookup_for = lookup_for or (lambda role, stage: None)
 
     def target_tokens(self, labelled: Sequence[Example]) -> list[int]:
-        """Lengths of the SFT targets of a sample of rows, in tokens; empty without SFT."""
+        """Lengths of the SFT targets of a sample of rows, in tokens; empty without SFT.
+
+        Raises:
+            InputError: no row holds what a draft of the recipe's format is taught from, so that SFT will be refused.
+        """
         if self.recipe.sft.from_ is not None or self.recipe.weak.provider != "local":
             return []
         draft_format = load_format(self.recipe.format)
         targets = [draft_format.target(example) for example in sample(labelled, self.recipe.seed)]
-        return [self.counters["weak"].count(target) for target in targets if target is not None]
+        lengths = [self.counters["weak"].count(target) for target in targets if target is not None]
+        if not lengths and all(draft_format.target(example) is None for example in labelled):
+            raise InputError(
+                f"SFT cannot teach the format {draft_format.name}: none of the {len(labelled)} training rows holds "
+                "what its drafts consist of, such as an explanation. Use another format, or data with explanations."
+            )
+        return lengths
 
     def method_names(self, assumptions: Assumptions) -> list[str]:
         """The rows of the evaluation."""

@@ -23,10 +23,13 @@ class SFTConfig(TrainingSettings):
 
     Attributes:
         from_: a checkpoint to use as the model after SFT, so that nothing is trained (as the paper does for MedMCQA).
-            In a recipe its key is `from`.
+            In a recipe its key is `from`. `weak.model` then is the model before SFT.
+        held_back: training rows, drawn by the recipe's seed, that SFT leaves out, so that SuperICL can demonstrate with
+            predictions on them; None leaves out none.
     """
 
     from_: str | None = Field(default=None, alias="from")
+    held_back: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=1.4e-5, gt=0)
 
 

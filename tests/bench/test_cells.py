@@ -1,0 +1,57 @@
+"""The cells of a bench: which models, methods and SFT each one has."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cowest.bench.cells import Cell, make_cells, sft_key
+from cowest.errors import InputError
+from cowest.method_names import STRONG_ONLY
+from tests.bench.recipes import recipe_for
+
+LAB_WEAK = "local/cowest.lab:assets/weak"
+OTHERS = {
+    "weak": {"small": {"model": "local/some-org/small-1b"}, "smaller": {"model": "local/some-org/smaller-1b"}},
+    "strong": {"other": {"model": "scripted/tests.bench.scripted:other_reply"}},
+}
+
+
+def cells_of(tmp_path: Path, purpose: str, bench: dict[str, Any], **changes: Any) -> dict[str, Cell]:
+    data_of = {"train": tmp_path / "train.jsonl", "test": tmp_path / "test.jsonl"}
+    recipe = recipe_for(tmp_path / "run", data_of, bench={"methods": []} | bench, **changes)
+    return {cell.value: cell for cell in make_cells(recipe) if cell.purpose == purpose}
+
+
+def test_a_further_weak_model_gets_its_own_sft_where_another_model_stands_in_for_the_recipes_own(
+    tmp_path: Path,
+) -> None:
+    given = {"from": "local/some-org/medical-8b", "epochs": 2, "held_back": 3}
+    cells = cells_of(tmp_path, "models", OTHERS, sft=given)
+    assert cells["own other"].recipe.sft.from_ == "local/some-org/medical-8b"
+    for name in ("small own", "small other", "smaller own", "smaller other"):
+        sft = cells[name].recipe.sft
+        assert (sft.from_, sft.epochs, sft.held_back) == (None, 2, 3)
+    assert sft_key(cells["small own"].recipe) == sft_key(cells["small other"].recipe)
+    assert len({sft_key(cell.recipe) for cell in cells.values()}) == 3
+
+
+def test_one_model_at_a_time_leaves_out_pairs_that_differ_in_both(tmp_path: Path) -> None:
+    crossed = cells_of(tmp_path, "models", OTHERS)
+    assert list(crossed) == ["own other", "small own", "small other", "smaller own", "smaller other"]
+    one_at_a_time = cells_of(tmp_path, "models", OTHERS | {"cross_models": False})
+    assert list(one_at_a_time) == ["own other", "small own", "smaller own"]
+
+
+def test_methods_with_a_further_strong_model_train_nothing(tmp_path: Path) -> None:
+    cells = cells_of(tmp_path, "strong", OTHERS | {"strong_rows": {"other": ["skr", STRONG_ONLY]}})
+    assert list(cells) == ["skr other", "strong_only other"]
+    for method, cell in zip(("skr", STRONG_ONLY), cells.values(), strict=True):
+        assert not cell.trains
+        assert cell.recipe.evaluate.methods == (method,)
+        assert (cell.recipe.weak.model, cell.recipe.strong.model) == (LAB_WEAK, OTHERS["strong"]["other"]["model"])
+
+
+def test_rows_of_a_strong_model_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"bench\.strong_rows.*names gpt, but the models of bench.strong are: other"):
+        cells_of(tmp_path, "strong", OTHERS | {"strong_rows": {"gpt": ["skr"]}})
