@@ -188,7 +188,9 @@ def test_an_adapter_of_another_shape_is_refused_before_feedback_is_paid_for(
         assert re.search("r=8 and alpha=16.*lora.*r=16 and alpha=16", said)
     assert not (tmp_path / "run/ledger.sqlite").exists()
     cli.main(["doctor", recipe, "lora.r=8"])
-    assert "sft.from" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "sft.from" not in printed
+    assert f"✓ weak before SFT: local/{base}" in printed
 
 
 def test_a_judge_template_without_its_mark_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
