@@ -8,7 +8,7 @@ from cowest import distributed, fingerprints, runs
 from cowest.annotators import RLAIF
 from cowest.models import ModelConfig
 from cowest.pipeline.progress import Say
-from cowest.pipeline.templates import Used, of_drafts, of_evaluation, of_feedback, of_probe
+from cowest.pipeline.templates import Used, of_drafts, of_evaluation, of_explanations, of_feedback, of_probe
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
 from cowest.records import StageInputs
@@ -18,6 +18,10 @@ SFT_KEYS = ("seed", "task", "format", "weak.model", "lora", "sft")
 """What a finished SFT depends on; a run folder whose stage was made with other values belongs to another recipe."""
 
 TRAINING_KEYS = ("seed", "format", "weak.model", "lora", "sft")
+EXPLANATION_KEYS = (
+    *("task", "format", "sft.explanations"),
+    *("strong.model", "strong.base_url", "strong.sampling", "strong.redact"),
+)
 FEEDBACK_KEYS = (
     *SFT_KEYS,
     *("weak.base_url", "weak.sampling", "weak.redact"),
@@ -37,6 +41,7 @@ class Dependencies(NamedTuple):
 
 
 SFT_DEPENDENCIES = Dependencies(SFT_KEYS, of_drafts)
+EXPLANATION_DEPENDENCIES = Dependencies(EXPLANATION_KEYS, of_explanations)
 TRAINING_DEPENDENCIES = Dependencies(TRAINING_KEYS, of_drafts)
 FEEDBACK_DEPENDENCIES = Dependencies(FEEDBACK_KEYS, of_feedback)
 ANNOTATOR_DEPENDENCIES = Dependencies(ALIGN_KEYS, of_drafts)

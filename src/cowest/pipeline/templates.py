@@ -9,6 +9,7 @@ from cowest.judge import ModelJudge, find_judge
 from cowest.methods import find_methods
 from cowest.prompts.declared import templates_of
 from cowest.recipe import ProgramJudge, Recipe
+from cowest.stages.explanations import explain_example
 
 
 class Used(NamedTuple):
@@ -36,6 +37,11 @@ class Used(NamedTuple):
 def of_drafts(recipe: Recipe) -> Used:
     """The format's own template: all that SFT and the training of an annotator use."""
     return Used(frozenset([load_format(recipe.format).template]))
+
+
+def of_explanations(recipe: Recipe) -> Used:
+    """What explains training rows and checks the explanations."""
+    return Used.by([explain_example])
 
 
 def of_feedback(recipe: Recipe) -> Used:
