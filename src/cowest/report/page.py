@@ -95,7 +95,7 @@ def render(run_folder: str | Path) -> str:
         preparation_text=preparation_text,
         roles=evaluation.use_by_role(list(rounds.values()), results),
         spend=state.spend_usd,
-        money_by_stage=evaluation.money_by_stage(rounds, results),
+        money_by_stage=_money_of_explanations(state) | evaluation.money_by_stage(rounds, results),
         cases=_cases(folder, results.pair if results else None, unreadable),
         warnings=warnings(state, measured),
         gains=_read_each(_graded_files(folder, state), series.gains, unreadable),
@@ -112,6 +112,10 @@ def render(run_folder: str | Path) -> str:
         words=words,
         plots=plots,
     )
+
+
+def _money_of_explanations(state: RunState) -> dict[str, float | None]:
+    return {} if state.explanations is None else {"Explanations for SFT": state.explanations.cost_usd}
 
 
 def _unfinished(rounds: Mapping[int, FeedbackSummary]) -> str:
