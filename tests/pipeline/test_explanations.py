@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from cowest import distributed
 from cowest.bench.cells import sft_key
 from cowest.doctor.data import check_data
-from cowest.errors import BudgetError, InputError
+from cowest.errors import BudgetError, InputError, TrainingError
 from cowest.pipeline import Pipeline
 from cowest.pipeline.explanations import training_rows
 from cowest.planning import Plan, make_plan, print_plan
@@ -21,6 +21,7 @@ from cowest.recipe import Recipe, make_recipe
 from cowest.records import ExplanationSummary
 from cowest.report import collect, print_run, write_page
 from cowest.runs import read_jsonl
+from cowest.types import Example
 from tests.endpoint.behaviour import Behaviour, Body
 from tests.endpoint.running import Served, serving
 from tests.recipes import recipe_of
@@ -229,6 +230,26 @@ def test_equal_sft_of_two_strong_models_is_shared_unless_they_explain(
 
     assert len(set(keys(None))) == 1
     assert len(set(keys("strong"))) == 2
+
+
+def test_the_annotator_of_rlwf_learns_from_the_same_rows(
+    base: Path, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Example] = []
+
+    def train(start: object, examples: Sequence[Example], **settings: object) -> None:
+        given.extend(examples)
+        raise TrainingError("enough")
+
+    monkeypatch.setattr("cowest.pipeline.feedback.train_annotator", train)
+    recipe = recipe_with(tmp_path, base, served, feedback={"kind": "rlwf", "queries": 6})
+    run_sft(recipe)
+    num_calls = served.counts.calls
+    with Pipeline(recipe) as pipeline, pytest.raises(TrainingError, match="enough"):
+        pipeline.feedback(1)
+    assert len(given) == 6
+    assert {bool(example.explanation) for example in given if example.id != f"sum-{WRONG}"} == {True}
+    assert served.counts.calls == num_calls
 
 
 def test_other_processes_wait_for_the_one_that_makes_the_calls(
