@@ -16,7 +16,7 @@ from cowest.doctor.data import check_data
 from cowest.errors import BudgetError, InputError, TrainingError
 from cowest.pipeline import Pipeline
 from cowest.pipeline.explanations import training_rows
-from cowest.planning import Plan, make_plan, print_plan
+from cowest.planning import Plan, make_bench_plan, make_plan, print_plan
 from cowest.recipe import Recipe, make_recipe
 from cowest.records import ExplanationSummary
 from cowest.report import collect, print_run, write_page
@@ -207,6 +207,16 @@ def test_the_plan_says_how_many_rows_and_what_they_cost(
     print_plan(plan)
     assert "SFT on 300 rows, 300 of them explained by the strong model" in capsys.readouterr().out
     assert served.counts.calls == 0
+
+
+def test_the_plan_of_a_bench_counts_what_its_cells_share_once(base: Path, served: Served, tmp_path: Path) -> None:
+    def num_strong(explanations: str | None) -> int:
+        bench = {"methods": [], "kinds": ["rlaif"], "pairs": [1], "probe": 0}
+        recipe = recipe_with(tmp_path, base, served, bench=bench, sft__explanations=explanations)
+        return make_bench_plan(recipe).high.roles["strong"].calls
+
+    # Two formats take explanations, and the cells of a kind have the SFT of the run.
+    assert num_strong("strong") - num_strong(None) == 2 * NUM_ROWS
 
 
 def test_doctor_says_how_many_rows_are_to_be_explained(base: Path, served: Served, tmp_path: Path) -> None:

@@ -4,6 +4,6 @@ A final answer follows a mark: "Answer:" in one of many languages, a heading, a 
 answer is", a box of LaTeX, a tag, a field of JSON. A text without a mark has no answer; nothing is guessed.
 """
 
-from cowest.answers.parsing import parse
+from cowest.answers.parsing import explanation_in, parse
 
-__all__ = ["parse"]
+__all__ = ["explanation_in", "parse"]

@@ -108,7 +108,7 @@ async def explain_example(example: Example, pair: Collaboration, task: Task) -> 
     try:
         values = {"query": example.query, "reference": example.references[0]}
         written = await pair.ask("strong", "explain", values)
-        explanation = answers.parse(written.text).explanation
+        explanation = answers.explanation_in(written.text)
         if written.finish_reason == "length":
             return ExplainedExample(**found, outcome="failed", reason="the explanation was cut at the token limit")
         if not explanation:
