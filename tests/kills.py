@@ -1,4 +1,4 @@
-"""Feedback in a process that is killed again and again, against an endpoint in another that counts what was paid."""
+"""A stage in a process that is killed again and again, against an endpoint in another that counts what was paid."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,14 +19,18 @@ import scipy.stats  # noqa: F401  (the fork server imports it once for all)
 from cowest import progress
 from cowest.ledger import Ledger
 from cowest.models.providers.scripted import ScriptedModel
+from cowest.stages.explanations import explain
 from cowest.stages.feedback import feedback
 from cowest.types import ChatRequest
-from tests.worlds import chance, gamble, sums
+from tests.worlds import Sums, chance, gamble, sums
 
 NUM_IN_FLIGHT = 8
 SAMPLES = 5
 COMPARED = ("pairs.jsonl", "graded.jsonl", "failures.jsonl", "null_control.jsonl")
 PATIENCE_S = 60
+
+Work = Callable[[int, Path, int], None]
+"""What the process does: from the endpoint's port, a folder and a number of examples."""
 
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.kills"])
@@ -104,6 +108,13 @@ def gather(port: int, out: Path, num_examples: int) -> None:
         )  # fmt: skip
 
 
+def explain_sums(port: int, out: Path, num_examples: int) -> None:
+    """The same with explanations before SFT."""
+    strong = ScriptedModel(partial(_ask, port, "strong"), name="scripted/strong", identity="strong")
+    with progress.quietly():
+        explain(sums(num_examples), strong=strong, out=out, task=Sums(), num_in_flight=NUM_IN_FLIGHT)
+
+
 @dataclass
 class Deaths:
     """What the kills of one run cost: how many calls were open at them, and how many were paid again."""
@@ -113,12 +124,14 @@ class Deaths:
     largest_open: int = 0
 
 
-def kill_until_done(serving: Endpoint, out: Path, num_examples: int, calls_a_life: int, seed: object) -> Deaths:
+def kill_until_done(
+    serving: Endpoint, out: Path, num_examples: int, calls_a_life: int, seed: object, work: Work = gather
+) -> Deaths:
     """Starts the work, kills it after a random number of calls and a random moment, and again, until it is done."""
     moments = random.Random(repr(seed))
     deaths = Deaths()
     while True:
-        process = _PROCESSES.Process(target=gather, args=(serving.port, out, num_examples))
+        process = _PROCESSES.Process(target=work, args=(serving.port, out, num_examples))
         last_call = serving.num_paid.total() + moments.randint(1, calls_a_life)
         process.start()
         deadline = time.monotonic() + PATIENCE_S

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from cowest.answers import parse
+from cowest.answers import explanation_in, parse
 
 ECHO = (
     "Reply in exactly this form and add nothing else:\n"
@@ -269,3 +269,21 @@ def test_long_texts_take_no_longer_than_their_length(piece: str) -> None:
     started = time.process_time()
     parse(piece * (60_000 // len(piece)))
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("text", "explanation"),
+    [
+        ("Explanation: It thins blood. Therefore the answer is yes. It does more.",) * 2,
+        (
+            "It thins blood.\n\nThe patient bleeds.\n\n**Answer:** yes\nbecause",
+            "It thins blood.\n\nThe patient bleeds.",
+        ),
+        ("**Explanation:** Two plus two.\n\nThen more.\nFinal answer: 4", "Two plus two.\n\nThen more."),
+        ("<think>Explanation: hm\nAnswer: 3</think>Explanation: Add it.", "Add it."),
+        ("Explanation:", ""),
+        ("Answer: 4", ""),
+    ],
+)
+def test_the_explanation_in_a_reply_that_is_nothing_else(text: str, explanation: str) -> None:
+    assert explanation_in(text) == explanation.removeprefix("Explanation: ")

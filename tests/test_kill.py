@@ -1,7 +1,8 @@
 """A kill at any moment of any stage, then the same command: the same pairs, the same adapters, the same answers.
 
-The suite kills feedback with calls in flight here, SFT and alignment between checkpoints in training/test_session.py,
-and feedback that waits for a batch in models/test_batched.py. Whole runs are killed by `make test-slow`.
+The suite kills feedback and explanations with calls in flight here, SFT and alignment between checkpoints in
+training/test_session.py, and feedback that waits for a batch in models/test_batched.py. Whole runs are killed by
+`make test-slow`.
 """
 
 import json
@@ -104,6 +105,23 @@ def test_feedback_killed_pays_again_only_what_was_in_flight(tmp_path: Path) -> N
     found = survive(tmp_path, num_kills=5, num_examples=12, calls_a_life=50)
     assert found["paid_again"] <= found["open_at_kills"]
     assert 0 < found["most_open_at_a_kill"] <= kills.NUM_IN_FLIGHT * kills.SAMPLES
+
+
+def test_explanations_killed_are_the_same_and_pay_again_only_what_was_in_flight(tmp_path: Path) -> None:
+    with kills.endpoint() as serving:
+        kills.explain_sums(serving.port, tmp_path / "whole", 40)
+        once = dict(serving.num_paid)
+        assert (set(once.values()), len(once)) == ({1}, 80)
+        serving.num_paid.clear()
+        deaths = kills.kill_until_done(serving, tmp_path / "run", 40, 30, seed=0, work=kills.explain_sums)
+        assert deaths.num_kills >= 2
+        assert set(serving.num_paid) == set(once)
+        for key, num_paid in serving.num_paid.items():
+            assert num_paid - 1 <= deaths.open_at_kills[key]
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert (run / "explanations.jsonl").read_bytes() == (whole / "explanations.jsonl").read_bytes()
+    assert {**summary(run), "wall_s": 0} == {**summary(whole), "wall_s": 0}
+    assert 0 < len([row for row in runs.read_jsonl(run / "explanations.jsonl") if row["outcome"] == "kept"]) < 40
 
 
 @pytest.mark.slow

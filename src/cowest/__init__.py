@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cowest.recipe import load_recipe as load_recipe
     from cowest.stages.align import align as align
     from cowest.stages.evaluate import evaluate as evaluate
+    from cowest.stages.explanations import explain as explain
     from cowest.stages.feedback import feedback as feedback
     from cowest.stages.sft import sft as sft
     from cowest.tasks import Task as Task
@@ -41,6 +42,7 @@ _HOMES = {
     "Verdict": "cowest.types",
     "align": "cowest.stages.align",
     "evaluate": "cowest.stages.evaluate",
+    "explain": "cowest.stages.explanations",
     "feedback": "cowest.stages.feedback",
     "load_recipe": "cowest.recipe",
     "model": "cowest.models",
@@ -64,6 +66,7 @@ __all__ = [
     "Verdict",
     "align",
     "evaluate",
+    "explain",
     "feedback",
     "load_recipe",
     "model",

@@ -13,6 +13,7 @@ from cowest.records import (
     BenchResults,
     Document,
     EvaluationResults,
+    ExplanationSummary,
     Failure,
     FeedbackSummary,
     MeasuredExample,
@@ -31,6 +32,7 @@ DOCUMENTS: dict[str, Document] = {
     "training.json": training(),
     "gate.json": gate(),
     "bench.json": bench(),
+    "explanations.json": ExplanationSummary(num_examples=5, num_made=4, num_kept=2, num_rejected=1, num_failed=2),
     "inputs.json": StageInputs.model_validate({"seed": 0, "weak.model": "local/x", "examples": "ab" * 32}),
 }
 SMALLEST: dict[str, Document] = {
@@ -39,6 +41,7 @@ SMALLEST: dict[str, Document] = {
     "training.json": TrainingRecord(adapter=None, base="local/x", from_="runs/one/sft"),
     "gate.json": gate(test=None),
     "bench.json": BenchResults(),
+    "explanations.json": ExplanationSummary(),
     "inputs.json": StageInputs(),
 }
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
@@ -47,6 +50,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "training.json": ({"versions": 5}, "versions: "),
     "gate.json": ({"policy": {"cuts": ["low"], "arms": ["both"]}}, r"policy\.cuts\.0: "),
     "bench.json": ({"claims": [{"name": "x", "verdict": "perhaps"}]}, r"claims\.0\.verdict: "),
+    "explanations.json": ({"num_kept": -1}, "num_kept: "),
     "inputs.json": ({"prompt files": None}, "prompt files: "),
 }
 

@@ -5,6 +5,6 @@ answer is", a box of LaTeX, a tag, a field of JSON. Without a mark a reply that 
 the labels or options of a task are known, so is a reply that opens or closes with one of them. Nothing is guessed.
 """
 
-from cowest.answers.parsing import Vocabulary, parse
+from cowest.answers.parsing import Vocabulary, explanation_in, parse
 
-__all__ = ["Vocabulary", "parse"]
+__all__ = ["Vocabulary", "explanation_in", "parse"]

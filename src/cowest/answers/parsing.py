@@ -34,6 +34,7 @@ _EXPLANATION_FIELD = re.compile(rf"[\"'](?:{_EXPLANATION})[\"']\s*:\s*{_VALUE}",
 _THOUGHT_TAG = re.compile(r"<(?P<closes>/?)(?:think|thinking|thought|reasoning)>|\[(?P<ends>/?)THINK\]")
 _SPECIAL_TOKEN = re.compile(r"<\|[^|<>\n]{1,40}\|>|</s>")
 _RULE_OR_FENCE = re.compile(r"\s*(?:(?:```|~~~)\w*|[-=*_|:\s]*)\s*")
+_ANSWER_LINE = re.compile(rf"^{OPENING}(?:the |final ){{0,2}}answer{CLOSING}[:：]", re.IGNORECASE | re.MULTILINE)
 _BOLD = re.compile(r"(?<!\w)\*\*(?=\S)([^*]+)\*\*(?!\w)")
 
 
@@ -110,6 +111,17 @@ def _marked(shown: str, found: Sequence[Mark]) -> Answer:
     if explained:
         written, end = written[: explained.start()], end - len(written) + explained.start()
     return Answer(explanation=_explanation(shown[:begin]) or _explanation(shown[end:]), final=_final(written))
+
+
+def explanation_in(text: str) -> str:
+    """The explanation in a reply to a prompt that asks for nothing else; "" where there is none.
+
+    Without label and thoughts. Lines from "Answer: ..." on are left out; a sentence that states an answer stays, since
+    the text around it would be torn.
+    """
+    shown = _without_thoughts(unicodedata.normalize("NFC", text))
+    answer = _ANSWER_LINE.search(shown)
+    return _explanation(shown[: answer.start()] if answer else shown)
 
 
 def _without_thoughts(text: str) -> str:

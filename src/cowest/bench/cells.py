@@ -10,7 +10,7 @@ from cowest import fingerprints, plugins
 from cowest.errors import InputError
 from cowest.method_names import COLLABORATE, STRONG_ONLY, WEAK_ALIGNED, WEAK_ONLY
 from cowest.models import ModelConfig
-from cowest.pipeline import SFT_KEYS
+from cowest.pipeline import EXPLANATION_KEYS, SFT_KEYS, asks_for_explanations
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe, make_recipe
 from cowest.records import EvaluationResults
@@ -103,7 +103,9 @@ def method_names(recipe: Recipe) -> tuple[str, ...]:
 def sft_key(recipe: Recipe) -> str:
     """A key that is equal for recipes whose SFT gives the same model."""
     data = recipe.model_dump(mode="json", by_alias=True)
-    keys = (*SFT_KEYS, "feedback.queries_from", "feedback.held_back_share")
+    keys = [*SFT_KEYS, "feedback.queries_from", "feedback.held_back_share"]
+    if asks_for_explanations(recipe):
+        keys += EXPLANATION_KEYS
     return fingerprints.inputs_of(data, keys, (), Prompts(recipe.prompts)).model_dump_json(by_alias=True)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from cowest.doctor.check import DETAIL, FAULT, FINE, NOTICE, Check
 from cowest.errors import InputError
 from cowest.formats import load_format
-from cowest.pipeline import Pipeline
+from cowest.pipeline import Pipeline, asks_for_explanations
+from cowest.stages.explanations import without_explanation
 from cowest.tasks import Problem, Task
 
 KINDS = {
@@ -56,7 +57,11 @@ def _check_targets(pipeline: Pipeline, task: Task) -> Iterator[Check]:
     num_targets = sum(draft_format.target(example) is not None for example in task.train)
     num_explained = sum(bool(example.explanation) for example in task.train)
     line = f"train: {num_targets:,} rows give a target for {draft_format.name}; {num_explained:,} have an explanation"
-    yield Check(FINE if num_targets else FAULT, line)
+    num_to_explain = 0
+    if asks_for_explanations(recipe):
+        num_to_explain = len(without_explanation(task.train, draft_format, task))
+        line += f"; the strong model is to explain {num_to_explain:,}"
+    yield Check(FINE if num_targets or num_to_explain else FAULT, line)
 
 
 def _check_overlap(task: Task, num_shown: int | None) -> Iterator[Check]:

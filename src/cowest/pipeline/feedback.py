@@ -9,8 +9,9 @@ from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.models import ModelConfig
 from cowest.pipeline.context import RunContext
+from cowest.pipeline.explanations import training_rows
 from cowest.pipeline.factories import feedback_pair
-from cowest.pipeline.models import num_in_flight
+from cowest.pipeline.models import nothing_sent_or_kept, num_in_flight
 from cowest.pipeline.progress import training_progress
 from cowest.pipeline.provenance import (
     ALIGN_DEPENDENCIES,
@@ -122,7 +123,7 @@ def _reward_model(context: RunContext) -> RewardModel:
     recipe, out = context.recipe, context.folder.annotator
     context.weak.needs_weights("annotator")
     start = context.weak.after_round(0)
-    examples = draw(context.data.sft(), recipe.feedback.queries, recipe.seed, round_number=0)
+    examples = draw(training_rows(context), recipe.feedback.queries, recipe.seed, round_number=0)
     if not context.provenance.is_done("annotator", out, ANNOTATOR_DEPENDENCIES, examples, marker=DONE_MARKER):
         weak = context.models.model(start, "weak")
         with fingerprints.released_if_refused(out), progress_bar("annotator") as bar:
@@ -155,7 +156,7 @@ def _gather(
     reward: RewardModel | None = None,
 ) -> None:
     recipe = context.recipe
-    with fingerprints.released_if_refused(out, lambda: _has_no_replies(context.ledger)):
+    with fingerprints.released_if_refused(out, lambda: nothing_sent_or_kept(context.ledger)):
         strong, weak_model = context.models.strong(), context.models.model(weak, "weak")
         labeller = context.models.labeller()
         feedback(
@@ -179,8 +180,3 @@ def _gather(
     # Frees memory for the training that comes next.
     for model in (weak_model, strong, *([] if labeller is None else [labeller])):
         synchronous.run(model.close())
-
-
-def _has_no_replies(ledger: Ledger) -> bool:
-    """Whether the run has no replies and no pending batch, which could get mixed with those of another recipe."""
-    return not ledger.counts() and not ledger.path.with_suffix(".batches.jsonl").is_file()

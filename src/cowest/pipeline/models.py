@@ -95,6 +95,11 @@ def program_judge(judge: ProgramJudge, task: Task) -> Judge:
     return load_judge(judge.name, task, **options)
 
 
+def nothing_sent_or_kept(ledger: Ledger) -> bool:
+    """Whether no call of this run was answered and no batch is under way: nothing that another recipe could mix."""
+    return not ledger.counts() and not ledger.path.with_suffix(".batches.jsonl").is_file()
+
+
 def num_in_flight(recipe: Recipe, num_examples: int) -> int:
     """Examples worked on at once: all of them where a model is called in batches, so that each round is one batch."""
     configs = (recipe.weak, recipe.strong, recipe.judge, recipe.feedback.labeller)

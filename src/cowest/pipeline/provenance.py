@@ -12,6 +12,7 @@ from cowest.pipeline.templates import (
     UsedTemplates,
     draft_templates,
     evaluation_templates,
+    explanation_templates,
     feedback_templates,
     probe_templates,
 )
@@ -24,6 +25,10 @@ SFT_KEYS = ("seed", "task", "format", "weak.model", "weak.chat_template", "lora"
 """What a finished SFT depends on; a folder made with other values belongs to another recipe."""
 
 TRAINING_KEYS = ("seed", "format", "weak.model", "weak.chat_template", "lora", "sft")
+EXPLANATION_KEYS = (
+    *("task", "format", "sft.explanations"),
+    *("strong.model", "strong.base_url", "strong.sampling", "strong.redact"),
+)
 FEEDBACK_KEYS = (
     *SFT_KEYS,
     *("weak.base_url", "weak.sampling", "weak.redact"),
@@ -43,6 +48,7 @@ class Dependencies(NamedTuple):
 
 
 SFT_DEPENDENCIES = Dependencies(SFT_KEYS, draft_templates)
+EXPLANATION_DEPENDENCIES = Dependencies(EXPLANATION_KEYS, explanation_templates)
 TRAINING_DEPENDENCIES = Dependencies(TRAINING_KEYS, draft_templates)
 FEEDBACK_DEPENDENCIES = Dependencies(FEEDBACK_KEYS, feedback_templates)
 ANNOTATOR_DEPENDENCIES = Dependencies(ALIGN_KEYS, draft_templates)

@@ -9,6 +9,7 @@ from cowest.judge import ModelJudge, find_judge
 from cowest.methods import find_methods
 from cowest.prompts.declared import templates_of
 from cowest.recipe import ProgramJudge, Recipe
+from cowest.stages.explanations import explain_example
 
 
 class UsedTemplates(NamedTuple):
@@ -36,6 +37,11 @@ class UsedTemplates(NamedTuple):
 def draft_templates(recipe: Recipe) -> UsedTemplates:
     """Templates of SFT and of the annotator's training: the format's own."""
     return UsedTemplates(frozenset([load_format(recipe.format).template]))
+
+
+def explanation_templates(recipe: Recipe) -> UsedTemplates:
+    """Templates that explain training rows and check the explanations."""
+    return UsedTemplates.declared_by([explain_example])
 
 
 def feedback_templates(recipe: Recipe) -> UsedTemplates:

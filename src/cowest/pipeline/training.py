@@ -5,6 +5,7 @@ import hashlib
 from cowest import distributed, fingerprints
 from cowest.errors import InputError
 from cowest.pipeline.context import RunContext
+from cowest.pipeline.explanations import training_rows
 from cowest.pipeline.progress import training_progress
 from cowest.pipeline.provenance import ALIGN_DEPENDENCIES, FEEDBACK_DEPENDENCIES, SFT_DEPENDENCIES
 from cowest.progress import progress_bar
@@ -20,7 +21,7 @@ def run_sft(context: RunContext) -> None:
         InputError: the weak model is not local, or the folder belongs to another recipe.
     """
     context.weak.needs_weights("sft")
-    recipe, out, examples = context.recipe, context.folder.sft, context.data.sft()
+    recipe, out, examples = context.recipe, context.folder.sft, training_rows(context)
     if context.provenance.is_done("sft", out, SFT_DEPENDENCIES, examples, marker=DONE_MARKER):
         return
     quiet = not distributed.is_main_process()
@@ -29,7 +30,7 @@ def run_sft(context: RunContext) -> None:
             recipe.weak.model,
             examples,
             out=out,
-            config=recipe.sft,
+            config=recipe.sft.model_copy(update={"explanations": None}),  # the rows have them
             lora=recipe.lora,
             format=recipe.format,
             prompts=context.prompts,

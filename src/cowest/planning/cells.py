@@ -1,7 +1,7 @@
 """The rehearsal of a bench's cells: their stages in order, with models named so that shared calls coincide."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from cowest.planning.tally import Tally
 from cowest.recipe import Recipe
 from cowest.stages.feedback import draw
 from cowest.training.trained import DONE_MARKER, TrainedModel
+from cowest.types import Example
 
 IDENTICAL_SHARE = 0.25
 """Share of drafts that the low case assumes to be word for word the same in two stages of the weak model."""
@@ -60,11 +61,14 @@ class Rehearsal:
         self._paid = paid
         self._counters: dict[str, TokenCounter] = {}
         self._targets: dict[str, list[int]] = {}
+        self._to_explain: dict[str, Sequence[Example]] = {}
 
     def spends(self, cell: CellToPlan, case: str, tally: Tally) -> Iterator[dict[str, Spend]]:
         """The spend of each stage of a cell, without calls that `tally` has counted before."""
         recipe, stages = cell.recipe, self._stages(cell)
         assumptions, config = self._assumptions(case, stages), feedback_config_for(case, recipe.feedback)
+        if cell.trains and sft_key(recipe) not in self._trained:
+            yield stages.explanations(assumptions, self._rows_to_explain(stages), tally)
         if cell.trains and config.kind == RLWF:
             labelled = draw(self.examples.labelled, config.queries, recipe.seed, round_number=0)
             yield stages.annotator(assumptions, labelled, tally)
@@ -78,6 +82,12 @@ class Rehearsal:
         probed = self.examples.evaluated[: recipe.bench.probe]
         for stage in ("sft", weak_stage(recipe.rounds)) if probed else ():
             yield stages.feedback(assumptions, probed, tally, config.model_copy(update=PROBE), stage)[0]
+
+    def _rows_to_explain(self, stages: Stages) -> Sequence[Example]:
+        name = f"{stages.recipe.format} {stages.recipe.weak.provider}"
+        if name not in self._to_explain:  # this reads every labelled row
+            self._to_explain[name] = stages.to_explain(self.examples.labelled)
+        return self._to_explain[name]
 
     def num_pairs(self, case: str) -> int:
         """Preference pairs from the first round of the recipe's own run."""

@@ -46,6 +46,7 @@ class Plan(BaseModel):
     """The estimate of a recipe.
 
     Attributes:
+        num_to_explain: training rows that the strong model explains before SFT.
         num_queries: examples of feedback per round.
         num_evaluated: examples of evaluation.
         power: the difference that these can show.
@@ -64,6 +65,7 @@ class Plan(BaseModel):
     rounds: int
     samples: int
     num_train: int
+    num_to_explain: int
     num_queries: int
     num_evaluated: int
     power: Power
@@ -105,6 +107,7 @@ class _Planner:
         self.stages = Stages(pipeline, {role: TokenCounter(config) for role, config in configs_of(self.recipe).items()})
         self.measured = measured_so_far(pipeline)
         self.examples = RunExamples.of(pipeline)
+        self.to_explain = self.stages.to_explain(self.examples.labelled)
         self.gate_examples = _gate_examples(pipeline)
         self.targets = self.stages.target_tokens(self.examples.labelled)
 
@@ -117,6 +120,7 @@ class _Planner:
             rounds=recipe.rounds,
             samples=recipe.feedback.samples,
             num_train=len(self.examples.labelled),
+            num_to_explain=len(self.to_explain),
             num_queries=len(queries),
             num_evaluated=len(self.examples.evaluated),
             power=power_of(self.pipeline, self.examples.evaluated),
@@ -138,7 +142,9 @@ class _Planner:
     def _case(self, name: str, queries: Sequence[Example]) -> Case:
         assumptions, config = self._assumptions(name), feedback_config_for(name, self.recipe.feedback)
         feedback, pairs = self.stages.feedback(assumptions, queries, Tally(), config)
-        stages = {f"feedback, round {number}": feedback for number in range(1, self.recipe.rounds + 1)}
+        explanations = self.stages.explanations(assumptions, self.to_explain, Tally())
+        stages = {"explanations": explanations} if explanations else {}
+        stages |= {f"feedback, round {number}": feedback for number in range(1, self.recipe.rounds + 1)}
         if self.recipe.feedback.kind == RLWF:
             labelled = draw(self.examples.labelled, self.recipe.feedback.queries, self.recipe.seed, round_number=0)
             stages["annotator"] = self.stages.annotator(assumptions, labelled, Tally())

@@ -13,7 +13,7 @@ from cowest.judge import Judge
 from cowest.methods import Prepared, Setting, make_methods
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
-from cowest.pipeline import RLWF, Pipeline
+from cowest.pipeline import RLWF, Pipeline, asks_for_explanations
 from cowest.pipeline.evaluation import setting_of
 from cowest.pipeline.factories import feedback_pair, model_judge
 from cowest.planning.data import sample
@@ -30,6 +30,7 @@ from cowest.planning.tally import Tally
 from cowest.progress import quietly
 from cowest.recipe import ProgramJudge, Recipe
 from cowest.stages._diagnostics import null_sample
+from cowest.stages.explanations import explain_example, without_explanation
 from cowest.stages.feedback import FeedbackConfig, make_annotator
 from cowest.types import Completion, Example, GradedExample
 
@@ -80,20 +81,46 @@ class Stages:
     def target_tokens(self, labelled: Sequence[Example]) -> list[int]:
         """Lengths of the SFT targets of a sample of rows, in tokens; empty without SFT.
 
+        Rows that are still to be explained are left out, since their targets are not written yet.
+
         Raises:
             InputError: no row holds what a draft of the recipe's format is taught from, so that SFT will be refused.
         """
         if self.recipe.sft.from_ is not None or self.recipe.weak.provider != "local":
             return []
         draft_format = load_format(self.recipe.format)
-        targets = [draft_format.target(example) for example in sample(labelled, self.recipe.seed)]
+        sampled = sample(labelled, self.recipe.seed)
+        to_explain = {example.id for example in self.to_explain(sampled)}
+        targets = [draft_format.target(example) for example in sampled if example.id not in to_explain]
         lengths = [self.counters["weak"].count(target) for target in targets if target is not None]
-        if not lengths and all(draft_format.target(example) is None for example in labelled):
+        if not lengths and not to_explain and all(draft_format.target(example) is None for example in labelled):
             raise InputError(
                 f"SFT cannot teach the format {draft_format.name}: none of the {len(labelled)} training rows holds "
-                "what its drafts consist of, such as an explanation. Use another format, or data with explanations."
+                "what its drafts consist of, such as an explanation. Use another format, data with explanations, or "
+                "sft.explanations: strong."
             )
         return lengths
+
+    def explanations(self, assumptions: Assumptions, rows: Sequence[Example], tally: Tally) -> dict[str, Spend]:
+        """The spend of explaining training rows: two calls a row in both cases, since a failure is rare.
+
+        Args:
+            rows: see `to_explain`; there may be none.
+        """
+        if not rows:
+            return {}
+        rehearsed = sample(rows, self.recipe.seed)
+        tally.weight = len(rows) / len(rehearsed)
+        strong, task = self._model("strong", assumptions, tally), self.context.data.task
+        pair = feedback_pair(self.recipe, self.context.prompts, strong, strong)
+        synchronous.run(map_in_flight(lambda row: explain_example(row, pair, task), rehearsed, len(rehearsed)))
+        return tally.take(self.configs)
+
+    def to_explain(self, labelled: Sequence[Example]) -> Sequence[Example]:
+        """The training rows that the strong model explains before SFT; this reads all rows."""
+        if not asks_for_explanations(self.recipe):
+            return ()
+        return without_explanation(labelled, self.recipe.format, self.context.data.task)
 
     def method_names(self, assumptions: Assumptions) -> list[str]:
         """The rows of the evaluation."""

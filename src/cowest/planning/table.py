@@ -56,10 +56,11 @@ def _spend_columns(low: Spend, high: Spend) -> tuple[str, ...]:
 
 
 def _notes(plan: Plan) -> Iterator[str]:
+    explained = f", {plan.num_to_explain:,} of them explained by the strong model first" if plan.num_to_explain else ""
     yield (
-        f"SFT on {plan.num_train:,} rows; feedback on {plan.num_queries:,} queries a round with {plan.samples} drafts "
-        f"each, {words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods on "
-        f"{plan.num_evaluated:,} examples."
+        f"SFT on {plan.num_train:,} rows{explained}; feedback on {plan.num_queries:,} queries a round with "
+        f"{plan.samples} drafts each, {words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods "
+        f"on {plan.num_evaluated:,} examples."
     )
     yield sentence(plan.power)
     if plan.gate_examples is not None:

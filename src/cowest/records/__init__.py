@@ -4,6 +4,8 @@
 |---|---|
 | `*/inputs.json` | `StageInputs` |
 | `sft/training.json`, `round-N/align/training.json` | `TrainingRecord` |
+| `sft/explanations/explanations.jsonl` | rows of `ExplainedExample` |
+| `sft/explanations/summary.json` | `ExplanationSummary` |
 | `round-N/feedback/graded.jsonl` | rows of `GradedExample` or `ComparedExample` |
 | `round-N/feedback/pairs.jsonl` | rows of `PreferencePair` |
 | `round-N/feedback/failures.jsonl` | rows of `Failure` |
@@ -20,6 +22,7 @@ A document carries its `version`. Rows share the version of the document that co
 
 from cowest.records.base import Document, Part, read_rows
 from cowest.records.bench import BenchCell, BenchResults, BenchRow, Claim, ClaimOutcome, Contrast, ShareOfDrafts
+from cowest.records.explanations import ExplainedExample, ExplanationSummary
 from cowest.records.feedback import (
     CalibrationPoint,
     Failure,
@@ -52,6 +55,8 @@ __all__ = [
     "Document",
     "Estimate",
     "EvaluationResults",
+    "ExplainedExample",
+    "ExplanationSummary",
     "Failure",
     "FeedbackSummary",
     "GateResults",

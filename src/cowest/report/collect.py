@@ -9,8 +9,18 @@ from pydantic import Field
 from cowest import runs
 from cowest.errors import CowestError
 from cowest.ledger import Ledger
-from cowest.records import EvaluationResults, Failure, FeedbackSummary, GateResults, Part, TrainingRecord, read_rows
+from cowest.records import (
+    EvaluationResults,
+    ExplanationSummary,
+    Failure,
+    FeedbackSummary,
+    GateResults,
+    Part,
+    TrainingRecord,
+    read_rows,
+)
 from cowest.records.base import Document
+from cowest.types import omitted_if_none
 
 Value = TypeVar("Value")
 Record = TypeVar("Record", bound=Document)
@@ -60,6 +70,7 @@ class RunState(Spend):
         run: its folder.
         stages: in order.
         sft, results, gate: None where they are not finished.
+        explanations: that the strong model wrote for SFT; None where there are none yet.
         recipe: as text.
         unreadable: files that could not be read, and why.
     """
@@ -67,6 +78,7 @@ class RunState(Spend):
     run: str
     stages: list[StageState]
     sft: TrainingRecord | None
+    explanations: ExplanationSummary | None = omitted_if_none()
     rounds: list[RoundState]
     results: EvaluationResults | None
     gate: GateResults | None
@@ -89,6 +101,7 @@ def collect(folder: str | Path) -> RunState:
         run=str(run.path),
         stages=_stage_states(run, sft, rounds, results),
         sft=sft,
+        explanations=reader.document(run.explanations / "summary.json", ExplanationSummary),
         rounds=rounds,
         results=results,
         gate=reader.document(run.gate / "gate.json", GateResults),

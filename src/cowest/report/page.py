@@ -80,7 +80,7 @@ def render(run_folder: str | Path) -> str:
         rounds=[each for each in state.rounds if each.feedback is not None],
         roles=evaluation.use_by_role(list(rounds.values()), results),
         spend=state.spend_usd,
-        money_by_stage=evaluation.money_by_stage(rounds, results),
+        money_by_stage=_money_of_explanations(state) | evaluation.money_by_stage(rounds, results),
         cases=_cases(folder, results.pair if results else None, unreadable),
         warnings=warnings(state, measured),
         gains=_read_each(_graded_files(folder, state), series.gains, unreadable),
@@ -141,6 +141,10 @@ def _evaluation_charts(results: EvaluationResults | None) -> dict[str, object]:
         "tradeoff": costs,
         "tradeoff_plot": plots.tradeoff([point[1:] for point in costs]) if costs else "",
     }
+
+
+def _money_of_explanations(state: RunState) -> dict[str, float | None]:
+    return {} if state.explanations is None else {"Explanations for SFT": state.explanations.cost_usd}
 
 
 def _unfinished(rounds: Mapping[int, FeedbackSummary]) -> str:

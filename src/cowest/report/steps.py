@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cowest import words
-from cowest.records import TrainingRecord
+from cowest.records import ExplanationSummary, TrainingRecord
 from cowest.report.collect import RunState, StageState
 
 _NAMES = {"sft": "SFT", "feedback": "Feedback", "align": "Alignment", "evaluate": "Evaluation"}
@@ -32,7 +32,7 @@ def step(stage: StageState, run: RunState) -> Step:
 
 def _facts(stage: StageState, run: RunState) -> list[str]:
     if stage.stage == "sft":
-        return _training_facts(run.sft)
+        return [*_training_facts(run.sft), *_explanation_facts(run.explanations)]
     if stage.stage == "evaluate":
         results = run.results
         if results is None:
@@ -49,6 +49,13 @@ def _facts(stage: StageState, run: RunState) -> list[str]:
         "pair": state.feedback.num_pairs,
     }
     return [words.plural(number, noun) for noun, number in counts.items()]
+
+
+def _explanation_facts(summary: ExplanationSummary | None) -> list[str]:
+    if summary is None:
+        return []
+    counts = f"{summary.num_kept:,} kept, {summary.num_rejected:,} rejected, {summary.num_failed:,} failed"
+    return [f"explanations by the strong model: {counts}"]
 
 
 def _training_facts(training: TrainingRecord | None) -> list[str]:

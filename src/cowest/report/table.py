@@ -46,6 +46,10 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
     console = console_for(stream)
     console.print(Text(f"Run {run.run}", style="bold"))
     console.print(stages_table(run.stages))
+    if (made := run.explanations) is not None:
+        counts = f"{made.num_kept:,} kept, {made.num_rejected:,} rejected, {made.num_failed:,} failed"
+        rows = words.plural(made.num_examples, "row")
+        console.print(Text(f"Explanations by the strong model for {rows}: {counts}."))
     summaries = {f"round {each.round}": each.feedback for each in run.rounds if each.feedback is not None}
     if summaries:
         console.print(feedback_table(summaries))

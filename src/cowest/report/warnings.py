@@ -25,6 +25,12 @@ def warnings(run: RunState, results: EvaluationResults | None) -> list[str]:
     for each in run.rounds:
         if each.feedback is not None:
             sentences += _feedback_warnings(each.round, each.feedback)
+    if (made := run.explanations) is not None and made.num_failed + made.num_rejected > _NOTABLE * made.num_examples:
+        sentences.append(
+            f"SFT: of {words.plural(made.num_examples, 'row')} that the strong model explained, "
+            f"{made.num_rejected:,} explanations did not lead to the reference and {made.num_failed:,} could not be "
+            "had or checked; these rows train without one, or not at all where the format needs it."
+        )
     trainings = {"SFT": run.sft, **{f"Alignment, round {each.round}": each.align for each in run.rounds}}
     for name, training in trainings.items():
         if training is not None:

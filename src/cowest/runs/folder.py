@@ -88,6 +88,11 @@ class RunFolder:
         return _resolve_link(self.path / "sft")
 
     @property
+    def explanations(self) -> Path:
+        """What the strong model wrote for training rows without an explanation; shared with the SFT it is for."""
+        return self.sft / "explanations"
+
+    @property
     def annotator(self) -> Path:
         """The annotator of RLWF."""
         return self.path / "annotator"

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cowest.errors import InputError
 from cowest.formats import Format, load_format
@@ -15,6 +16,7 @@ from cowest.training import weights as model_files
 from cowest.training.progress import Progress
 from cowest.training.rows import ChatRow
 from cowest.training.trained import DONE_MARKER
+from cowest.training.weights import Weights
 from cowest.types import Example
 
 
@@ -26,11 +28,23 @@ class SFTConfig(TrainingSettings):
             In a recipe its key is `from`. `weak.model` then is the model before SFT.
         held_back: training rows, drawn by the recipe's seed, that SFT leaves out, so that SuperICL can demonstrate with
             predictions on them; None leaves out none.
+        explanations: "strong": before SFT the strong model explains the references of rows that have no explanation.
+            None: such rows train without one. Only a recipe's pipeline follows it; in Python call `explain` first.
     """
 
     from_: str | None = Field(default=None, alias="from")
     held_back: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=1.4e-5, gt=0)
+    explanations: Literal["strong"] | None = None
+
+    @model_validator(mode="after")
+    def _explains_what_it_trains_on(self) -> Self:
+        if self.from_ is not None and self.explanations is not None:
+            raise ValueError(
+                "sft.from takes a checkpoint as it is, so explanations would be paid for and never used. "
+                "Leave out from or explanations"
+            )
+        return self
 
 
 def sft(
@@ -72,13 +86,18 @@ def sft(
     make_output_folder(folder)
     if config.from_ is not None:
         return _use_checkpoint(config.from_, chat_template, folder)
+    if config.explanations is not None:
+        raise InputError(
+            "sft trains on the examples as they are, so explanations would do nothing here. Call cowest.explain "
+            "first and give its result; in a recipe the key is enough."
+        )
     weights = model_files.find(model, chat_template)
     if weights.adapter is not None:
         raise InputError(
             f"SFT trains a new adapter, but {model!r} is one already, on {weights.base!r}. "
             "Give the base model, or name the adapter in sft.from to use it as it is."
         )
-    model_files.require_extras()
+    weights = base_weights(model)
     from cowest.training.supervised import train_supervised
 
     rows, untrainable = _rows(examples, format, prompts)
@@ -92,6 +111,22 @@ def sft(
         untrainable=untrainable,
         progress=progress,
     )
+
+
+def base_weights(model: str) -> Weights:
+    """The weights that SFT begins a new adapter on.
+
+    Raises:
+        InputError: there are none, they have an adapter already, or the extra for training is not installed.
+    """
+    weights = model_files.find(model)
+    if weights.adapter is not None:
+        raise InputError(
+            f"SFT begins a new adapter, but {model!r} is one already, on {weights.base!r}. "
+            "Give the base model, or name the adapter in sft.from to use it as it is."
+        )
+    model_files.require_extras()
+    return weights
 
 
 def _rows(

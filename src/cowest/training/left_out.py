@@ -36,5 +36,6 @@ def nothing_to_train(
         f"There is nothing to train {stage} on: of {given} rows {len(overlong)} are longer than {limit} "
         f"tokens and {len(untrainable)} hold no target"
         + (f" (listed in {str(out)!r}). " if given else ". ")
-        + ("Raise max_length, use a model with a longer context, or another format." if given else "Give some rows.")
+        + ("Raise max_length, use a model with a longer context, or another format" if given else "Give some rows")
+        + (", or have rows explained (sft.explanations: strong)." if stage == "sft" and untrainable else ".")
     )
