@@ -81,7 +81,7 @@ class Pipeline:
         context.models.judge(strong)
         context.models.labeller()
         weak = dict.fromkeys(context.weak.stage_names(), drafting)
-        if context.weak.has_base:
+        if context.weak.has_base and self.recipe.sft.from_ is not None:
             weak["base"] = context.models.model(self.recipe.weak, "weak")
         make_methods(self.recipe.evaluate.methods, setting_of(context, weak, strong, retriever_of(context)))
 
