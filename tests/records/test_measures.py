@@ -6,7 +6,7 @@ from cowest.records.measures import DifferenceEstimate
 
 
 def test_an_estimate_has_the_interval() -> None:
-    interval = statistics.Interval(0.5, 0.4, 0.7)
+    interval = statistics.Interval(value=0.5, low=0.4, high=0.7)
     assert Estimate.of(interval).model_dump(mode="json") == {"value": 0.5, "ci95": [0.4, 0.7]}
     assert isinstance(DifferenceEstimate.of(interval), DifferenceEstimate)
     assert Estimate(value=0.5).model_dump(mode="json") == {"value": 0.5, "ci95": None}
