@@ -4,7 +4,19 @@ from cowest.records import BenchCell, BenchResults
 from tests.report.sample import bench, changed
 
 KEYS = [
-    *("version", "run", "task", "metric", "num_examples", "num_groups", "seed", "rows", "sweeps", "unhelpful_share", "claims"),
+    *(
+        "version",
+        "run",
+        "task",
+        "metric",
+        "num_examples",
+        "num_groups",
+        "seed",
+        "rows",
+        "sweeps",
+        "unhelpful_share",
+        "claims",
+    ),
     "cells",
 ]
 ROW = [

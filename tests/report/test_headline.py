@@ -23,7 +23,12 @@ def test_the_pair_beats_both() -> None:
 @pytest.mark.parametrize(
     ("difference", "ci95", "words", "said"),
     [
-        (0.01, (-0.02, 0.04), "not clearly different (+1.0 [−2.0, 4.0]) from the strong model alone", "no difference shown"),
+        (
+            0.01,
+            (-0.02, 0.04),
+            "not clearly different (+1.0 [−2.0, 4.0]) from the strong model alone",
+            "no difference shown",
+        ),
         (-0.05, (-0.08, -0.02), "5.0 points [2.0, 8.0] less than the strong model alone", "worse"),
         (0.0, (0.0, 0.0), "not clearly different (0.0 [0.0, 0.0]) from", "no difference shown"),
     ],

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cowest import statistics
 from cowest.errors import InputError
 from cowest.records import ARMS, Arm, Policy
 
@@ -230,18 +231,13 @@ def cross_validated(
 
 
 def _parts(num: int, groups: Sequence[str | None] | None, folds: int, seed: int) -> list[NDArray[np.intp]]:
-    """The examples in parts of about the same number of groups; without groups, of examples.
-
-    Raises:
-        InputError: one group alone leaves nothing to choose on.
-    """
-    keys = range(num) if groups is None else [index if group is None else group for index, group in enumerate(groups)]
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    if len(numbers) < 2:
-        raise InputError("Cross-validation needs at least two groups of examples, but all belong to one.")
-    number_of = np.array([numbers[key] for key in keys])
-    dealt = np.array_split(np.random.default_rng(seed).permutation(len(numbers)), min(folds, len(numbers)))
-    return [np.flatnonzero(np.isin(number_of, part)) for part in dealt]
+    """The examples in parts of about as many groups; of as many examples, where there are not two groups."""
+    of_example = statistics.group_numbers(groups, num)
+    if of_example is None or of_example.max() == 0:
+        of_example = np.arange(num)
+    num_groups = int(of_example.max()) + 1
+    dealt = np.array_split(np.random.default_rng(seed).permutation(num_groups), min(folds, num_groups))
+    return [np.flatnonzero(np.isin(of_example, part)) for part in dealt]
 
 
 def _rounded(values: Floats) -> Floats:
