@@ -6,8 +6,10 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cowest import runs
+from cowest import runs, types
 from cowest.errors import InputError
+
+only_where_known = types.only_where_known
 
 Row = TypeVar("Row", bound=BaseModel)
 

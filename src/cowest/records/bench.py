@@ -4,10 +4,9 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document, Part
+from cowest.records.base import Document, Part, only_where_known
 from cowest.records.measures import Difference, Estimate
 from cowest.records.results import Comparison, EvaluationResults, MethodResult
-from cowest.types import only_where_known
 
 BEATS_EACH = "collaboration_beats_each_alone"
 """The claim whose contrasts are those of the pair with each model alone."""

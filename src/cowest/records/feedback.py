@@ -2,9 +2,9 @@
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document, Part
+from cowest.records.base import Document, Part, only_where_known
 from cowest.records.measures import DifferenceEstimate, Estimate
-from cowest.types import Usage, Verdict, only_where_known
+from cowest.types import Usage, Verdict
 
 
 class Failure(Part):

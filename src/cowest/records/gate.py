@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, FiniteFloat, NonNegativeInt, model_validator
 
-from cowest.records.base import Document, Part
+from cowest.records.base import Document, Part, only_where_known
 from cowest.records.measures import Difference, Estimate
-from cowest.types import Record, only_where_known
+from cowest.types import Record
 
 Arm = Literal["draft", "strong", "both"]
 """Who answers: the weak model's draft as it is, the strong model without it, or the strong model with it."""

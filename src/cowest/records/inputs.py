@@ -4,8 +4,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from cowest.records.base import Document
-from cowest.types import only_where_known
+from cowest.records.base import Document, only_where_known
 
 TEMPLATES = "prompt files"
 DIGESTS = ("examples", "pairs")

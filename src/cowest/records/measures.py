@@ -5,8 +5,7 @@ from typing import Self
 from pydantic import FiniteFloat, computed_field
 
 from cowest import statistics
-from cowest.records.base import Part
-from cowest.types import only_where_known
+from cowest.records.base import Part, only_where_known
 
 Bounds = tuple[FiniteFloat, FiniteFloat]
 

@@ -5,9 +5,9 @@ from typing import Self
 from pydantic import Field, FiniteFloat, NonNegativeInt
 
 from cowest import method_names
-from cowest.records.base import Document, Part
+from cowest.records.base import Document, Part, only_where_known
 from cowest.records.measures import Difference, Estimate
-from cowest.types import Usage, only_where_known
+from cowest.types import Usage
 
 
 class Latency(Part):

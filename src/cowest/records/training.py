@@ -4,8 +4,7 @@ from typing import Any
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document
-from cowest.types import only_where_known
+from cowest.records.base import Document, only_where_known
 
 
 class TrainingRecord(Document):
