@@ -21,8 +21,8 @@ OPEN = made(-0.05, 0.2, 0.3)
         ([GAIN], ("reproduced", 0.01)),
         ([GAIN, made(0.1, 0.3, 0.04)], ("reproduced", 0.04)),
         ([made(0.0, 0.2, 0.01)], ("inconclusive", 0.01)),  # the interval must lie above 0, not at it
-        ([made(1e-9, 0.2, 0.05)], ("inconclusive", 0.05)),  # and p below 0.05, not at it
-        ([made(1e-9, 0.2, 0.0499)], ("reproduced", 0.0499)),
+        ([made(1e-9, 0.2, 0.0501)], ("inconclusive", 0.0501)),  # and p at most 0.05
+        ([made(1e-9, 0.2, 0.05)], ("reproduced", 0.05)),
         ([GAIN, OPEN], ("inconclusive", 0.3)),
         ([LOSS], ("not reproduced", 0.02)),
         ([GAIN, LOSS], ("not reproduced", 0.04)),  # Bonferroni: 2 * 0.02
@@ -55,10 +55,18 @@ def test_a_claim_about_some_difference(contrasts: list[Contrast], expected: tupl
 
 
 def test_a_contrast_compares_the_examples_that_both_have() -> None:
-    found = contrast("a", "b", {"1": 1.0, "2": 1.0, "3": 0.0, "x": 1.0}, {"1": 0.0, "2": 1.0, "3": 0.0, "y": 0.0}, 0)
+    found = contrast("a", "b", {"1": 1.0, "2": 1.0, "3": 0.0, "x": 1.0}, {"1": 0.0, "2": 1.0, "3": 0.0, "y": 0.0}, {})
     assert found.difference == pytest.approx(1 / 3)
-    assert found.p_value == 1.0  # McNemar's: one example on which they disagree
-    assert found.ci95[0] == 0.0
+    assert found.p_value > 0.3  # one example on which they disagree
+    assert found.ci95[0] < 0.0
+    assert found.verdict == "no difference shown"
+
+
+def test_a_contrast_counts_groups() -> None:
+    better, worse = {str(row): 1.0 for row in range(12)}, {str(row): 0.0 for row in range(12)}
+    alone = contrast("a", "b", better, worse, {})
+    in_groups = contrast("a", "b", better, worse, {str(row): f"table {row // 6}" for row in range(12)})
+    assert (alone.verdict, in_groups.verdict) == ("better", "no difference shown")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """bench.json computed by hand on a small case: rows, sweeps, shares and claims."""
 
+import math
 from pathlib import Path
 
 import pytest
+import scipy.stats
 
 from cowest.bench.cells import CellResult, make_cells, make_pairs_cells
 from cowest.bench.points import Probe, unhelpful_shares
@@ -138,6 +140,12 @@ def test_sweeps(bench: BenchResults) -> None:
     ]
 
 
+def _p_value(num_only_one: int, num: int = 20) -> float:
+    """Where one is right on so many of the examples more, and never wrong where the other is right; one row added."""
+    mean, square = num_only_one / (num + 1), (num_only_one + 1) / (num + 1)
+    return float(2 * scipy.stats.t(num - 1).sf(mean / math.sqrt((square - mean**2) / (num + 1))))
+
+
 def test_claims(bench: BenchResults) -> None:
     claims = {claim.name: claim for claim in bench.claims}
     assert {name: claim.verdict for name, claim in claims.items()} == {
@@ -152,14 +160,14 @@ def test_claims(bench: BenchResults) -> None:
     }
     # 19 right beside 10 right: nine examples on which they disagree, all one way.
     assert claims["alignment_helps"].contrasts[0].difference == pytest.approx(0.45)
-    assert claims["alignment_helps"].p_value == pytest.approx(2 / 2**9)
+    assert claims["alignment_helps"].p_value == pytest.approx(_p_value(9))
     assert [each.b for each in claims["collaboration_beats_each_alone"].contrasts] == [
         "weak_only",
         "weak_only_base",
         "strong_only",
         "strong_only_direct",
     ]
-    assert claims["collaboration_beats_each_alone"].p_value == pytest.approx(2 / 2**14)
+    assert claims["collaboration_beats_each_alone"].p_value == pytest.approx(_p_value(14))
     assert claims["collaborative_feedback_beats_other_kinds"].note == "not measured: rlaif_collaborate"
     (better,) = claims["more_capable_strong_model_gains_more"].contrasts
     assert (better.a, better.b) == ("collaborate (own, other)", "collaborate (own, own)")
@@ -169,7 +177,7 @@ def test_claims(bench: BenchResults) -> None:
         [8 * ordered[0].p_value, max(8 * ordered[0].p_value, 7 * ordered[1].p_value)]
     )
     assert all(claim.p_value <= claim.p_holm <= 1 for claim in ordered)
-    assert claims["more_pairs_help"].p_value == pytest.approx(2 * 2 / 2**11)
+    assert claims["more_pairs_help"].p_value == pytest.approx(2 * _p_value(11))
 
 
 def test_the_share_of_unhelpful_drafts(bench: BenchResults) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cowest.errors import InputError
-from cowest.gating import ARMS, Arm, Family, Outcomes, Policy, Target, choose, cross_validated
+from cowest.gating import ARMS, Arm, Family, Outcomes, Policy, Target, choose, cross_validated, search
 from cowest.gating.search import MAX_CUTS, select_arms
 
 
@@ -173,6 +173,17 @@ def test_cross_validation_does_not_look_at_the_part_it_answers() -> None:
     changed[30] = 1 - changed[30]  # its own outcome must not move who answers it
     (again,) = cross_validated(Outcomes(world.confidence, changed, world.costs), [Target(min_accuracy=1.0)], folds=60)
     assert again[30] == arms[30]
+
+
+def test_no_part_has_a_group_in_common_with_what_it_is_answered_by() -> None:
+    groups = [None if index % 7 == 0 else f"table {index // 6}" for index in range(60)]
+    parts = search._parts(60, groups, 5, seed=0)
+    assert sorted(np.concatenate(parts)) == list(range(60))
+    held = [{groups[index] for index in part} - {None} for part in parts]
+    assert len(parts) == 5
+    assert not any(one & other for index, one in enumerate(held) for other in held[:index])
+    # One group alone leaves no other to choose on, so its examples are dealt out.
+    assert len(search._parts(60, ["one table"] * 60, 5, seed=0)) == 5
 
 
 def test_one_example_cannot_be_cross_validated() -> None:

@@ -2,16 +2,19 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cowest import statistics
 from cowest.cli import main as cli
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import Pipeline
 from cowest.planning import Plan, make_plan, print_plan
+from cowest.planning.power import sentence
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Completion, Example
 from tests.methods.quiz import said
@@ -136,10 +139,27 @@ def test_plan_makes_nothing_and_prints_tables_or_json(tmp_path: Path, capsys: py
     recipe.write_text(yaml.safe_dump(recipe_of(tmp_path / "run", strong=priced())))
     before = tree(tmp_path)
     assert cli.main(["plan", str(recipe)]) == 0
-    assert "Nothing was spent." in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Nothing was spent." in printed
+    assert "With a power of 80%" in printed
     assert cli.main(["plan", str(recipe), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["num_queries"] == 10
     assert tree(tmp_path) == before
+
+
+def test_a_plan_says_which_difference_the_examples_can_show(tmp_path: Path) -> None:
+    power = plan_of(tmp_path / "run").power
+    assert power.num_examples == plan_of(tmp_path / "run").num_evaluated
+    groups = power.num_groups
+    effect = 1.0 if groups is None else statistics.design_effect(power.num_examples, groups, 0.3)
+    assert power.smallest_difference == (
+        statistics.smallest_difference(power.num_examples, 0.1),
+        statistics.smallest_difference(power.num_examples, 0.4, effect),
+    )
+    many = power.model_copy(update={"num_examples": 1000, "num_groups": 40, "smallest_difference": (0.028, None)})
+    assert {"80%", "2.8 points", "none"} <= set(re.findall(r"80%|2\.8 points|none", sentence(many)))
+    assert "40 groups" in sentence(many)
+    assert sentence(many.model_copy(update={"measured": "as it was."})).endswith("as it was.")
 
 
 def test_tokens_are_counted_by_the_models_own_tokenizer_where_it_is_at_hand() -> None:

@@ -4,7 +4,19 @@ from cowest.records import BenchCell, BenchResults
 from tests.report.sample import bench, changed
 
 KEYS = [
-    *("version", "run", "task", "metric", "num_examples", "seed", "rows", "sweeps", "unhelpful_share", "claims"),
+    *(
+        "version",
+        "run",
+        "task",
+        "metric",
+        "num_examples",
+        "num_groups",
+        "seed",
+        "rows",
+        "sweeps",
+        "unhelpful_share",
+        "claims",
+    ),
     "cells",
 ]
 ROW = [
@@ -34,7 +46,7 @@ def test_keys_of_rows_and_points() -> None:
 def test_keys_of_claims_and_shares() -> None:
     found = bench().to_json()
     assert sorted(found["claims"][0]) == ["contrasts", "name", "note", "p_holm", "p_value", "statement", "verdict"]
-    assert sorted(found["claims"][0]["contrasts"][0]) == ["a", "b", "ci95", "difference", "p_value"]
+    assert sorted(found["claims"][0]["contrasts"][0]) == ["a", "b", "ci95", "difference", "p_value", "verdict"]
     assert found["unhelpful_share"]["before"] == {"value": 0.61, "ci95": [0.55, 0.67], "num_examples": 200}
 
 
@@ -59,4 +71,4 @@ def test_a_contrast_turns_with_its_interval() -> None:
     (_, second), *_ = (claim.contrasts for claim in bench().claims)
     assert second.verdict == "better"
     assert changed(second, ci95=(-0.2, -0.1)).verdict == "worse"
-    assert changed(second, ci95=None).verdict == "unclear"
+    assert changed(second, ci95=None).verdict == "no difference shown"

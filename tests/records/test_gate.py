@@ -26,7 +26,12 @@ def test_keys_of_its_parts() -> None:
     assert found["made_of"]["test"] == {"num_examples": 20, "sha256": "ab" * 32}
     assert sorted(found["validation"]) == sorted([*SPLIT, "cross_validated", "curve", "cross_validated_curve"])
     assert sorted(found["test"]) == sorted([*SPLIT, "difference_to_both"])
-    assert found["test"]["difference_to_both"] == {"difference": -0.05, "ci95": [-0.1, 0.0], "p_value": 0.0625}
+    assert found["test"]["difference_to_both"] == {
+        "difference": -0.05,
+        "ci95": [-0.1, 0.0],
+        "p_value": 0.0625,
+        "verdict": "no difference shown",
+    }
     assert found["test"]["gate"] == {
         "accuracy": {"value": 0.85, "ci95": [pytest.approx(0.8), pytest.approx(0.9)]},
         "cost_per_query": 0.0022,

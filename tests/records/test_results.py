@@ -6,7 +6,7 @@ from cowest.records import Comparison, EvaluationResults, Latency, MethodResult,
 from cowest.types import Usage
 from tests.report.sample import comparison, results, with_method
 
-KEYS = ["version", "task", "metric", "num_examples", "seed", "methods", "comparisons", "wall_s"]
+KEYS = ["version", "task", "metric", "num_examples", "num_groups", "seed", "methods", "comparisons", "wall_s"]
 ROW = ["round", "metrics", "num_failed", "num_unparsed", "calls", "usage", "cost_usd", "latency_s"]
 
 
@@ -36,11 +36,12 @@ def test_keys_of_a_row() -> None:
 
 
 def test_keys_of_a_comparison() -> None:
-    keys = ["a", "b", "metric", "difference", "ci95", "p_value"]
+    keys = ["a", "b", "metric", "difference", "ci95", "p_value", "verdict"]
     assert sorted(Comparison(a="x", b="y", difference=0.1).model_dump(mode="json")) == sorted(keys)
     shown = comparison("weak_only", 0.25, (0.2, 0.3)).model_dump(mode="json")
     assert sorted(shown) == sorted([*keys, "help_rate", "harm_rate"])
-    assert shown["ci95"] == [0.2, 0.3]
+    assert (shown["ci95"], shown["verdict"]) == ([0.2, 0.3], "better")
+    assert "smallest_difference" in Comparison(a="x", b="y", difference=0.1, smallest_difference=0.2).model_dump()
 
 
 def test_keys_of_a_preparation() -> None:
@@ -76,13 +77,23 @@ def test_a_comparison_is_found_whichever_way_round_it_stands() -> None:
     [
         ((0.01, 0.2), "better"),
         ((-0.2, -0.01), "worse"),
-        ((0.0, 0.2), "unclear"),
-        ((-0.1, 0.0), "unclear"),
-        (None, "unclear"),
+        ((0.0, 0.2), "no difference shown"),
+        ((-0.1, 0.0), "no difference shown"),
+        (None, "no difference shown"),
     ],
 )
 def test_a_verdict_is_the_side_of_0_that_the_interval_is_on(ci95: tuple[float, float] | None, verdict: str) -> None:
     assert Comparison(a="x", b="y", difference=0.1, ci95=ci95).verdict == verdict
+
+
+def test_a_verdict_never_disagrees_with_interval_and_p_value() -> None:
+    # As a file of an earlier version may have it: the interval excludes 0, and the p-value is above .05.
+    read = Comparison.model_validate(
+        {"a": "x", "b": "y", "difference": 0.2, "ci95": [0.05, 0.4], "p_value": 0.125, "verdict": "better"}
+    )
+    assert read.verdict == "no difference shown"
+    assert Comparison(a="x", b="y", difference=0.2, ci95=(0.05, 0.4), p_value=0.05).verdict == "better"
+    assert read.model_copy(update={"p_value": 0.01}).turned().verdict == "worse"
 
 
 def test_the_cost_of_a_query_is_unknown_where_a_price_or_the_number_is() -> None:

@@ -23,9 +23,14 @@ def test_the_pair_beats_both() -> None:
 @pytest.mark.parametrize(
     ("difference", "ci95", "words", "said"),
     [
-        (0.01, (-0.02, 0.04), "not clearly different (+1.0 [−2.0, 4.0]) from the strong model alone", "unclear"),
+        (
+            0.01,
+            (-0.02, 0.04),
+            "not clearly different (+1.0 [−2.0, 4.0]) from the strong model alone",
+            "no difference shown",
+        ),
         (-0.05, (-0.08, -0.02), "5.0 points [2.0, 8.0] less than the strong model alone", "worse"),
-        (0.0, (0.0, 0.0), "not clearly different (0.0 [0.0, 0.0]) from", "unclear"),
+        (0.0, (0.0, 0.0), "not clearly different (0.0 [0.0, 0.0]) from", "no difference shown"),
     ],
 )
 def test_no_claim_without_an_interval_beside_zero(
@@ -42,7 +47,7 @@ def test_a_comparison_may_stand_the_other_way_round() -> None:
     found = results(comparisons=[turned])
     assert "40.0 points [30.0, 50.0] more than the strong model alone" in headline(found)
     assert re.search(r"weak model alone \(33\.0%\).*not compared", headline(found))
-    assert verdict(found) == "unclear"
+    assert verdict(found) == "no difference shown"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_without_the_pair_the_best_method_stands() -> None:
     found = results(methods=methods, comparisons=[])
     assert numbers(headline(found)) == ["35.5%", "31.0", "40.0"]
     assert re.search("Strong model alone.*pair was not evaluated", headline(found))
-    assert verdict(found) == "unclear"
+    assert verdict(found) == "no difference shown"
     assert "no scores" in headline(EvaluationResults())
 
 

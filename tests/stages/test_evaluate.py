@@ -1,19 +1,22 @@
 """Evaluate as a stage: every method on the same examples, numbers that can be checked by hand."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cowest import statistics
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError, EndpointError, InputError
 from cowest.methods import make_methods
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.records import EvaluationResults
+from cowest.stages._results import summarise
 from cowest.stages.evaluate import EvaluateConfig, evaluate, select
 from cowest.tasks import LabelTask
 from cowest.tasks.base import Split
-from cowest.types import ChatRequest, Completion, Example, Usage
+from cowest.types import ChatRequest, Completion, Example, Prediction, Usage
 from tests.stages.sums_setting import TASK, setting
 from tests.worlds import gambler
 
@@ -58,6 +61,51 @@ def test_results_and_predictions_follow_the_contract(tmp_path: Path) -> None:
     assert results.methods["collaborate"].calls == {"strong": 40, "weak": 40}
     assert results.methods["strong_only"].calls == {"strong": 40}
     assert results.methods["weak_only_base"].metrics["accuracy"].value == 0.0
+
+
+class Tables(type(TASK)):  # type: ignore[misc]
+    """Five sums to a table."""
+
+    def read(self, location: str) -> Iterator[Example]:
+        for index, example in enumerate(super().read(location)):
+            yield example.model_copy(update={"group": f"table {index // 5}" if index < 35 else None})
+
+
+def test_intervals_are_over_groups_where_there_are_any(tmp_path: Path) -> None:
+    task = Tables(test="40")
+    methods = make_methods(["weak_only", "strong_only", "collaborate"], setting(1))
+    results = evaluate(task.test, methods, out=tmp_path)
+    assert results.num_groups == 7 + 5
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["num_groups"] == 12
+    assert {each["verdict"] for each in written["comparisons"]} <= {"better", "worse", "no difference shown"}
+    rows = [json.loads(line) for line in (tmp_path / "predictions/strong_only.jsonl").read_text().splitlines()]
+    assert [row.get("group") for row in rows] == [*(f"table {index // 5}" for index in range(35)), *[None] * 5]
+    assert "group" not in rows[-1]
+    scores, groups = [row["correct"] for row in rows], [row.get("group") for row in rows]
+    over_groups = statistics.mean_interval(scores, groups)
+    assert results.methods["strong_only"].metrics["accuracy"].ci95 == (over_groups.low, over_groups.high)
+    alone = evaluate(TASK.test, methods)
+    assert alone.num_groups is None
+    assert alone.to_json()["num_groups"] is None
+    assert alone.methods["strong_only"].metrics["accuracy"].ci95 != (over_groups.low, over_groups.high)
+
+
+def test_a_difference_on_few_examples_is_not_called_better() -> None:
+    # 4 against 0 of 20: the bootstrap's interval excluded 0, and McNemar's p-value was .125.
+    def rows(name: str, right: int) -> list[Prediction]:
+        return [
+            Prediction(
+                id=str(index), method=name, query="", reference=("1",), scores={"accuracy": float(index < right)}
+            )
+            for index in range(20)
+        ]
+
+    predictions = {"strong_only": rows("strong_only", 8), "collaborate": rows("collaborate", 12)}
+    (found,) = summarise(predictions, dict.fromkeys(predictions), TASK, 0).comparisons
+    assert (found.difference, found.verdict) == (pytest.approx(0.2), "no difference shown")
+    assert found.ci95[0] <= 0 < found.p_value - 0.05
+    assert found.smallest_difference is None  # rows that differ in 4 of 20 show nothing with a power of 80%
 
 
 def test_comparisons_are_differences_of_the_same_examples() -> None:
@@ -191,6 +239,9 @@ def test_tasks_with_labels_get_macro_f1_and_a_confusion_table() -> None:
     # even: P 5/9, R 1; odd: P 1, R 1/5.
     assert even.metrics["macro_f1"].value == pytest.approx((10 / 14 + 2 / 6) / 2)
     assert even.metrics["accuracy"].value == pytest.approx(0.6)
+    assert even.metrics["macro_f1_published"] == even.metrics["macro_f1"]  # every answer names a label
+    silent = results.methods["silent"].metrics
+    assert silent["macro_f1_published"].value == pytest.approx(silent["macro_f1"].value * 2 / 3)
     assert even.confusion == {"even": {"even": 5}, "odd": {"even": 4, "odd": 1}}
     assert results.methods["silent"].confusion["even"] == {"(unparsed)": 5}
     assert results.methods["silent"].num_unparsed == 9

@@ -18,6 +18,7 @@ def test_closed_book(tmp_path: Path) -> None:
         references=("no",),
         explanation="Herons are birds. Birds do not read.",
         fields={"question": "Could a heron read this line?", "term": "Heron"},
+        group="Heron",
     )
     assert second.references == ("yes",)
 

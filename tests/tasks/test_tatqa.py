@@ -79,6 +79,7 @@ def test_a_question_becomes_an_example(tmp_path: Path) -> None:
             "answer_type": "arithmetic",
             "answer_from": "table-text",
         },
+        group="t1",
     )
 
 

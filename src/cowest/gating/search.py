@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cowest import statistics
 from cowest.errors import InputError
 from cowest.records import ARMS, Arm, Policy
 
@@ -229,22 +230,13 @@ def cross_validated(
 
 
 def _parts(num_examples: int, groups: Sequence[str | None] | None, folds: int, seed: int) -> list[NDArray[np.intp]]:
-    """Indices of the examples in parts of about the same number of groups; without groups, of examples.
-
-    Raises:
-        InputError: one group alone leaves nothing to choose on.
-    """
-    keys = (
-        range(num_examples)
-        if groups is None
-        else [index if group is None else group for index, group in enumerate(groups)]
-    )
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    if len(numbers) < 2:
-        raise InputError("Cross-validation needs at least two groups of examples, but all belong to one.")
-    number_of = np.array([numbers[key] for key in keys])
-    parts = np.array_split(np.random.default_rng(seed).permutation(len(numbers)), min(folds, len(numbers)))
-    return [np.flatnonzero(np.isin(number_of, part)) for part in parts]
+    """Indices of the examples in parts of about the same number of groups; of examples, where there are not two."""
+    group_of = statistics.group_numbers(groups, num_examples)
+    if group_of is None or group_of.max() == 0:
+        group_of = np.arange(num_examples)
+    num_groups = int(group_of.max()) + 1
+    parts = np.array_split(np.random.default_rng(seed).permutation(num_groups), min(folds, num_groups))
+    return [np.flatnonzero(np.isin(group_of, part)) for part in parts]
 
 
 def _rounded(values: Floats) -> Floats:

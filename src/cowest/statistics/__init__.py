@@ -10,7 +10,7 @@ they hold the true value.
 """
 
 from cowest.statistics.bootstrap import RESAMPLES, interaction_2x2, two_level_interval
-from cowest.statistics.groups import Groups, count_groups
+from cowest.statistics.groups import Groups, count_groups, group_numbers
 from cowest.statistics.means import mean_interval, share_interval
 from cowest.statistics.paired import (
     ALPHA,
@@ -42,6 +42,7 @@ __all__ = [
     "count_groups",
     "design_effect",
     "difference_of",
+    "group_numbers",
     "help_and_harm",
     "interaction_2x2",
     "mean_interval",

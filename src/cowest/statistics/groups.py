@@ -44,7 +44,7 @@ def spread(values: Floats, groups: Groups | None) -> Spread:
     Raises:
         InputError: another number of groups than of rows.
     """
-    which = indices(groups, len(values))
+    which = group_numbers(groups, len(values))
     num, mean = len(values), values.mean()
     if which is None:
         variance = float(((values - mean) ** 2).sum() / (num - 1) / num) if num > 1 else np.nan
@@ -60,7 +60,7 @@ def spread(values: Floats, groups: Groups | None) -> Spread:
     return Spread(variance, float(degrees) * _for_kurtosis(sums), len(sizes))
 
 
-def indices(groups: Groups | None, num_rows: int) -> NDArray[np.intp] | None:
+def group_numbers(groups: Groups | None, num_rows: int) -> NDArray[np.intp] | None:
     """The group of each row as a number from 0; None where every row stands alone.
 
     Raises:
