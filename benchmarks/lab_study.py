@@ -34,8 +34,9 @@ from cowest.lab.judge import states_right_fact
 from cowest.models import Metered, open_model
 from cowest.progress import quietly
 from cowest.prompts import Prompts
+from cowest.records import PreferencePair, read_rows
 from cowest.stages.feedback import draw
-from cowest.types import Example, PreferencePair
+from cowest.types import Example
 
 RECIPE = cowest.load_recipe("cowest.lab:recipe.yaml")
 STRONG = {name: f"local/cowest.lab:assets/strong-{name}" for name in ("a", "b")}
@@ -81,8 +82,7 @@ class Study:
             return shuffled(self.pairs("collaborative_a", seed), seed)
         out = self.out / f"seed-{seed}/{arm}/feedback"
         if (out / "summary.json").is_file():
-            lines = (out / "pairs.jsonl").read_text().splitlines()
-            return [PreferencePair.model_validate_json(line) for line in lines]
+            return list(read_rows(out / "pairs.jsonl", PreferencePair, "preference pair"))
         return cowest.feedback(
             draw(self.task.train, RECIPE.feedback.queries, seed),
             weak=self._weak(self.sft(seed), seed),

@@ -24,7 +24,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -35,8 +34,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import cowest
 from cowest import runs
-from cowest.methods.base import predict
+from cowest.methods.base import Method, predict
 from cowest.methods.weak_only import WeakOnly
+from cowest.records import Estimate, EvaluationResults
 from cowest.stages.sft import SFTConfig
 from cowest.tasks.base import Split
 from cowest.training import LoRAConfig
@@ -218,9 +218,9 @@ def measure(splits: Sequence[Split], out: Path, *, quick: bool, seed: int) -> No
         f"local/{base}", train, out=out / "sft", config=SFT, lora=LORA, format="direct_answer", seed=seed
     )
     print(f"base: {runs.read_json(base / 'built.json')}")
-    print(f"SFT: {time.monotonic() - started:.0f} s, {trained.metrics}")
+    print(f"SFT: {time.monotonic() - started:.0f} s, {trained.metrics.to_json()}")
     for split in others:
-        methods = [
+        methods: list[Method] = [
             Constant("majority", train),
             TfIdf("tfidf", train),
             weak_only("base", f"local/{base}", split),
@@ -230,20 +230,22 @@ def measure(splits: Sequence[Split], out: Path, *, quick: bool, seed: int) -> No
         print_results(FILES[split.name], results)
 
 
-def print_results(title: str, results: dict[str, Any]) -> None:
+def print_results(title: str, results: EvaluationResults) -> None:
     """A table row for each method, then what sets the language model apart from TF-IDF."""
-    print(
-        f"| {title}, {results['num_examples']} rows | accuracy [95%] | macro-F1 [95%] | no label |\n|---|---|---|---|"
-    )
-    for name, numbers in results["methods"].items():
-        metrics = [numbers["metrics"][metric] for metric in ("accuracy", "macro_f1")]
-        cells = [f"{each['value']:.3f} [{each['ci95'][0]:.3f}, {each['ci95'][1]:.3f}]" for each in metrics]
-        print(f"| {name} | {' | '.join(cells)} | {numbers['num_unparsed']} |")
-    for row in results["comparisons"]:
-        if {row["a"], row["b"]} == {"weak_only", "tfidf"}:
-            low, high = row["ci95"]
-            print(f"{row['metric']}: {row['a']} - {row['b']} = {row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]")
+    print(f"| {title}, {results.num_examples} rows | accuracy [95%] | macro-F1 [95%] | no label |\n|---|---|---|---|")
+    for name, row in results.methods.items():
+        cells = [_cell(row.metrics[metric]) for metric in ("accuracy", "macro_f1")]
+        print(f"| {name} | {' | '.join(cells)} | {row.num_unparsed} |")
+    for each in results.comparisons:
+        if {each.a, each.b} == {"weak_only", "tfidf"} and each.ci95 is not None:
+            low, high = each.ci95
+            print(f"{each.metric}: {each.a} - {each.b} = {each.difference:+.3f} [{low:+.3f}, {high:+.3f}]")
     print(flush=True)
+
+
+def _cell(metric: Estimate) -> str:
+    low, high = metric.ci95 or (math.nan, math.nan)
+    return f"{metric.value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def main() -> None:

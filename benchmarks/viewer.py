@@ -4,7 +4,6 @@ PYTHONPATH=. python benchmarks/viewer.py [--examples 1000 100000]
 """
 
 import argparse
-import json
 import random
 import statistics
 import tempfile
@@ -16,6 +15,7 @@ from urllib.request import urlopen
 
 from tests.viewer.browser import chromium
 
+from cowest.records import Prediction
 from cowest.viewer import Library, collections, make_server
 from cowest.viewer.index import Index
 
@@ -47,18 +47,18 @@ def write_run(folder: Path, count: int) -> Path:
         with (predictions / f"{method}.jsonl").open("w") as file:
             for number in range(count):
                 query, output = text(chance, 60), text(chance, 90)
-                row = {
-                    "id": f"q{number}",
-                    "method": method,
-                    "query": query,
-                    "reference": [f"answer{number}"],
-                    "draft": text(chance, 40) if method == "collaborate" else None,
-                    "output": output,
-                    "answer": f"answer{number}",
-                    "correct": float(random.Random(f"{method} {number}").random() < 0.6),
-                    "gold_label": f"label{number % 7}",
-                }
-                file.write(json.dumps(row) + "\n")
+                row = Prediction(
+                    id=f"q{number}",
+                    method=method,
+                    query=query,
+                    reference=(f"answer{number}",),
+                    draft=text(chance, 40) if method == "collaborate" else None,
+                    output=output,
+                    answer=f"answer{number}",
+                    correct=float(random.Random(f"{method} {number}").random() < 0.6),
+                    gold_label=f"label{number % 7}",
+                )
+                file.write(row.model_dump_json() + "\n")
     return folder
 
 
@@ -125,7 +125,7 @@ def measure(browser: Any, folder: Path, count: int) -> dict[str, float]:
     with Library([run]) as library, make_server(library) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
-        while not library.overview()[0]["collections"]:
+        while not library.overview()[0].collections:
             time.sleep(0.005)
         found["first paint while files are read"] = first_paint(browser, address)
         library.wait_until_indexed()

@@ -5,11 +5,15 @@ import os
 import socket
 from typing import Any
 
+import hypothesis
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+hypothesis.settings.register_profile("suite", deadline=None)  # an example is slow where the machine is busy
+hypothesis.settings.load_profile("suite")
 
 LOOPBACK = ("127.", "localhost", "::1")
 

@@ -1,4 +1,4 @@
-"""The pipeline in its folder: skipping, claiming, refusing, and what it says."""
+"""The pipeline in its folder: skipping, binding folders to a recipe, refusing, and what it says."""
 
 import json
 from pathlib import Path
@@ -144,7 +144,7 @@ def test_a_shared_ledger_that_was_moved_is_found_by_the_recipe(tmp_path: Path) -
     run(tmp_path / "run", ledger=str(shared))
     before = paid_calls(tmp_path / "run")
     shared.rename(moved)
-    assert "is not there" in " ".join(collect(tmp_path / "run").unreadable)
+    assert "does not exist" in " ".join(collect(tmp_path / "run").unreadable)
     run(tmp_path / "run", "evaluate", ledger=str(moved))
     assert paid_calls(tmp_path / "run") > before
 
@@ -164,7 +164,7 @@ def test_the_null_control_is_spoken_of(tmp_path: Path) -> None:
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     recipe = make_recipe(recipe_of(tmp_path))
-    with Pipeline(recipe), pytest.raises(InputError, match="Another process is at work"), Pipeline(recipe):
+    with Pipeline(recipe), pytest.raises(InputError, match="Another process is using"), Pipeline(recipe):
         pass
 
 

@@ -14,10 +14,11 @@ def verdict(score: int | None) -> Verdict:
     return Verdict(score=score) if score is not None else Verdict(unscored_reason="no number")
 
 
-def graded(solo: int, scores: list[int | None]) -> GradedExample:
+def graded(solo: int, scores: list[int | None], texts: str | None = None) -> GradedExample:
+    """An example whose drafts have these scores; `texts` has a letter for each draft, by default another one."""
     drafts = [
         GradedDraft(
-            draft=Draft(text=f"draft {index}", sample_index=index),
+            draft=Draft(text=f"draft {texts[index] if texts else index}", sample_index=index),
             refined=f"refined {index}",
             verdict=verdict(score),
             gain=preferences.gain(verdict(score), verdict(solo)),
@@ -68,13 +69,47 @@ def test_number_of_pairs_is_the_smaller_side(solo: int, scores: list[int | None]
         assert indices == sorted(set(indices))
 
 
-@given(solo=st.integers(1, 10), scores=st.lists(st.integers(1, 10), min_size=1, max_size=9))
-def test_drafts_after_settling_change_no_pair(solo: int, scores: list[int]) -> None:
-    whole = preferences.pairs(graded(solo, scores), PROMPT)
+@given(
+    solo=st.integers(1, 10),
+    drafts=st.lists(
+        st.tuples(st.one_of(st.none(), st.integers(1, 10)), st.sampled_from("abc")), min_size=1, max_size=9
+    ),
+)
+def test_drafts_after_settling_change_no_pair(solo: int, drafts: list[tuple[int | None, str]]) -> None:
+    scores, texts = [score for score, _ in drafts], "".join(text for _, text in drafts)
+    example = graded(solo, scores, texts)
+    whole = preferences.pairs(example, PROMPT)
     for count in range(len(scores)):
-        positives = sum(score > solo for score in scores[:count])
-        if preferences.num_drafts_to_settle(positives, count - positives, len(scores)) == 0:
-            assert preferences.pairs(graded(solo, scores[:count]), PROMPT) == whole
+        if preferences.num_drafts_to_settle(example.drafts[:count], len(scores)) == 0:
+            made = example.model_copy(update={"drafts": example.drafts[:count], "skipped": "settled"})
+            assert preferences.pairs(made, PROMPT) == whole
+            break
+
+
+@pytest.mark.parametrize(
+    ("scores", "texts", "expected"),
+    [
+        ([10, 10, 1, 1, 1], "aabcd", [(0, 2)]),  # a text counts once, where it came first
+        ([10, 1, 10, 1, 1], "abcbd", [(0, 1), (2, 4)]),
+        ([10, 1, 10, 1, 1], "aabcd", [(2, 3)]),  # "a" helped once and harmed once: it is in neither set
+        ([10, 1], "aa", []),
+        ([10, 1, 1, 1, 1], "a" * 5, []),
+        ([10, None, 1, None, 1], "aabbb", [(0, 2)]),  # an unscored draft says nothing of its text
+        ([10, 1, 10, 1, 10], "abcdb", [(0, 1), (2, 3)]),  # settled with the fourth: the fifth is not looked at
+    ],
+)
+def test_y_plus_and_y_minus_are_sets(scores: list[int | None], texts: str, expected: list[tuple[int, int]]) -> None:
+    found = preferences.pairs(graded(3, scores, texts), PROMPT)
+    assert [(pair.chosen_sample_index, pair.rejected_sample_index) for pair in found] == expected
+    assert all(pair.chosen != pair.rejected for pair in found)
+
+
+def test_spaces_around_a_text_are_no_difference_and_repeats_are_counted() -> None:
+    example = graded(3, [10, 1, 10, None, 1], "abaab")
+    padded = example.drafts[4].draft.model_copy(update={"text": "  draft b\n"})
+    drafts = (*example.drafts[:4], example.drafts[4].model_copy(update={"draft": padded}))
+    assert preferences.num_identical([draft.draft for draft in drafts]) == 3
+    assert [len(side) for side in preferences.sets(drafts)] == [1, 1]
 
 
 def test_gain_needs_both_verdicts() -> None:

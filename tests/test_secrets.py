@@ -1,4 +1,4 @@
-"""A key stands in the headers of a request and nowhere else: no file, no log, no traceback, no page."""
+"""A key is in the headers of a request and nowhere else: no file, no log, no traceback, no page."""
 
 import logging
 import os

@@ -26,6 +26,11 @@ def test_duration(seconds: float | None, text: str) -> None:
     assert words.duration(seconds) == text
 
 
+def test_an_estimate_has_its_interval_where_there_is_one() -> None:
+    assert words.estimate(0.77, (0.725, 0.81)) == "77.0% [72.5, 81.0]"
+    assert words.estimate(0.77, None) == "77.0%"
+
+
 def test_points_have_a_sign_unless_they_are_zero() -> None:
     assert [words.points(value) for value in (0.125, -0.125, -0.0001, 0.0001)] == ["+12.5", "−12.5", "0.0", "0.0"]
 

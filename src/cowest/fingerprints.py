@@ -1,4 +1,4 @@
-"""What a stage's folder was made from, so that no other recipe goes on in it unnoticed."""
+"""What a stage's folder was made from, so that another recipe cannot continue in it unnoticed."""
 
 import contextlib
 import hashlib
@@ -21,18 +21,18 @@ def inputs_of(
     prompts: Prompts,
     templates: Iterable[str] | None = None,
 ) -> StageInputs:
-    """What decides the result of a stage: some keys of the recipe by dotted path, the data, and prompt templates.
+    """What determines the result of a stage: recipe keys by dotted path, the data, and prompt templates.
 
     Args:
-        templates: those that the stage can use; None takes all.
+        templates: those that the stage can use; None means all.
     """
-    values = {key: _value(recipe, key) for key in keys}
+    values = {key: _lookup(recipe, key) for key in keys}
     return StageInputs.model_validate(
         values | {"examples": digest_of(examples), "prompt_files": prompts.versions(templates)}
     )
 
 
-def _value(recipe: Mapping[str, Any], path: str) -> Any:
+def _lookup(recipe: Mapping[str, Any], path: str) -> Any:
     value: Any = recipe
     for part in path.split("."):
         value = value[part]
@@ -40,7 +40,7 @@ def _value(recipe: Mapping[str, Any], path: str) -> Any:
 
 
 def digest_of(examples: Iterable[Example]) -> str:
-    """SHA-256 over everything that these examples hold, in this order, as hex."""
+    """SHA-256 of the examples' full content in this order, as hex."""
     rows = hashlib.sha256()
     for example in examples:
         rows.update((example.model_dump_json() + "\n").encode("utf-8", "surrogatepass"))
@@ -48,50 +48,50 @@ def digest_of(examples: Iterable[Example]) -> str:
 
 
 def stamp(stage: str, out: Path, inputs: StageInputs, maybe_unused: Collection[str] = ()) -> bool:
-    """Binds a stage's folder to these inputs; returns whether it was free until now.
+    """Binds a stage's folder to these inputs; returns whether the folder was unbound before.
 
     Args:
-        maybe_unused: templates that the stage may or may not use. They are compared only where the folder names them,
-            since a template that did not exist then was not used.
+        maybe_unused: templates that the stage may or may not use. They are compared only where the folder names them:
+            a template that did not exist at the time was not used.
 
     Raises:
         InputError: the folder was made from other inputs; the message names each difference.
     """
-    before = _read(out)
+    before = _read_inputs(out)
     if before is None:
         try:
             inputs.write(out / INPUTS)
         except CowestError as error:  # before any work, so nothing was spent
             raise InputError(str(error)) from error
         return True
-    _refuse(stage, out, *_changes(before, inputs, maybe_unused))
+    _refuse_changes(stage, out, *_changes(before, inputs, maybe_unused))
     return False
 
 
 def verify(stage: str, out: Path, inputs: StageInputs, maybe_unused: Collection[str] = ()) -> None:
-    """Checks that a folder which another stage goes on from was made from these inputs; others may differ.
+    """Checks that a folder which a later stage builds on was made from these inputs; its other inputs may differ.
 
     Raises:
-        InputError: it was made from others; the message names each difference.
+        InputError: it was made from other inputs; the message names each difference.
     """
-    before = _read(out)
+    before = _read_inputs(out)
     if before is not None:
-        _refuse(stage, out, *_changes(before.only(inputs), inputs, maybe_unused))
+        _refuse_changes(stage, out, *_changes(before.only(inputs), inputs, maybe_unused))
 
 
 def matches(out: Path, inputs: StageInputs, maybe_unused: Collection[str] = ()) -> bool:
-    """Whether a folder was made from these inputs; False where it was made from nothing yet."""
-    before = _read(out)
+    """Whether a folder was made from these inputs; False where nothing was made in it yet."""
+    before = _read_inputs(out)
     return before is not None and not any(_changes(before, inputs, maybe_unused))
 
 
 @contextlib.contextmanager
 def released_if_refused(out: Path, nothing_paid: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Releases a stage's folder where its work is refused and has left nothing to lose, so the recipe can be mended.
+    """Unbinds a stage's folder if its work is refused before there is anything to lose, so the recipe can be corrected.
 
     Args:
-        nothing_paid: asked where an endpoint failed: whether it failed from the first call on, as it does under a
-            mistyped name or address.
+        nothing_paid: called when an endpoint failed: whether it failed from the very first call, as with a mistyped
+            name or address.
     """
     try:
         yield
@@ -104,15 +104,15 @@ def released_if_refused(out: Path, nothing_paid: Callable[[], bool] = lambda: Fa
         raise
 
 
-def _read(out: Path) -> StageInputs | None:
+def _read_inputs(out: Path) -> StageInputs | None:
     file = out / INPUTS
     return StageInputs.read(file) if file.is_file() else None
 
 
-def _refuse(stage: str, out: Path, changes: list[str], templates: dict[str, str]) -> None:
+def _refuse_changes(stage: str, out: Path, changes: list[str], templates: dict[str, str]) -> None:
     if changes or templates:
         files = ", ".join(f"{name}.txt" for name in templates)
-        about_templates = f" The text of a template from then can be put into the folder that `prompts` names: {files}."
+        about_templates = f" The old text of a template can be restored in the folder that `prompts` names: {files}."
         raise InputError(
             f"The folder {str(out)!r} belongs to another recipe: its stage {stage!r} was made with "
             f"{'; '.join([*changes, *templates.values()])}. Nothing was touched. Give another folder with run=..., or "
@@ -121,14 +121,14 @@ def _refuse(stage: str, out: Path, changes: list[str], templates: dict[str, str]
 
 
 def _changes(before: StageInputs, now: StageInputs, maybe_unused: Collection[str]) -> tuple[list[str], dict[str, str]]:
-    """A phrase for each input that has changed, and for each template by its name.
+    """A phrase for each changed input, and for each changed template by name.
 
-    Templates that only the folder names are not used, and may have changed.
+    Templates named only by the folder are not used any more, so changes to them do not count.
     """
-    known = before.prompt_files
+    previous = before.prompt_files
     templates = {
-        name: f"another text of the prompt template {name!r} ({known.get(name, 'none')}, now {version})"
+        name: f"another text of the prompt template {name!r} ({previous.get(name, 'none')}, now {version})"
         for name, version in now.prompt_files.items()
-        if known.get(name) != version and not (name in maybe_unused and name not in known)
+        if previous.get(name) != version and not (name in maybe_unused and name not in previous)
     }
     return before.difference_from(now), templates

@@ -44,39 +44,39 @@ def round_of(name: str) -> int | None:
 
 
 def rounds_in(names: Iterable[str]) -> list[str]:
-    """The `collaborate_round_N` among some names, from the first round to the last."""
-    found = [(number, name) for name in names if (number := round_of(name)) is not None]
-    return [name for _, name in sorted(found)]
+    """The `collaborate_round_N` among these names, from the first round to the last."""
+    numbered = [(number, name) for name in names if (number := round_of(name)) is not None]
+    return [name for _, name in sorted(numbered)]
 
 
 def pair_of(names: Collection[str]) -> str | None:
-    """Which row is the pair: the aligned one, else that of the last round, else the unaligned one; None without any."""
+    """The row of the pair: the aligned one, else that of the last round, else the unaligned one; None without any."""
     candidates = (COLLABORATE, *reversed(rounds_in(names)), COLLABORATE_SFT)
     return next((name for name in candidates if name in names), None)
 
 
 def kind_collaborate(kind: str) -> str:
-    """The bench's row of the pair that was aligned with a kind of feedback: "rlaif_collaborate"."""
+    """The bench row of the pair aligned with this kind of feedback: "rlaif_collaborate"."""
     return f"{kind}_{COLLABORATE}"
 
 
 def kind_weak_only(kind: str) -> str:
-    """The bench's row of the weak model that was aligned with a kind of feedback, alone: "rlaif_weak_only"."""
+    """The bench row of the weak model alone, aligned with this kind of feedback: "rlaif_weak_only"."""
     return f"{kind}_{WEAK_ONLY}"
 
 
 def is_kind_collaborate(name: str) -> bool:
-    """Whether a bench's row is the pair aligned with another kind of feedback than the paper's."""
+    """Whether a bench row is the pair aligned with a kind of feedback other than the paper's."""
     return name.endswith(f"_{COLLABORATE}")
 
 
 def weak_stage(round_number: int) -> str:
-    """The weak model's stage after a round, as methods know it: "sft" for 0, "round_2"."""
+    """The name that methods use for the weak model after a round: "sft" for round 0, else e.g. "round_2"."""
     return "sft" if round_number == 0 else f"round_{round_number}"
 
 
 def label(name: str) -> str:
-    """A row's name for people; the name itself where it has no other."""
+    """A row's display name; its plain name where it has none."""
     if (number := round_of(name)) is not None:
         return f"Together, round {number}"
     for ending, text in _KIND_ROWS.items():

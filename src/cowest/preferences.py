@@ -39,13 +39,41 @@ def match(positives: Sequence[Item], negatives: Sequence[Item]) -> list[tuple[It
     return list(zip(positives, negatives, strict=False))
 
 
-def num_drafts_to_settle(num_positive: int, num_negative: int, samples: int) -> int:
-    """The least number of further drafts after which both sets could hold floor(K/2), when no further pair is possible.
+def sets(drafts: Sequence[GradedDraft]) -> tuple[list[GradedDraft], list[GradedDraft]]:
+    """Y+ and Y- as sets of texts (lines 15 to 20), each draft where its text occurs first, in sampling order.
 
-    Zero means the query is settled: further drafts change no pair (the second exact rule of `skip_settled`).
+    A text that is in both sets, since its refined outputs were judged differently, is in neither.
+    """
+    positives: dict[str, GradedDraft] = {}
+    negatives: dict[str, GradedDraft] = {}
+    for draft in drafts:
+        if draft.gain is not None:
+            (positives if is_positive(draft) else negatives).setdefault(_text(draft), draft)
+    both = positives.keys() & negatives.keys()
+    return (
+        [draft for text, draft in positives.items() if text not in both],
+        [draft for text, draft in negatives.items() if text not in both],
+    )
+
+
+def num_identical(drafts: Sequence[Draft]) -> int:
+    """How many drafts of a query repeat the text of an earlier one."""
+    return len(drafts) - len({draft.text.strip() for draft in drafts})
+
+
+def num_drafts_to_settle(drafts: Sequence[GradedDraft], samples: int) -> int:
+    """The least number of further drafts after which Y+ and Y- could both hold floor(K/2) texts.
+
+    Zero means that the query is settled: further drafts are not looked at, whether they are made or not (the second
+    rule of `skip_settled`). With K drafts there are floor(K/2) pairs at most.
+
+    Args:
+        drafts: those that were made so far, in sampling order.
+        samples: K.
     """
     half = samples // 2
-    return max(0, half - num_positive) + max(0, half - num_negative)
+    positives, negatives = sets(drafts)
+    return max(0, half - len(positives)) + max(0, half - len(negatives))
 
 
 def decide(comparison: Comparison) -> tuple[int, int] | None:
@@ -70,12 +98,25 @@ def pairs(graded: GradedExample | ComparedExample, prompt: tuple[Message, ...]) 
             _pair(graded.example_id, prompt, index, drafts[winner], drafts[loser])
             for index, (winner, loser) in enumerate(decided)
         ]
-    ordered = sorted(graded.drafts, key=lambda draft: draft.draft.sample_index)
-    matched = match([d for d in ordered if is_positive(d)], [d for d in ordered if is_negative(d)])
+    matched = match(*sets(_until_settled(graded)))
     return [
         _pair(graded.example_id, prompt, index, chosen.draft, rejected.draft, (chosen.gain, rejected.gain))
         for index, (chosen, rejected) in enumerate(matched)
     ]
+
+
+def _until_settled(graded: GradedExample) -> list[GradedDraft]:
+    """The drafts up to the one that settled the query, in sampling order; all of them where none did."""
+    ordered = sorted(graded.drafts, key=lambda draft: draft.draft.sample_index)
+    if graded.skipped is not None:  # no draft was made after that one
+        return ordered
+    counts = range(len(ordered))
+    settled = (count for count in counts if num_drafts_to_settle(ordered[:count], len(ordered)) == 0)
+    return ordered[: next(settled, len(ordered))]
+
+
+def _text(draft: GradedDraft) -> str:
+    return draft.draft.text.strip()
 
 
 def _pair(

@@ -24,17 +24,18 @@ from cowest.tasks.base import Overlap
 from cowest.training.lora import LoRAConfig
 from cowest.types import Record
 
-_IN_PROCESS = ("local", "scripted")
+IN_PROCESS = ("local", "scripted")
+"""Providers whose models run in this process: no endpoint, and no cost."""
 
 
-class _OnceLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice in a section, of which YAML would silently take the last."""
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a section with the same key twice; plain YAML would silently keep the last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", node.start_mark)
         return super().construct_mapping(node, deep=deep)
 
 
@@ -51,7 +52,7 @@ class TaskConfig(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the task is made from, besides its name."""
+        """The task's options: everything but its name."""
         return {key: value for key, value in self.model_dump().items() if key != "name"}
 
 
@@ -70,12 +71,13 @@ class BenchConfig(Record):
     """What `cowest bench` compares besides the recipe's own run.
 
     Attributes:
-        methods: rows of the table; None takes all of the package.
+        methods: rows of the table; None means all methods of the package.
         kinds: of feedback.
         formats: of drafts.
-        pairs: numbers of preference pairs, all below what the first round gives; None is a quarter and half of that.
+        pairs: numbers of preference pairs, each below what the first round gives; None means a quarter and a half of
+            that.
         strong, weak: further models by a name of your choice, each a section like `strong` and `weak`.
-        probe: so many examples of the evaluation split have their drafts graded before and after alignment; 0 is none.
+        probe: number of evaluation examples whose drafts are graded before and after alignment; 0 means none.
     """
 
     methods: tuple[str, ...] | None = None
@@ -88,10 +90,10 @@ class BenchConfig(Record):
 
 
 class Recipe(Record):
-    """A run, whole. Every key has the paper's value as its default where the paper gives one.
+    """A whole run. Every key defaults to the paper's value where the paper gives one.
 
     Attributes:
-        ledger: a file for the replies, which other runs may share; None is the run's own `ledger.sqlite`.
+        ledger: a file for the replies, which other runs may share; None means the run's own `ledger.sqlite`.
     """
 
     run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
@@ -117,7 +119,7 @@ class Recipe(Record):
     @model_validator(mode="before")
     @classmethod
     def _paper_sampling(cls, data: Any) -> Any:
-        """Fills in the sampling of each model, the paper's where it gives one, under what the recipe says."""
+        """Fills in the sampling values that the recipe leaves out, with the paper's where it gives any."""
         if not isinstance(data, dict):
             return data
         filled = dict(data)
@@ -125,7 +127,7 @@ class Recipe(Record):
         for role, default in defaults.items():
             section = filled.get(role)
             if role == "judge" and isinstance(section, dict) and "name" in section:
-                continue  # a program, whose options are its own
+                continue  # a program, which has its own options
             if isinstance(section, dict) and isinstance(section.get("sampling", {}), dict):
                 sampling = default.model_dump(exclude_none=True) | section.get("sampling", {})
                 filled[role] = section | {"sampling": sampling}
@@ -141,11 +143,11 @@ class Recipe(Record):
         return value
 
     @model_validator(mode="after")
-    def _redacts_everywhere(self) -> Self:
-        """Who redacts what the strong model sees must say so for every other endpoint that sees it."""
+    def _all_endpoints_redact(self) -> Self:
+        """Where strong.redact is set, every other endpoint that sees the queries must say whether to redact them."""
         others = {"weak": self.weak, "judge": self.judge, "feedback.labeller": self.feedback.labeller}
         for role, other in others.items():
-            if self.strong.redact is None or not isinstance(other, ModelConfig) or other.provider in _IN_PROCESS:
+            if self.strong.redact is None or not isinstance(other, ModelConfig) or other.provider in IN_PROCESS:
                 continue
             if "redact" not in other.model_fields_set:
                 raise ValueError(
@@ -155,7 +157,7 @@ class Recipe(Record):
         return self
 
     def to_yaml(self) -> str:
-        """The recipe as resolved, with the package's version; holds no secret, since keys are only named."""
+        """The recipe as resolved, with the package's version; API keys appear by variable name only, never by value."""
         data = self.model_dump(mode="json", by_alias=True)
         data["cowest_version"] = importlib.metadata.version("cowest")
         return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
@@ -172,17 +174,17 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     """
     file = resolve_path(str(path))
     try:
-        data = yaml.load(file.read_text(encoding="utf-8"), _OnceLoader)
+        data = yaml.load(file.read_text(encoding="utf-8"), _UniqueKeyLoader)
     except OSError as error:
         raise InputError(
             f"The recipe {str(path)!r} cannot be read: {error.strerror}. Give the path of a YAML file."
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date that does not exist
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or an impossible date
         raise InputError(f"The recipe {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(data, dict):
         raise InputError(f"The recipe {str(path)!r} holds no keys. It needs at least: run, task, weak, strong.")
     for override in overrides or []:
-        _apply(data, override)
+        _apply_override(data, override)
     return make_recipe(data, source=str(path))
 
 
@@ -195,7 +197,7 @@ def make_recipe(data: dict[str, Any], source: str = "the recipe") -> Recipe:
     return check(Recipe, data, f"{source} is not a valid recipe")
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
+def _apply_override(data: dict[str, Any], override: str) -> None:
     path, separator, text = override.partition("=")
     keys = path.split(".")
     if not separator or not all(keys):

@@ -1,4 +1,4 @@
-"""The recipe's section for serving: limits, what happens when a model fails, and what is recorded."""
+"""The recipe's section for serving: limits, failure handling and what is recorded."""
 
 from typing import Literal
 
@@ -9,11 +9,11 @@ from cowest.types import Record
 
 
 class RecordConfig(Record):
-    """What of the traffic is kept, for people who asked for it.
+    """Opt-in recording of the traffic.
 
     Attributes:
-        folder: where a file a day is written; None is `traffic` in the run's folder.
-        keep_days: days after which a day's file is deleted.
+        folder: gets one file per day; None means `traffic` in the run's folder.
+        keep_days: days before a file is deleted.
     """
 
     folder: str | None = Field(default=None, min_length=1)
@@ -24,17 +24,17 @@ class ServeConfig(Record):
     """How the pair is served.
 
     Attributes:
-        max_concurrency: requests in work at once, those that wait for the strong model's connections included; more
-            are refused (429).
-        max_body_bytes: size of a request.
+        max_concurrency: requests handled at once, including those that wait for one of the strong model's
+            connections; more are refused (429).
+        max_body_bytes: largest accepted request body.
         draft_deadline_s: seconds after which the strong model answers without the draft.
-        stall_s: seconds between two pieces of a streamed answer after which the strong model counts as failed; a
-            model that thinks for long between them needs more.
-        slow_client_s: seconds that a client may take to send its request, or to take one piece of the answer.
-        drain_s: seconds that requests in work get to end after SIGTERM.
-        on_strong_failure: what a client gets when the strong model fails before it wrote anything.
+        stall_s: seconds without a new chunk of a streamed answer before the strong model counts as failed; a model that
+            pauses to reason needs more.
+        slow_client_s: seconds a client may take to send its request, or to receive one chunk of the answer.
+        drain_s: seconds that running requests get to finish after SIGTERM.
+        on_strong_failure: what a client gets when the strong model fails before its first token.
         gate: which model answers a request.
-        record: keeps queries, drafts and answers; None keeps nothing.
+        record: stores queries, drafts and answers; None stores nothing.
         trace: sends traces, without any text, to the collector that the OTEL_* environment variables name.
     """
 

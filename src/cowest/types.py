@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Role = Literal["system", "user", "assistant"]
 
 
-def only_where_known() -> Any:
+def omitted_if_none() -> Any:
     """A field that is left out of the file where it is None."""
     return Field(default=None, exclude_if=lambda value: value is None)
 
@@ -102,7 +102,7 @@ class Example(Record):
     references: tuple[str, ...] = Field(min_length=1)
     explanation: str | None = None
     fields: dict[str, Any] = Field(default_factory=dict)
-    group: str | None = only_where_known()
+    group: str | None = omitted_if_none()
 
 
 class Answer(Record):
@@ -161,7 +161,7 @@ class GradedExample(Record):
     skipped: str | None = None
     reference: tuple[str, ...] = ()
     fields: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    group: str | None = only_where_known()
+    group: str | None = omitted_if_none()
 
 
 class Comparison(Record):
@@ -197,7 +197,7 @@ class ComparedExample(Record):
     rewards: tuple[float, ...] = ()
     reference: tuple[str, ...] = ()
     fields: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    group: str | None = only_where_known()
+    group: str | None = omitted_if_none()
 
 
 class PreferencePair(Record):
@@ -253,4 +253,4 @@ class Prediction(Record):
     cost_usd: float | None = 0.0
     error: str | None = None
     fields: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    group: str | None = only_where_known()
+    group: str | None = omitted_if_none()

@@ -13,6 +13,11 @@ def interval(bounds: tuple[float, float] | None) -> str:
     return "" if bounds is None else f"[{_signed(100 * bounds[0])}, {_signed(100 * bounds[1])}]"
 
 
+def estimate(value: float, bounds: tuple[float, float] | None) -> str:
+    """A share with its interval, where there is one: "77.0% [72.5, 81.0]"."""
+    return f"{percent(value)} {interval(bounds)}".rstrip()
+
+
 def points(value: float) -> str:
     """A difference of shares in percentage points: "+41.5"."""
     return ("+" if round(100 * value, 1) > 0 else "") + _signed(100 * value)

@@ -154,7 +154,7 @@ def test_a_comparison_has_a_preference_or_a_reason() -> None:
         Comparison(first=0, second=1)
 
 
-def test_the_files_and_counts_of_a_harvest(tmp_path: Path) -> None:
+def test_the_files_and_counts_of_a_round_of_feedback(tmp_path: Path) -> None:
     weak = ScriptedModel(lambda request: f"draft {request.sample_index}")
 
     def vote(request: ChatRequest) -> str:

@@ -1,4 +1,4 @@
-"""RLWF: the drafts are ranked by a reward, the best stands against the worst, and the strong model is never asked."""
+"""RLWF: the drafts are ranked by a reward, the best is paired with the worst, and the strong model is never asked."""
 
 import math
 from collections.abc import Sequence

@@ -101,7 +101,7 @@ def test_ctrl_c_is_status_130(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     monkeypatch.setattr("cowest.pipeline.Pipeline.feedback", interrupted)
     status, said = failing(capsys, "feedback", write_recipe(tmp_path))
     assert status == 130
-    assert "same command goes on" in said
+    assert "same command continues" in said
 
 
 def test_feedback_evaluate_show_and_ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,7 +255,7 @@ def test_a_folder_that_is_no_runs_is_said(tmp_path: Path, capsys: pytest.Capture
         status, said = failing(capsys, verb, str(tmp_path / "file"))
         assert (status, "is a file" in said) == (2, True)
         status, said = failing(capsys, verb, str(tmp_path / "folder"))
-        assert (status, "is no run's folder" in said) == (2, True)
+        assert (status, "is not a run's folder" in said) == (2, True)
         status, said = failing(capsys, verb, str(tmp_path / "foldr"))
         assert (status, "Did you mean 'folder'?" in said) == (2, True)
 

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint for tests and benchmarks: slow, limited and faulty as it is told to be.
+"""An OpenAI-compatible endpoint for tests and benchmarks: slow, limited and faulty as configured.
 
 `make_app(behaviour)` is an aiohttp application that others may add routes to; `serving(app)` runs one in a thread of
 this process, `python -m tests.endpoint` in its own.

@@ -1,4 +1,4 @@
-"""OpenAI's files and batches interface as routes for any aiohttp application: exact where it helps, faulty as told."""
+"""OpenAI's files and batches interface as routes for any aiohttp application: exact, or faulty as configured."""
 
 import itertools
 import json

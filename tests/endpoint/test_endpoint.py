@@ -1,4 +1,4 @@
-"""The endpoint does what it is told: its limits let through what they should, and it counts what it sees."""
+"""The endpoint behaves as configured: its limits let through what they should, and it counts what it sees."""
 
 import json
 import urllib.error

@@ -105,7 +105,7 @@ def test_a_base_of_the_hub_is_named_in_the_front_matter(run: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("missing", "why"),
     [
-        ("recipe.yaml", "no run's folder"),
+        ("recipe.yaml", "not a run's folder"),
         ("evaluate/results.json", "no results"),
         ("round-1/align/training.json", "alignment of round 1 is not done"),
         ("round-1/feedback/summary.json", "feedback of round 1 is not done"),

@@ -1,4 +1,4 @@
-"""The search: what it chooses is feasible, and nothing in the family is a better buy."""
+"""The search: the policy that it chooses is feasible, and no other of the family is better."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cowest.errors import InputError
 from cowest.gating import ARMS, Arm, Family, Outcomes, Policy, Target, choose, cross_validated, search
-from cowest.gating.search import MAX_CUTS, picked
+from cowest.gating.search import MAX_CUTS, select_arms
 
 
 def outcomes(rows: Sequence[tuple[float | None, Sequence[float], Sequence[float]]]) -> Outcomes:
@@ -23,7 +23,7 @@ def outcomes(rows: Sequence[tuple[float | None, Sequence[float], Sequence[float]
 def tried(policy: Policy, on: Outcomes) -> tuple[float, float]:
     """Accuracy and cost of a policy, example by example."""
     arms = on.arms_by(policy)
-    return float(picked(on.scores, arms).mean()), float(picked(on.costs, arms).mean())
+    return float(select_arms(on.scores, arms).mean()), float(select_arms(on.costs, arms).mean())
 
 
 def every_policy(on: Outcomes, arms: Sequence[Arm]) -> Iterator[Policy]:
@@ -160,7 +160,7 @@ def test_cross_validation_answers_every_example_by_a_policy_that_did_not_see_it(
     fitted = tried(choose(noise, best).policy, noise)[0]
     (arms,) = cross_validated(noise, [best])
     assert len(arms) == 60
-    held_out = float(picked(noise.scores, arms).mean())
+    held_out = float(select_arms(noise.scores, arms).mean())
     assert held_out < fitted  # confidence says nothing here, and only what is fitted pretends that it does
     assert cross_validated(noise, [best])[0] == arms
     assert [tuple(each) for each in cross_validated(a_world(), [best, Target(max_cost=1.0)])][1] == ("draft",) * 60

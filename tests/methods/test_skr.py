@@ -8,7 +8,7 @@ import pytest
 from cowest import synchronous
 from cowest.errors import CompletionError, CowestError, InputError
 from cowest.methods import MethodOptions, Prepared, make_methods
-from cowest.methods.skr import Experience, Experiences
+from cowest.methods.skr import KnownQuestion, SelfKnowledge
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.stages.evaluate import evaluate
 from tests.methods.quiz import Quiz, asked, by_prompt, corpus, predictions, setting
@@ -83,17 +83,17 @@ HELPED, NOT = True, False
 )
 def test_a_tie_retrieves_and_a_majority_decides(votes: list[bool], neighbours: int, retrieves: bool) -> None:
     # Each is a word longer than the one before, so that they come in this order.
-    found = [Experience("snail " + "so " * (index + 1), helped) for index, helped in enumerate(votes)]
-    experiences = Experiences(found, neighbours)
-    assert [each.retrieval_helped for each in experiences.nearest("snail")] == votes[:neighbours]
-    assert experiences.wants_retrieval("snail") is retrieves
+    found = [KnownQuestion("snail " + "so " * (index + 1), helped) for index, helped in enumerate(votes)]
+    knowledge = SelfKnowledge(found, neighbours)
+    assert [each.retrieval_helped for each in knowledge.nearest("snail")] == votes[:neighbours]
+    assert knowledge.wants_retrieval("snail") is retrieves
 
 
 def test_neither_itself_nor_a_stranger_votes() -> None:
-    experiences = Experiences([Experience("Is a snail fast?", NOT), Experience("Birds sing.", NOT)], 5)
-    assert experiences.nearest("is a SNAIL  fast?") == []
-    assert experiences.wants_retrieval("is a SNAIL  fast?")
-    assert not experiences.wants_retrieval("Is a snail slow?")
+    knowledge = SelfKnowledge([KnownQuestion("Is a snail fast?", NOT), KnownQuestion("Birds sing.", NOT)], 5)
+    assert knowledge.nearest("is a SNAIL  fast?") == []
+    assert knowledge.wants_retrieval("is a SNAIL  fast?")
+    assert not knowledge.wants_retrieval("Is a snail slow?")
 
 
 def test_a_question_without_a_reply_is_left_out_and_counted(tmp_path: Path) -> None:

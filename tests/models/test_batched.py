@@ -22,7 +22,7 @@ from cowest.ledger import Ledger
 from cowest.models import ModelConfig, _batch_interface, batched, load_model
 from cowest.models.batched import Batched
 from cowest.models.providers.openai import OpenAIModel
-from cowest.pipeline import Pipeline
+from cowest.pipeline import Pipeline, models
 from cowest.pricing import cost_usd
 from cowest.progress import progress_bar
 from cowest.recipe import make_recipe
@@ -635,7 +635,7 @@ class TestRecipe:
             }
             data |= {"weak": {"model": "openai/w"}, "strong": {"model": "openai/m", "max_concurrency": 4}}
             with Pipeline(make_recipe(data | sections)) as pipeline:
-                return num_in_flight(pipeline.recipe, 9)
+                return models.num_in_flight(pipeline.recipe, 9)
 
         assert num_in_flight() == 4
         assert num_in_flight(strong={"model": "openai/m", "batch": True, "max_concurrency": 4}) == 9

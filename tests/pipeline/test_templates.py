@@ -16,7 +16,7 @@ from cowest.lab.judge import RubricJudge
 from cowest.methods import MethodOptions, Prepared, Setting, make_methods, strong_only
 from cowest.methods._options import SuperICLOptions
 from cowest.models.providers.scripted import ScriptedModel
-from cowest.pipeline.templates import of_drafts, of_evaluation, of_feedback, of_probe
+from cowest.pipeline.templates import draft_templates, evaluation_templates, feedback_templates, probe_templates
 from cowest.prompts import Prompts
 from cowest.prompts.declared import templates_of, uses
 from cowest.recipe import Recipe, make_recipe
@@ -136,7 +136,7 @@ def test_a_format_names_the_one_template_that_it_asks_for(name: str, asked: set[
     )
     draft_format.parse(draft.text)
     draft_format.target(sums(1)[0])
-    assert asked == {draft_format.template} == of_drafts(recipe(tmp_path, format=name)).names
+    assert asked == {draft_format.template} == draft_templates(recipe(tmp_path, format=name)).names
 
 
 @pytest.mark.parametrize("kind", ["collaborative", "individual", "rlaif"])
@@ -144,25 +144,25 @@ def test_a_stage_asks_for_nothing_else(kind: str, asked: set[str], tmp_path: Pat
     judge = {"model": "scripted/tests.worlds:judge_reply"}
     changes = {"feedback__kind": kind, "feedback__null_control": 4, "judge": judge}
     changes["strong__model"] = f"scripted/{__name__}:comparing"
-    used = of_feedback(recipe(tmp_path, **changes))
+    used = feedback_templates(recipe(tmp_path, **changes))
     run(tmp_path, **changes)
     assert used.declared
     assert DRAFT in asked <= used.names
     assert used.names - asked <= {"judge", "judge_again", "solo_chain_of_thought"}
     asked.clear()
     run(tmp_path, "evaluate", **changes)
-    assert asked <= of_evaluation(recipe(tmp_path, **changes)).names
+    assert asked <= evaluation_templates(recipe(tmp_path, **changes)).names
 
 
 def test_stages_use_what_their_parts_use(tmp_path: Path) -> None:
-    assert of_drafts(recipe(tmp_path)).names == {DRAFT}
-    assert of_feedback(recipe(tmp_path)).names == {DRAFT, "solo_chain_of_thought", "refine"}
-    assert of_feedback(recipe(tmp_path, judge="strong")).names >= {"judge", "judge_again"}
-    assert of_feedback(recipe(tmp_path, feedback__kind="rlwf")).names == {DRAFT}
+    assert draft_templates(recipe(tmp_path)).names == {DRAFT}
+    assert feedback_templates(recipe(tmp_path)).names == {DRAFT, "solo_chain_of_thought", "refine"}
+    assert feedback_templates(recipe(tmp_path, judge="strong")).names >= {"judge", "judge_again"}
+    assert feedback_templates(recipe(tmp_path, feedback__kind="rlwf")).names == {DRAFT}
     rlaif = recipe(tmp_path, feedback__kind="rlaif", evaluate__methods=["flare"])
-    assert of_feedback(rlaif).names == {DRAFT, "rlaif_compare"}
-    assert of_probe(rlaif).names == {DRAFT, "rlaif_compare", "solo_chain_of_thought", "refine"}
-    assert of_evaluation(rlaif).names == {DRAFT, "rlaif_compare", "flare"}
+    assert feedback_templates(rlaif).names == {DRAFT, "rlaif_compare"}
+    assert probe_templates(rlaif).names == {DRAFT, "rlaif_compare", "solo_chain_of_thought", "refine"}
+    assert evaluation_templates(rlaif).names == {DRAFT, "rlaif_compare", "flare"}
 
 
 @pytest.mark.parametrize(
@@ -174,8 +174,8 @@ def test_stages_use_what_their_parts_use(tmp_path: Path) -> None:
     ],
 )
 def test_of_what_declares_nothing_all_templates_count(change: dict[str, Any], tmp_path: Path) -> None:
-    assert of_evaluation(recipe(tmp_path)).declared
-    assert not of_evaluation(recipe(tmp_path, **change)).declared
+    assert evaluation_templates(recipe(tmp_path)).declared
+    assert not evaluation_templates(recipe(tmp_path, **change)).declared
 
 
 def test_a_template_that_there_is_not_is_refused_before_anything_is_touched(tmp_path: Path) -> None:

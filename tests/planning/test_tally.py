@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from cowest.models import ModelConfig
-from cowest.planning.data import REHEARSED, sample
+from cowest.planning.data import MAX_REHEARSED, sample
 from cowest.planning.tally import Tally
 from cowest.types import Example, Usage
 
@@ -54,7 +54,7 @@ def test_tokens_follow_the_calls() -> None:
 
 def test_a_sample_is_small_keeps_the_order_and_overlaps_as_its_sets_do() -> None:
     some = sample(ROWS, 0)
-    assert len(some) == REHEARSED
+    assert len(some) == MAX_REHEARSED
     assert [row.id for row in some] == sorted((row.id for row in some), key=lambda name: int(name[1:]))
     assert sample(SETS["small"], 0) == SETS["small"]
     assert sample(ROWS, 1) != some

@@ -6,8 +6,8 @@ from tests.report.sample import agreement, control, summary
 
 KEYS = [
     *("version", "kind", "num_examples", "num_pairs", "num_drafts", "num_positive", "num_negative", "num_unscored"),
-    *("num_failed", "num_drafts_cut", "num_solo_perfect", "calls", "usage", "cost_usd", "calls_saved"),
-    *("judge_agreement", "wall_s"),
+    *("num_failed", "num_identical_drafts", "num_drafts_cut", "num_solo_perfect", "calls", "usage", "cost_usd"),
+    *("calls_saved", "judge_agreement", "wall_s"),
 ]
 
 

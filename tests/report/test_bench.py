@@ -14,7 +14,7 @@ def test_rows_give_a_headline_where_the_run_was_not_evaluated() -> None:
 
 
 def test_charts_hold_every_point_and_say_what_failed() -> None:
-    charts = benches.view(bench())
+    charts = benches.bench_charts(bench())
     assert charts.formats is not None
     assert charts.models is not None
     assert charts.pairs is not None
@@ -39,5 +39,5 @@ def test_charts_hold_every_point_and_say_what_failed() -> None:
 
 
 def test_a_bench_that_holds_little() -> None:
-    charts = benches.view(BenchResults(sweeps={"pairs": [], "formats": []}))
+    charts = benches.bench_charts(BenchResults(sweeps={"pairs": [], "formats": []}))
     assert (charts.formats, charts.models, charts.pairs, charts.unhelpful) == (None, None, None, None)

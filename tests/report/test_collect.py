@@ -99,7 +99,7 @@ def test_a_missing_run_names_the_nearest(run_folder: Path) -> None:
 
 def test_failures_that_are_no_objects_are_named(run_folder: Path) -> None:
     (run_folder / "round-1/feedback/failures.jsonl").write_text("3\n")
-    assert "no JSON object" in collect(run_folder).unreadable[0]
+    assert "not a JSON object" in collect(run_folder).unreadable[0]
 
 
 def test_a_failure_without_a_reason_is_named_and_the_rest_is_read(run_folder: Path) -> None:

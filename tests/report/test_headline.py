@@ -51,7 +51,7 @@ def test_a_comparison_may_stand_the_other_way_round() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cost", "words"), [(None, "at a cost that is not known"), (0.0, "at no cost a query"), (800.0, "at $2.00 a query")]
+    ("cost", "words"), [(None, "at an unknown cost"), (0.0, "at no cost a query"), (800.0, "at $2.00 a query")]
 )
 def test_cost(cost: float | None, words: str) -> None:
     assert words in headline(with_method("collaborate", cost_usd=cost))

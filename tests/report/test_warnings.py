@@ -35,6 +35,7 @@ def test_a_sound_run_has_none() -> None:
     ("changes", "said"),
     [
         ({"num_drafts_cut": 300}, "17.4% of the drafts were cut"),
+        ({"num_identical_drafts": 900}, "52.3% of the drafts repeat another"),
         ({"num_unscored": 100}, "5.8% of the drafts could not be judged"),
         ({"num_failed": 40}, "10.0% of the queries were left out"),
         ({"num_solo_perfect": 300}, "on 75.0% of the queries the strong model alone scored 10"),

@@ -1,4 +1,4 @@
-"""When a part fails: what the client is told, and that nothing half-done passes for an answer."""
+"""When a part fails: what the client gets, and that no incomplete answer passes for a complete one."""
 
 import asyncio
 import json

@@ -229,7 +229,7 @@ def test_a_gate_that_is_missing_or_broken_is_refused(calibrated: dict[str, Any],
         with pytest.raises(InputError, match=r"is not what cowest wrote there.*cowest gate"):
             load(calibrated)
     path.unlink()
-    with pytest.raises(InputError, match=r"gate.json' is not there.*`cowest gate`"):
+    with pytest.raises(InputError, match=r"gate.json' does not exist.*`cowest gate`"):
         load(calibrated)
 
 

@@ -28,7 +28,16 @@ from tests.serving.upstream import CUT, chunk
 KEY, CLIENT_KEY = "sk-canary-upstream", "canary-of-the-client"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 CANARIES = ("canary-question", "canary-draft", "canary-answer", KEY, CLIENT_KEY, "canary-tracestate")
-EXPORTER = InMemorySpanExporter()
+
+
+class Exporter(InMemorySpanExporter):
+    """Stays open: the module's server may be started more than once in a worker."""
+
+    def shutdown(self) -> None:
+        pass
+
+
+EXPORTER = Exporter()
 
 
 @pytest.fixture(scope="module")

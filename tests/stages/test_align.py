@@ -202,11 +202,12 @@ def test_overlong_pairs_are_left_out_and_listed(start: TrainedModel, tmp_path: P
     assert (row["id"], row["max_length"]) == ("long#0", 512)
 
 
-def test_limit_is_prompt_and_a_draft_of_the_papers_length_within_the_context() -> None:
-    rows = [preference.TokenRow(id="a", prompt=[0] * length, completions=([1], [1])) for length in (10, 30)]
-    assert preference._limit(rows, 8192) == 30 + 1028
-    assert preference._limit(rows, 512) == 512
-    assert preference._limit(rows, None) == 30 + 1028
+def test_drafts_longer_than_the_papers_are_trained_on_where_the_context_holds_them(tmp_path: Path) -> None:
+    (pair,) = tiny.pairs(1)
+    long = pair.model_copy(update={"rejected": (pair.rejected[0].model_copy(update={"content": "x" * 1200}),)})
+    model = tiny.build(tmp_path / "model", positions=2048)
+    aligned = align(str(model), [long], out=tmp_path / "a", config=FAST)
+    assert (aligned.metrics.num_rows, aligned.metrics.num_overlong) == (1, 0)
 
 
 def test_no_pairs(start: TrainedModel, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_gold_stands_above_each_wrong_draft_and_the_rest_is_named(tmp_path: Path
     assert {row["id"]: row["reason"] for row in left_out} == {
         "sum-0": "the draft is right",
         "sum-1": "the draft is right",
-        "sum-2": "the draft could not be had",
+        "sum-2": "the call for the draft failed",
         "sum-3": "the draft was cut at the token limit",
     }
     assert trained.metrics.num_rows == 3

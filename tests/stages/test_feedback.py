@@ -141,7 +141,7 @@ def test_failures_are_kept_aside_with_their_reason(tmp_path: Path) -> None:
     assert {row["example_id"] for row in rows(tmp_path / "graded.jsonl")}.isdisjoint(failures)
 
 
-def test_nothing_but_failures_is_no_harvest_and_can_go_on(tmp_path: Path) -> None:
+def test_a_round_of_nothing_but_failures_is_not_finished_and_can_go_on(tmp_path: Path) -> None:
     refusing = ScriptedModel(lambda _: CompletionError("no such setting"), name="strong", identity="strong")
     with pytest.raises(EndpointError, match=r"All 30 examples failed.*no such setting"):
         gather(tmp_path, strong=refusing)

@@ -19,7 +19,7 @@ GIVEAWAYS = {
     "diasafety": ("category",),
     "strategyqa": ("facts", "decomposition"),
 }
-"""Fields that must not stand in a query."""
+"""Fields that must not be in a query."""
 
 TARGETS = {
     "ifqa": ["Answer: oak", "Answer: Ada Quill"],

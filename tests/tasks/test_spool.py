@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cowest.errors import InputError
@@ -34,6 +34,7 @@ def _examples(number: int) -> list[Example]:
     return [Example(id=str(n), query=f"{n}?" * (n % 7), references=(str(n),), fields={"n": n}) for n in range(number)]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(_EXAMPLES, max_size=4))
 def test_examples_come_back_as_they_were(examples: list[Example]) -> None:
     spool = Spool(examples)

@@ -160,7 +160,7 @@ def test_a_taken_port_is_said(port: int, library: Library) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no run's folder"):
+    with pytest.raises(InputError, match="not a run's folder"):
         Library([tmp_path])
     (tmp_path / "ifqa").mkdir()
     with pytest.raises(InputError, match="Did you mean 'ifqa'"):

@@ -140,9 +140,7 @@ class AgainstSolo(BaseAnnotator):
         remaining = self.samples - len(drafts)
         if not self.skip_settled:
             return remaining
-        num_positive = sum(map(preferences.is_positive, drafts))
-        num_negative = sum(map(preferences.is_negative, drafts))
-        return min(remaining, preferences.num_drafts_to_settle(num_positive, num_negative, self.samples))
+        return min(remaining, preferences.num_drafts_to_settle(drafts, self.samples))
 
     async def _grade(self, example: Example, sample_index: int, solo_verdict: Verdict) -> GradedDraft:
         try:

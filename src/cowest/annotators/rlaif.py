@@ -91,7 +91,7 @@ class Rlaif(BaseAnnotator):
 
         if not (isinstance(first, Draft) and isinstance(second, Draft)):
             return outcome(None, f"a draft could not be had: {first if isinstance(first, CompletionError) else second}")
-        if first.text == second.text:
+        if first.text.strip() == second.text.strip():
             return outcome(0.5)
         orders = [(first.text, second.text), (second.text, first.text)]
         try:

@@ -1,4 +1,4 @@
-"""The cells of a bench: each is an ordinary run, with a recipe made from the given one."""
+"""The cells of a bench: each is an ordinary run with a recipe derived from the given one."""
 
 import itertools
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class Cell:
     Attributes:
         name: its folder below RUN/bench.
         purpose: which row or sweep it is for.
-        value: what it stands for there: a method, a kind, a format, a number of pairs, or "WEAK STRONG".
-        trains: whether it gathers feedback and aligns; else it measures what the run itself has trained.
+        value: its value there: a method, a kind, a format, a number of pairs, or "WEAK STRONG".
+        trains: whether it gathers feedback and aligns; otherwise it measures the models of the recipe's own run.
     """
 
     name: str
@@ -47,20 +47,20 @@ class Cell:
 
 
 def make_cells(recipe: Recipe) -> list[Cell]:
-    """The cells that can be named before anything has run, in the order in which they run.
+    """The cells known before anything has run, in the order in which they run.
 
     Raises:
-        InputError: a recipe of theirs would be wrong, or the recipe's own feedback is not collaborative.
+        InputError: the recipe of a cell would be invalid, or the recipe's own feedback is not collaborative.
     """
     if recipe.feedback.kind != PAPERS_KIND:
         raise InputError(
             f"A bench compares kinds of feedback with the paper's, but feedback.kind is {recipe.feedback.kind!r}. "
             f"Set it to {PAPERS_KIND}, and name others in bench.kinds."
         )
-    cells = [*_methods(recipe), *_kinds(recipe), *_formats(recipe), *_models(recipe)]
+    cells = [*_method_cells(recipe), *_kind_cells(recipe), *_format_cells(recipe), *_model_cells(recipe)]
     by_name: dict[str, Cell] = {}
     for cell in cells:
-        # "a" with "b-c", and "a-b" with "c": one would be taken for the other.
+        # Names can collide: "a" with "b-c", and "a-b" with "c".
         if (other := by_name.setdefault(cell.name, cell)) is not cell:
             raise InputError(
                 f"Two cells of the bench would share the folder {cell.name!r}: {other.purpose} {other.value!r} and "
@@ -73,74 +73,74 @@ def make_pairs_cells(recipe: Recipe, num_pairs: int) -> list[Cell]:
     """The cells of the sweep over the number of preference pairs.
 
     Args:
-        num_pairs: what the run's first round gave, which bounds the sweep and is its last point.
+        num_pairs: pairs of the run's first round, the upper end of the sweep.
     """
     counts = recipe.bench.pairs
     if counts is None:
         counts = (num_pairs // 4, num_pairs // 2)
     return [
-        _cell(recipe, "pairs", str(count), {"feedback": {"max_pairs": count}}, [COLLABORATE], rounds=1)
+        _make_cell(recipe, "pairs", str(count), {"feedback": {"max_pairs": count}}, [COLLABORATE], rounds=1)
         for count in sorted(set(counts))
         if 0 < count < num_pairs
     ]
 
 
 def method_names(recipe: Recipe) -> tuple[str, ...]:
-    """The methods whose rows are wanted, with those that every bench needs."""
-    wanted = recipe.bench.methods
-    if wanted is None:
-        wanted = (*recipe.evaluate.methods, *plugins.choices("cowest.methods"))
-    return tuple(dict.fromkeys((WEAK_ONLY, STRONG_ONLY, COLLABORATE, WEAK_ALIGNED, *wanted)))
+    """The methods of the bench's rows: the configured ones and those that every bench needs."""
+    configured = recipe.bench.methods
+    if configured is None:
+        configured = (*recipe.evaluate.methods, *plugins.choices("cowest.methods"))
+    return tuple(dict.fromkeys((WEAK_ONLY, STRONG_ONLY, COLLABORATE, WEAK_ALIGNED, *configured)))
 
 
 def sft_key(recipe: Recipe) -> str:
-    """Equal for recipes whose SFT gives the same model."""
+    """A key that is equal for recipes whose SFT gives the same model."""
     data = recipe.model_dump(mode="json", by_alias=True)
     keys = (*SFT_KEYS, "feedback.queries_from", "feedback.held_back_share")
     return fingerprints.inputs_of(data, keys, (), Prompts(recipe.prompts)).model_dump_json(by_alias=True)
 
 
-def _methods(recipe: Recipe) -> list[Cell]:
-    return [_cell(recipe, "method", name, {}, [name], trains=False) for name in method_names(recipe)]
+def _method_cells(recipe: Recipe) -> list[Cell]:
+    return [_make_cell(recipe, "method", name, {}, [name], trains=False) for name in method_names(recipe)]
 
 
-def _kinds(recipe: Recipe) -> list[Cell]:
+def _kind_cells(recipe: Recipe) -> list[Cell]:
     return [
-        _cell(recipe, "kind", kind, {"feedback": {"kind": kind}}, [COLLABORATE, WEAK_ALIGNED])
+        _make_cell(recipe, "kind", kind, {"feedback": {"kind": kind}}, [COLLABORATE, WEAK_ALIGNED])
         for kind in dict.fromkeys(recipe.bench.kinds)
         if kind != recipe.feedback.kind
     ]
 
 
-def _formats(recipe: Recipe) -> list[Cell]:
+def _format_cells(recipe: Recipe) -> list[Cell]:
     return [
-        _cell(recipe, "format", name, {"format": name}, [COLLABORATE], rounds=1)
+        _make_cell(recipe, "format", name, {"format": name}, [COLLABORATE], rounds=1)
         for name in dict.fromkeys(recipe.bench.formats)
         if name != recipe.format
     ]
 
 
-def _models(recipe: Recipe) -> list[Cell]:
+def _model_cells(recipe: Recipe) -> list[Cell]:
     config = recipe.bench
     if OWN in config.weak or OWN in config.strong:
         raise InputError(f"bench.weak and bench.strong cannot name a model {OWN!r}; it stands for the recipe's own.")
     weak: dict[str, ModelConfig | None] = {OWN: None, **config.weak}
     strong: dict[str, ModelConfig | None] = {OWN: None, **config.strong}
     cells = []
-    for (weak_name, of_weak), (strong_name, of_strong) in itertools.product(weak.items(), strong.items()):
+    for (weak_name, weak_config), (strong_name, strong_config) in itertools.product(weak.items(), strong.items()):
         changes = {
             role: config.model_dump(mode="json", exclude_unset=True)
-            for role, config in (("weak", of_weak), ("strong", of_strong))
+            for role, config in (("weak", weak_config), ("strong", strong_config))
             if config is not None
         }
         if changes:
             methods = [WEAK_ONLY, STRONG_ONLY, COLLABORATE]
             value = f"{weak_name} {strong_name}"
-            cells.append(_cell(recipe, "models", value, changes, methods, rounds=1, replace=("weak", "strong")))
+            cells.append(_make_cell(recipe, "models", value, changes, methods, rounds=1, replace=("weak", "strong")))
     return cells
 
 
-def _cell(
+def _make_cell(
     recipe: Recipe,
     purpose: Purpose,
     value: str,
@@ -151,7 +151,7 @@ def _cell(
     rounds: int | None = None,
     replace: tuple[str, ...] = (),
 ) -> Cell:
-    """A cell whose recipe has other keys; of a section in `replace` nothing old stays."""
+    """Makes a cell whose recipe differs in `changes`, which are merged into sections, or replace those in `replace`."""
     name = f"{purpose}-{value}".replace(" ", "-").replace(":", "-")
     data = recipe.model_dump(mode="json", by_alias=True, exclude={"bench"})
     for key, new in changes.items():
@@ -160,13 +160,13 @@ def _cell(
     data["ledger"] = recipe.ledger or str(Path(recipe.run) / "ledger.sqlite")
     data["rounds"] = rounds or recipe.rounds
     data["evaluate"] = data["evaluate"] | {"methods": methods}
-    made = make_recipe(data, source=f"the recipe of the bench's cell {name!r}")
-    return Cell(name=name, purpose=purpose, value=value, recipe=made, trains=trains)
+    cell_recipe = make_recipe(data, source=f"the recipe of the bench's cell {name!r}")
+    return Cell(name=name, purpose=purpose, value=value, recipe=cell_recipe, trains=trains)
 
 
 @dataclass
 class CellResult:
-    """How a cell ended: its results.json, or the reason why there is none."""
+    """The outcome of a cell: its results.json, or the reason why there is none."""
 
     folder: Path
     results: EvaluationResults | None = None

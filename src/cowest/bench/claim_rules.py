@@ -13,54 +13,55 @@ INCONCLUSIVE: ClaimOutcome = "inconclusive"
 def contrast(
     a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float], groups: Mapping[str, str | None]
 ) -> Contrast:
-    """Compares scores by example's id, over the examples that both have.
+    """Compares scores by example id, over the examples in both.
 
     Args:
-        groups: by id, what an example belongs to; ids that are not there stand alone.
+        groups: the group of each example by id; ids that are missing stand alone.
     """
     common = [key for key in of_a if key in of_b]
-    found = statistics.paired_difference(
+    difference = statistics.paired_difference(
         [of_a[key] for key in common], [of_b[key] for key in common], [groups.get(key) for key in common]
     )
-    return Contrast(a=a, b=b, **dict(Difference.of(found)))
+    return Contrast(a=a, b=b, **dict(Difference.of(difference)))
 
 
 def judge_all(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None]:
-    """For a claim that holds only if every difference is above 0: the outcome, and the p-value that it rests on.
+    """For a claim that holds only if every difference is above 0: the outcome and its p-value.
 
-    Reproduced: each is better, by the one rule for it; that needs no correction, since all must pass. Not reproduced:
-    some is worse, also when its p-value is multiplied by the number of differences (Bonferroni). Else inconclusive: no
-    difference that could be seen is not yet a difference of 0.
+    Reproduced: every contrast is better; that needs no correction, since all must pass. Not reproduced: some contrast
+    is worse, and its p-value is at most 0.05 when multiplied by the number of differences (Bonferroni). Otherwise
+    inconclusive: a difference that was not detected may still exist.
     """
     if not contrasts:
         return INCONCLUSIVE, None
     largest = max(_p_value(each) for each in contrasts)
     if all(each.verdict == statistics.BETTER for each in contrasts):
         return REPRODUCED, largest
-    against = [_corrected(each, contrasts) for each in contrasts if each.verdict == statistics.WORSE]
-    if against and min(against) <= statistics.ALPHA:
-        return NOT_REPRODUCED, min(against)
+    p_against = [_bonferroni(each, contrasts) for each in contrasts if each.verdict == statistics.WORSE]
+    if p_against and min(p_against) <= statistics.ALPHA:
+        return NOT_REPRODUCED, min(p_against)
     return INCONCLUSIVE, largest
 
 
 def judge_any(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None]:
     """For a claim that holds if some difference is above 0; the mirror image of `judge_all`.
 
-    Reproduced: some is better, also when its p-value is corrected. Not reproduced: each is worse. Else inconclusive.
+    Reproduced: some contrast is better, and its corrected p-value is at most 0.05. Not reproduced: every contrast is
+    worse. Otherwise inconclusive.
     """
     if not contrasts:
         return INCONCLUSIVE, None
-    above = [_corrected(each, contrasts) for each in contrasts if each.verdict == statistics.BETTER]
-    if above and min(above) <= statistics.ALPHA:
-        return REPRODUCED, min(above)
+    p_above = [_bonferroni(each, contrasts) for each in contrasts if each.verdict == statistics.BETTER]
+    if p_above and min(p_above) <= statistics.ALPHA:
+        return REPRODUCED, min(p_above)
     largest = max(_p_value(each) for each in contrasts)
     if all(each.verdict == statistics.WORSE for each in contrasts):
         return NOT_REPRODUCED, largest
-    return INCONCLUSIVE, min(_corrected(each, contrasts) for each in contrasts)
+    return INCONCLUSIVE, min(_bonferroni(each, contrasts) for each in contrasts)
 
 
 def with_holm(claims: Sequence[Claim]) -> list[Claim]:
-    """The claims with `p_holm`; those without a p-value are not counted among them."""
+    """The claims with `p_holm` filled in; claims without a p-value are not part of the family."""
     measured = [claim.p_value for claim in claims if claim.p_value is not None]
     corrected = iter(holm(measured))
     return [
@@ -80,9 +81,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _corrected(one: Contrast, contrasts: Sequence[Contrast]) -> float:
-    return min(1.0, _p_value(one) * len(contrasts))
+def _bonferroni(measured: Contrast, contrasts: Sequence[Contrast]) -> float:
+    return min(1.0, _p_value(measured) * len(contrasts))
 
 
-def _p_value(one: Contrast) -> float:
-    return 1.0 if one.p_value is None else one.p_value
+def _p_value(measured: Contrast) -> float:
+    return 1.0 if measured.p_value is None else measured.p_value

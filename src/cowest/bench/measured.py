@@ -1,4 +1,4 @@
-"""What a bench has measured: rows and points with their scores, or the reason why one is missing."""
+"""The measurements of a bench: rows and points with their scores, or the reason why one is missing."""
 
 import functools
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cowest.records import BenchRow, EvaluationResults, MethodResult, Prediction
 
 
 class Labels(BaseModel):
-    """What tells a point of a sweep from the others; see `BenchRow`."""
+    """The coordinates of a point in its sweep; see `BenchRow`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,10 +28,10 @@ class Measured:
     """A row of the table or a point of a sweep.
 
     Attributes:
-        name: what it is called in the bench.
-        folder: of the run that it is from.
-        method: its name there.
-        numbers: its part of that run's results.json; None where it failed.
+        name: its name in the bench.
+        folder: of the run it comes from.
+        method: its method in that run.
+        numbers: its entry in that run's results.json; None where it failed.
         reason: why it failed; None where it did not.
     """
 
@@ -43,12 +43,12 @@ class Measured:
 
     @functools.cached_property
     def scores(self) -> dict[str, float]:
-        """The task's headline metric by example; what has no answer counts as wrong, as in results.json."""
+        """The task's headline metric by example; examples without an answer count as wrong, as in results.json."""
         return {row.id: row.correct for row in self._rows}
 
     @functools.cached_property
     def groups(self) -> dict[str, str | None]:
-        """What each example belongs to, None where it stands alone."""
+        """The group of each example; None where it stands alone."""
         return {row.id: row.group for row in self._rows}
 
     @functools.cached_property
@@ -56,12 +56,12 @@ class Measured:
         return self.predictions()
 
     def predictions(self) -> list[Prediction]:
-        """The predictions behind it."""
+        """The predictions behind the numbers."""
         path = self.folder / "evaluate" / "predictions" / f"{self.method}.jsonl"
         return list(read_rows(path, Prediction, "prediction"))
 
     def as_row(self, labels: Labels | None = None) -> BenchRow:
-        """As it stands in bench.json."""
+        """The row of bench.json."""
         numbers = dict(self.numbers) if self.numbers is not None else {}
         if labels is not None:
             numbers |= labels.model_dump(exclude_none=True)
@@ -78,7 +78,7 @@ class Measured:
 
 
 def find(name: str, folder: Path, method: str, results: EvaluationResults | None, reason: str | None) -> Measured:
-    """Finds a method in a run's results; one that is not there, or that failed on every example, is a failure.
+    """Finds a method in a run's results; a method that is missing or failed on every example has a reason instead.
 
     Args:
         results: of the run; None where it has none.

@@ -23,7 +23,7 @@ from cowest.recipe import Recipe
 from cowest.records import EvaluationResults, GradedExample, ShareOfDrafts
 
 Points = list[tuple[Labels, Measured]]
-"""The points of a sweep."""
+"""The points of a sweep, each with its coordinates."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def unhelpful_shares(graded: Iterable[GradedExample]) -> dict[str, float]:
 
 
 class BenchPoints:
-    """Finds what was measured; whatever failed is there with its reason.
+    """Finds the measurements of a bench; failed ones have a reason.
 
     Attributes:
         num_pairs: preference pairs of the run's first round.
@@ -69,26 +69,26 @@ class BenchPoints:
 
     def rows(self) -> dict[str, Measured]:
         """Table 1: every method, then each kind of feedback alone and with the strong model."""
-        found: dict[str, Measured] = {}
+        rows: dict[str, Measured] = {}
         for cell in self.cells:
             if cell.purpose == "method":
                 for method in self._methods(cell.name) or [cell.value]:
                     name = kind_weak_only(PAPERS_KIND) if method == WEAK_ALIGNED else method
-                    found[name] = self.find(cell.name, method, name)
+                    rows[name] = self.find(cell.name, method, name)
             if cell.purpose == "kind":
                 for method, name in (
                     (WEAK_ALIGNED, kind_weak_only(cell.value)),
                     (COLLABORATE, kind_collaborate(cell.value)),
                 ):
-                    found[name] = self.find(cell.name, method, name)
-        return found
+                    rows[name] = self.find(cell.name, method, name)
+        return rows
 
     def formats(self) -> Points:
         """Figure 3: each format without and with one round of alignment."""
-        runs_of = {self.recipe.format: MAIN_PAIR}
-        runs_of |= {cell.value: cell.name for cell in self.cells if cell.purpose == "format"}
+        cell_names = {self.recipe.format: MAIN_PAIR}
+        cell_names |= {cell.value: cell.name for cell in self.cells if cell.purpose == "format"}
         points = []
-        for name, cell_name in runs_of.items():
+        for name, cell_name in cell_names.items():
             aligned = self.first_round if name == self.recipe.format else COLLABORATE
             for is_aligned, method in ((False, COLLABORATE_SFT), (True, aligned)):
                 title = f"{name}, {'aligned' if is_aligned else 'not aligned'}"
@@ -96,15 +96,15 @@ class BenchPoints:
         return points
 
     def pairs(self) -> Points:
-        """Figure 4: from no pair to all of the first round's."""
+        """Figure 4: from no pair to all pairs of the first round."""
         points = [(Labels(pairs=0), self.find(MAIN_PAIR, COLLABORATE_SFT, "0 pairs"))]
         counts = sorted(int(cell.value) for cell in self.cells if cell.purpose == "pairs")
         points += [
             (Labels(pairs=count), self.find(f"pairs-{count}", COLLABORATE, f"{count} pairs")) for count in counts
         ]
         if self.num_pairs:
-            whole = self.find(MAIN_PAIR, self.first_round, f"{self.num_pairs} pairs")
-            points.append((Labels(pairs=self.num_pairs), whole))
+            all_pairs = self.find(MAIN_PAIR, self.first_round, f"{self.num_pairs} pairs")
+            points.append((Labels(pairs=self.num_pairs), all_pairs))
         return points
 
     def models(self) -> Points:
@@ -141,31 +141,31 @@ class BenchPoints:
         """Section 3.5: the share of drafts that do not beat the strong model alone, before and after alignment."""
         if self.probe is None:
             return None
-        found: dict[str, ShareOfDrafts] = {}
+        shares: dict[str, ShareOfDrafts] = {}
         for name, graded in (("before", self.probe.before), ("after", self.probe.after)):
-            shares = unhelpful_shares(graded)
-            groups = [each.group for each in graded if each.example_id in shares]
-            if shares:
-                interval = statistics.mean_interval(list(shares.values()), groups)
-                found[name] = ShareOfDrafts(
+            by_example = unhelpful_shares(graded)
+            groups = [example.group for example in graded if example.example_id in by_example]
+            if by_example:
+                interval = statistics.mean_interval(list(by_example.values()), groups)
+                shares[name] = ShareOfDrafts(
                     value=interval.value,
                     ci95=(interval.low, interval.high),
-                    num_examples=len(shares),
+                    num_examples=len(by_example),
                     num_groups=statistics.count_groups(groups),
                 )
-        return found
+        return shares
 
     def results(self, cell: str) -> EvaluationResults | None:
         """results.json of a cell; None where it has none."""
         return self.cell_results[cell].results if cell in self.cell_results else None
 
     def find(self, cell: str, method: str, name: str) -> Measured:
-        """A row of a cell, under the name that it has in the bench."""
+        """A row of a cell, under its name in the bench."""
         result = self.cell_results.get(cell)
         if result is None:
             return Measured(name, Path(self.recipe.run), method, reason="it was not run")
-        own = self.cell_results.get(MAIN)
-        reason = result.reason or (own.reason if own is not None else None)
+        main = self.cell_results.get(MAIN)
+        reason = result.reason or (main.reason if main is not None else None)
         return measured.find(name, result.folder, method, result.results, reason)
 
     def _methods(self, cell: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Runs a bench: the recipe itself, then every cell, skipping what is done; a cell that fails does not stop the rest."""
+"""Runs a bench: the recipe itself, then every cell; skips finished ones, and a failed cell does not stop the rest."""
 
 import os
 import time
@@ -23,11 +23,11 @@ from cowest.types import Example
 def run_bench(recipe: Recipe, say: Say = lambda line: None) -> BenchResults:
     """Runs every cell, and writes the files of RUN/bench and the run's page.
 
-    All cells share the run's ledger and its identity in it, so a call is paid once and a budget is one for all.
+    All cells share the run's ledger and its id there, so each call is paid for once and one budget covers them all.
 
     Raises:
         InputError: the recipe or that of a cell is wrong, or matplotlib is missing; nothing was spent.
-        BudgetError, InterruptedRun: the same command goes on.
+        BudgetError, InterruptedRun: the same command continues.
         CowestError: every row failed.
     """
     require_matplotlib()
@@ -37,27 +37,14 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> BenchResults:
     run = runs.RunFolder(recipe.run)
     folder = run.path / "bench"
     with runs.RunFolder(folder).lock():
-        say("bench: the run itself")
-        started = time.monotonic()
-        own, probe = CellResult(run.path), None
-        with Pipeline(recipe, say=say) as pipeline:
-            examples = pipeline.context.data.evaluation()
-            try:
-                pipeline.train()
-                probe = _probe(pipeline, examples, folder) if recipe.bench.probe else None
-            except (InputError, BudgetError, InterruptedRun):
-                raise
-            except CowestError as error:
-                own.reason = str(error)
-                say(f"bench: the run itself failed: {error}")
-        own.wall_s = time.monotonic() - started
-        cell_results = {MAIN: own}
-        num_pairs = _num_rows(run.feedback(1) / "pairs.jsonl")
+        main_result, probe, examples = _run_main(recipe, run, folder, say)
+        cell_results = {MAIN: main_result}
+        num_pairs = _count_rows(run.feedback(1) / "pairs.jsonl")
         cells += make_pairs_cells(recipe, num_pairs)
-        shared = {sft_key(recipe): run.sft}
+        sft_folders = {sft_key(recipe): run.sft}
         for number, cell in enumerate(cells, 1):
             say(f"bench: {cell.name} ({number} of {len(cells)})")
-            cell_results[cell.name] = _run_cell(cell, run, shared, say)
+            cell_results[cell.name] = _run_cell(cell, run, sft_folders, say)
             if cell_results[cell.name].reason is not None:
                 say(f"bench: {cell.name} failed: {cell_results[cell.name].reason}")
         bench = summarise(recipe, cells, cell_results, probe, num_pairs)
@@ -66,6 +53,27 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> BenchResults:
     if all(row.state == "failed" for row in bench.rows):
         raise CowestError(f"Every row of the bench failed. The first: {bench.rows[0].reason}")
     return bench
+
+
+def _run_main(
+    recipe: Recipe, run: runs.RunFolder, folder: Path, say: Say
+) -> tuple[CellResult, Probe | None, Sequence[Example]]:
+    """Trains the recipe's own run and probes its drafts; also returns the evaluation examples."""
+    say("bench: the run itself")
+    started = time.monotonic()
+    result, probe = CellResult(run.path), None
+    with Pipeline(recipe, say=say) as pipeline:
+        examples = pipeline.context.data.evaluation()
+        try:
+            pipeline.train()
+            probe = _probe(pipeline, examples, folder) if recipe.bench.probe else None
+        except (InputError, BudgetError, InterruptedRun):
+            raise
+        except CowestError as error:
+            result.reason = str(error)
+            say(f"bench: the run itself failed: {error}")
+    result.wall_s = time.monotonic() - started
+    return result, probe, examples
 
 
 def _write(folder: Path, bench: BenchResults, probe: Probe | None, examples: Sequence[Example]) -> None:
@@ -78,37 +86,37 @@ def _write(folder: Path, bench: BenchResults, probe: Probe | None, examples: Seq
     bench.write(folder / "bench.json")
 
 
-def _run_cell(cell: Cell, run: runs.RunFolder, shared: dict[str, Path], say: Say) -> CellResult:
+def _run_cell(cell: Cell, run: runs.RunFolder, sft_folders: dict[str, Path], say: Say) -> CellResult:
     started = time.monotonic()
     folder = runs.RunFolder(cell.recipe.run)
     result = CellResult(folder.path)
     try:
-        _prepare(cell, folder, run, shared)
+        _prepare(cell, folder, run, sft_folders)
         with Pipeline(cell.recipe, say=lambda line: say(f"  {line}")) as pipeline:
             if cell.trains:
                 result.results = pipeline.run()
             else:
                 result.results = pipeline.evaluate()
         if cell.trains and not (folder.align(1) / DONE_MARKER).is_file():
-            result.reason = f"feedback gave no pair, so there is no aligned model. {_why_no_pair(folder)}"
+            result.reason = f"feedback gave no pair, so there is no aligned model. {_explain_no_pair(folder)}"
         if (folder.sft / DONE_MARKER).is_file():
-            shared.setdefault(sft_key(cell.recipe), folder.sft)
+            sft_folders.setdefault(sft_key(cell.recipe), folder.sft)
     except (BudgetError, InterruptedRun):
         raise
     except CowestError as error:
         result.reason = str(error)
-    except Exception as error:  # whatever a library raises: one row is lost, not the night's work
+    except Exception as error:  # an error of any library costs one row, not the whole bench
         result.reason = f"{type(error).__name__}: {error}"
     result.wall_s = time.monotonic() - started
     return result
 
 
-def _prepare(cell: Cell, folder: runs.RunFolder, run: runs.RunFolder, shared: dict[str, Path]) -> None:
-    """Gives a cell the run's identity in the ledger, and links to the trained models that it has in common with it."""
+def _prepare(cell: Cell, folder: runs.RunFolder, run: runs.RunFolder, sft_folders: dict[str, Path]) -> None:
+    """Gives a cell the run's id in the ledger, and links to trained models that it can share."""
     folder.path.mkdir(parents=True, exist_ok=True)
     if not (folder.path / ".run-id").exists():
         runs.write_text(folder.path / ".run-id", f"{run.id}\n")
-    source = shared.get(sft_key(cell.recipe))
+    source = sft_folders.get(sft_key(cell.recipe))
     if source is not None and (source / DONE_MARKER).is_file():
         _link(folder.path / "sft", source)
     if not cell.trains:
@@ -117,14 +125,14 @@ def _prepare(cell: Cell, folder: runs.RunFolder, run: runs.RunFolder, shared: di
                 _link(folder.path / f"round-{number}", run.round(number))
 
 
-def _link(place: Path, target: Path) -> None:
-    if place.is_symlink() and not place.exists():
-        place.unlink()
-    if not place.exists():
-        place.symlink_to(os.path.relpath(target.absolute(), place.parent.absolute()))
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and not link.exists():
+        link.unlink()
+    if not link.exists():
+        link.symlink_to(os.path.relpath(target.absolute(), link.parent.absolute()))
 
 
-def _why_no_pair(folder: runs.RunFolder) -> str:
+def _explain_no_pair(folder: runs.RunFolder) -> str:
     out = folder.feedback(1)
     summary = FeedbackSummary.read(out / "summary.json")
     counts = (
@@ -149,16 +157,16 @@ def _unscored_reason(row: dict[str, object]) -> str | None:
 
 def _probe(pipeline: Pipeline, examples: Sequence[Example], folder: Path) -> Probe | None:
     """Grades drafts of the weak model before and after alignment on the same examples of the evaluation split."""
-    last = pipeline.context.weak.num_rounds_done()
-    if last == 0:
+    last_round = pipeline.context.weak.num_rounds_done()
+    if last_round == 0:
         return None
-    some = [examples[index] for index in range(min(pipeline.recipe.bench.probe, len(examples)))]
-    folder = folder / f"probe-{len(some)}"
+    probed = [examples[index] for index in range(min(pipeline.recipe.bench.probe, len(examples)))]
+    folder = folder / f"probe-{len(probed)}"
     return Probe(
-        before=pipeline.probe(0, some, folder / "before"),
-        after=pipeline.probe(last, some, folder / f"after-round-{last}"),
+        before=pipeline.probe(0, probed, folder / "before"),
+        after=pipeline.probe(last_round, probed, folder / f"after-round-{last_round}"),
     )
 
 
-def _num_rows(path: Path) -> int:
+def _count_rows(path: Path) -> int:
     return sum(1 for _ in runs.read_jsonl(path)) if path.is_file() else 0

@@ -16,13 +16,13 @@ def summarise(
     probe: Probe | None,
     num_pairs: int,
 ) -> BenchResults:
-    """What bench.json holds.
+    """The content of bench.json.
 
     Args:
         num_pairs: preference pairs of the run's first round.
     """
     points = BenchPoints(recipe, cells, cell_results, probe, num_pairs)
-    results = next((each.results for each in cell_results.values() if each.results is not None), None)
+    results = next((cell.results for cell in cell_results.values() if cell.results is not None), None)
     rows = points.rows()
     sweeps = {
         "formats": points.formats(),
@@ -38,11 +38,11 @@ def summarise(
         num_groups=results and results.num_groups,
         seed=recipe.seed,
         rows=[row.as_row() for row in rows.values()],
-        sweeps={name: [point.as_row(labels) for labels, point in some] for name, some in sweeps.items()},
+        sweeps={name: [point.as_row(labels) for labels, point in sweep] for name, sweep in sweeps.items()},
         unhelpful_share=points.unhelpful(),
         claims=papers_claims(points, rows),
         cells={
-            name: BenchCell(run=str(each.folder), reason=each.reason, wall_s=round(each.wall_s, 1))
-            for name, each in cell_results.items()
+            name: BenchCell(run=str(cell.folder), reason=cell.reason, wall_s=round(cell.wall_s, 1))
+            for name, cell in cell_results.items()
         },
     )

@@ -1,4 +1,4 @@
-"""A bench for people: on the terminal, in Markdown, in LaTeX, and its case study."""
+"""A bench in readable form: on the terminal, in Markdown, in LaTeX, and its case study."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import TextIO
 from rich.text import Text
 
 from cowest import words
-from cowest.records import BenchResults, BenchRow, Claim, Estimate
+from cowest.records import BenchResults, BenchRow, Claim
 from cowest.report.bench import cost_per_query
 from cowest.report.cases import MAX_CASES
 from cowest.report.notes import LAB_NOTE, LAB_TASK
@@ -36,14 +36,14 @@ def print_bench(bench: BenchResults, stream: TextIO | None = None) -> None:
 
 
 def markdown_table(bench: BenchResults) -> str:
-    """What is printed, as Markdown."""
+    """The printed tables as Markdown."""
     stream = io.StringIO()
     print_bench(bench, stream)
     return stream.getvalue()
 
 
 def latex_table(bench: BenchResults) -> str:
-    """The rows as a LaTeX table, for the package booktabs."""
+    """The rows as a LaTeX table, with the package booktabs."""
     _, columns, rows = next(iter(_tables(bench)))
     lines = [
         f"\\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
@@ -61,12 +61,12 @@ def cases_text(graded: Sequence[GradedExample], references: Mapping[str, Sequenc
     """The case study: where drafts of the aligned model helped the strong one most, and where they harmed most.
 
     Args:
-        graded: their drafts, refined and judged.
-        references: by example's id.
+        graded: drafts of the aligned model, refined and judged.
+        references: by example id.
     """
     scored = [(example, draft) for example in graded for draft in example.drafts if draft.gain is not None]
-    best = _one_each(sorted(scored, key=lambda pair: -(pair[1].gain or 0)))
-    worst = _one_each(sorted(scored, key=lambda pair: pair[1].gain or 0))
+    best = _first_of_each_example(sorted(scored, key=lambda pair: -(pair[1].gain or 0)))
+    worst = _first_of_each_example(sorted(scored, key=lambda pair: pair[1].gain or 0))
     gains = [pair for pair in best if (pair[1].gain or 0) > 0][:MAX_CASES]
     harms = [pair for pair in worst if (pair[1].gain or 0) < 0][:MAX_CASES]
     parts = [
@@ -75,13 +75,15 @@ def cases_text(graded: Sequence[GradedExample], references: Mapping[str, Sequenc
     ]
     for title, pairs in (("Largest gains", gains), ("Largest harms", harms)):
         parts.append(f"## {title}")
-        parts += [_case(example, draft, references.get(example.example_id, ())) for example, draft in pairs]
+        parts += [_case_section(example, draft, references.get(example.example_id, ())) for example, draft in pairs]
         if not pairs:
             parts.append("None.")
     return "\n\n".join(parts) + "\n"
 
 
-def _one_each(pairs: Sequence[tuple[GradedExample, GradedDraft]]) -> list[tuple[GradedExample, GradedDraft]]:
+def _first_of_each_example(
+    pairs: Sequence[tuple[GradedExample, GradedDraft]],
+) -> list[tuple[GradedExample, GradedDraft]]:
     """The first pair of each example."""
     first: dict[str, tuple[GradedExample, GradedDraft]] = {}
     for example, draft in pairs:
@@ -89,26 +91,31 @@ def _one_each(pairs: Sequence[tuple[GradedExample, GradedDraft]]) -> list[tuple[
     return list(first.values())
 
 
-def _case(example: GradedExample, draft: GradedDraft, references: Sequence[str]) -> str:
+def _case_section(example: GradedExample, draft: GradedDraft, references: Sequence[str]) -> str:
     columns = [
-        ("strong model alone", example.solo, _score(example.solo_verdict)),
+        ("strong model alone", example.solo, _verdict_text(example.solo_verdict)),
         ("draft of the weak model", draft.draft.text, ""),
-        ("strong model with the draft", draft.refined or "", _score(draft.verdict)),
+        ("strong model with the draft", draft.refined or "", _verdict_text(draft.verdict)),
     ]
-    rows = [[name for name, _, _ in columns], ["---"] * 3, [text for _, text, _ in columns], [s for _, _, s in columns]]
-    table = "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in rows)
+    rows = [
+        [name for name, _, _ in columns],
+        ["---"] * 3,
+        [text for _, text, _ in columns],
+        [score for _, _, score in columns],
+    ]
+    table = "\n".join("| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows)
     gain = words.MINUS * ((draft.gain or 0) < 0) + "+" * ((draft.gain or 0) > 0) + str(abs(draft.gain or 0))
-    title = f"### {_cell(example.example_id)} (gain {gain})"
-    reference = f"Reference: {_cell(' / '.join(references))}"
-    return "\n\n".join([title, f"Query: {_cell(example.query)}", reference, table])
+    title = f"### {_markdown_cell(example.example_id)} (gain {gain})"
+    reference = f"Reference: {_markdown_cell(' / '.join(references))}"
+    return "\n\n".join([title, f"Query: {_markdown_cell(example.query)}", reference, table])
 
 
-def _score(verdict: Verdict) -> str:
+def _verdict_text(verdict: Verdict) -> str:
     return f"verdict: {verdict.score}" if verdict.score is not None else f"unscored: {verdict.unscored_reason}"
 
 
-def _cell(text: str) -> str:
-    """A text of others in a Markdown cell: nothing in it is read as a table or as HTML."""
+def _markdown_cell(text: str) -> str:
+    """Escapes untrusted text for a Markdown cell, so that none of it is read as table or HTML."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
     return "<br>".join(escaped.splitlines())
 
@@ -118,17 +125,17 @@ def _tables(bench: BenchResults) -> list[TableParts]:
     metrics = list(dict.fromkeys(name for row in bench.rows for name in row.metrics))
     title = f"{bench.task}, {bench.num_examples:,} examples, 95% intervals" if bench.num_examples else "rows"
     columns = ["row", *metrics, "calls", "cost/query", "preparation", "failed"]
-    found: list[TableParts] = [(title, columns, [_row(bench, row, metrics) for row in bench.rows])]
+    tables: list[TableParts] = [(title, columns, [_row_cells(bench, row, metrics) for row in bench.rows])]
     for name, points in bench.sweeps.items():
-        shown = [(point.name, _metric(point, bench.metric or "")) for point in points]
-        found.append((f"{name}: {bench.metric}", ["point", "value"], shown))
+        shown = [(point.name, _metric_cell(point, bench.metric or "")) for point in points]
+        tables.append((f"{name}: {bench.metric}", ["point", "value"], shown))
     if bench.unhelpful_share:
-        shares = [(name, _estimate(each)) for name, each in bench.unhelpful_share.items()]
-        found.append(("drafts that do not beat the strong model alone", ["alignment", "share"], shares))
+        shares = [(name, words.estimate(share.value, share.ci95)) for name, share in bench.unhelpful_share.items()]
+        tables.append(("drafts that do not beat the strong model alone", ["alignment", "share"], shares))
     claims = [
         (
             claim.name,
-            _differences(claim),
+            _differences_cell(claim),
             words.p_value(claim.p_value),
             words.p_value(claim.p_holm),
             claim.note or "–",
@@ -136,16 +143,16 @@ def _tables(bench: BenchResults) -> list[TableParts]:
         )
         for claim in bench.claims
     ]
-    found.append(("the paper's claims on this task", ["claim", "points", "p", "p (Holm)", "note", "verdict"], claims))
-    return found
+    tables.append(("the paper's claims on this task", ["claim", "points", "p", "p (Holm)", "note", "verdict"], claims))
+    return tables
 
 
-def _row(bench: BenchResults, row: BenchRow, metrics: Sequence[str]) -> tuple[str, ...]:
+def _row_cells(bench: BenchResults, row: BenchRow, metrics: Sequence[str]) -> tuple[str, ...]:
     if row.state == "failed":
         return (row.name, *["failed"] * len(metrics), "–", "–", "–", "all")
     return (
         row.name,
-        *(_metric(row, metric) for metric in metrics),
+        *(_metric_cell(row, metric) for metric in metrics),
         words.count(sum(row.calls.values())),
         cost_per_query(bench, row),
         preparation_text(row.preparation) if row.preparation else "–",
@@ -153,18 +160,14 @@ def _row(bench: BenchResults, row: BenchRow, metrics: Sequence[str]) -> tuple[st
     )
 
 
-def _metric(row: BenchRow, metric: str) -> str:
+def _metric_cell(row: BenchRow, metric: str) -> str:
     if row.state == "failed":
         return "failed"
-    found = row.metrics.get(metric)
-    return "–" if found is None else _estimate(found)
+    estimate = row.metrics.get(metric)
+    return "–" if estimate is None else words.estimate(estimate.value, estimate.ci95)
 
 
-def _estimate(found: Estimate) -> str:
-    return f"{words.percent(found.value)} {words.interval(found.ci95)}"
-
-
-def _differences(claim: Claim) -> str:
+def _differences_cell(claim: Claim) -> str:
     """Each difference with its interval, in points."""
     shown = [f"{words.points(each.difference)} {words.interval(each.ci95)}" for each in claim.contrasts]
     return "; ".join(shown) or "–"

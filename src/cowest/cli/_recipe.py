@@ -1,4 +1,4 @@
-"""What the verbs that take a recipe share: its arguments, and opening its pipeline."""
+"""Shared by the verbs that take a recipe: its arguments, and opening its pipeline."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def say(line: str) -> None:
-    """Prints a stage's line where progress goes."""
+    """Prints a stage's line to stderr, where progress goes."""
     from cowest.distributed import is_main_process
 
     if is_main_process():

@@ -1,4 +1,4 @@
-"""What the verbs that end with results share: the table, and the page."""
+"""Shared by the verbs that end with results: the table and the page."""
 
 from typing import TYPE_CHECKING
 

@@ -4,7 +4,7 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the recipe, the question and what to show."""
+    """Adds recipe, question, overrides and --show-draft."""
     parser.add_argument("recipe", help="a YAML file, or package:file")
     parser.add_argument("question")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Asks the pair and prints what the strong model made of the draft."""
+    """Asks the pair and prints the strong model's answer."""
     from cowest import synchronous
     from cowest.cli._recipe import open_pipeline
 

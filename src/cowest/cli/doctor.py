@@ -5,20 +5,20 @@ import argparse
 from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 
 NUM_PROBLEMS_SHOWN = 3
-"""Of each kind in each split; `--all` shows every one."""
+"""Per kind and split; `--all` shows every one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares recipe, overrides and --all."""
+    """Adds the recipe and --all."""
     add_recipe_arguments(parser)
     parser.add_argument("--all", action="store_true", help="name every row that has a problem, not only the first few")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Checks everything that can be checked without a paid call, and says what to do about each fault.
+    """Checks everything that can be checked without a paid call, and prints how to fix each fault.
 
     Raises:
-        InputError: something is wrong; every fault was printed before.
+        InputError: a check failed; every fault has been printed.
     """
     from cowest.doctor import FAULT, diagnose
     from cowest.errors import InputError

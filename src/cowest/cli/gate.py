@@ -9,7 +9,7 @@ add_arguments = add_recipe_arguments
 
 
 def run(options: argparse.Namespace) -> None:
-    """Learns `serve.gate`, prints what it does on validation and test, and says what to type next."""
+    """Learns `serve.gate`, prints its results on validation and test, and how to serve it."""
     from cowest.report import write_page
 
     with open_pipeline(options) as pipeline:

@@ -1,6 +1,6 @@
-"""Entry point: finds the verb, runs it, and turns what went wrong into one paragraph and an exit status.
+"""Entry point: finds the verb, runs it, and turns an error into one paragraph and an exit status.
 
-Nothing heavy is imported before a verb runs, so that `--help` is quick.
+Nothing heavy is imported before a verb runs, so that `--help` is fast.
 """
 
 import argparse
@@ -28,7 +28,7 @@ VERBS = {
     "show": "state, pairs, spend, failures and results of a run",
     "view": "every example of one or more runs on a local page",
     "export": "adapter, pairs and their cards, for others to use",
-    "lab": "builds the lab's world and models again, from nothing",
+    "lab": "builds the lab's world and models again, from scratch",
 }
 
 INTERRUPTED = 130
@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Makes a small specialised language model and a large general one work together.",
         epilog="Exit status: 0 done; 2 the input is wrong; 3 an endpoint failed for good; 4 the budget was reached; "
         "130 interrupted; 1 anything else, such as a training that failed or a full disk. "
-        "After 3, 4 and 130 the same command goes on where it stopped.",
+        "After 3, 4 and 130 the same command continues where it stopped.",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="store_true", help="print the version and stop")
@@ -55,7 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    _mend_streams()
+    _make_streams_safe()
     parser = make_parser()
     options = _parse(parser, arguments)
     if options.version:
@@ -73,39 +73,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if options.debug:
             raise
-        return _complain("interrupted. Everything paid for is kept; the same command goes on.", INTERRUPTED)
+        return _print_error("interrupted. Everything paid for is kept; the same command continues.", INTERRUPTED)
     except Exception as error:
         from cowest.errors import CowestError
 
         if options.debug:
             raise
-        if isinstance(error, BrokenPipeError):  # whoever read the output, such as `head`, has seen enough
+        if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(CowestError.exit_status) from None
         if isinstance(error, OSError):
-            return _complain(
+            return _print_error(
                 f"a file or folder cannot be used: {error}. Check its path, its permissions and the disk's space, "
                 "then run the same command again. Everything paid for is kept.",
                 CowestError.exit_status,
             )
         if not isinstance(error, CowestError):
             raise
-        return _complain(str(error), error.exit_status)
+        return _print_error(str(error), error.exit_status)
     return 0
 
 
-def _mend_streams() -> None:
-    """Output goes on where a stream is closed, or knows fewer letters than we print."""
+def _make_streams_safe() -> None:
+    """Keeps printing safe where a stream is closed, or its encoding lacks characters that we print."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we run
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - stays open until exit
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parses the arguments; argparse alone would refuse key=value after a flag."""
+    """Parses the arguments, with key=value allowed after flags, which argparse alone refuses."""
     options, rest = parser.parse_known_args(arguments)
     takes_overrides = hasattr(options, "overrides")
     if rest and (not takes_overrides or any(word.startswith("-") or "=" not in word for word in rest)):
@@ -115,7 +115,7 @@ def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> 
     return options
 
 
-def _complain(message: str, status: int) -> int:
+def _print_error(message: str, status: int) -> int:
     paragraphs = (
         textwrap.fill(line, 100, subsequent_indent="  ", break_long_words=False) for line in message.splitlines()
     )

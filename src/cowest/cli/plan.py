@@ -6,7 +6,7 @@ from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the recipe, what is planned, and the form of the output."""
+    """Adds the recipe, --bench and --json."""
     add_recipe_arguments(parser)
     parser.add_argument("--bench", action="store_true", help="plan `cowest bench RECIPE`, cell by cell")
     parser.add_argument("--json", action="store_true", help="for machines")

@@ -5,7 +5,7 @@ import json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds where to run, with which seed, on which lab."""
+    """Adds the run's folder, the seed and the lab."""
     parser.add_argument("--run", dest="folder", default="runs/quickstart", help="the run's folder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -30,8 +30,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _lab_overrides(folder: str) -> list[str]:
-    places = {f"task.{split}": f"{folder}/{split}.jsonl" for split in ("train", "validation", "test")}
-    places |= {"retrieval.corpus": f"{folder}/formulary.jsonl"}
-    places |= {"weak.model": f"local/{folder}/weak", "strong.model": f"local/{folder}/strong-a"}
-    places |= {"feedback.labeller.model": f"local/{folder}/labeller"}
-    return [f"{key}={json.dumps(place)}" for key, place in places.items()]
+    locations = {f"task.{split}": f"{folder}/{split}.jsonl" for split in ("train", "validation", "test")}
+    locations |= {"retrieval.corpus": f"{folder}/formulary.jsonl"}
+    locations |= {"weak.model": f"local/{folder}/weak", "strong.model": f"local/{folder}/strong-a"}
+    locations |= {"feedback.labeller.model": f"local/{folder}/labeller"}
+    return [f"{key}={json.dumps(location)}" for key, location in locations.items()]

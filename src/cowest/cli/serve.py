@@ -9,17 +9,17 @@ PACKAGES = ("prometheus_client", "starlette", "uvicorn")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the recipe and where to listen."""
+    """Adds the recipe, the host and the port."""
     add_recipe_arguments(parser)
-    parser.add_argument("--host", default="127.0.0.1", help="any other than loopback needs COWEST_API_KEY")
+    parser.add_argument("--host", default="127.0.0.1", help="an address other than loopback needs COWEST_API_KEY")
     parser.add_argument("--port", type=int, default=8000)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Serves the pair as it is now, until it is told to stop.
+    """Serves the pair as it is now, until it is stopped.
 
     Raises:
-        InputError: nothing is trained yet, a package or a key is missing, or the address cannot be listened at.
+        InputError: nothing is trained yet, a package or a key is missing, or the address cannot be bound.
     """
     import logging
     import sys
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("cowest").setLevel(logging.INFO)
     key = serving.api_key(options.host)
-    # Without the run's lock and its ledger: serving reads what is trained, and keeps no text unless told to.
+    # Serving only reads the trained models, so it needs neither the run's lock nor its ledger.
     pipeline = open_pipeline(options)
     pipeline.check_names()
     collaboration = pipeline.collaboration(kept=False)

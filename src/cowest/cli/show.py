@@ -4,7 +4,7 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the run's folder and the form of the output."""
+    """Adds the run's folder and --json."""
     parser.add_argument("folder", metavar="RUN", help="a run's folder")
     parser.add_argument("--json", action="store_true", help="for machines")
 

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Serves the page on loopback until interrupted; changes nothing in the runs."""
+    """Serves the page on loopback until interrupted; only reads the runs."""
     import sys
     from pathlib import Path
 
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> None:
 
     with Library([Path(folder) for folder in options.folders]) as library, make_server(library, options.port) as server:
         print(f"http://127.0.0.1:{server.server_port}/", flush=True)
-        print("• Open it in a browser of this machine; Ctrl-C ends it.", file=sys.stderr)
+        print("• Open it in a browser on this machine; Ctrl-C stops it.", file=sys.stderr)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Everything that can be checked of a recipe before anything is spent: names, data, models, endpoints and machine."""
+"""Everything about a recipe that can be checked before anything is spent: names, data, models, endpoints, machine."""
 
 from collections.abc import Iterator
 
@@ -13,10 +13,10 @@ __all__ = ["FAULT", "FINE", "NOTICE", "Check", "diagnose"]
 
 
 def diagnose(pipeline: Pipeline, num_shown: int | None) -> Iterator[Check]:
-    """Runs every check, in the order in which a user mends what they find.
+    """Runs every check, in the order in which a user would fix the findings.
 
     Args:
-        num_shown: rows that are named of each kind of problem in each split; None names all.
+        num_shown: rows to name per kind of problem and split; None names all.
     """
     yield Check(FINE, "the recipe is valid")
     yield from _check_names(pipeline)

@@ -29,17 +29,19 @@ def check_data(pipeline: Pipeline, num_shown: int | None) -> Iterator[Check]:
             split = task.split(name)
         except InputError as error:
             broken = True
-            if str(error) not in reported:  # a fault of two splits at once is reported once
+            if str(error) not in reported:  # an error that concerns two splits is reported once
                 reported.add(str(error))
                 yield Check(FAULT, str(error))
             continue
-        found = task.validate(split)
-        mark = FINE if found.num_gold_full == found.num_examples else FAULT
-        line = f"{name}: {found.num_examples:,} examples; {found.num_gold_full:,} gold answers score full marks"
+        validation = task.validate(split)
+        mark = FINE if validation.num_gold_full == validation.num_examples else FAULT
+        line = (
+            f"{name}: {validation.num_examples:,} examples; {validation.num_gold_full:,} gold answers score full marks"
+        )
         yield Check(mark, line)
-        for kind, what in KINDS.items():
-            rows = [problem for problem in found.problems if problem.kind == kind]
-            yield from _listed(NOTICE, f"{name}: {len(rows):,} {what}", rows, num_shown)
+        for kind, description in KINDS.items():
+            rows = [problem for problem in validation.problems if problem.kind == kind]
+            yield from _list_rows(NOTICE, f"{name}: {len(rows):,} {description}", rows, num_shown)
         if name == "train":
             yield from _check_targets(pipeline, task)
     if not broken:
@@ -60,16 +62,16 @@ def _check_targets(pipeline: Pipeline, task: Task) -> Iterator[Check]:
 def _check_overlap(task: Task, num_shown: int | None) -> Iterator[Check]:
     if task.overlap == "drop":
         line = f"{len(task.dropped):,} rows are left out of an earlier split"
-        yield from _listed(FINE, line, task.dropped, num_shown)
+        yield from _list_rows(FINE, line, task.dropped, num_shown)
         return
-    if found := task.overlaps():
+    if overlaps := task.overlaps():
         refused = task.overlap == "refuse"
         advice = "; write task.overlap: drop to leave them out of the split that is trained on" if refused else ""
-        line = f"{len(found):,} rows stand in two splits{advice}"
-        yield from _listed(FAULT if refused else NOTICE, line, found, num_shown)
+        line = f"{len(overlaps):,} rows are in two splits{advice}"
+        yield from _list_rows(FAULT if refused else NOTICE, line, overlaps, num_shown)
 
 
-def _listed(mark: str, line: str, rows: Sequence[Problem], num_shown: int | None) -> Iterator[Check]:
+def _list_rows(mark: str, line: str, rows: Sequence[Problem], num_shown: int | None) -> Iterator[Check]:
     if not rows:
         return
     yield Check(mark, line)

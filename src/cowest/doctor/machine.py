@@ -14,10 +14,10 @@ MIN_FREE_GB = 5
 
 def check_machine(pipeline: Pipeline) -> Iterator[Check]:
     """Looks at the disk of the run's folder, and for torch and a GPU where the weak model is local."""
-    folder = existing(pipeline.folder.path)
+    folder = nearest_existing(pipeline.folder.path)
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         run = str(pipeline.folder.path)
-        yield Check(FAULT, f"the run folder {run!r} cannot be made: {str(folder)!r} is no folder to write in")
+        yield Check(FAULT, f"the run folder {run!r} cannot be made: {str(folder)!r} is not a writable folder")
     free_gb = shutil.disk_usage(folder).free / 1e9
     line = f"disk: {free_gb:.0f} GB free for the run; a run of an 8B model takes a few"
     yield Check(FAULT if free_gb < MIN_FREE_GB else FINE, line)
@@ -34,8 +34,8 @@ def _check_torch() -> Check:
     return Check(FINE, f"GPU: {device}")
 
 
-def existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
+def nearest_existing(folder: Path) -> Path:
+    """The folder, or its nearest parent that exists."""
     folder = folder.absolute()
     while not folder.exists():
         folder = folder.parent

@@ -1,4 +1,4 @@
-"""Checks of a recipe's models: they can be opened, and their endpoints answer, take the key and have the model."""
+"""Checks of a recipe's models: they can be opened, and their endpoints answer, accept the key and have the model."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cowest import model_folders, synchronous
 from cowest.doctor.check import FAULT, FINE, NOTICE, Check
-from cowest.doctor.machine import existing
+from cowest.doctor.machine import nearest_existing
 from cowest.errors import EndpointError, InputError
 from cowest.models import Metered, ModelConfig, load_model
 from cowest.pipeline import Pipeline
@@ -14,7 +14,7 @@ from cowest.plugins import nearest
 
 
 def check_models(pipeline: Pipeline) -> Iterator[Check]:
-    """Opens every model without a call that is paid, and asks endpoints which models they have."""
+    """Opens every model without a paid call, and asks endpoints which models they have."""
     recipe, weak = pipeline.recipe, pipeline.context.weak
     configs = {"weak": weak.before_feedback(), "strong": recipe.strong}
     if isinstance(recipe.judge, ModelConfig):
@@ -27,7 +27,7 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
         yield Check(FAULT, f"sft.from: {error}")
     for role, config in configs.items():
         try:
-            if config.provider == "local" and (download := _download(config.model_name)):
+            if config.provider == "local" and (download := _check_download(config.model_name)):
                 yield Check(download.mark, f"{role}: {config.model} {download.line}")
                 continue
             model = load_model(config, role=role)
@@ -38,23 +38,23 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
             yield Check(FAULT, f"{role}: {error}")
 
 
-def _download(location: str) -> Check | None:
-    """What opening a model would fetch from the hub, which doctor does not; None where it is on this machine."""
+def _check_download(location: str) -> Check | None:
+    """The finding on a model that must be downloaded, which doctor does not do; None where it is on this machine."""
     num_bytes = model_folders.bytes_to_download(location)
     if not num_bytes:
         return None
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    free_gb, size_gb = shutil.disk_usage(existing(Path(HF_HUB_CACHE))).free / 1e9, num_bytes / 1e9
+    free_gb, size_gb = shutil.disk_usage(nearest_existing(Path(HF_HUB_CACHE))).free / 1e9, num_bytes / 1e9
     line = f"is not on this machine; the stage that opens it first downloads {size_gb:.1f} GB (nothing was fetched now)"
     if free_gb > size_gb:
         return Check(NOTICE, line)
-    advice = "Make room, or set HF_HOME to another disk"
+    advice = "Free some space, or set HF_HOME to another disk"
     return Check(FAULT, f"{line}, and {HF_HUB_CACHE!r} has {free_gb:.1f} GB free. {advice}")
 
 
 def _check_endpoint(role: str, config: ModelConfig, model: Metered) -> Iterator[Check]:
-    """Asks an endpoint which models it has, where it can tell: this reaches it and tries the key for free."""
+    """Asks an endpoint for its list of models, which tests the address and the key for free."""
 
     async def ask() -> list[str] | None:
         try:

@@ -1,4 +1,4 @@
-"""The cards: what the weights and the pairs are, how they were made, what was measured, and what that does not say."""
+"""The cards of the weights and the pairs: what they are, how they were made, what was measured, and the limits."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cowest import words
-from cowest.export.finished import Finished, public_name
+from cowest.export.finished import FinishedRun, public_name
 from cowest.method_names import label
 from cowest.report.headline import headline
 from cowest.report.notes import banner
@@ -15,12 +15,12 @@ from cowest.statistics import NOT_SHOWN
 _FOLDER = Path(__file__).parent
 
 
-def model_card(run: Finished, *, merged: bool) -> str:
+def model_card(run: FinishedRun, *, merged: bool) -> str:
     """README.md of the weights."""
     return _render("model_card.md.j2", run, merged=merged, limits=_limits(run), is_hub_id="/" in run.base)
 
 
-def data_card(run: Finished, num_pairs: dict[int, int]) -> str:
+def data_card(run: FinishedRun, num_pairs: dict[int, int]) -> str:
     """README.md of the pairs.
 
     Args:
@@ -29,8 +29,9 @@ def data_card(run: Finished, num_pairs: dict[int, int]) -> str:
     return _render("data_card.md.j2", run, num_pairs=num_pairs)
 
 
-def _render(name: str, run: Finished, **more: Any) -> str:
-    # The cards are Markdown: what is put in is names and numbers of the recipe and the results, no text of a model.
+def _render(name: str, run: FinishedRun, **values: Any) -> str:
+    # No escaping: the cards are Markdown, filled with names and numbers of the recipe and the results, never with a
+    # model's text.
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         undefined=StrictUndefined,
@@ -48,46 +49,48 @@ def _render(name: str, run: Finished, **more: Any) -> str:
         banner=banner(run.results),
         task=run.results.task or public_name(str((recipe.get("task") or {}).get("name", "?"))),
         weak=run.base,
-        strong=_strong(recipe),
-        judge=_judge(recipe),
+        strong=_strong_name(recipe),
+        judge=_judge_name(recipe),
         feedback=feedback,
         format=recipe.get("format", "?"),
         version=recipe.get("cowest_version", "?"),
         label=label,
         words=words,
-        **more,
+        **values,
     )
 
 
-def _strong(recipe: dict[str, Any]) -> str:
-    model = (recipe.get("strong") or {}).get("model", "?")
-    return public_name(model) if str(model).startswith("local/") else str(model)
+def _strong_name(recipe: dict[str, Any]) -> str:
+    return _without_local_path(str((recipe.get("strong") or {}).get("model", "?")))
 
 
-def _judge(recipe: dict[str, Any]) -> str:
+def _judge_name(recipe: dict[str, Any]) -> str:
     judge = recipe.get("judge", "strong")
     if judge == "strong":
-        return f"the strong model itself ({_strong(recipe)})"
+        return f"the strong model itself ({_strong_name(recipe)})"
     if isinstance(judge, dict) and "model" in judge:
-        model = str(judge["model"])
-        return public_name(model) if model.startswith("local/") else model
+        return _without_local_path(str(judge["model"]))
     return f"{judge['name']}, a program without a model" if isinstance(judge, dict) and "name" in judge else str(judge)
 
 
-def _limits(run: Finished) -> list[str]:
-    """What the numbers do not mean."""
+def _without_local_path(model: str) -> str:
+    return public_name(model) if model.startswith("local/") else model
+
+
+def _limits(run: FinishedRun) -> list[str]:
+    """The limits of the measurements, one sentence each."""
     results = run.results
-    found = [note] if (note := banner(results)) else []
-    found.append(
-        f"Measured with the strong model {_strong(run.recipe)} and the drafts' format {run.recipe.get('format', '?')}. "
-        "With another strong model or format the gain is not known."
+    limits = [note] if (note := banner(results)) else []
+    limits.append(
+        f"Measured with the strong model {_strong_name(run.recipe)} and the drafts' format "
+        f"{run.recipe.get('format', '?')}. The gain with another strong model or format is unknown."
     )
-    found.append(
-        f"{words.plural(results.num_examples, 'example')} of one task; the intervals say how much another draw of "
+    limits.append(
+        f"{words.plural(results.num_examples, 'example')} of one task; the intervals say how much another sample of "
         "examples would change the numbers, not how another task would."
     )
-    unclear = [each for each in results.comparisons if each.verdict == NOT_SHOWN and each.a == results.pair]
-    found += [
+    unclear = [found for found in results.comparisons if found.verdict == NOT_SHOWN and found.a == results.pair]
+    limits += [
         f"Not clearly different: {label(each.a)} and {label(each.b)} "
         f"({words.points(each.difference)} points {words.interval(each.ci95)})."
         for each in unclear
@@ -96,11 +99,11 @@ def _limits(run: Finished) -> list[str]:
     for name, row in results.methods.items():
         if row.num_failed:
             failed = words.plural(row.num_failed, "example")
-            found.append(f"{label(name)}: {failed} got no reply and count as wrong.")
+            limits.append(f"{label(name)}: {failed} got no reply and count as wrong.")
     for each in run.rounds:
         if each.feedback.num_unscored:
-            found.append(
+            limits.append(
                 f"Round {each.number}: {words.plural(each.feedback.num_unscored, 'draft')} of "
                 f"{words.count(each.feedback.num_drafts)} could not be judged and are in no pair."
             )
-    return found
+    return limits

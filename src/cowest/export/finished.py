@@ -1,4 +1,4 @@
-"""What of a run goes out, and the refusal of a run that is not finished."""
+"""What is exported of a run; refuses runs that are not finished."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from cowest.training.trained import DONE_MARKER, TrainedModel
 
 @dataclass(frozen=True)
 class Round:
-    """One round's pairs, and the counts they come with."""
+    """The pairs of one round, and the summary of its feedback."""
 
     number: int
     pairs: Path
@@ -22,13 +22,13 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedRun:
     """A run whose every stage is done.
 
     Attributes:
-        recipe: as resolved; no secret is in it.
+        recipe: as resolved; it holds no secrets.
         trained: the weak model after its last stage.
-        stage: which stage that is, e.g. "DPO, round 2".
+        stage: that stage, e.g. "DPO, round 2".
         prompts: versions of the prompt templates by name.
     """
 
@@ -43,35 +43,35 @@ class Finished:
 
     @property
     def base(self) -> str:
-        """The base model's name for others: a hub id, or the last part of a path, which says nothing elsewhere."""
+        """The base model's public name: a hub id, or the last part of a local path."""
         return public_name(self.trained.base)
 
 
-def read(folder: Path) -> Finished:
+def read(folder: Path) -> FinishedRun:
     """Reads a run.
 
     Raises:
-        InputError: there is no such run, a stage is missing or broken, or the run trained no adapter.
+        InputError: there is no such run, a stage is missing or broken, or no adapter was trained.
     """
     run = runs.RunFolder(folder)
     if not run.recipe.is_file():
-        raise InputError(f"{str(folder)!r} is no run's folder: it has no recipe.yaml. Give the folder of a run.")
-    recipe = _recipe(run.recipe)
-    rounds, last = _rounds(run, recipe)
+        raise InputError(f"{str(folder)!r} is not a run's folder: it has no recipe.yaml. Give the folder of a run.")
+    recipe = _read_recipe(run.recipe)
+    rounds, last = _read_rounds(run, recipe)
     results_file = run.evaluate / "results.json"
     if not results_file.is_file():
         raise _unfinished(run, "the evaluation has no results, which a card must state")
     results = EvaluationResults.read(results_file)
-    stage_folder, stage = (run.align(last), f"{_method(recipe)}, round {last}") if last else (run.sft, "SFT")
+    stage_folder, stage = (run.align(last), f"{_alignment_name(recipe)}, round {last}") if last else (run.sft, "SFT")
     if not (stage_folder / DONE_MARKER).is_file():
         raise _unfinished(run, f"{stage} has not trained the weak model")
     trained = TrainedModel.read(stage_folder)
     if trained.folder is None:
         raise InputError(
-            f"The run {str(run.path)!r} trained no adapter: its weak model is {trained.base!r} as it was given. "
-            "There is nothing of it to export."
+            f"The run {str(run.path)!r} trained no adapter: its weak model is the unchanged {trained.base!r}. "
+            "There is nothing to export."
         )
-    return Finished(
+    return FinishedRun(
         name=run.path.resolve().name,
         recipe=recipe,
         results=results,
@@ -79,25 +79,25 @@ def read(folder: Path) -> Finished:
         trained=trained,
         adapter=Path(trained.folder),
         stage=stage,
-        prompts=_prompts(run.evaluate / "inputs.json"),
+        prompts=_prompt_versions(run.evaluate / "inputs.json"),
     )
 
 
 def public_name(location: str) -> str:
-    """A model's or a file's name without the folders of this machine: hub ids stay, of a path the last part stays."""
+    """A model's or file's name without the folders of this machine: a hub id, or the last part of a path."""
     name = location.removeprefix("local/")
     is_path = name.startswith(("/", ".", "~")) or ":" in name or name.count("/") > 1 or Path(name).exists()
     return name.rstrip("/").replace(":", "/").rpartition("/")[2] if is_path else name
 
 
-def _rounds(run: runs.RunFolder, recipe: dict[str, Any]) -> tuple[list[Round], int]:
-    """The rounds with their pairs, and the last one that was aligned; 0 where none was."""
+def _read_rounds(run: runs.RunFolder, recipe: dict[str, Any]) -> tuple[list[Round], int]:
+    """The rounds with their pairs, and the last aligned round; 0 where there is none."""
     rounds: list[Round] = []
     for number in range(1, int(recipe.get("rounds", 1)) + 1):
         pairs, summary = run.feedback(number) / "pairs.jsonl", run.feedback(number) / "summary.json"
         if not summary.is_file() or not pairs.is_file():
             raise _unfinished(run, f"feedback of round {number} is not done")
-        if pairs.stat().st_size == 0:  # the run ends here: there was nothing to learn
+        if pairs.stat().st_size == 0:  # the run ends here: without pairs there is nothing to learn
             return rounds, number - 1
         if not (run.align(number) / DONE_MARKER).is_file():
             raise _unfinished(run, f"alignment of round {number} is not done")
@@ -105,27 +105,27 @@ def _rounds(run: runs.RunFolder, recipe: dict[str, Any]) -> tuple[list[Round], i
     return rounds, len(rounds)
 
 
-def _recipe(path: Path) -> dict[str, Any]:
+def _read_recipe(path: Path) -> dict[str, Any]:
     try:
         recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"{str(path)!r} cannot be read ({error}). Run the recipe again to have it written.") from error
     if not isinstance(recipe, dict):
-        raise InputError(f"{str(path)!r} is no recipe. Run the recipe again to have it written.")
+        raise InputError(f"{str(path)!r} is not a recipe. Run the recipe again to have it written.")
     return recipe
 
 
-def _prompts(path: Path) -> dict[str, str]:
-    """The versions of the prompts that were measured."""
+def _prompt_versions(path: Path) -> dict[str, str]:
+    """The versions of the prompts used in the evaluation."""
     return StageInputs.read(path).prompt_files if path.is_file() else {}
 
 
-def _method(recipe: dict[str, Any]) -> str:
+def _alignment_name(recipe: dict[str, Any]) -> str:
     return str((recipe.get("align") or {}).get("method", "alignment")).upper()
 
 
 def _unfinished(run: runs.RunFolder, why: str) -> InputError:
     return InputError(
         f"The run {str(run.path)!r} is not finished: {why}. Run `cowest run` with its recipe ({str(run.recipe)!r}), "
-        "which goes on where it stopped, then export again."
+        "which continues where it stopped, then export again."
     )

@@ -1,4 +1,4 @@
-"""The folder of an export: model/ and pairs/, each with its card, written whole or not at all."""
+"""The folder of an export: model/ and pairs/, each with its card, written atomically."""
 
 import contextlib
 import shutil
@@ -16,11 +16,11 @@ def write_folder(run_folder: str | Path, target: str | Path, *, merged: bool = F
     """Exports a finished run.
 
     Args:
-        target: a folder that is not there yet, or is empty.
-        merged: the full weights instead of the adapter alone.
+        target: a folder that does not exist yet, or is empty.
+        merged: exports full weights instead of the adapter alone.
 
     Returns:
-        The files, in the order of their names.
+        The files, sorted by path.
 
     Raises:
         InputError: the run is not finished, or the target is not empty.
@@ -28,8 +28,8 @@ def write_folder(run_folder: str | Path, target: str | Path, *, merged: bool = F
     run = finished.read(Path(run_folder).expanduser())
     target = Path(target).expanduser()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{str(target)!r} is there already and not empty. Give another folder with --to.")
-    with _whole(target) as folder:
+        raise InputError(f"{str(target)!r} exists already and is not empty. Give another folder with --to.")
+    with _replace_when_done(target) as folder:
         (weights.write_merged if merged else weights.write_adapter)(run, folder / MODEL)
         (folder / MODEL / "README.md").write_text(cards.model_card(run, merged=merged), encoding="utf-8")
         if run.rounds:
@@ -43,8 +43,8 @@ def write_folder(run_folder: str | Path, target: str | Path, *, merged: bool = F
 
 
 @contextlib.contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """A folder beside the target that takes its place when all went well."""
+def _replace_when_done(target: Path) -> Iterator[Path]:
+    """A temporary folder beside the target, which replaces it if there is no error."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))

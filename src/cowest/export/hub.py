@@ -16,14 +16,14 @@ def publish(run_folder: str | Path, name: str, *, merged: bool = False, public: 
 
     Args:
         name: OWNER/NAME, or NAME alone for the account that is logged in.
-        public: new repositories can be seen by all; otherwise they are private. One that is there stays as it is.
+        public: makes new repositories public; they are private otherwise. Existing ones keep their visibility.
 
     Returns:
         The addresses.
 
     Raises:
-        InputError: the run is not finished, the name is none, or huggingface_hub is not installed.
-        EndpointError: the hub refused, or cannot be reached.
+        InputError: the run is not finished, the name is invalid, or huggingface_hub is not installed.
+        EndpointError: the hub refused, or could not be reached.
     """
     try:
         from huggingface_hub import HfApi
@@ -31,7 +31,7 @@ def publish(run_folder: str | Path, name: str, *, merged: bool = False, public: 
     except ImportError as error:
         raise InputError(f"The hub needs huggingface_hub ({error}). Install: pip install 'cowest[train]'.") from error
     if not re.fullmatch(r"([\w.-]+/)?[\w.-]+", name):
-        raise _no_name(name)
+        raise _invalid_name(name)
     with tempfile.TemporaryDirectory(prefix="cowest-export-") as scratch:
         folder = Path(scratch) / "export"
         write_folder(run_folder, folder, merged=merged)
@@ -42,20 +42,20 @@ def publish(run_folder: str | Path, name: str, *, merged: bool = False, public: 
             api = HfApi()
             return [_upload(api, *part, private=not public) for part in parts]
         except HFValidationError as error:
-            raise _no_name(name) from error
+            raise _invalid_name(name) from error
         except (HfHubHTTPError, LocalTokenNotFoundError, OSError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise EndpointError(
-                f"The hub did not take {name!r}: {reason} Log in with a token that may write (hf auth login), check "
-                "the name and the network, and export again; what is there already is not sent twice."
+                f"The hub did not accept {name!r}: {reason} Log in with a token that may write (hf auth login), check "
+                "the name and the network, and export again; files that are there already are not sent twice."
             ) from error
 
 
-def _no_name(name: str) -> InputError:
-    return InputError(f"{name!r} is no name that the hub allows. Give hub:OWNER/NAME.")
+def _invalid_name(name: str) -> InputError:
+    return InputError(f"{name!r} is not a name that the hub allows. Give hub:OWNER/NAME.")
 
 
 def _upload(api: Any, kind: str, name: str, folder: Path, *, private: bool) -> str:
-    full_name = api.create_repo(name, repo_type=kind, private=private, exist_ok=True).repo_id
-    api.upload_folder(repo_id=full_name, repo_type=kind, folder_path=folder, commit_message="Export of a cowest run")
-    return f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{full_name}"
+    repo_id = api.create_repo(name, repo_type=kind, private=private, exist_ok=True).repo_id
+    api.upload_folder(repo_id=repo_id, repo_type=kind, folder_path=folder, commit_message="Export of a cowest run")
+    return f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{repo_id}"

@@ -7,14 +7,14 @@ from typing import Any
 from cowest.errors import InputError
 from cowest.records import PreferencePair, read_rows
 
-_ROWS_A_GROUP = 1000
+_ROWS_PER_GROUP = 1000
 
 
 def write_parquet(pairs: Path, target: Path) -> int:
-    """Writes the pairs of one round; returns how many there are. Memory does not grow with their number.
+    """Writes the pairs of one round; returns their number, on which memory use does not depend.
 
     Raises:
-        InputError: a line is no pair, or pyarrow is not installed.
+        InputError: a line is not a pair, or pyarrow is not installed.
     """
     try:
         import pyarrow as pa
@@ -22,16 +22,17 @@ def write_parquet(pairs: Path, target: Path) -> int:
     except ImportError as error:
         raise InputError(f"Parquet needs pyarrow ({error}). Install it: pip install 'cowest[train]'.") from error
     message = pa.struct([("role", pa.string()), ("content", pa.string())])
-    kinds: dict[Any, Any] = {str: pa.string(), int: pa.int64(), int | None: pa.int64()}
+    column_types: dict[Any, Any] = {str: pa.string(), int: pa.int64(), int | None: pa.int64()}
     columns = [
-        (name, kinds.get(field.annotation, pa.list_(message))) for name, field in PreferencePair.model_fields.items()
+        (name, column_types.get(field.annotation, pa.list_(message)))
+        for name, field in PreferencePair.model_fields.items()
     ]
     schema = pa.schema(columns)
     target.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with pq.ParquetWriter(target, schema, compression="zstd") as writer:
         rows = (pair.model_dump() for pair in read_rows(pairs, PreferencePair, "preference pair"))
-        while group := list(islice(rows, _ROWS_A_GROUP)):
+        while group := list(islice(rows, _ROWS_PER_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
             count += len(group)
     return count

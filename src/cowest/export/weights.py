@@ -6,23 +6,23 @@ from pathlib import Path
 
 from cowest import runs
 from cowest.errors import InputError
-from cowest.export.finished import Finished
+from cowest.export.finished import FinishedRun
 from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from cowest.training.weights import require_extras
 
 
-def write_adapter(run: Finished, target: Path) -> None:
-    """Copies the adapter in PEFT's layout, with the base named as others know it.
+def write_adapter(run: FinishedRun, target: Path) -> None:
+    """Copies the adapter in PEFT's layout, with the public name of its base.
 
     Raises:
-        InputError: the adapter is not whole.
+        InputError: the adapter is incomplete or broken.
     """
     missing = [name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if not (run.adapter / name).is_file()]
     if missing:
         raise InputError(f"The adapter {str(run.adapter)!r} has no {' and no '.join(missing)}. Train it again.")
     config = runs.read_json(run.adapter / ADAPTER_CONFIG)
     if not isinstance(config, dict):
-        raise InputError(f"{str(run.adapter / ADAPTER_CONFIG)!r} is not what PEFT writes. Train the adapter again.")
+        raise InputError(f"{str(run.adapter / ADAPTER_CONFIG)!r} is not a PEFT configuration. Train the adapter again.")
     _check_weights(run.adapter / ADAPTER_WEIGHTS)
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run.adapter / ADAPTER_WEIGHTS, target / ADAPTER_WEIGHTS)
@@ -40,12 +40,12 @@ def _check_weights(file: Path) -> None:
         with safe_open(file, framework="np") as weights:
             names = weights.keys()
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{str(file)!r} is not what a training wrote ({error}). Train the adapter again.") from error
+        raise InputError(f"{str(file)!r} is not a safetensors file ({error}). Train the adapter again.") from error
     if not names:
         raise InputError(f"{str(file)!r} holds no weights. Train the adapter again.")
 
 
-def write_merged(run: Finished, target: Path) -> None:
+def write_merged(run: FinishedRun, target: Path) -> None:
     """Merges the adapter into its base, in the base's own precision, and saves model and tokenizer.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The three ways a draft can inform the strong model; each file is one format."""
+"""The three forms of a draft; each file is one format."""
 
 from cowest.formats.base import Format
 from cowest.plugins import load

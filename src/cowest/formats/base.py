@@ -1,4 +1,4 @@
-"""The interface of formats: how the weak model is asked for a draft, its SFT target, and how its text is parsed."""
+"""The interface of formats: the prompt for a draft, the SFT target, and how a draft is parsed."""
 
 from typing import Protocol
 
@@ -17,5 +17,5 @@ class Format(Protocol):
         ...
 
     def parse(self, text: str) -> Answer:
-        """Reads a draft; `final` stays None in a format whose drafts hold no answer."""
+        """Parses a draft; `final` stays None in a format whose drafts hold no answer."""
         ...

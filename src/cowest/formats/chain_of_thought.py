@@ -16,7 +16,7 @@ class ChainOfThought:
         return f"Explanation: {example.explanation}\n{answer}" if example.explanation else answer
 
     def parse(self, text: str) -> Answer:
-        """Reads explanation and answer."""
+        """Parses explanation and answer."""
         return answers.parse(text)
 
 

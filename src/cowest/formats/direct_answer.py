@@ -15,7 +15,7 @@ class DirectAnswer:
         return f"Answer: {example.references[0]}"
 
     def parse(self, text: str) -> Answer:
-        """Reads the answer."""
+        """Parses the answer."""
         return answers.parse(text)
 
 

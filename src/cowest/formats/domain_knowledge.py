@@ -4,13 +4,13 @@ from cowest.types import Answer, Example
 
 
 class DomainKnowledge:
-    """Drafts that state what one must know, and leave the answer to the strong model."""
+    """Drafts that state the relevant facts and leave the answer to the strong model."""
 
     name = "domain_knowledge"
     template = "draft_domain_knowledge"
 
     def target(self, example: Example) -> str | None:
-        """The reference explanation; None where the data has none, since there is nothing to teach from."""
+        """The reference explanation; None where the data has none, since nothing can be learned from the row."""
         return example.explanation or None
 
     def parse(self, text: str) -> Answer:

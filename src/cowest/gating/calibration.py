@@ -1,4 +1,4 @@
-"""Learns on validation who should answer, the draft alone, the strong model alone or both; then tries it on test."""
+"""Learns on validation which arm should answer, the draft, the strong model or both; then tests that on test."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -42,18 +42,18 @@ def calibrate(
 ) -> GateResults:
     """Chooses a policy on `validation`, applies it to `test`, and writes the measured examples and gate.json to `out`.
 
-    On validation each example is a draft, the strong model alone, and both. On test it is a draft and both, which the
-    policy is compared with; the strong model alone is asked only where the policy says so.
+    On validation every example is measured with all three arms. On test it is measured with the draft and with both,
+    the baseline of the comparison; the strong model alone is called only where the policy says so.
 
     Args:
-        validation: what is learned from; `config.limit` takes the first so many.
-        test: what the policy is then tried on; may be empty. Nothing is learned from it.
+        validation: the examples to learn from, of which the first `config.limit` are used.
+        test: the examples to test the policy on; may be empty. Nothing is learned from them.
         models: the recipe's sections "weak" and "strong", for prices.
         seed: of the folds.
 
     Raises:
-        InputError: the gate is not to be calibrated, the weak model gives no log-probabilities, or a target in money
-            is aimed at without prices.
+        InputError: the gate is not of kind "calibrated", the weak model gives no log-probabilities, or the target is
+            a cost but prices are missing.
         EndpointError: an endpoint failed for good, or every example failed.
     """
     check_gate(config, models)
@@ -67,14 +67,39 @@ def calibrate(
     _report_changes(out / RESULT, rows_used, say)
     cost_of = _cost_of(models)
     measured = measure("validation", validation, pair, task, cost_of, num_in_flight)
-    kept = without_failures(measured)
-    in_usd = is_priced(kept)
-    target = _target(config, kept, in_usd)
+    result = _learn(measured, rows_used, pair, task, config, models, seed)
+    policy, in_usd = result.policy, result.cost_unit == "usd"
+    say(f"gate: {policy}" + ("" if result.met else f"; {unmet(result)}"))
+    runs.write_jsonl(out / "validation.jsonl", _with_arms(measured, policy))
+    if test:
+        tested = measure(
+            "test", test, pair, task, cost_of, num_in_flight, lambda confidence: (policy.arm(confidence), "both")
+        )
+        runs.write_jsonl(out / "test.jsonl", _with_arms(tested, policy))
+        result = result.model_copy(update={"test": on_test(tested, policy, in_usd=in_usd)})
+    synchronous.run(pair.strong.close())
+    result.write(out / RESULT)
+    return result
+
+
+def _learn(
+    measured: Sequence[MeasuredExample],
+    rows_used: dict[str, RowsUsed],
+    pair: Collaboration,
+    task: Task,
+    config: GateConfig,
+    models: Mapping[str, ModelConfig],
+    seed: int,
+) -> GateResults:
+    """Chooses the policy on the measured validation examples; the results on test are still missing."""
+    answered = without_failures(measured)
+    in_usd = is_priced(answered)
+    target = _target(config, answered, in_usd)
     arms = allowed_arms(pair)
-    outcomes = outcomes_of(kept, in_usd=in_usd)
+    outcomes = outcomes_of(answered, in_usd=in_usd)
     family = Family(outcomes, arms)
     policy, met = choose(outcomes, target, arms, family)
-    result = GateResults(
+    return GateResults(
         task=task.name,
         metric=task.metric,
         cost_unit="usd" if in_usd else "strong_tokens",
@@ -90,19 +115,10 @@ def calibrate(
         made_of=rows_used,
         made_for=made_for(pair, config, models),
     )
-    say(f"gate: {policy}" + ("" if met else f"; {unmet(result)}"))
-    runs.write_jsonl(out / "validation.jsonl", _with_arms(measured, policy))
-    if test:
-        tried = measure("test", test, pair, task, cost_of, num_in_flight, lambda sure: (policy.arm(sure), "both"))
-        runs.write_jsonl(out / "test.jsonl", _with_arms(tried, policy))
-        result = result.model_copy(update={"test": on_test(tried, policy, in_usd=in_usd)})
-    synchronous.run(pair.strong.close())
-    result.write(out / RESULT)
-    return result
 
 
 def made_for(pair: Collaboration, config: GateConfig, models: Mapping[str, ModelConfig]) -> dict[str, Any]:
-    """What a policy depends on, by name: another model, prompt, sampling, price or target needs another policy."""
+    """What a policy depends on, by name: models, prompts, sampling, prices and target."""
     templates = (pair.format.template, *TEMPLATES)
     prices = {role: model.price for role, model in models.items()}
     return {
@@ -118,13 +134,13 @@ def made_for(pair: Collaboration, config: GateConfig, models: Mapping[str, Model
 
 
 def allowed_arms(pair: Collaboration) -> tuple[Arm, ...]:
-    """Who may answer: a draft whose format holds no answer cannot stand alone."""
+    """The arms that may answer; in a format without an answer the draft cannot."""
     holds_answer = pair.format.parse("Answer: x").final is not None
     return ARMS if holds_answer else tuple(arm for arm in ARMS if arm != "draft")
 
 
 def unmet(result: GateResults) -> str:
-    """What happens where no policy meets the target, in a sentence."""
+    """A sentence for a gate whose target no policy meets: what is used instead."""
     limit = result.target.max_cost_usd
     if limit is not None:
         return (
@@ -138,10 +154,11 @@ def unmet(result: GateResults) -> str:
 
 
 def check_gate(config: GateConfig, models: Mapping[str, ModelConfig]) -> None:
-    """Checks what can be known to stand in a gate's way before anything is called.
+    """Checks, before anything is called, whether a gate can be learned.
 
     Raises:
-        InputError: the gate is not to be calibrated, or the weak model is not asked for log-probabilities.
+        InputError: the gate is not of kind "calibrated", the weak model is not asked for log-probabilities, or the
+            target is a cost but no model has a price.
     """
     if config.kind != "calibrated":
         raise InputError(
@@ -167,18 +184,18 @@ def _rows_used(validation: Sequence[Example], test: Sequence[Example]) -> dict[s
 
 
 def _report_changes(path: Path, now: Mapping[str, RowsUsed], say: Callable[[str], None]) -> None:
-    """Names the splits whose rows differ from those of the gate that is there; one that cannot be read is passed."""
+    """Reports splits whose rows differ from those of the existing gate; ignores a gate that cannot be read."""
     try:
         before = GateResults.read(path).made_of if path.is_file() else now
     except CowestError:
         return
     for name, rows in now.items():
         if before.get(name, rows) != rows:
-            say(f"gate: the {name} rows are not those that the previous gate was made of; it is made again from these")
+            say(f"gate: the {name} rows are not those of the previous gate; it is made again from these")
 
 
 def _cost_of(models: Mapping[str, ModelConfig]) -> CostOf:
-    """The recipe's price where it names one, also for a model in this process; else what the call cost when paid."""
+    """The cost of a call at the recipe's price, if it names one, or else as recorded when it was paid."""
 
     def cost(role: str, completion: Completion) -> float | None:
         model = models[role]

@@ -1,4 +1,4 @@
-"""How confident the weak model is of its draft."""
+"""The weak model's confidence in its draft."""
 
 import math
 
@@ -6,10 +6,10 @@ from cowest.types import Completion
 
 
 def confidence(draft: Completion) -> float | None:
-    """How sure the weak model was of its draft: the geometric mean of its tokens' probabilities, in [0, 1].
+    """The weak model's confidence in its draft: the geometric mean of its tokens' probabilities, in [0, 1].
 
     Returns:
-        None where the draft carries no log-probabilities, or was cut at its token limit, so that it cannot stand alone.
+        None where the draft has no log-probabilities, or was truncated at its token limit and cannot stand alone.
     """
     if not draft.token_logprobs or draft.finish_reason == "length":
         return None

@@ -8,15 +8,15 @@ from cowest.types import Record
 
 
 class GateConfig(Record):
-    """Which model answers a request. In a recipe also only the kind: `gate: calibrated`.
+    """Which model answers a request. In a recipe the kind alone will do: `gate: calibrated`.
 
     Attributes:
-        kind: "always" both; or, "calibrated", what the draft's confidence says: the draft alone, the strong model
-            alone or both, as `cowest gate` learned on the validation split.
-        min_accuracy: the cheapest policy that is at least so accurate there. Without this and without a limit of cost,
-            at least as accurate as both together are there.
-        max_cost_usd: the most accurate policy that costs at most so much a query there.
-        limit: learns from the first so many examples of the validation split; None takes all.
+        kind: "always" uses both models. "calibrated" lets the draft's confidence decide between the draft alone, the
+            strong model alone and both, as `cowest gate` learned on the validation split.
+        min_accuracy: chooses the cheapest policy with at least this accuracy on validation. Without this and
+            `max_cost_usd`, the accuracy of both models together is required.
+        max_cost_usd: chooses the most accurate policy with at most this cost per query on validation.
+        limit: number of examples to learn from, from the start of the validation split; None means all.
     """
 
     kind: Literal["always", "calibrated"] = "always"
@@ -26,11 +26,11 @@ class GateConfig(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _only_the_kind(cls, value: Any) -> Any:
+    def _from_kind(cls, value: Any) -> Any:
         return {"kind": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _one_target(self) -> Self:
+    def _has_at_most_one_target(self) -> Self:
         targets = [name for name in ("min_accuracy", "max_cost_usd") if getattr(self, name) is not None]
         if self.kind == "always" and targets:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What a policy came to on the split that it was learned from, fitted and cross-validated, and on test."""
+"""The results of a policy on validation, fitted and cross-validated, and on test."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from cowest import statistics
 from cowest.gating.measurement import outcomes_of, without_failures
-from cowest.gating.search import Family, Outcomes, Target, cross_validated, picked
+from cowest.gating.search import Family, Outcomes, Target, cross_validated, select_arms
 from cowest.records import ARMS, Arm, Difference, Estimate, MeasuredExample, Policy
 from cowest.records.gate import Answered, CurvePoint, FittedPoint, GatedTest, GatedValidation
 
 _CURVE_POINTS = 25
-"""Points of the curve that are cross-validated; each is a search in each fold."""
+"""Points of the cross-validated curve; each costs a search per fold."""
 
 
 def _counts(rows: Sequence[MeasuredExample], outcomes: Outcomes) -> dict[str, int | None]:
@@ -24,10 +24,10 @@ def _counts(rows: Sequence[MeasuredExample], outcomes: Outcomes) -> dict[str, in
 
 
 def _answered(outcomes: Outcomes, arms: Sequence[Arm]) -> Answered:
-    """What a split came to when these arms answered."""
-    cost = float(picked(outcomes.costs, arms).mean())
+    """The results of a split under these arms, one per example."""
+    cost = float(select_arms(outcomes.costs, arms).mean())
     return Answered(
-        accuracy=Estimate.of(statistics.mean_interval(picked(outcomes.scores, arms), outcomes.groups)),
+        accuracy=Estimate.of(statistics.mean_interval(select_arms(outcomes.scores, arms), outcomes.groups)),
         cost_per_query=None if np.isnan(cost) else cost,
         shares={arm: arms.count(arm) / len(arms) for arm in ARMS},
     )
@@ -46,18 +46,18 @@ def on_validation(
     family: Family,
     seed: int,
 ) -> GatedValidation:
-    """The policy and the curve as fitted, and what they come to on examples that were not chosen on."""
+    """The policy and the curve as fitted and as cross-validated."""
     indices = family.curve
-    spread = sorted(
-        {indices[round(place)] for place in np.linspace(0, len(indices) - 1, _CURVE_POINTS)}, key=indices.index
+    sampled = sorted(
+        {indices[round(position)] for position in np.linspace(0, len(indices) - 1, _CURVE_POINTS)}, key=indices.index
     )
-    targets = [target, *(Target(min_accuracy=float(family.accuracy[index])) for index in spread)]
-    chosen, *along = cross_validated(outcomes, targets, arms, seed=seed)
+    targets = [target, *(Target(min_accuracy=float(family.accuracy[index])) for index in sampled)]
+    policy_arms, *curve_arms = cross_validated(outcomes, targets, arms, seed=seed)
     return GatedValidation(
         **_counts(rows, outcomes),
         gate=_answered(outcomes, outcomes.arms_by(policy)),
         alone=_alone(outcomes, arms),
-        cross_validated=_answered(outcomes, chosen),
+        cross_validated=_answered(outcomes, policy_arms),
         curve=[
             FittedPoint(
                 cost_per_query=float(family.cost[index]),
@@ -68,22 +68,22 @@ def on_validation(
         ],
         cross_validated_curve=[
             CurvePoint(
-                cost_per_query=float(picked(outcomes.costs, each).mean()),
-                accuracy=float(picked(outcomes.scores, each).mean()),
+                cost_per_query=float(select_arms(outcomes.costs, answered_by).mean()),
+                accuracy=float(select_arms(outcomes.scores, answered_by).mean()),
             )
-            for each in along
+            for answered_by in curve_arms
         ],
     )
 
 
 def on_test(rows: Sequence[MeasuredExample], policy: Policy, *, in_usd: bool) -> GatedTest:
-    """The policy on the test split, against both models answering everything."""
-    kept = without_failures(rows)
-    outcomes = outcomes_of(kept, in_usd=in_usd)
+    """The policy on the test split, compared with both models answering everything."""
+    answered = without_failures(rows)
+    outcomes = outcomes_of(answered, in_usd=in_usd)
     arms = outcomes.arms_by(policy)
-    always: list[Arm] = ["both"] * len(kept)
+    always: list[Arm] = ["both"] * len(answered)
     difference = statistics.paired_difference(
-        picked(outcomes.scores, arms), picked(outcomes.scores, always), outcomes.groups
+        select_arms(outcomes.scores, arms), select_arms(outcomes.scores, always), outcomes.groups
     )
     return GatedTest(
         **_counts(rows, outcomes),

@@ -3,82 +3,79 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cowest.gating.table import NAMES, places
+from cowest.figures import BLUE, GREY, ORANGE, error_bars, metric_label, save_figure
+from cowest.gating.table import NAMES, curve_points
 from cowest.records import GateResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9762b", "#777777"
+_HEIGHT = 4.2
 
 
 def draw_gate(result: GateResults, path: Path) -> bool:
-    """Draws the curve as PNG and SVG; whether matplotlib is there to do so."""
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
-    # A hash instead of a random number, and no date: the same numbers give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "cowest", "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(7.0, 4.2), layout="constrained")
-        axes = figure.subplots()
+    """Draws the curve to PATH.png and PATH.svg; returns False where matplotlib is not installed."""
+
+    def draw(axes: "Axes") -> None:
         _draw_curves(axes, result)
         _draw_arms(axes, result)
         _draw_chosen(axes, result)
-        _label(axes, result)
-        figure.savefig(path.with_suffix(".png"), dpi=160)
-        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+        _label_axes(axes, result)
+
+    try:
+        save_figure(path, draw, height=_HEIGHT)
+    except ImportError:
+        return False
     return True
 
 
 def _draw_curves(axes: "Axes", result: GateResults) -> None:
     validation = result.validation
     for points, label, colour, style in (
-        (places(validation.curve), "validation, as fitted", _BLUE, "-"),
-        (places(validation.cross_validated_curve), "validation, cross-validated", _GREY, "--"),
+        (curve_points(validation.curve), "validation, as fitted", BLUE, "-"),
+        (curve_points(validation.cross_validated_curve), "validation, cross-validated", GREY, "--"),
     ):
         costs, accuracies = zip(*((1000 * cost, 100 * accuracy) for cost, accuracy in points), strict=True)
         axes.plot(costs, accuracies, color=colour, linestyle=style, label=label)
 
 
 def _draw_arms(axes: "Axes", result: GateResults) -> None:
-    """A square for each arm alone, on validation, where every cost is known."""
-    alone = {arm: (found.cost_per_query or 0.0, found) for arm, found in result.validation.alone.items()}
-    dearest = max(cost for cost, _ in alone.values())
-    for arm, (cost, found) in alone.items():
-        is_right = cost > dearest / 2
-        place = 1000 * cost, 100 * found.accuracy.value
-        axes.plot(*place, "s", color=_GREY)
+    """Draws a square for each arm alone, on validation, where every cost is known."""
+    costs = {arm: answered.cost_per_query or 0.0 for arm, answered in result.validation.alone.items()}
+    for arm, answered in result.validation.alone.items():
+        is_right = costs[arm] > max(costs.values()) / 2
+        point = 1000 * costs[arm], 100 * answered.accuracy.value
+        axes.plot(*point, "s", color=GREY)
         axes.annotate(
             f"always {NAMES[arm]}",
-            place,
+            point,
             textcoords="offset points",
             xytext=(0, -17) if arm == "both" else (-9 if is_right else 9, -4),
             ha="right" if is_right else "left",
-            color=_GREY,
+            color=GREY,
         )
 
 
 def _draw_chosen(axes: "Axes", result: GateResults) -> None:
     chosen, test = result.validation.gate, result.test
     axes.plot(
-        1000 * (chosen.cost_per_query or 0.0), 100 * chosen.accuracy.value, "o", color=_BLUE, label="chosen, validation"
+        1000 * (chosen.cost_per_query or 0.0), 100 * chosen.accuracy.value, "o", color=BLUE, label="chosen, validation"
     )
     if test is None:
         return
-    for found, marker, label in ((test.gate, "D", "chosen, test"), (test.alone["both"], "^", "both, test")):
-        if found.cost_per_query is None or found.accuracy.ci95 is None:
+    for answered, marker, label in ((test.gate, "D", "chosen, test"), (test.alone["both"], "^", "both, test")):
+        if answered.cost_per_query is None or answered.accuracy.ci95 is None:
             continue
-        value, (low, high) = found.accuracy.value, found.accuracy.ci95
-        reach = [[max(0.0, 100 * (value - low))], [max(0.0, 100 * (high - value))]]
-        place = 1000 * found.cost_per_query, 100 * value
-        axes.errorbar(*place, yerr=reach, fmt=marker, color=_ORANGE, capsize=2, label=label)
+        value, (low, high) = 100 * answered.accuracy.value, answered.accuracy.ci95
+        bars = error_bars([value], [(100 * low, 100 * high)])
+        axes.errorbar(
+            1000 * answered.cost_per_query, value, yerr=bars, fmt=marker, color=ORANGE, capsize=2, label=label
+        )
 
 
-def _label(axes: "Axes", result: GateResults) -> None:
+def _label_axes(axes: "Axes", result: GateResults) -> None:
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.set_xlabel(("USD" if result.cost_unit == "usd" else "tokens of the strong model") + " per 1,000 queries")
-    axes.set_ylabel(f"{result.metric.replace('_', ' ')}, %")
+    axes.set_ylabel(metric_label(result.metric))
     axes.legend(frameon=False, loc="center right")

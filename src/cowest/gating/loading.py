@@ -1,4 +1,4 @@
-"""The gate of a run as its recipe wants it: what `cowest gate` learned, if it was learned for this very pair."""
+"""Loads the gate that `cowest gate` learned, and checks that it was learned for this pair."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from cowest.records.inputs import differences
 
 
 class LoadedGate(NamedTuple):
-    """A policy, and what whoever uses it must hear of it; None where it meets its target."""
+    """A policy, and a note for the user if it misses its target."""
 
     policy: Policy
     note: str | None
@@ -27,22 +27,22 @@ def load_gate(
 
     Args:
         config: the recipe's section.
-        folder: the gate's, in the run's folder.
-        pair: the models that it shall decide between.
+        folder: of the gate, in the run's folder.
+        pair: the models between which it decides.
         models: the recipe's sections "weak" and "strong".
 
     Returns:
         None where both models always answer.
 
     Raises:
-        InputError: the gate was not calibrated yet, or for another pair, other prompts, prices or targets.
+        InputError: the gate was not calibrated yet, or for another pair or with other prompts, prices or targets.
     """
     if config.kind == "always":
         return None
     path = folder / RESULT
     advice = "Run `cowest gate` with this recipe (calls that were made before are not paid for again)"
     if not path.is_file():
-        raise InputError(f"serve.gate is `calibrated`, but {str(path)!r} is not there. {advice}.")
+        raise InputError(f"serve.gate is `calibrated`, but {str(path)!r} does not exist. {advice}.")
     try:
         result = GateResults.read(path)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Measuring examples under each arm of a gate: the draft alone, the strong model alone, and both."""
+"""Measures examples under each arm of a gate: the draft alone, the strong model alone, and both."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -18,7 +18,7 @@ from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example
 
 CostOf = Callable[[Literal["weak", "strong"], Completion], float | None]
-"""USD of a call by the role of the model that was called; None where no price is known."""
+"""USD of a call, from the model's role and the completion; None where no price is known."""
 
 
 def measure(
@@ -28,33 +28,23 @@ def measure(
     task: Task,
     cost_of: CostOf,
     num_in_flight: int,
-    wanted: Callable[[float | None], Sequence[Arm]] = lambda confidence: ARMS,
+    arms_for: Callable[[float | None], Sequence[Arm]] = lambda confidence: ARMS,
 ) -> list[MeasuredExample]:
-    """Measures examples; the drafts come first, so that a weak model of no use here is found before money is spent.
+    """Measures examples, all drafts first, so that a weak model without log-probabilities shows before money is spent.
 
     Args:
         name: of the split, for the progress bar.
-        wanted: the arms an example is measured with, by its draft's confidence; the draft is always one of them.
+        arms_for: the arms to measure, from the draft's confidence; the draft is always measured.
 
     Raises:
-        InputError: not one draft carries log-probabilities.
+        InputError: no draft has log-probabilities.
         EndpointError: every example failed.
     """
 
-    async def all_of() -> list[MeasuredExample]:
-        with progress_bar(f"gate {name}, drafts", total=len(examples)) as bar:
-
-            async def draft(example: Example) -> Completion | CompletionError:
-                try:
-                    return await pair.draft(example.query)
-                except CompletionError as error:
-                    return error
-                finally:
-                    bar.advance(1)
-
-            drafts = await map_in_flight(draft, examples, num_in_flight)
+    async def measure_all() -> list[MeasuredExample]:
+        drafts = await _draft_all(name, examples, pair, num_in_flight)
         await pair.weak.close()
-        _need_logprobs([each for each in drafts if isinstance(each, Completion)], pair.weak.name, name)
+        _require_logprobs([draft for draft in drafts if isinstance(draft, Completion)], pair.weak.name, name)
         with progress_bar(f"gate {name}", total=len(examples)) as bar:
 
             async def work(item: tuple[Example, Completion | CompletionError]) -> MeasuredExample:
@@ -62,7 +52,7 @@ def measure(
                 try:
                     if isinstance(drafted, CompletionError):
                         raise drafted
-                    return await _measure(example, drafted, pair, task, cost_of, wanted(confidence(drafted)))
+                    return await _measure(example, drafted, pair, task, cost_of, arms_for(confidence(drafted)))
                 except CompletionError as error:
                     return MeasuredExample(id=example.id, error=str(error))
                 finally:
@@ -72,14 +62,32 @@ def measure(
 
     groups = task.groups(examples)
     rows = [
-        row.model_copy(update={"group": group}) for row, group in zip(synchronous.run(all_of()), groups, strict=True)
+        row.model_copy(update={"group": group})
+        for row, group in zip(synchronous.run(measure_all()), groups, strict=True)
     ]
     if all(row.error is not None for row in rows):
         raise EndpointError(
-            f"Every example of the {name} split failed, the first so: {rows[0].error} What was paid for is kept; mend "
-            "the cause and run the same command again."
+            f"Every example of the {name} split failed. The first error: {rows[0].error} What was paid for is kept; "
+            "fix the cause and run the same command again."
         )
     return rows
+
+
+async def _draft_all(
+    name: str, examples: Sequence[Example], pair: Collaboration, num_in_flight: int
+) -> list[Completion | CompletionError]:
+    """A draft of each example, or the error of its call."""
+    with progress_bar(f"gate {name}, drafts", total=len(examples)) as bar:
+
+        async def draft(example: Example) -> Completion | CompletionError:
+            try:
+                return await pair.draft(example.query)
+            except CompletionError as error:
+                return error
+            finally:
+                bar.advance(1)
+
+        return await map_in_flight(draft, examples, num_in_flight)
 
 
 async def _measure(
@@ -93,17 +101,17 @@ async def _measure(
             strong_tokens=sum(each.usage.prompt_tokens + each.usage.completion_tokens for each in strong),
         )
 
-    found: dict[Arm, ArmOutcome] = {"draft": outcome(pair.format.parse(draft.text))}
+    outcomes: dict[Arm, ArmOutcome] = {"draft": outcome(pair.format.parse(draft.text))}
     if "strong" in arms:
         solo = await pair.solo(example.query)
-        found["strong"] = outcome(answers.parse(solo.text), solo)
+        outcomes["strong"] = outcome(answers.parse(solo.text), solo)
     if "both" in arms:
         refined = await pair.refine(example.query, draft.text)
-        found["both"] = outcome(answers.parse(refined.text), refined)
-    return MeasuredExample(id=example.id, confidence=confidence(draft), arms=found)
+        outcomes["both"] = outcome(answers.parse(refined.text), refined)
+    return MeasuredExample(id=example.id, confidence=confidence(draft), arms=outcomes)
 
 
-def _need_logprobs(drafts: Sequence[Completion], weak: str, split: str) -> None:
+def _require_logprobs(drafts: Sequence[Completion], weak: str, split: str) -> None:
     if drafts and not any(draft.token_logprobs for draft in drafts):
         raise InputError(
             f"The weak model {weak!r} gave no log-probabilities with its drafts of {split}, so nothing says how sure "
@@ -113,20 +121,20 @@ def _need_logprobs(drafts: Sequence[Completion], weak: str, split: str) -> None:
 
 
 def without_failures(rows: Sequence[MeasuredExample]) -> list[MeasuredExample]:
-    """The examples of which every call was answered."""
+    """The examples without a failed call."""
     return [row for row in rows if row.error is None]
 
 
 def is_priced(rows: Sequence[MeasuredExample]) -> bool:
-    """Whether money tells the arms apart: every price is known, and not all are nothing."""
+    """Whether costs can be compared in USD: every price is known, and not all costs are 0."""
     costs = [outcome.cost_usd for row in rows for outcome in row.arms.values()]
     return None not in costs and any(costs)
 
 
 def outcomes_of(rows: Sequence[MeasuredExample], *, in_usd: bool) -> Outcomes:
-    """What the arms did as arrays; costs in USD, or in tokens of the strong model.
+    """The arms' outcomes as arrays; costs are in USD or in tokens of the strong model.
 
-    An arm not measured is NaN, and so is a cost that is not known.
+    Arms that were not measured and unknown costs are NaN.
     """
 
     def cost(outcome: ArmOutcome) -> float:

@@ -1,4 +1,4 @@
-"""The search for a policy: every way to cut the confidence, on examples whose outcomes are known."""
+"""The search for a policy: all ways to cut the confidence, on examples with known outcomes."""
 
 import itertools
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from cowest.records import ARMS, Arm, Policy
 Floats = NDArray[np.float64]
 
 MAX_CUTS = 200
-"""Places where a region may end. More confidences than that are cut at as many of their quantiles."""
+"""Most places where a region may end; with more distinct confidences, this number of their quantiles is used."""
 
 _ROUNDING = 1e-9
 
 
 class Target(NamedTuple):
-    """What the user asked for; with neither, at least the accuracy that both models together have.
+    """What the user asked for; with neither field, at least the accuracy of both models together.
 
     Attributes:
-        min_accuracy: the cheapest policy that is at least so accurate is chosen.
-        max_cost: the most accurate policy that costs at most so much a query is chosen.
+        min_accuracy: the cheapest policy with at least this accuracy is chosen.
+        max_cost: the most accurate policy with at most this cost per query is chosen.
     """
 
     min_accuracy: float | None = None
@@ -35,13 +35,13 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What each arm did on some examples.
+    """The outcome of each arm on a set of examples.
 
     Attributes:
         confidence: of the drafts, shape [examples]; NaN where there is none.
         scores: shape [examples, arms], in [0, 1], the arms in the order of `ARMS`.
-        costs: likewise, in any one unit.
-        groups: what each example belongs to, None where it stands alone; None where all do.
+        costs: likewise, all in the same unit.
+        groups: of the examples, None for one that stands alone; None where all do.
     """
 
     confidence: Floats
@@ -59,32 +59,32 @@ class Outcomes:
             )
 
     def take(self, indices: NDArray[np.intp]) -> "Outcomes":
-        """Some of the examples."""
+        """The outcomes of a subset of the examples."""
         groups = None if self.groups is None else [self.groups[index] for index in indices]
         return Outcomes(self.confidence[indices], self.scores[indices], self.costs[indices], groups)
 
     def arms_by(self, policy: Policy) -> list[Arm]:
-        """Who answers each example under a policy."""
+        """The arm that answers each example under a policy."""
         return [policy.arm(None if np.isnan(value) else float(value)) for value in self.confidence]
 
 
-def picked(table: Floats, arms: Sequence[Arm]) -> Floats:
-    """The entries of the chosen arms: shape [examples] from [examples, arms]."""
+def select_arms(table: Floats, arms: Sequence[Arm]) -> Floats:
+    """The entry of each example's arm: shape [examples] from [examples, arms]."""
     return np.asarray(table[np.arange(len(arms)), [ARMS.index(arm) for arm in arms]])
 
 
 class Family:
-    """Every policy that is searched, with its mean score and cost on the examples.
+    """All policies of the search, with their mean score and cost on the examples.
 
-    Each allowed arm gets one region or none, in any order; a region ends between two confidences that differ. Examples
-    without a confidence are answered by both under every policy.
+    Each allowed arm gets at most one region, in any order; regions end between different confidences. Examples without
+    a confidence are answered by both models under every policy.
 
     Args:
-        outcomes: what the arms did.
+        outcomes: of the arms.
         arms: those that a policy may use; "both" is always one of them.
 
     Attributes:
-        accuracy, cost: means by policy, shape [policies].
+        accuracy, cost: means over the examples, shape [policies].
     """
 
     def __init__(self, outcomes: Outcomes, arms: Sequence[Arm] = ARMS) -> None:
@@ -92,7 +92,7 @@ class Family:
         order = known[np.argsort(outcomes.confidence[known], kind="stable")]
         self._sorted = outcomes.confidence[order]
         self._orders = list(itertools.permutations(arms))
-        self._ends = self._places(len(arms) - 1)
+        self._ends = self._region_ends(len(arms) - 1)
         both, unknown = ARMS.index("both"), np.isnan(outcomes.confidence)
         self.accuracy, self.cost = (
             (self._sums(table[order]) + table[unknown, both].sum()) / len(outcomes.confidence)
@@ -114,26 +114,26 @@ class Family:
         return Policy(cuts=tuple(cuts), arms=tuple(arm for _, arm in regions))
 
     def cheapest(self, min_accuracy: float) -> int | None:
-        """The cheapest policy of at least this accuracy, of those the most accurate, then the simplest."""
-        return self._first(self.accuracy >= min_accuracy - _ROUNDING, (self.cost, -self.accuracy))
+        """The cheapest policy with at least this accuracy; ties go to the most accurate, then to the simplest."""
+        return self._best(self.accuracy >= min_accuracy - _ROUNDING, (self.cost, -self.accuracy))
 
     def most_accurate(self, max_cost: float) -> int | None:
-        """The most accurate policy of at most this cost, of those the cheapest, then the simplest."""
+        """The most accurate policy with at most this cost; ties go to the cheapest, then to the simplest."""
         limit = max_cost + _ROUNDING * float(self.cost.max())
-        return self._first(self.cost <= limit, (-self.accuracy, self.cost))
+        return self._best(self.cost <= limit, (-self.accuracy, self.cost))
 
     @cached_property
     def curve(self) -> list[int]:
-        """The policies that no other one beats in both, from the cheapest to the most accurate."""
+        """The Pareto front of cost and accuracy, from the cheapest policy to the most accurate."""
         order = np.lexsort((self._num_regions, -_rounded(self.accuracy), _rounded(self.cost)))
-        found, best = [], -1.0
+        front, best = [], -1.0
         for index in order:
             if self.accuracy[index] > best + _ROUNDING:
-                found.append(int(index))
+                front.append(int(index))
                 best = float(self.accuracy[index])
-        return found
+        return front
 
-    def _first(self, feasible: NDArray[np.bool_], keys: tuple[Floats, Floats]) -> int | None:
+    def _best(self, feasible: NDArray[np.bool_], keys: tuple[Floats, Floats]) -> int | None:
         indices = np.flatnonzero(feasible)
         if not len(indices):
             return None
@@ -147,15 +147,15 @@ class Family:
         )
         return np.tile((np.diff(edges, axis=1) > 0).sum(axis=1), len(self._orders))
 
-    def _places(self, num_cuts: int) -> NDArray[np.intp]:
+    def _region_ends(self, num_cuts: int) -> NDArray[np.intp]:
         """Where regions end, as positions among the sorted confidences: shape [ways, cuts]."""
         inner = np.flatnonzero(np.diff(self._sorted) > 0) + 1
-        # A cut halfway between two neighbouring floats would be one of them, and take its example along.
+        # Halfway between two neighbouring floats lies no third one: the cut would equal one of them.
         inner = inner[(self._sorted[inner - 1] + self._sorted[inner]) / 2 > self._sorted[inner - 1]]
         if len(inner) > MAX_CUTS:
             inner = inner[np.unique(np.linspace(0, len(inner) - 1, MAX_CUTS).round().astype(int))]
-        places = [0, *inner.tolist(), len(self._sorted)] if len(self._sorted) else [0]
-        ways = itertools.combinations_with_replacement(places, num_cuts)
+        ends = [0, *inner.tolist(), len(self._sorted)] if len(self._sorted) else [0]
+        ways = itertools.combinations_with_replacement(ends, num_cuts)
         return np.array(list(ways), dtype=np.intp).reshape(-1, num_cuts)
 
     def _sums(self, table: Floats) -> Floats:
@@ -173,32 +173,32 @@ class Family:
 
 
 class Choice(NamedTuple):
-    """A policy, and whether it meets the target on the examples it was chosen on."""
+    """A policy, and whether it meets the target on the examples on which it was chosen."""
 
     policy: Policy
     met: bool
 
 
 def choose(outcomes: Outcomes, target: Target, arms: Sequence[Arm] = ARMS, family: Family | None = None) -> Choice:
-    """The policy that buys best under a target.
+    """The best policy under a target.
 
-    Where no policy is as accurate as asked for, always both; where none is as cheap, the cheapest there is.
+    If no policy is accurate enough, both models always answer; if none is cheap enough, it is the cheapest one.
 
     Args:
-        family: of these very outcomes and arms, where it is there already.
+        family: of the same outcomes and arms, if it exists already.
     """
     family = family or Family(outcomes, arms)
     if target.max_cost is not None:
-        found = family.most_accurate(target.max_cost)
-        index = family.most_accurate(float(family.cost.min())) if found is None else found
+        best = family.most_accurate(target.max_cost)
+        index = family.most_accurate(float(family.cost.min())) if best is None else best
         assert index is not None
-        return Choice(family.policy(index), found is not None)
-    found = family.cheapest(required(outcomes, target))
-    return Choice(Policy() if found is None else family.policy(found), found is not None)
+        return Choice(family.policy(index), best is not None)
+    best = family.cheapest(required(outcomes, target))
+    return Choice(Policy() if best is None else family.policy(best), best is not None)
 
 
 def required(outcomes: Outcomes, target: Target) -> float:
-    """The accuracy that a target without a price asks for on these examples."""
+    """The accuracy that a target without `max_cost` requires on these examples."""
     if target.min_accuracy is not None:
         return target.min_accuracy
     return float(outcomes.scores[:, ARMS.index("both")].mean())
@@ -207,31 +207,31 @@ def required(outcomes: Outcomes, target: Target) -> float:
 def cross_validated(
     outcomes: Outcomes, targets: Sequence[Target], arms: Sequence[Arm] = ARMS, *, folds: int = 5, seed: int = 0
 ) -> list[list[Arm]]:
-    """Who answers each example under policies that were chosen without it and its group, by target.
+    """For each target, the arm that answers each example under a policy that was chosen without it and its group.
 
     Args:
-        folds: parts, each of which is answered by the policy that was chosen on the others. A group is in one part.
+        folds: number of folds; each is answered by the policy that was chosen on the others. No group is split.
 
     Raises:
-        InputError: one example alone leaves nothing to choose on.
+        InputError: there are fewer than two examples.
     """
-    num = len(outcomes.confidence)
-    if num < 2:
+    num_examples = len(outcomes.confidence)
+    if num_examples < 2:
         raise InputError("Cross-validation needs at least two examples.")
-    parts = _parts(num, outcomes.groups, folds, seed)
-    answered: list[list[Arm]] = [["both"] * num for _ in targets]
-    for part in parts:
-        others = outcomes.take(np.setdiff1d(np.arange(num), part))
+    held_out_parts = _parts(num_examples, outcomes.groups, folds, seed)
+    answered: list[list[Arm]] = [["both"] * num_examples for _ in targets]
+    for held_out in held_out_parts:
+        others = outcomes.take(np.setdiff1d(np.arange(num_examples), held_out))
         family = Family(others, arms)
-        for target, its_arms in zip(targets, answered, strict=True):
+        for target, target_arms in zip(targets, answered, strict=True):
             policy = choose(others, target, arms, family).policy
-            for index, arm in zip(part, outcomes.take(part).arms_by(policy), strict=True):
-                its_arms[int(index)] = arm
+            for index, arm in zip(held_out, outcomes.take(held_out).arms_by(policy), strict=True):
+                target_arms[int(index)] = arm
     return answered
 
 
 def _parts(num: int, groups: Sequence[str | None] | None, folds: int, seed: int) -> list[NDArray[np.intp]]:
-    """The examples in parts of about as many groups; of as many examples, where there are not two groups."""
+    """The folds: about as many groups in each, or as many examples where there are not two groups."""
     of_example = statistics.group_numbers(groups, num)
     if of_example is None or of_example.max() == 0:
         of_example = np.arange(num)
@@ -241,6 +241,6 @@ def _parts(num: int, groups: Sequence[str | None] | None, folds: int, seed: int)
 
 
 def _rounded(values: Floats) -> Floats:
-    """Sums of the same numbers in another order differ in the last bits; they are ties all the same."""
+    """Rounds away differences in the last bits, which come from the order of summation, so that ties are ties."""
     scale = float(np.abs(values).max()) or 1.0
     return np.round(values / scale, 12)

@@ -1,4 +1,4 @@
-"""What `cowest show` and the page of a run say of its gate: one line, and a section with its picture."""
+"""The gate in `cowest show` and on the page of a run: one line, and a section with a plot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from cowest import plots, words
-from cowest.gating.table import HEADINGS, NAMES, aim, cost, places, sentences, share, table
+from cowest.gating.table import HEADINGS, NAMES, accuracy_text, aim, cost_text, curve_points, sentences, table
 from cowest.records import GateResults
 from cowest.records.gate import Answered
 
@@ -15,12 +15,12 @@ WIDE, TALL, LEFT, TOP = 520, 220, 40, 12
 
 @dataclass(frozen=True)
 class GateSection:
-    """The parts of the page's section, in words.
+    """The contents of the page's section.
 
     Attributes:
         plot: accuracy against cost, with numbered `points`.
         headings, rows: of the table.
-        made_of: the rows that the gate was made of; empty where that is not known.
+        made_of: the rows on which the gate was learned and tested; empty where unknown.
     """
 
     policy: str
@@ -35,15 +35,16 @@ class GateSection:
 
 
 def gate_line(result: GateResults) -> str:
-    """The gate of a run in one sentence: the policy, and what it did on test."""
+    """The gate of a run in one sentence: the policy and its results on test."""
     test = result.test
     missed = "" if result.met else " (its aim is not met on validation)"
     if test is None:
         return f"Gate: {result.policy}{missed}; not tried, since there is no test split."
     difference = test.difference_to_both
     return (
-        f"Gate: {result.policy}{missed}; on test {share(test.gate)} at {cost(test.gate.cost_per_query, result)} per "
-        f"1,000 queries, both on everything {cost(test.alone['both'].cost_per_query, result)}; difference "
+        f"Gate: {result.policy}{missed}; on test {accuracy_text(test.gate)} at "
+        f"{cost_text(test.gate.cost_per_query, result)} per 1,000 queries, both on everything "
+        f"{cost_text(test.alone['both'].cost_per_query, result)}; difference "
         f"{words.points(difference.difference)} points {words.interval(difference.ci95)}."
     )
 
@@ -56,8 +57,11 @@ def gate_section(result: GateResults) -> GateSection:
         aim=_plain(aim(result)),
         sentences=[_plain(each) for each in sentences(result)],
         metric=result.metric.replace("_", " "),
-        plot=_plot(result, [found for _, found in points]),
-        points=[f"{name}: {share(found)} for {cost(found.cost_per_query, result)} per 1,000" for name, found in points],
+        plot=_plot(result, [answered for _, answered in points]),
+        points=[
+            f"{name}: {accuracy_text(answered)} for {cost_text(answered.cost_per_query, result)} per 1,000"
+            for name, answered in points
+        ],
         headings=HEADINGS,
         rows=table(result),
         made_of="; ".join(
@@ -69,49 +73,49 @@ def gate_section(result: GateResults) -> GateSection:
 
 
 def _points(result: GateResults) -> list[tuple[str, Answered]]:
-    """The gate first, then each arm alone; on test where that was measured, else on validation."""
+    """The results of the gate, then of each arm alone; on test where measured, else on validation."""
     validation, test = result.validation, result.test
     if test is None:
         gate = ("gate on validation, cross-validated", validation.cross_validated)
     else:
         gate = ("gate on test", test.gate)
-    tried = {} if test is None else test.alone
+    tested = {} if test is None else test.alone
     return [
         gate,
         *(
-            (f"{NAMES[arm]} on {'test' if arm in tried else 'validation'}", tried.get(arm, found))
-            for arm, found in validation.alone.items()
+            (f"{NAMES[arm]} on {'test' if arm in tested else 'validation'}", tested.get(arm, answered))
+            for arm, answered in validation.alone.items()
         ),
     ]
 
 
 def _plot(result: GateResults, points: Sequence[Answered]) -> Markup:
-    """Accuracy in percent, up, against cost from 0, to the right: both curves, and the points numbered from 1."""
+    """Draws accuracy in percent (up) against cost from 0 (right): both curves, and the points numbered from 1."""
     curves = [
-        ("line held-out", places(result.validation.cross_validated_curve)),
-        ("line", places(result.validation.curve)),
+        ("line held-out", curve_points(result.validation.cross_validated_curve)),
+        ("line", curve_points(result.validation.curve)),
     ]
     shares = [accuracy for _, curve in curves for _, accuracy in curve]
     shares += [bound for each in points for bound in (each.accuracy.value, *(each.accuracy.ci95 or ()))]
-    on = plots.axis(shares)
+    axis = plots.axis(shares)
     costs = [place for _, curve in curves for place, _ in curve]
-    dearest = max([*costs, *(each.cost_per_query or 0.0 for each in points)]) or 1.0
+    max_cost = max([*costs, *(each.cost_per_query or 0.0 for each in points)]) or 1.0
 
     def x(place: float) -> float:
-        return round(LEFT + 14 + (WIDE - LEFT - 40) * place / dearest, 1)
+        return round(LEFT + 14 + (WIDE - LEFT - 40) * place / max_cost, 1)
 
     def y(accuracy: float) -> float:
-        return round(TOP + TALL * (on.high - accuracy) / (on.high - on.low), 1)
+        return round(TOP + TALL * (axis.high - accuracy) / (axis.high - axis.low), 1)
 
-    drawn = plots.grid(on, y, LEFT, WIDE)
+    drawn = plots.grid(axis, y, LEFT, WIDE)
     drawn += [
-        f'<text x="{x(place)}" y="{TOP + TALL + 18}" text-anchor="{anchor}">{cost(place, result)}</text>'
-        for place, anchor in ((0.0, "start"), (dearest, "end"))
+        f'<text x="{x(place)}" y="{TOP + TALL + 18}" text-anchor="{anchor}">{cost_text(place, result)}</text>'
+        for place, anchor in ((0.0, "start"), (max_cost, "end"))
     ]
     for kind, curve in curves:
         path = " ".join(f"{x(place)},{y(accuracy)}" for place, accuracy in curve)
         drawn.append(f'<polyline class="{kind}" points="{path}"/>')
-    for number, each in reversed(list(enumerate(points, 1))):  # the gate above the others
+    for number, each in reversed(list(enumerate(points, 1))):  # draws the gate last, above the others
         if each.cost_per_query is None or each.accuracy.ci95 is None:
             continue
         at, value, (low, high) = x(each.cost_per_query), each.accuracy.value, each.accuracy.ci95
@@ -127,5 +131,5 @@ def _plot(result: GateResults, points: Sequence[Answered]) -> Markup:
 
 
 def _plain(sentence: str) -> str:
-    """Without the marks of Markdown."""
+    """The sentence without Markdown."""
     return sentence.replace("**", "")

@@ -1,4 +1,4 @@
-"""What a gate does on each split, in a table and in sentences: for gate.md, the page and the terminal."""
+"""The results of a gate on each split, as a table and as sentences, for gate.md, the page and the terminal."""
 
 from cowest import words
 from cowest.records import Arm, GateResults
@@ -6,7 +6,7 @@ from cowest.records.gate import Answered, CurvePoint, FittedPoint, GatedTest
 
 NAMES: dict[Arm, str] = {"draft": "draft alone", "strong": "strong model alone", "both": "both"}
 HEADINGS = ("split", "who answers", "accuracy", "cost/1,000", "draft", "strong", "both")
-_ROWS = 12
+_MAX_ROWS = 12
 
 
 def gate_page(result: GateResults) -> str:
@@ -29,42 +29,42 @@ def gate_page(result: GateResults) -> str:
         "|---|---|---|",
     ]
     lines += [
-        f"| {words.percent(point.accuracy)} | {cost(point.cost_per_query, result)} | {point.policy} |"
+        f"| {words.percent(point.accuracy)} | {cost_text(point.cost_per_query, result)} | {point.policy} |"
         for point in _thinned(result.validation.curve)
     ]
     return "\n".join(lines) + "\n"
 
 
 def table(result: GateResults) -> list[tuple[str, ...]]:
-    """What each split came to under each arm alone and under the gate: rows of cells under `HEADINGS`."""
+    """The results of each split under each arm alone and under the gate: rows of cells under `HEADINGS`."""
     validation, test = result.validation, result.test
-    rows = [_row("validation", NAMES[arm], found, result) for arm, found in validation.alone.items()]
+    rows = [_row("validation", NAMES[arm], answered, result) for arm, answered in validation.alone.items()]
     rows.append(_row("validation", "gate, as fitted", validation.gate, result))
     rows.append(_row("validation", "gate, cross-validated", validation.cross_validated, result))
     if test is not None:
-        rows += [_row("test", NAMES[arm], found, result) for arm, found in test.alone.items()]
+        rows += [_row("test", NAMES[arm], answered, result) for arm, answered in test.alone.items()]
         rows.append(_row("test", "gate", test.gate, result))
     return rows
 
 
 def sentences(result: GateResults) -> list[str]:
-    """What the numbers of a gate come to, in Markdown: cross-validated, on test, and what counts nowhere."""
-    lines = _cross_validated(result.validation.cross_validated, result)
+    """The results of a gate in sentences, in Markdown: cross-validated, on test, and what was left out."""
+    lines = _cross_validation_warning(result.validation.cross_validated, result)
     if result.test is not None:
-        lines.append(_on_test(result.test, result))
+        lines.append(_test_sentence(result.test, result))
     else:
-        lines.append("There is no test split, so nothing says how the policy does on other data.")
+        lines.append("There is no test split, so it is unknown how the policy does on other data.")
     for name, split in (("validation", result.validation), ("test", result.test)):
         if split is not None and split.num_failed:
-            lines.append(f"{words.plural(split.num_failed, 'example')} of {name} failed and count nowhere.")
+            lines.append(f"{words.plural(split.num_failed, 'example')} of {name} failed and are left out.")
         if split is not None and split.num_without_confidence:
             number = words.plural(split.num_without_confidence, "draft")
-            lines.append(f"{number} of {name} had no confidence to go by (cut off, or no log-probabilities): both.")
+            lines.append(f"{number} of {name} had no confidence (truncated, or no log-probabilities) and go to both.")
     return lines
 
 
 def aim(result: GateResults) -> str:
-    """What the policy was chosen for, in Markdown, and whether it does that where it was chosen."""
+    """The target of the policy, in Markdown, and whether it is met on validation."""
     limit = result.target.max_cost_usd
     if limit is not None:
         target = f"Aim: the most accurate policy for at most {words.money(limit)} a query"
@@ -77,70 +77,74 @@ def aim(result: GateResults) -> str:
     return f"{target}, on the validation split: {met}.{note}"
 
 
-def share(found: Answered) -> str:
+def accuracy_text(answered: Answered) -> str:
     """An accuracy with its interval."""
-    return f"{words.percent(found.accuracy.value)} {words.interval(found.accuracy.ci95)}"
+    return words.estimate(answered.accuracy.value, answered.accuracy.ci95)
 
 
-def cost(a_query: float | None, result: GateResults) -> str:
-    """Of a thousand queries, since one alone may cost next to nothing."""
+def cost_text(a_query: float | None, result: GateResults) -> str:
+    """The cost of a thousand queries, since that of one may be tiny."""
     if a_query is None:
         return words.money(None)
     return words.money(1000 * a_query) if result.cost_unit == "usd" else f"{1000 * a_query:,.0f} tokens"
 
 
-def _row(split: str, name: str, found: Answered, result: GateResults) -> tuple[str, ...]:
-    shares = (words.percent(found.shares[arm]) for arm in NAMES)
-    return split, name, share(found), cost(found.cost_per_query, result), *shares
+def _row(split: str, name: str, answered: Answered, result: GateResults) -> tuple[str, ...]:
+    shares = (words.percent(answered.shares[arm]) for arm in NAMES)
+    return split, name, accuracy_text(answered), cost_text(answered.cost_per_query, result), *shares
 
 
-def _cross_validated(found: Answered, result: GateResults) -> list[str]:
-    """A warning where the aim is met only on the examples that the policy was chosen on."""
-    if not result.met or _meets_aim(found, result):
+def _cross_validation_warning(answered: Answered, result: GateResults) -> list[str]:
+    """A warning where the target is met only on the examples on which the policy was chosen."""
+    if not result.met or _meets_aim(answered, result):
         return []
     return [
-        "Chosen without the examples that they are tried on, policies for this aim come to "
-        f"{words.percent(found.accuracy.value)} at {cost(found.cost_per_query, result)} per 1,000 queries, "
-        "which misses it: expect that rather than what is fitted, or leave a margin."
+        "When chosen without the examples on which they are tested, policies for this aim reach "
+        f"{words.percent(answered.accuracy.value)} at {cost_text(answered.cost_per_query, result)} per 1,000 queries, "
+        "which misses it: expect this rather than the fitted numbers, or leave a margin."
     ]
 
 
-def _meets_aim(found: Answered, result: GateResults) -> bool:
+def _meets_aim(answered: Answered, result: GateResults) -> bool:
     limit = result.target.max_cost_usd
     if limit is not None:
-        return found.cost_per_query is not None and found.cost_per_query <= limit * (1 + 1e-9)
-    return found.accuracy.value >= _min_accuracy(result) - 1e-9
+        return answered.cost_per_query is not None and answered.cost_per_query <= limit * (1 + 1e-9)
+    return answered.accuracy.value >= _min_accuracy(result) - 1e-9
 
 
 def _min_accuracy(result: GateResults) -> float:
-    assert result.min_accuracy is not None  # the record has it wherever there is no limit of cost
+    assert result.min_accuracy is not None  # the record has it unless the target is a cost
     return result.min_accuracy
 
 
-def _on_test(test: GatedTest, result: GateResults) -> str:
-    found, dear, cheap = test.difference_to_both, test.alone["both"].cost_per_query, test.gate.cost_per_query
-    counted = "cost" if result.cost_unit == "usd" else "strong model's tokens"
-    if cheap is None or dear is None:
-        saved = "at a cost that is not known, since some calls of test have no price"
+def _test_sentence(test: GatedTest, result: GateResults) -> str:
+    difference, both_cost, gate_cost = (
+        test.difference_to_both,
+        test.alone["both"].cost_per_query,
+        test.gate.cost_per_query,
+    )
+    unit = "cost" if result.cost_unit == "usd" else "strong model's tokens"
+    if gate_cost is None or both_cost is None:
+        saved = "at an unknown cost, since some calls of test have no price"
     else:
-        saved = f"for {words.percent(1 - cheap / dear if dear else 0.0)} less of the {counted}"
+        saved = f"for {words.percent(1 - gate_cost / both_cost if both_cost else 0.0)} less of the {unit}"
     if test.gate.shares["both"] == 1:
         return "On test the policy has both answer everything, so nothing is won or lost."
-    kept, target = "", result.target
-    if target.min_accuracy is not None or (target.max_cost_usd is not None and cheap is not None):
-        kept = f" The aim is {'kept' if _meets_aim(test.gate, result) else '**missed**'} on test."
+    aim_sentence, target = "", result.target
+    if target.min_accuracy is not None or (target.max_cost_usd is not None and gate_cost is not None):
+        aim_sentence = f" The aim is {'kept' if _meets_aim(test.gate, result) else '**missed**'} on test."
     return (
-        f"On test, against both answering everything: {words.points(found.difference)} points "
-        f"{words.interval(found.ci95)}, p {words.p_value(found.p_value)}, {saved}.{kept}"
+        f"On test, against both answering everything: {words.points(difference.difference)} points "
+        f"{words.interval(difference.ci95)}, p {words.p_value(difference.p_value)}, {saved}.{aim_sentence}"
     )
 
 
 def _thinned(points: list[FittedPoint]) -> list[FittedPoint]:
-    if len(points) <= _ROWS:
+    if len(points) <= _MAX_ROWS:
         return points
-    return [points[round(place * (len(points) - 1) / (_ROWS - 1))] for place in range(_ROWS)]
+    return [points[round(row * (len(points) - 1) / (_MAX_ROWS - 1))] for row in range(_MAX_ROWS)]
 
 
-def places(points: list[FittedPoint] | list[CurvePoint]) -> list[tuple[float, float]]:
-    """The points of a curve as (cost a query, accuracy), from the cheapest on."""
+def curve_points(points: list[FittedPoint] | list[CurvePoint]) -> list[tuple[float, float]]:
+    """The points of a curve as (cost per query, accuracy), from the cheapest on."""
     return sorted((point.cost_per_query, point.accuracy) for point in points)

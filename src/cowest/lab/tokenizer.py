@@ -37,6 +37,8 @@ def _pieces(texts: Iterable[str]) -> list[str]:
 
 
 def _apply(merge: Merge, symbols: list[str]) -> list[str]:
+    if merge[0] not in symbols:
+        return symbols
     joined: list[str] = []
     index = 0
     while index < len(symbols):

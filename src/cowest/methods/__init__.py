@@ -1,4 +1,4 @@
-"""How an example gets its prediction; each file is one method, with its variants as rows of the results."""
+"""The methods that answer examples; each file is one method, whose variants are rows of the results."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ __all__ = ["Method", "MethodOptions", "Prepared", "Setting", "find_methods", "ma
 
 
 def find_methods(names: Sequence[str]) -> list[Callable[[Setting], list[Method]]]:
-    """What makes the rows of each of the methods `names`; makes none.
+    """The factories of the methods `names`, without calling them.
 
     Raises:
         InputError: a method is unknown, or none is named.
@@ -22,9 +22,9 @@ def find_methods(names: Sequence[str]) -> list[Callable[[Setting], list[Method]]
 
 
 def make_methods(names: Sequence[str], setting: Setting) -> list[Method]:
-    """The rows that the methods `names` stand for, in order.
+    """The rows of the methods `names`, in order.
 
     Raises:
-        InputError: a method is unknown, none is named, or one cannot work in this setting.
+        InputError: a method is unknown, none is named, or one cannot be used in this setting.
     """
-    return [row for variants in find_methods(names) for row in variants(setting)]
+    return [row for make_rows in find_methods(names) for row in make_rows(setting)]

@@ -1,4 +1,4 @@
-"""What a recipe can set of single methods: `evaluate.settings`. The papers' values are the defaults."""
+"""The options of individual methods in a recipe, `evaluate.settings`; the defaults are the papers' values."""
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ class SelfRefineOptions(Record):
     """`evaluate.settings.self_refine`.
 
     Attributes:
-        rounds: critiques at most, each followed by a new answer.
+        rounds: most critiques, each followed by a new answer.
     """
 
     rounds: int = Field(default=4, ge=1)
@@ -19,8 +19,8 @@ class SKROptions(Record):
     """`evaluate.settings.skr`.
 
     Attributes:
-        neighbours: k, how many of the nearest training questions vote.
-        questions: training questions that are answered both ways, drawn by the seed; None takes all.
+        neighbours: k, the number of nearest training questions that vote.
+        questions: number of training questions to answer both ways, drawn with the seed; None means all.
     """
 
     neighbours: int = Field(default=5, ge=1)
@@ -31,9 +31,9 @@ class FLAREOptions(Record):
     """`evaluate.settings.flare`; the values of the paper's published code.
 
     Attributes:
-        sure_above: a sentence stands as it is if every one of its tokens is more probable than this.
-        masked_up_to: tokens of at most this probability are left out of the query that is made of a sentence.
-        ahead_tokens: tokens that are generated to get one sentence.
+        sure_above: a sentence is accepted if all of its tokens are more probable than this.
+        masked_up_to: tokens of at most this probability are left out when a sentence becomes a query.
+        ahead_tokens: tokens generated to get one sentence.
         max_tokens: of the whole reply.
     """
 
@@ -48,9 +48,9 @@ class SuperICLOptions(Record):
 
     Attributes:
         demonstrations: how many are drawn.
-        max_prompt_tokens: the last ones are left out until the prompt is no longer than this; by default the window of
-            4,096 tokens of the paper's model, less 256 for the reply.
-        explain_overrides: whether a second call asks why, where the strong model's answer is not the weak one's.
+        max_prompt_tokens: demonstrations are dropped from the end until the prompt fits; by default the 4,096 tokens of
+            the paper's model minus 256 for the reply.
+        explain_overrides: whether a second call asks why where the strong model overrides the weak one's answer.
     """
 
     demonstrations: int = Field(default=32, ge=1)

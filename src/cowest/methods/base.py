@@ -1,4 +1,4 @@
-"""What a method is: a way to get a prediction for an example."""
+"""The interface of methods, which make a prediction for an example, and what they share."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 class Method(Protocol):
     """A row of the results: something that answers examples.
 
-    `round` says which round's aligned model it uses, where it uses one.
+    `round` is the round of the aligned model it uses, if any.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Method(Protocol):
         ...
 
     async def close(self) -> None:
-        """Releases the memory of models that hardly any other method needs."""
+        """Releases the memory of models that few other methods need."""
         ...
 
 
@@ -47,10 +47,10 @@ class Prepared(Protocol):
     """A method that learns from training examples before it predicts."""
 
     async def prepare(self, num_in_flight: int) -> Preparation:
-        """Gets ready, with at most `num_in_flight` examples at once; called once, before `predict`.
+        """Prepares the method, with at most `num_in_flight` examples at once; called once, before `predict`.
 
         Raises:
-            CompletionError: it cannot get ready, so that every one of its predictions fails.
+            CompletionError: the preparation failed, so that every prediction fails.
         """
         ...
 
@@ -62,14 +62,14 @@ class Setting:
     Attributes:
         weak: the weak model's stages by name: "base", "sft", "round_1", "round_2", ...
         strong: the strong model.
-        collaborate: makes the collaboration of a weak model with the strong one, sampled as evaluation samples.
+        collaborate: makes the collaboration of a weak model with the strong one, with the sampling of evaluation.
         task: scores the answers.
-        seed: of whatever a method draws.
-        options: what the recipe says under `evaluate.settings`.
-        retriever: over the recipe's corpus; None where it names none.
-        unseen: gives the examples that the weak model was not trained on and that are not measured, if there are any.
-        logprobs: by role, whether completions carry log-probabilities; None where only a reply will tell.
-        count_tokens: tokens of a text for the strong model.
+        seed: for random draws of methods.
+        options: the recipe's `evaluate.settings`.
+        retriever: over the recipe's corpus; None without a corpus.
+        unseen: returns the examples that are neither trained on nor evaluated; may be empty.
+        logprobs: by role, whether completions have log-probabilities; None where only a reply can show it.
+        count_tokens: counts a text's tokens for the strong model.
     """
 
     weak: Mapping[str, ChatModel]
@@ -84,7 +84,7 @@ class Setting:
     count_tokens: Callable[[str], int] = lambda text: len(text.encode("utf-8", "surrogatepass"))
 
     def with_weak(self, stage: str) -> Collaboration:
-        """The strong model with the weak one as it is after `stage`."""
+        """The strong model with the weak one after `stage`."""
         return self.collaborate(self.weak[stage])
 
     def without_weak(self) -> Collaboration:
@@ -92,7 +92,7 @@ class Setting:
         return self.collaborate(self.strong)
 
     def passages_for(self, method: str) -> Retriever:
-        """The retriever, its corpus read.
+        """The retriever, after reading its corpus.
 
         Raises:
             InputError: the recipe names no corpus, or one that cannot be used.
@@ -106,7 +106,7 @@ class Setting:
         return self.retriever
 
     def needs_logprobs(self, method: str, role: str) -> None:
-        """Checks what can be known before the first call.
+        """Checks log-probabilities as far as possible before the first call.
 
         Raises:
             InputError: the model of this role is known to give no log-probabilities.
@@ -120,7 +120,7 @@ class Setting:
 
     @property
     def num_rounds(self) -> int:
-        """How many rounds of alignment there are."""
+        """The number of rounds of alignment."""
         return sum(name.startswith("round_") for name in self.weak)
 
 
@@ -134,7 +134,7 @@ def predict(
     draft: str | None = None,
     output: str | None = None,
 ) -> Prediction:
-    """Makes the prediction record of one example from the completions it took; `output` is the last one's text."""
+    """Makes the prediction of one example from its calls; `output` is by default the text of the last one."""
     scores = task.score(example, answer)
     num_calls, usage, cost_usd = spend(calls)
     return Prediction(
@@ -162,7 +162,7 @@ async def prepare(
     work: Callable[[Example], Awaitable[tuple[Result | None, Calls]]],
     num_in_flight: int,
 ) -> tuple[list[Result], Preparation]:
-    """Works on every example and keeps, in their order, the results that are not None; says what it took."""
+    """Applies `work` to every example; returns the results that are not None, in order, and the cost."""
     failures: list[CompletionError] = []
 
     with progress_bar(f"prepare {method}", total=len(examples)) as bar:
@@ -180,9 +180,9 @@ async def prepare(
         outcomes = await map_in_flight(attempt, examples, num_in_flight)
     if failures and len(failures) == len(examples):
         raise CompletionError(
-            f"{method} could not get ready: all of its {len(examples)} examples failed, first with: {failures[0]}"
+            f"{method} could not be prepared: all of its {len(examples)} examples failed, first with: {failures[0]}"
         )
-    calls, usage, cost_usd = spend([call for _, its_calls in outcomes for call in its_calls])
+    calls, usage, cost_usd = spend([call for _, example_calls in outcomes for call in example_calls])
     results = [result for result, _ in outcomes if result is not None]
     return results, Preparation(
         num_examples=len(examples),
@@ -192,6 +192,11 @@ async def prepare(
         usage=usage,
         cost_usd=cost_usd,
     )
+
+
+def normalized_question(question: str) -> str:
+    """A question without differences in case and spacing, to recognise the same one elsewhere."""
+    return " ".join(question.casefold().split())
 
 
 def spend(calls: Calls) -> tuple[dict[str, int], dict[str, Usage], float | None]:

@@ -21,7 +21,7 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
 class Sentence(NamedTuple):
-    """The first sentence of what was generated, up to the next one, and whether the reply ends with it."""
+    """The first sentence of a generated text, and whether the reply ends with it."""
 
     text: str
     tokens: tuple[Token, ...]
@@ -29,7 +29,7 @@ class Sentence(NamedTuple):
 
 
 class FLARE:
-    """Answers with the strong model, and looks up what it writes without being sure of it."""
+    """Answers with the strong model and retrieves passages where it is not confident."""
 
     name = "flare"
     round: int | None = None
@@ -39,29 +39,29 @@ class FLARE:
         self.task = task
         self.retriever = retriever
         self.options = options
-        self._refusal: str | None = None
+        self._logprobs_error: str | None = None
 
     async def predict(self, example: Example) -> Prediction:
-        """One call of the strong model for each sentence, and another where it is unsure and other passages are found.
+        """One call of the strong model per sentence, and another where it is unsure and new passages are found.
 
         Raises:
             CompletionError: a call got no usable reply, or the model gives no log-probabilities.
         """
-        if self._refusal is not None:
-            raise CompletionError(self._refusal)  # nothing is paid for a reply that will be of no use
+        if self._logprobs_error is not None:
+            raise CompletionError(self._logprobs_error)  # saves paying for an unusable reply
         question = self.task.question_of(example)
         passages = self.retriever.search(question)
         written, num_tokens, is_last = "", 0, False
         calls: Calls = []
         while not is_last and num_tokens < self.options.max_tokens:
-            room = min(self.options.ahead_tokens, self.options.max_tokens - num_tokens)
-            ahead = await self._go_on(example.query, written, passages, room, calls)
+            max_tokens = min(self.options.ahead_tokens, self.options.max_tokens - num_tokens)
+            ahead = await self._next_sentence(example.query, written, passages, max_tokens, calls)
             if not self._is_sure(ahead.tokens):
-                found = self.retriever.search(self._query(ahead.tokens) or question)
-                if found != passages:  # the same passages would make the same request
-                    passages = found
-                    ahead = await self._go_on(example.query, written, passages, room, calls)
-            written = _joined(written, ahead.text)
+                new_passages = self.retriever.search(self._query(ahead.tokens) or question)
+                if new_passages != passages:  # the same passages would make the same request
+                    passages = new_passages
+                    ahead = await self._next_sentence(example.query, written, passages, max_tokens, calls)
+            written = _append(written, ahead.text)
             num_tokens += len(ahead.tokens)
             is_last = ahead.is_last
         return predict(self.name, self.task, example, answers.parse(written), calls, output=written.strip())
@@ -69,18 +69,20 @@ class FLARE:
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""
 
-    async def _go_on(self, query: str, written: str, passages: list[Passage], room: int, calls: Calls) -> Sentence:
+    async def _next_sentence(
+        self, query: str, written: str, passages: list[Passage], max_tokens: int, calls: Calls
+    ) -> Sentence:
         completion = await self.collaboration.ask(
             "strong",
             "flare",
             {"query": query, "passages": retrieval.numbered(passages), "written": written.strip()},
-            max_tokens=room,
+            max_tokens=max_tokens,
         )
         calls.append(("strong", completion))
         try:
             return first_sentence(completion)
         except CompletionError as error:
-            self._refusal = str(error)
+            self._logprobs_error = str(error)
             raise
 
     def _is_sure(self, tokens: Sequence[Token]) -> bool:
@@ -98,22 +100,24 @@ def first_sentence(completion: Completion) -> Sentence:
         CompletionError: the model gave no log-probabilities.
     """
     text = completion.text
-    if not text.strip() and not completion.tokens:  # the model had no more to write, so there is nothing to be sure of
+    if (
+        not text.strip() and not completion.tokens
+    ):  # the model had nothing more to write, so there are no tokens to check
         return Sentence(text, (), is_last=True)
     tokens = tokens_of(completion, "strong")
-    begin = len(text) - len(text.lstrip())
-    blank = _BLANK_LINE.search(text, begin)
-    whole = len(text) if blank is None else blank.start()
-    end = _SENTENCE_END.search(text, begin, whole)
-    stop = whole if end is None else end.end()
-    ended = blank is not None or completion.finish_reason == "stop" or not text.strip()
-    is_last = ended and stop >= len(text[:whole].rstrip())
+    start = len(text) - len(text.lstrip())
+    blank = _BLANK_LINE.search(text, start)
+    paragraph_end = len(text) if blank is None else blank.start()
+    boundary = _SENTENCE_END.search(text, start, paragraph_end)
+    end = paragraph_end if boundary is None else boundary.end()
+    reply_ended = blank is not None or completion.finish_reason == "stop" or not text.strip()
+    is_last = reply_ended and end >= len(text[:paragraph_end].rstrip())
     # A token that opens the next sentence may begin with the space after this one.
-    length = len(text[:stop].rstrip())
-    return Sentence(text[:stop], tuple(token for token in tokens if token.content_start < length), is_last)
+    length = len(text[:end].rstrip())
+    return Sentence(text[:end], tuple(token for token in tokens if token.content_start < length), is_last)
 
 
-def _joined(written: str, sentence: str) -> str:
+def _append(written: str, sentence: str) -> str:
     needs_space = written and not written[-1].isspace() and not sentence[:1].isspace()
     return f"{written} {sentence}" if needs_space else written + sentence
 

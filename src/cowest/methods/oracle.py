@@ -1,4 +1,4 @@
-"""The ceiling: the strong model with a draft that holds all it needs, where the task can write one."""
+"""The ceiling: the strong model with a perfect draft, where the task can provide one."""
 
 from cowest import answers
 from cowest.collaboration import Collaboration

@@ -1,4 +1,4 @@
-"""Self-Refine (Madaan et al. 2023): a model criticises its own answer and writes it anew, without the other model."""
+"""Self-Refine (Madaan et al. 2023): a model criticises and rewrites its own answer, without the other model."""
 
 import re
 from typing import Literal
@@ -11,14 +11,14 @@ from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Prediction
 
 ENOUGH = "NOTHING TO CHANGE"
-"""What a critique says, and nothing else, where the answer is to stay as it is."""
+"""The whole text of a critique that leaves the answer as it is."""
 
 
 class SelfRefine:
     """Answers with one model that criticises itself until it finds nothing to change.
 
-    The first answer is the one that the model gives alone: the weak model's draft, the strong one's with chain of
-    thought. Every prompt holds the whole history.
+    The first answer is the model's own: the weak model's draft, or the strong one's with chain of thought. Every prompt
+    holds the whole history.
     """
 
     round: int | None = None
@@ -31,8 +31,8 @@ class SelfRefine:
         self.rounds = rounds
 
     async def predict(self, example: Example) -> Prediction:
-        """One call for the first answer, then two for each round but the last, which may end with the critique."""
-        latest = await self._first(example.query)
+        """One call for the first answer, then two per round; the last round may end after the critique."""
+        latest = await self._first_answer(example.query)
         calls: Calls = [(self.role, latest)]
         history = f"Attempt 1:\n{latest.text}"
         for number in range(1, self.rounds + 1):
@@ -53,7 +53,7 @@ class SelfRefine:
         if self.role == "weak":
             await self.collaboration.weak.close()
 
-    async def _first(self, query: str) -> Completion:
+    async def _first_answer(self, query: str) -> Completion:
         return await (self.collaboration.draft(query) if self.role == "weak" else self.collaboration.solo(query))
 
     def _parse(self, text: str) -> Answer:
@@ -61,7 +61,7 @@ class SelfRefine:
 
 
 def says_enough(critique: str) -> bool:
-    """Whether a critique says that nothing is to change, and nothing else; case and punctuation do not count."""
+    """Whether a critique says only that nothing is to change; ignores case and punctuation."""
     return re.sub(r"[\W_]+", " ", critique).strip().upper() == ENOUGH
 
 

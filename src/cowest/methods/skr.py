@@ -8,7 +8,7 @@ from cowest import answers, retrieval
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError
 from cowest.methods._options import SKROptions
-from cowest.methods.base import Method, Setting, predict, prepare
+from cowest.methods.base import Method, Setting, normalized_question, predict, prepare
 from cowest.prompts.declared import uses
 from cowest.records import Preparation
 from cowest.retrieval import Retriever
@@ -16,51 +16,52 @@ from cowest.tasks.base import Task
 from cowest.types import Completion, Example, Prediction
 
 
-class Experience(NamedTuple):
-    """A training question that was answered rightly in one of the two ways only."""
+class KnownQuestion(NamedTuple):
+    """A training question answered correctly in exactly one of the two ways, with or without retrieval."""
 
     question: str
     retrieval_helped: bool
 
 
-class Experiences:
-    """What the strong model knows by itself: training questions, searched by TF-IDF and cosine.
+class SelfKnowledge:
+    """What the strong model knows by itself: training questions, searched with TF-IDF and cosine similarity.
 
     Args:
-        found: the questions and which way was right.
-        neighbours: how many vote.
+        questions: each with the way that gave the correct answer.
+        neighbours: number of questions that vote.
     """
 
-    def __init__(self, found: Sequence[Experience], neighbours: int) -> None:
-        self._found = found
+    def __init__(self, questions: Sequence[KnownQuestion], neighbours: int) -> None:
+        self._questions = questions
         self._neighbours = neighbours
         self._vectors: Any = None
-        if found:
+        if questions:
             from sklearn.feature_extraction.text import TfidfVectorizer
 
             self._vectorizer = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b")
-            self._vectors = self._vectorizer.fit_transform([each.question for each in found])
+            self._vectors = self._vectorizer.fit_transform([known.question for known in questions])
 
     def wants_retrieval(self, question: str) -> bool:
-        """Whether to retrieve: unless most of the nearest questions were answered better without.
+        """Whether to retrieve: yes, unless most of the nearest questions were answered better without.
 
-        The same question never votes on itself, nor does one that shares no word with it. A tie retrieves.
+        A question does not vote on itself, and one without a common word does not vote. A tie retrieves.
         """
-        votes = [each.retrieval_helped for each in self.nearest(question)]
+        votes = [known.retrieval_helped for known in self.nearest(question)]
         return votes.count(False) <= votes.count(True)
 
-    def nearest(self, question: str) -> list[Experience]:
-        """The nearest questions, nearest first; of equally near ones the first of the data."""
+    def nearest(self, question: str) -> list[KnownQuestion]:
+        """The nearest questions, nearest first; ties in the order of the data."""
         if self._vectors is None:
             return []
         similarities = (self._vectors @ self._vectorizer.transform([question]).T).toarray().ravel()
         order = (-similarities).argsort(kind="stable")
-        near = [self._found[int(index)] for index in order if similarities[index] > 0]
-        return [each for each in near if _same(each.question) != _same(question)][: self._neighbours]
+        near = [self._questions[int(index)] for index in order if similarities[index] > 0]
+        own = normalized_question(question)
+        return [known for known in near if normalized_question(known.question) != own][: self._neighbours]
 
 
 class SKR:
-    """Answers with the strong model, which gets passages where similar training questions say that it needs them."""
+    """Answers with the strong model, which gets passages where it needed them on similar training questions."""
 
     name = "skr"
     round: int | None = None
@@ -73,37 +74,39 @@ class SKR:
         self.retriever = retriever
         self.options = options
         self.seed = seed
-        self._experiences: Experiences | None = None
+        self._knowledge: SelfKnowledge | None = None
 
     async def prepare(self, num_in_flight: int) -> Preparation:
-        """Two calls of the strong model for each training question: without passages, and with them."""
+        """Two calls of the strong model per training question: without passages and with them."""
         train = self.task.train
         count = min(self.options.questions or len(train), len(train))
         chosen = sorted(Random(f"skr {self.seed}").sample(range(len(train)), count))
-        found, preparation = await prepare(self.name, [train[index] for index in chosen], self._compare, num_in_flight)
-        self._experiences = Experiences(found, self.options.neighbours)
+        questions, preparation = await prepare(
+            self.name, [train[index] for index in chosen], self._answer_both_ways, num_in_flight
+        )
+        self._knowledge = SelfKnowledge(questions, self.options.neighbours)
         return preparation
 
     async def predict(self, example: Example) -> Prediction:
         """One call of the strong model."""
-        if self._experiences is None:
-            raise CowestError("SKR predicts from its experiences with training questions. Call prepare() first.")
+        if self._knowledge is None:
+            raise CowestError("SKR predicts from the results on training questions. Call prepare() first.")
         question = self.task.question_of(example)
-        retrieves = self._experiences.wants_retrieval(question)
+        retrieves = self._knowledge.wants_retrieval(question)
         output = await (self._with_passages(example) if retrieves else self.collaboration.solo(example.query))
         return predict(self.name, self.task, example, answers.parse(output.text), [("strong", output)])
 
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""
 
-    async def _compare(self, example: Example) -> tuple[Experience | None, Calls]:
+    async def _answer_both_ways(self, example: Example) -> tuple[KnownQuestion | None, Calls]:
         without = await self.collaboration.solo(example.query)
         with_passages = await self._with_passages(example)
         calls = [("strong", without), ("strong", with_passages)]
-        helped = self._is_right(example, with_passages)
-        if helped == self._is_right(example, without):
+        helped = self._is_correct(example, with_passages)
+        if helped == self._is_correct(example, without):
             return None, calls
-        return Experience(self.task.question_of(example), helped), calls
+        return KnownQuestion(self.task.question_of(example), helped), calls
 
     async def _with_passages(self, example: Example) -> Completion:
         passages = self.retriever.search(self.task.question_of(example))
@@ -111,12 +114,8 @@ class SKR:
             "strong", "solo_with_passages", {"query": example.query, "passages": retrieval.numbered(passages)}
         )
 
-    def _is_right(self, example: Example, output: Completion) -> bool:
+    def _is_correct(self, example: Example, output: Completion) -> bool:
         return self.task.score(example, answers.parse(output.text))[self.task.metric] == 1.0
-
-
-def _same(question: str) -> str:
-    return " ".join(question.casefold().split())
 
 
 @uses("solo_chain_of_thought", "solo_with_passages")
@@ -124,7 +123,7 @@ def variants(setting: Setting) -> list[Method]:
     """`skr`."""
     options = setting.options.skr
     retriever = setting.passages_for("skr")
-    _ = setting.task.train  # its answers are needed, and a missing file must show before anything is paid
+    _ = setting.task.train  # raises now if the file is missing, before anything is paid
     return [SKR(setting.without_weak(), setting.task, retriever, options, setting.seed)]
 
 

@@ -1,4 +1,4 @@
-"""The strong model alone: with chain of thought, and asked for the bare answer."""
+"""The strong model alone: with chain of thought, and answer only."""
 
 from cowest import answers
 from cowest.collaboration import Collaboration

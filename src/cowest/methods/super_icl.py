@@ -10,7 +10,7 @@ from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError, InputError
 from cowest.methods._options import SuperICLOptions
 from cowest.methods._probabilities import confidence
-from cowest.methods.base import Method, Setting, predict, prepare
+from cowest.methods.base import Method, Setting, normalized_question, predict, prepare
 from cowest.prompts.declared import uses
 from cowest.records import Preparation
 from cowest.tasks.base import Task
@@ -18,22 +18,22 @@ from cowest.types import Answer, Completion, Example, Prediction
 
 
 class Demonstration(NamedTuple):
-    """An example with its prediction and its label, as the prompt shows it, and what tells it from others."""
+    """An example with prediction and label, as text for the prompt; `identity` identifies its question."""
 
     identity: str
     text: str
 
 
 class SuperICL:
-    """Answers with the strong model, given demonstrations of how far the weak model can be trusted.
+    """Answers with the strong model, given demonstrations of how reliable the weak model is.
 
     Args:
         collaboration: the weak model after SFT, with the strong one.
         task: scores the answers.
-        unseen: examples that the weak model was not trained on: predictions on others would look too good.
-        options: see there.
+        unseen: examples that the weak model was not trained on, since it does too well on training examples.
+        options: of the method.
         seed: draws the demonstrations.
-        count_tokens: of a text, for the strong model.
+        count_tokens: counts a text's tokens for the strong model.
     """
 
     name = "super_icl"
@@ -62,19 +62,21 @@ class SuperICL:
         return preparation
 
     async def predict(self, example: Example) -> Prediction:
-        """One call of each model, and another of the strong one where it overrides and is to say why."""
+        """One call of each model, and another of the strong one to explain an override, if that is wanted."""
         draft = await self.collaboration.draft(example.query)
-        said = self.collaboration.format.parse(draft.text)
-        values = {"query": example.query, "prediction": self._prediction(example, draft, said)}
-        demonstrations = self._fitting(example, values)
+        weak_answer = self.collaboration.format.parse(draft.text)
+        values = {"query": example.query, "prediction": self._prediction_text(example, draft, weak_answer)}
+        demonstrations = self._demonstrations_that_fit(example, values)
         output = await self.collaboration.ask("strong", "super_icl", values | {"demonstrations": demonstrations})
         answer = answers.parse(output.text)
         calls: Calls = [("weak", draft), ("strong", output)]
         text = output.text
-        if self.options.explain_overrides and self._overrides(example, answer, said):
-            why = await self.collaboration.ask("strong", "super_icl_override", values | {"answer": answer.final or ""})
-            calls.append(("strong", why))
-            text = f"{output.text}\n\n{why.text}"
+        if self.options.explain_overrides and self._overrides(example, answer, weak_answer):
+            explanation = await self.collaboration.ask(
+                "strong", "super_icl_override", values | {"answer": answer.final or ""}
+            )
+            calls.append(("strong", explanation))
+            text = f"{output.text}\n\n{explanation.text}"
         return predict(self.name, self.task, example, answer, calls, draft=draft.text, output=text)
 
     async def close(self) -> None:
@@ -86,46 +88,46 @@ class SuperICL:
         (message,) = self.collaboration.prompts.render(
             "super_icl_demonstration",
             query=example.query,
-            prediction=self._prediction(example, draft, self.collaboration.format.parse(draft.text)),
+            prediction=self._prediction_text(example, draft, self.collaboration.format.parse(draft.text)),
             label=example.references[0],
         )
         return Demonstration(self._identity(example), message.content), [("weak", draft)]
 
-    def _prediction(self, example: Example, draft: Completion, said: Answer) -> str:
-        if said.final is None:
+    def _prediction_text(self, example: Example, draft: Completion, weak_answer: Answer) -> str:
+        if weak_answer.final is None:
             return "no answer"
         is_label = self.task.gold_label(example) is not None
-        sure = confidence(draft, said.final, "weak", is_label=is_label)
-        return f"{said.final} (confidence: {sure:.2f})"
+        probability = confidence(draft, weak_answer.final, "weak", is_label=is_label)
+        return f"{weak_answer.final} (confidence: {probability:.2f})"
 
-    def _fitting(self, example: Example, values: dict[str, str]) -> str:
-        """The demonstrations, without the example itself and without the last ones where the prompt is too long."""
+    def _demonstrations_that_fit(self, example: Example, values: dict[str, str]) -> str:
+        """The demonstrations without the example itself, as many as the prompt has space for."""
         if self._demonstrations is None:
             raise CowestError("SuperICL predicts with demonstrations. Call prepare() first.")
         own = self._identity(example)
-        texts = [each.text for each in self._demonstrations if each.identity != own]
+        texts = [demonstration.text for demonstration in self._demonstrations if demonstration.identity != own]
 
         def is_too_long(count: int) -> bool:
             return self._num_tokens("\n\n".join(texts[:count]), values) > self.options.max_prompt_tokens
 
-        # Counting tokens takes longer than the call on a small model, and one more never makes a prompt shorter.
-        fitting = bisect.bisect_left(range(1, len(texts) + 1), True, key=is_too_long)
-        return "\n\n".join(texts[:fitting])
+        # A binary search, since counting tokens can be slow; with one more demonstration the prompt never gets shorter.
+        num_fitting = bisect.bisect_left(range(1, len(texts) + 1), True, key=is_too_long)
+        return "\n\n".join(texts[:num_fitting])
 
     def _num_tokens(self, demonstrations: str, values: dict[str, str]) -> int:
         messages = self.collaboration.prompts.render("super_icl", demonstrations=demonstrations, **values)
         return sum(self.count_tokens(message.content) for message in messages)
 
-    def _overrides(self, example: Example, answer: Answer, said: Answer) -> bool:
-        if said.final is None or answer.final is None:
+    def _overrides(self, example: Example, answer: Answer, weak_answer: Answer) -> bool:
+        if weak_answer.final is None or answer.final is None:
             return False
-        labels = self.task.label_of(example, answer), self.task.label_of(example, said)
+        labels = self.task.label_of(example, answer), self.task.label_of(example, weak_answer)
         if labels != (None, None):
             return labels[0] != labels[1]
-        return metrics.exact_match(answer.final, [said.final]) != 1.0
+        return metrics.exact_match(answer.final, [weak_answer.final]) != 1.0
 
     def _identity(self, example: Example) -> str:
-        return " ".join(self.task.identity(example).casefold().split())
+        return normalized_question(self.task.identity(example))
 
 
 @uses("super_icl", "super_icl_demonstration", "super_icl_override")

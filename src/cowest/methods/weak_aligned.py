@@ -1,4 +1,4 @@
-"""The aligned weak model alone: what alignment did to its own answers."""
+"""The aligned weak model alone, which shows how alignment changed its own answers."""
 
 from cowest.methods.base import Method, Setting
 from cowest.methods.weak_only import WeakOnly
@@ -7,7 +7,7 @@ from cowest.prompts.declared import uses
 
 @uses()
 def variants(setting: Setting) -> list[Method]:
-    """`weak_aligned`, after the last round; no row where there is none."""
+    """`weak_aligned`, after the last round; no row without one."""
     number = setting.num_rounds
     if number == 0:
         return []

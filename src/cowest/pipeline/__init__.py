@@ -1,4 +1,4 @@
-"""Runs the stages of a recipe in order, skips what is done, runs rounds."""
+"""Runs the stages of a recipe in order, round by round, and skips finished ones."""
 
 from cowest.pipeline.feedback import PROBE, RLWF
 from cowest.pipeline.pipeline import Pipeline

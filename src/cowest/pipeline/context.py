@@ -1,4 +1,4 @@
-"""What the stages of one run share: recipe, folder, templates, data, the weak model's stages, models and ledger."""
+"""The state that the stages of one run share: recipe, folder, prompts, data, models and ledger."""
 
 import contextlib
 from functools import cached_property
@@ -15,15 +15,15 @@ from cowest.recipe import Recipe
 
 
 class RunContext:
-    """One run. Nothing is opened before it is used; `close` closes what was.
+    """One run. Everything is opened at its first use and closed by `close`.
 
     Args:
-        recipe: what to do.
-        say: takes one line for each stage that starts or is skipped.
+        recipe: of the run.
+        say: called with one line for each stage that starts or is skipped.
 
     Attributes:
         data: the recipe's task, and the examples of each stage.
-        weak: the weak model from stage to stage.
+        weak: the weak model after each stage.
         provenance: which recipe the folders of the stages belong to.
 
     Raises:
@@ -45,27 +45,27 @@ class RunContext:
         """The run's ledger, its own or a shared one.
 
         Raises:
-            InputError: the run has used another one before, or it cannot be opened.
+            InputError: the run used another one before, or it cannot be opened.
         """
         return self._exit.enter_context(open_ledger(self.recipe, self.folder, self.say))
 
     @cached_property
     def models(self) -> Models:
-        """Opens the recipe's models over the ledger."""
+        """The recipe's models, opened with the ledger."""
         return Models(self.recipe, self.prompts, self.data, self.ledger)
 
     def paid_calls(self) -> dict[str, int]:
-        """Replies by role that the run's ledger holds already."""
+        """The number of replies in the run's ledger, by role."""
         return self.ledger.counts() if self.folder.ledger.is_file() else {}
 
     def lock(self) -> None:
-        """Holds the run's folder for this process until `close`.
+        """Locks the run's folder for this process until `close`.
 
         Raises:
-            InputError: another process works in it.
+            InputError: another process has locked it.
         """
         self._exit.enter_context(self.folder.lock())
 
     def close(self) -> None:
-        """Closes the ledger and releases the folder."""
+        """Closes the ledger and unlocks the folder."""
         self._exit.close()

@@ -1,8 +1,9 @@
-"""Which examples each stage takes from the recipe's task."""
+"""Which examples of the recipe's task each stage uses."""
 
 from collections.abc import Sequence
 from functools import cached_property
 
+from cowest.methods.base import normalized_question
 from cowest.pipeline.progress import Say
 from cowest.recipe import Recipe
 from cowest.stages.evaluate import select
@@ -15,8 +16,8 @@ class Data:
     """The recipe's task, and the examples of each stage.
 
     Args:
-        recipe: says which rows go where.
-        say: takes a line where rows are left out.
+        recipe: names the task and says how its rows are divided.
+        say: called with one line where rows are left out.
     """
 
     def __init__(self, recipe: Recipe, say: Say) -> None:
@@ -29,11 +30,11 @@ class Data:
         return load_task(self._recipe.task.name, **self._recipe.task.options)
 
     @cached_property
-    def settled(self) -> Task:
-        """The task, with `task.overlap` applied to questions that two splits share.
+    def checked_task(self) -> Task:
+        """The task after `task.overlap` was applied to questions that two splits share.
 
         Raises:
-            InputError: two splits share some, and the recipe refuses that (the default).
+            InputError: two splits share questions, and the recipe refuses that (the default).
         """
         self.task.settle_overlap()
         if dropped := len(self.task.dropped):
@@ -41,47 +42,44 @@ class Data:
         return self.task
 
     def sft(self) -> Sequence[Example]:
-        """The training rows that SFT learns from."""
-        return self._divided(0)
+        """The training rows for SFT."""
+        return self._training_rows(0)
 
     def feedback(self) -> Sequence[Example]:
-        """The training rows that each round of feedback draws its queries from."""
-        return self._divided(1)
+        """The training rows from which each round of feedback draws its queries."""
+        return self._training_rows(1)
 
     def evaluation(self) -> Sequence[Example]:
-        """The examples that are measured."""
-        return select(self.settled.split(self._recipe.evaluate.split), self._recipe.evaluate)
+        """The examples of the evaluation."""
+        return select(self.checked_task.split(self._recipe.evaluate.split), self._recipe.evaluate)
 
     def gate(self) -> tuple[Sequence[Example], Sequence[Example]]:
-        """The examples that the gate is learned from, and those it is then tried on; the latter may be none.
+        """The examples on which the gate is learned, and those on which it is then tested; the latter may be empty.
 
         Raises:
             InputError: there is no validation split, or it cannot be used.
         """
-        recipe, task = self._recipe, self.settled
-        tried_on = select(task.test, recipe.evaluate) if recipe.task.test is not None else ()
-        return task.validation[: recipe.serve.gate.limit], tried_on
+        recipe, task = self._recipe, self.checked_task
+        test = select(task.test, recipe.evaluate) if recipe.task.test is not None else ()
+        return task.validation[: recipe.serve.gate.limit], test
 
     def unseen(self) -> Sequence[Example]:
-        """Examples that the weak model was not trained on and that are not measured: predictions on them are honest.
+        """Examples that are neither trained on nor evaluated, so that predictions on them are unbiased.
 
-        The rows that feedback keeps out of SFT, else the validation split; none where the recipe has neither. A row
-        whose question SFT saw elsewhere is left out.
+        The rows that feedback keeps out of SFT, or else the validation split; empty where the recipe has neither. Rows
+        whose question occurs in the SFT data are left out.
         """
-        recipe, measured = self._recipe, self._recipe.evaluate.split
-        if recipe.feedback.queries_from == "held_back" and measured != "train":
+        recipe, evaluated = self._recipe, self._recipe.evaluate.split
+        if recipe.feedback.queries_from == "held_back" and evaluated != "train":
             unseen = self.feedback()
-        elif recipe.task.validation is not None and measured != "validation":
-            unseen = self.settled.validation
+        elif recipe.task.validation is not None and evaluated != "validation":
+            unseen = self.checked_task.validation
         else:
             return ()
-        seen = {_as_asked(self.task.identity(example)) for example in self.sft()} if recipe.task.train else ()
-        return [example for example in unseen if _as_asked(self.task.identity(example)) not in seen]
+        seen = {normalized_question(self.task.identity(example)) for example in self.sft()} if recipe.task.train else ()
+        return [example for example in unseen if normalized_question(self.task.identity(example)) not in seen]
 
-    def _divided(self, part: int) -> Sequence[Example]:
-        config, train = self._recipe.feedback, self.settled.train
+    def _training_rows(self, part: int) -> Sequence[Example]:
+        """The training rows for SFT (part 0) or feedback (part 1)."""
+        config, train = self._recipe.feedback, self.checked_task.train
         return hold_back(train, config, self._recipe.seed)[part] if config.queries_from == "held_back" else train
-
-
-def _as_asked(question: str) -> str:
-    return " ".join(question.casefold().split())

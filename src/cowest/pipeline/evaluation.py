@@ -1,4 +1,4 @@
-"""The stages that measure: the recipe's methods, and the gate; and the pair as it is now."""
+"""The stages that measure, the evaluation and the gate; and the pair in its current state."""
 
 from collections.abc import Mapping
 
@@ -20,10 +20,10 @@ from cowest.training.trained import DONE_MARKER
 
 
 def run_evaluation(context: RunContext) -> EvaluationResults:
-    """Measures the recipe's methods with whatever rounds are finished, skipped where that is done.
+    """Evaluates the recipe's methods with the rounds finished so far; skipped where that is done.
 
     Raises:
-        InputError: SFT belongs to another recipe, or a method cannot work here.
+        InputError: SFT belongs to another recipe, or a method cannot be used with this one.
     """
     recipe, out = context.recipe, context.folder.evaluate
     _require_same_training(context)
@@ -48,7 +48,7 @@ def run_evaluation(context: RunContext) -> EvaluationResults:
     strong = context.models.strong()
     weak = {name: context.models.model(config, "weak") for name, config in context.weak.stages().items()}
     methods = make_methods(recipe.evaluate.methods, setting_of(context, weak, strong, retriever))
-    # Only now: what is wrong with the input must not cost the results that are there.
+    # Only now, so that invalid input does not cost the existing results.
     results_file.unlink(missing_ok=True)
     inputs.write(out / "inputs.json")
     context.provenance.keep_recipe()
@@ -68,7 +68,7 @@ def run_gate(context: RunContext) -> GateResults:
     """Learns `serve.gate` on the validation split with the pair as it is now, and writes the files of the gate.
 
     Raises:
-        InputError: SFT belongs to another recipe, or the gate cannot be learned here.
+        InputError: SFT belongs to another recipe, or this one does not allow a gate.
     """
     recipe, out = context.recipe, context.folder.gate
     _require_same_training(context)
@@ -87,16 +87,16 @@ def run_gate(context: RunContext) -> GateResults:
     )
     write_text(out / "gate.md", gate_page(result))
     if not draw_gate(result, out / "curve"):
-        context.say("gate: no picture of the curve, which needs matplotlib: pip install 'cowest[bench]'")
+        context.say("gate: no figure of the curve, which needs matplotlib: pip install 'cowest[bench]'")
     context.provenance.keep_recipe()
     return result
 
 
 def current_pair(context: RunContext, *, kept: bool) -> Collaboration:
-    """The last finished round's weak model, or the one after SFT, with the strong model; never in batches.
+    """The strong model with the weak one after the last finished round, or after SFT; never in batches.
 
     Args:
-        kept: whether calls are found in the ledger and kept there.
+        kept: whether calls are looked up and stored in the ledger.
 
     Raises:
         InputError: SFT is not finished.
@@ -114,18 +114,18 @@ def current_pair(context: RunContext, *, kept: bool) -> Collaboration:
 def setting_of(
     context: RunContext, weak: Mapping[str, ChatModel], strong: ChatModel, retriever: Retriever | None
 ) -> Setting:
-    """What the recipe's methods are made from, with the weak model's stages by name."""
+    """The setting from which the recipe's methods are made; `weak` has the weak model's stages by name."""
     return method_setting(context.recipe, context.prompts, context.data, weak, strong, retriever)
 
 
 def retriever_of(context: RunContext) -> Retriever | None:
-    """Over the recipe's corpus; None where it names none."""
+    """The retriever over the recipe's corpus; None without a corpus."""
     config = context.recipe.retrieval
     return None if config.corpus is None else Retriever(config.corpus, config.top_k, context.folder.retrieval)
 
 
 def _require_same_training(context: RunContext) -> None:
-    # Other data or another strong model may be measured with a trained weak model; another training may not.
+    # A trained weak model may be evaluated on other data or with another strong model, but its training must match.
     if (context.folder.sft / DONE_MARKER).is_file():
         context.provenance.require_same_recipe("sft", context.folder.sft, TRAINING_DEPENDENCIES)
 
@@ -140,6 +140,6 @@ def _report_failures(context: RunContext, results: EvaluationResults) -> None:
     if failed:
         counts = ", ".join(f"{name} {count}" for name, count in failed.items())
         context.say(
-            f"evaluate: of {results.num_examples} queries each, these failed and count as wrong: {counts}; to try only "
-            f"their calls again, delete {str(context.folder.evaluate / 'results.json')!r} and run the same command"
+            f"evaluate: of {results.num_examples} queries each, these failed and count as wrong: {counts}; to retry "
+            f"only their calls, delete {str(context.folder.evaluate / 'results.json')!r} and run the same command"
         )

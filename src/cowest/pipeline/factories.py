@@ -1,4 +1,4 @@
-"""What the pipeline and the planning of a recipe make in the same way, whichever models they are given."""
+"""Factories shared by the pipeline, which uses real models, and planning, which uses stand-ins."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from cowest.retrieval import Retriever
 
 
 def feedback_pair(recipe: Recipe, prompts: Prompts, weak: ChatModel, strong: ChatModel) -> Collaboration:
-    """The two models as feedback samples them."""
+    """The collaboration with the sampling of feedback."""
     return Collaboration(
         weak,
         strong,
@@ -26,7 +26,7 @@ def feedback_pair(recipe: Recipe, prompts: Prompts, weak: ChatModel, strong: Cha
 
 
 def evaluation_pair(recipe: Recipe, prompts: Prompts, weak: ChatModel, strong: ChatModel) -> Collaboration:
-    """The two models as evaluation samples them."""
+    """The collaboration with the sampling of evaluation."""
     return Collaboration(
         weak,
         strong,
@@ -38,7 +38,7 @@ def evaluation_pair(recipe: Recipe, prompts: Prompts, weak: ChatModel, strong: C
 
 
 def model_judge(recipe: Recipe, prompts: Prompts, model: ChatModel) -> ModelJudge:
-    """The recipe's judge over a model: its own, or the strong one."""
+    """The recipe's judge with this model, which is its own or the strong one."""
     if isinstance(recipe.judge, JudgeConfig):
         return ModelJudge(model, prompts, recipe.judge.sampling, recipe.judge.repeats)
     return ModelJudge(model, prompts)
@@ -52,11 +52,11 @@ def method_setting(
     strong: ChatModel,
     retriever: Retriever | None,
 ) -> Setting:
-    """What the recipe's methods are made from.
+    """The setting from which the recipe's methods are made.
 
     Args:
         weak: the weak model's stages by name.
-        retriever: over the recipe's corpus; None where it names none.
+        retriever: over the recipe's corpus; None without a corpus.
     """
     return Setting(
         weak=weak,
@@ -68,12 +68,12 @@ def method_setting(
         retriever=retriever,
         unseen=data.unseen,
         logprobs={"weak": recipe.weak.gives_logprobs, "strong": recipe.strong.gives_logprobs},
-        count_tokens=_LazyCounter(recipe),
+        count_tokens=_LazyTokenCounter(recipe),
     )
 
 
-class _LazyCounter:
-    """Counts the strong model's tokens; its tokenizer is read at the first text."""
+class _LazyTokenCounter:
+    """Counts the strong model's tokens; its tokenizer is loaded at the first text."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._config = recipe.strong

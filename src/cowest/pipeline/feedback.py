@@ -1,4 +1,4 @@
-"""The stage that gathers preferences: a round's feedback, the annotator that RLWF needs, and probes of drafts."""
+"""The feedback stage: a round's preferences, the annotator that RLWF needs, and probes of drafts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,14 +33,14 @@ RLWF = "rlwf"
 """The kind of feedback that needs a trained annotator."""
 
 PROBE = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None}
-"""How a probe grades drafts: as collaborative feedback does, leaving no call out."""
+"""The settings of a probe: collaborative feedback without skipping any call."""
 
 
 def run_feedback(context: RunContext, number: int) -> None:
-    """Gathers the preferences of round `number` (Algorithm 1 lines 6 to 25), skipped where that is done.
+    """Gathers the preferences of round `number` (Algorithm 1 lines 6 to 25); skipped where that is done.
 
     Raises:
-        InputError: the round before is not finished, or a stage belongs to another recipe.
+        InputError: the previous round is not finished, or a stage belongs to another recipe.
     """
     recipe, stage, out = context.recipe, f"feedback, round {number}", context.folder.feedback(number)
     context.weak.check_adapter()
@@ -50,8 +50,8 @@ def run_feedback(context: RunContext, number: int) -> None:
     if context.provenance.is_done(stage, out, FEEDBACK_DEPENDENCIES, examples, marker="summary.json"):
         _report_failures(context, number)
         return
-    _keep_used_pairs(context, number)
-    reward = _reward(context) if recipe.feedback.kind == RLWF else None
+    _refuse_to_change_used_pairs(context, number)
+    reward = _reward_model(context) if recipe.feedback.kind == RLWF else None
     _gather(context, examples, weak, out, recipe.feedback, reward)
     summary = _report_failures(context, number)
     if summary.null_control is not None:
@@ -59,12 +59,12 @@ def run_feedback(context: RunContext, number: int) -> None:
 
 
 def run_probe(context: RunContext, number: int, examples: Sequence[Example], out: Path) -> list[GradedExample]:
-    """Grades drafts of the weak model after round `number` as collaborative feedback does, leaving no call out.
+    """Grades drafts of the weak model after round `number` as collaborative feedback does, without skipping any call.
 
     Args:
-        number: 0 is after SFT.
-        examples: any, such as those of a test split; nothing is trained on them.
-        out: a folder for the files of feedback; a second call reads them.
+        number: of the round; 0 means after SFT.
+        examples: any, for instance of a test split; nothing is trained on them.
+        out: a folder for the feedback files; if they exist, they are read.
     """
     weak = context.weak.after_round(number)
     stage, dependencies = f"probe after round {number}", probe_dependencies(number)
@@ -74,7 +74,7 @@ def run_probe(context: RunContext, number: int, examples: Sequence[Example], out
 
 
 def _require_same_start(context: RunContext, number: int) -> None:
-    """Checks that the model which drafts was trained by this recipe."""
+    """Checks that the drafting model was trained with this recipe."""
     if number > 1:
         before = context.folder.align(number - 1)
         context.provenance.require_same_recipe(f"align, round {number - 1}", before, ALIGN_DEPENDENCIES)
@@ -83,42 +83,42 @@ def _require_same_start(context: RunContext, number: int) -> None:
 
 
 def _report_failures(context: RunContext, number: int) -> FeedbackSummary:
-    """Says which queries were left out and how to try them again; returns the round's summary."""
+    """Reports failed queries and how to retry them; returns the round's summary."""
     out = context.folder.feedback(number)
     summary = FeedbackSummary.read(out / "summary.json")
     if summary.num_failed:
         if context.weak.has_learned_from(number):
-            again = f"alignment has learned without them; {_elsewhere(context.ledger)}"
+            advice = f"alignment has learned without them; {_retry_advice(context.ledger)}"
         else:
-            again = f"to try only their calls again, delete {str(out / 'summary.json')!r} and run the same command"
+            advice = f"to retry only their calls, delete {str(out / 'summary.json')!r} and run the same command"
         context.say(
             f"feedback, round {number}: {summary.num_failed} of {summary.num_examples} queries failed and are left "
-            f"out; {str(out / 'failures.jsonl')!r} says why; {again}"
+            f"out; {str(out / 'failures.jsonl')!r} says why; {advice}"
         )
     return summary
 
 
-def _keep_used_pairs(context: RunContext, number: int) -> None:
-    """Refuses to gather anew what alignment has learned from, where the pairs could change.
+def _refuse_to_change_used_pairs(context: RunContext, number: int) -> None:
+    """Refuses to gather feedback again where alignment has learned from its pairs and they could change.
 
     Raises:
-        InputError: some queries failed then, and may not fail now.
+        InputError: some queries failed before and might succeed now.
     """
     failures = context.folder.feedback(number) / "failures.jsonl"
     if context.weak.has_learned_from(number) and failures.is_file() and failures.stat().st_size:
         raise InputError(
-            f"Alignment of round {number} has learned from the pairs that are there, and gathering them anew might "
+            f"Alignment of round {number} has learned from the pairs that exist, and gathering them again might "
             f"change them, since {str(failures)!r} names queries that failed. What to do: "
-            f"{_elsewhere(context.ledger)}."
+            f"{_retry_advice(context.ledger)}."
         )
 
 
-def _elsewhere(ledger: Ledger) -> str:
-    return f"to try only their calls again, take a new folder over the same ledger: run=NEW ledger={ledger.path}"
+def _retry_advice(ledger: Ledger) -> str:
+    return f"to retry only their calls, use a new folder with the same ledger: run=NEW ledger={ledger.path}"
 
 
-def _reward(context: RunContext) -> RewardModel:
-    """The reward of RLWF's annotator, which is tuned once, before the first round, from the model after SFT."""
+def _reward_model(context: RunContext) -> RewardModel:
+    """The reward model of RLWF: an annotator tuned once, before the first round, from the model after SFT."""
     recipe, out = context.recipe, context.folder.annotator
     context.weak.needs_weights("annotator")
     start = context.weak.after_round(0)
@@ -154,12 +154,12 @@ def _gather(
     reward: RewardModel | None = None,
 ) -> None:
     recipe = context.recipe
-    with fingerprints.released_if_refused(out, lambda: _nothing_sent_or_kept(context.ledger)):
-        strong, drafting = context.models.strong(), context.models.model(weak, "weak")
+    with fingerprints.released_if_refused(out, lambda: _has_no_replies(context.ledger)):
+        strong, weak_model = context.models.strong(), context.models.model(weak, "weak")
         labeller = context.models.labeller()
         feedback(
             examples,
-            weak=drafting,
+            weak=weak_model,
             strong=strong,
             judge=context.models.judge(strong),
             out=out,
@@ -175,11 +175,11 @@ def _gather(
             seed=recipe.seed,
             num_in_flight=num_in_flight(recipe, len(examples)),
         )
-    # Training comes next and wants the memory.
-    for model in (drafting, strong, *([] if labeller is None else [labeller])):
+    # Frees memory for the training that comes next.
+    for model in (weak_model, strong, *([] if labeller is None else [labeller])):
         synchronous.run(model.close())
 
 
-def _nothing_sent_or_kept(ledger: Ledger) -> bool:
-    """Whether no call of this run was answered and no batch is under way: nothing that another recipe could mix."""
+def _has_no_replies(ledger: Ledger) -> bool:
+    """Whether the run has no replies and no pending batch, which could get mixed with those of another recipe."""
     return not ledger.counts() and not ledger.path.with_suffix(".batches.jsonl").is_file()

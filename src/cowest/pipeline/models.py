@@ -1,4 +1,4 @@
-"""Opens what a recipe names: the run's ledger, the models over it, and the judge."""
+"""Opens the run's ledger, the recipe's models and its judge."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,7 +21,7 @@ def open_ledger(recipe: Recipe, folder: runs.RunFolder, say: Say) -> Iterator[Le
     """The run's ledger, its own or a shared one; closed at the end.
 
     Raises:
-        InputError: the run has used another one before.
+        InputError: the run used another one before.
     """
     path = folder.locate_ledger(recipe.ledger)
     if kind := network_file_system(path):
@@ -38,10 +38,10 @@ class Models:
     """Opens the recipe's models and its judge.
 
     Args:
-        recipe: names them.
-        prompts: the judge's templates.
-        data: gives the task, for a judge without a model.
-        ledger: where their calls are found and kept.
+        recipe: names the models.
+        prompts: for the judge.
+        data: the task, for a judge without a model.
+        ledger: where calls are looked up and stored.
     """
 
     def __init__(self, recipe: Recipe, prompts: Prompts, data: Data, ledger: Ledger) -> None:
@@ -51,7 +51,7 @@ class Models:
         self._ledger = ledger
 
     def model(self, config: ModelConfig, role: str) -> ChatModel:
-        """A model over the ledger, in a role.
+        """Opens a model with the ledger, in a role.
 
         Raises:
             InputError: it cannot be opened.
@@ -64,7 +64,7 @@ class Models:
         return self.model(self._recipe.strong, "strong")
 
     def judge(self, strong: ChatModel) -> Judge:
-        """The recipe's judge, which may be the strong model that is open already.
+        """The recipe's judge, which may be the strong model that is already open.
 
         Raises:
             InputError: it cannot be opened.
@@ -76,7 +76,7 @@ class Models:
         return model_judge(self._recipe, self._prompts, model)
 
     def labeller(self) -> ChatModel | None:
-        """Who compares drafts, where the kind of feedback compares and the recipe names a model of its own for it.
+        """The model that compares drafts, where the kind of feedback needs one and the recipe names its own.
 
         Raises:
             InputError: it cannot be opened.
@@ -89,14 +89,14 @@ def program_judge(judge: ProgramJudge, task: Task) -> Judge:
     """A judge without a model.
 
     Raises:
-        InputError: there is no such judge, or not with these options.
+        InputError: there is no such judge, or its options are wrong.
     """
     options = {key: value for key, value in judge.model_dump().items() if key != "name"}
     return load_judge(judge.name, task, **options)
 
 
 def num_in_flight(recipe: Recipe, num_examples: int) -> int:
-    """Examples worked on at once: all where a model is called in batches, so that each round is one batch."""
-    called = (recipe.weak, recipe.strong, recipe.judge, recipe.feedback.labeller)
-    models = [each for each in called if isinstance(each, ModelConfig)]
+    """Examples worked on at once: all of them where a model is called in batches, so that each round is one batch."""
+    configs = (recipe.weak, recipe.strong, recipe.judge, recipe.feedback.labeller)
+    models = [config for config in configs if isinstance(config, ModelConfig)]
     return num_examples if any(model.batch for model in models) else recipe.strong.max_concurrency

@@ -21,17 +21,17 @@ from cowest.types import Example, GradedExample
 
 
 class Pipeline:
-    """A recipe at work in its run folder. Use it as a context: it holds the folder's lock and the ledger.
+    """Runs a recipe in its run folder. As a context manager, it holds the folder's lock and the ledger.
 
     Args:
-        recipe: what to do.
-        say: takes one line for each stage that starts or is skipped.
+        recipe: of the run.
+        say: called with one line for each stage that starts or is skipped.
 
     Attributes:
-        context: what the stages share, such as the run's data, models and ledger.
+        context: the state that the stages share, such as the run's data, models and ledger.
 
     Raises:
-        InputError: another process works in the folder, or the recipe names something that does not exist.
+        InputError: another process uses the folder, or the recipe names something that does not exist.
     """
 
     def __init__(self, recipe: Recipe, say: Say = lambda line: None) -> None:
@@ -69,13 +69,13 @@ class Pipeline:
             self.align(number)
 
     def check(self) -> None:
-        """Checks everything that can be wrong before any work or money goes in.
+        """Checks everything that can be checked before any work or spending.
 
         Raises:
-            InputError: a split is missing or broken, a model cannot be opened, or a method cannot work here.
+            InputError: a split is missing or broken, a model cannot be opened, or a method cannot be used here.
         """
         context = self.context
-        _ = context.data.settled.train, context.data.evaluation()
+        _ = context.data.checked_task.train, context.data.evaluation()
         context.weak.check_adapter()
         drafting, strong = context.models.model(context.weak.before_feedback(), "weak"), context.models.strong()
         context.models.judge(strong)
@@ -84,11 +84,11 @@ class Pipeline:
         make_methods(self.recipe.evaluate.methods, setting_of(context, weak, strong, retriever_of(context)))
 
     def check_names(self) -> None:
-        """Checks whatever the recipe names besides data and models; opens nothing.
+        """Checks all names in the recipe besides data and models; opens nothing.
 
         Raises:
-            InputError: a format, a kind of feedback, a method or a judge is unknown, or a template that one of them
-                uses, or no method is named.
+            InputError: a format, kind of feedback, method or judge is unknown, or a template that one of them uses;
+                or no method is named.
         """
         load_format(self.recipe.format)
         plugins.load(self.recipe.feedback.kind, "cowest.annotators", "kind of feedback")
@@ -115,7 +115,7 @@ class Pipeline:
         return run_probe(self.context, number, examples, out)
 
     def evaluate(self) -> EvaluationResults:
-        """Measures the recipe's methods with whatever rounds are finished."""
+        """Evaluates the recipe's methods with the rounds finished so far."""
         _needs_one_process("evaluate")
         return run_evaluation(self.context)
 
@@ -127,10 +127,10 @@ class Pipeline:
     def collaboration(self, *, kept: bool = True) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.
 
-        A weak model on a server is taken as it is. Calls are made at once, also where the recipe says `batch`.
+        A weak model on a server is used as it is. Calls are sent immediately, even where the recipe says `batch`.
 
         Args:
-            kept: whether calls are found in the ledger and kept there.
+            kept: whether calls are looked up and stored in the ledger.
         """
         return current_pair(self.context, kept=kept)
 

@@ -1,4 +1,4 @@
-"""What the stages say while they work: one line each, and a training's progress."""
+"""Progress reports: one line per stage, and the steps of a training."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ Say = Callable[[str], None]
 
 
 def training_progress(bar: ProgressBar) -> Callable[[int, int, dict[str, float]], None]:
-    """Takes steps done, steps in all and metrics, and shows on `bar` those that a reader wants."""
+    """A callback with steps done, total steps and metrics, which shows the important metrics on `bar`."""
     shown = {"loss": "loss", "rewards/accuracies": "chosen above rejected"}
     return lambda done, total, metrics: bar.update(
         done, total, **{label: metrics[name] for name, label in shown.items() if name in metrics}

@@ -1,4 +1,4 @@
-"""What each stage's result depends on: whether its folder is done, or belongs to another recipe."""
+"""What each stage's result depends on; whether its folder is finished, or belongs to another recipe."""
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -8,14 +8,20 @@ from cowest import distributed, fingerprints, runs
 from cowest.annotators import RLAIF
 from cowest.models import ModelConfig
 from cowest.pipeline.progress import Say
-from cowest.pipeline.templates import Used, of_drafts, of_evaluation, of_feedback, of_probe
+from cowest.pipeline.templates import (
+    UsedTemplates,
+    draft_templates,
+    evaluation_templates,
+    feedback_templates,
+    probe_templates,
+)
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
 from cowest.records import StageInputs
 from cowest.types import Example
 
 SFT_KEYS = ("seed", "task", "format", "weak.model", "lora", "sft")
-"""What a finished SFT depends on; a run folder whose stage was made with other values belongs to another recipe."""
+"""What a finished SFT depends on; a folder made with other values belongs to another recipe."""
 
 TRAINING_KEYS = ("seed", "format", "weak.model", "lora", "sft")
 FEEDBACK_KEYS = (
@@ -30,33 +36,33 @@ EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
 
 
 class Dependencies(NamedTuple):
-    """What decides a stage's result besides its examples: keys of the recipe, and prompt templates."""
+    """What determines a stage's result besides its examples: recipe keys and prompt templates."""
 
     keys: tuple[str, ...]
-    templates: Callable[[Recipe], Used]
+    templates: Callable[[Recipe], UsedTemplates]
 
 
-SFT_DEPENDENCIES = Dependencies(SFT_KEYS, of_drafts)
-TRAINING_DEPENDENCIES = Dependencies(TRAINING_KEYS, of_drafts)
-FEEDBACK_DEPENDENCIES = Dependencies(FEEDBACK_KEYS, of_feedback)
-ANNOTATOR_DEPENDENCIES = Dependencies(ALIGN_KEYS, of_drafts)
-ALIGN_DEPENDENCIES = Dependencies(ALIGN_KEYS, of_feedback)
-EVALUATION_DEPENDENCIES = Dependencies(EVALUATE_KEYS, of_evaluation)
+SFT_DEPENDENCIES = Dependencies(SFT_KEYS, draft_templates)
+TRAINING_DEPENDENCIES = Dependencies(TRAINING_KEYS, draft_templates)
+FEEDBACK_DEPENDENCIES = Dependencies(FEEDBACK_KEYS, feedback_templates)
+ANNOTATOR_DEPENDENCIES = Dependencies(ALIGN_KEYS, draft_templates)
+ALIGN_DEPENDENCIES = Dependencies(ALIGN_KEYS, feedback_templates)
+EVALUATION_DEPENDENCIES = Dependencies(EVALUATE_KEYS, evaluation_templates)
 
 
 def probe_dependencies(number: int) -> Dependencies:
-    """Of a probe of the model after round `number`."""
-    return Dependencies(ALIGN_KEYS if number else FEEDBACK_KEYS, of_probe)
+    """The dependencies of a probe of the model after round `number`."""
+    return Dependencies(ALIGN_KEYS if number else FEEDBACK_KEYS, probe_templates)
 
 
 class Provenance:
     """Which recipe the folders of a run's stages belong to.
 
     Args:
-        recipe: the one at work.
-        folder: the run's.
-        prompts: the recipe's templates.
-        say: takes one line for each stage that is asked about.
+        recipe: of the run.
+        folder: of the run.
+        prompts: of the recipe.
+        say: called with one line for each stage that is checked.
     """
 
     def __init__(self, recipe: Recipe, folder: runs.RunFolder, prompts: Prompts, say: Say) -> None:
@@ -66,23 +72,23 @@ class Provenance:
         self._say = say
 
     def check_templates(self) -> None:
-        """Looks for templates that a part of the recipe says it uses.
+        """Checks that the templates which parts of the recipe declare exist.
 
         Raises:
-            InputError: one of them does not exist.
+            InputError: one of them does not.
         """
-        self._prompts.versions(of_evaluation(self._recipe).names)
+        self._prompts.versions(evaluation_templates(self._recipe).names)
 
     def unfenced(self) -> list[str]:
-        """A warning for each template that lets a text which is judged end its own fence, of those that are used."""
-        used = of_evaluation(self._recipe)
+        """A warning for each used template in which a judged text could close the fence around itself."""
+        used = evaluation_templates(self._recipe)
         warnings = self._prompts.unfenced
         return [warning for name, warning in warnings.items() if name in used.names or not used.declared]
 
     def inputs(self, dependencies: Dependencies, examples: Sequence[Example], **also: str | int | None) -> StageInputs:
-        """What a stage is made from; `also` sets further fields of the record."""
+        """The inputs of a stage; `also` sets further fields of the record."""
         recipe = self._recipe.model_dump(mode="json", by_alias=True)
-        if isinstance(self._recipe.judge, ModelConfig):  # its limits and its budget may change, as those of strong may
+        if isinstance(self._recipe.judge, ModelConfig):  # limits and budget may change, as for strong
             recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
         feedback = recipe["feedback"]
         if self._recipe.feedback.kind != RLAIF:
@@ -95,14 +101,14 @@ class Provenance:
         return inputs.model_copy(update=also)
 
     def is_made_from(self, out: Path, dependencies: Dependencies, inputs: StageInputs) -> bool:
-        """Whether a stage's folder was made from `inputs`, but for templates that it does not use."""
+        """Whether a stage's folder was made from `inputs`, disregarding templates that it does not use."""
         return fingerprints.matches(out, inputs, self._maybe_unused(dependencies))
 
     def require_same_recipe(self, stage: str, out: Path, dependencies: Dependencies) -> None:
-        """Refuses to go on from a stage that was made by another recipe.
+        """Refuses to build on a stage that another recipe made.
 
         Raises:
-            InputError: it was.
+            InputError: the stage belongs to another recipe.
         """
         inputs = self.inputs(dependencies, ()).model_copy(update={"examples": None})
         fingerprints.verify(stage, out, inputs, self._maybe_unused(dependencies))
@@ -119,12 +125,12 @@ class Provenance:
         """Whether the stage is finished; binds its folder to this recipe if it is new.
 
         Args:
-            stage: what it is called.
+            stage: its name, for messages.
             out: its folder.
-            dependencies: what decides its result.
+            dependencies: what determines its result.
             examples: those that it works on.
-            marker: the file of `out` that is written last.
-            also: what else it is made from.
+            marker: the file in `out` that is written last.
+            also: further fields of its inputs.
 
         Raises:
             InputError: the folder belongs to another recipe.

@@ -1,4 +1,4 @@
-"""Which prompt templates each stage of a recipe can use: its folder belongs to their text, and to no other."""
+"""Which prompt templates each stage of a recipe can use, and so which of their texts its result depends on."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Self
@@ -11,48 +11,48 @@ from cowest.prompts.declared import templates_of
 from cowest.recipe import ProgramJudge, Recipe
 
 
-class Used(NamedTuple):
+class UsedTemplates(NamedTuple):
     """The templates that a stage can use.
 
     Attributes:
         names: those that are declared.
-        declared: whether that is all; otherwise something in the stage declares nothing, and it may use any.
+        declared: whether these are all; False where a part of the stage declares nothing and may use any template.
     """
 
     names: frozenset[str]
     declared: bool = True
 
     @classmethod
-    def by(cls, things: Iterable[object]) -> Self:
-        """What all of these things use, as they declare it."""
-        found = [templates_of(thing) for thing in things]
-        return cls(frozenset().union(*(names for names in found if names is not None)), None not in found)
+    def declared_by(cls, parts: Iterable[object]) -> Self:
+        """The templates that these methods, kinds of feedback and judges declare."""
+        declared = [templates_of(part) for part in parts]
+        return cls(frozenset().union(*(names for names in declared if names is not None)), None not in declared)
 
-    def and_by(self, other: "Used") -> "Used":
-        """What either uses."""
-        return Used(self.names | other.names, self.declared and other.declared)
-
-
-def of_drafts(recipe: Recipe) -> Used:
-    """The format's own template: all that SFT and the training of an annotator use."""
-    return Used(frozenset([load_format(recipe.format).template]))
+    def union(self, other: "UsedTemplates") -> "UsedTemplates":
+        """The templates that either uses."""
+        return UsedTemplates(self.names | other.names, self.declared and other.declared)
 
 
-def of_feedback(recipe: Recipe) -> Used:
-    """What the drafts, the kind of feedback, the judge and the null-draft control use."""
+def draft_templates(recipe: Recipe) -> UsedTemplates:
+    """Templates of SFT and of the annotator's training: the format's own."""
+    return UsedTemplates(frozenset([load_format(recipe.format).template]))
+
+
+def feedback_templates(recipe: Recipe) -> UsedTemplates:
+    """Templates of feedback: of the drafts, the kind of feedback, the judge and the null control."""
     kind = plugins.load(recipe.feedback.kind, "cowest.annotators", "kind of feedback")
     judge = find_judge(recipe.judge.name) if isinstance(recipe.judge, ProgramJudge) else ModelJudge
-    used = of_drafts(recipe).and_by(Used.by([kind, judge]))
+    used = draft_templates(recipe).union(UsedTemplates.declared_by([kind, judge]))
     control = {"solo_chain_of_thought"} if recipe.feedback.null_control else set()
     return used._replace(names=used.names | control)
 
 
-def of_probe(recipe: Recipe) -> Used:
-    """What feedback uses, and collaborative feedback, whose way a probe goes."""
+def probe_templates(recipe: Recipe) -> UsedTemplates:
+    """Templates of a probe: of feedback, and of collaborative feedback, which the probe uses."""
     collaborative = recipe.feedback.model_copy(update={"kind": "collaborative"})
-    return of_feedback(recipe).and_by(of_feedback(recipe.model_copy(update={"feedback": collaborative})))
+    return feedback_templates(recipe).union(feedback_templates(recipe.model_copy(update={"feedback": collaborative})))
 
 
-def of_evaluation(recipe: Recipe) -> Used:
-    """What feedback uses, on which the aligned models rest, and the methods."""
-    return of_feedback(recipe).and_by(Used.by(find_methods(recipe.evaluate.methods)))
+def evaluation_templates(recipe: Recipe) -> UsedTemplates:
+    """Templates of the evaluation: of the methods, and of the feedback behind the aligned models."""
+    return feedback_templates(recipe).union(UsedTemplates.declared_by(find_methods(recipe.evaluate.methods)))

@@ -14,10 +14,10 @@ from cowest.training.trained import DONE_MARKER
 
 
 def run_sft(context: RunContext) -> None:
-    """Supervised fine-tuning of the weak model (section 3.2), skipped where it is done.
+    """Supervised fine-tuning of the weak model (section 3.2); skipped where it is done.
 
     Raises:
-        InputError: the weak model has no weights here, or the folder belongs to another recipe.
+        InputError: the weak model is not local, or the folder belongs to another recipe.
     """
     context.weak.needs_weights("sft")
     recipe, out, examples = context.recipe, context.folder.sft, context.data.sft()
@@ -51,7 +51,7 @@ def run_align(context: RunContext, number: int) -> None:
     if pairs.stat().st_size == 0:
         raise InputError(
             f"Round {number} gave no pair ({str(pairs)!r} is empty): for no query was one draft better and another "
-            "worse than the strong model alone, so there is nothing to align. `cowest show` tells the counts; "
+            "worse than the strong model alone, so there is nothing to align. `cowest show` has the counts; "
             "more feedback.queries or feedback.samples, in another run folder, may give some."
         )
     context.provenance.require_same_recipe(

@@ -1,9 +1,10 @@
-"""The weak model from stage to stage: where it lies after each round, and which rounds are finished."""
+"""The weak model after each stage: its location, and which rounds are finished."""
 
 from pathlib import Path
 
 from cowest import runs
 from cowest.errors import InputError
+from cowest.method_names import weak_stage
 from cowest.models import ModelConfig
 from cowest.recipe import Recipe
 from cowest.training import TrainedModel
@@ -12,9 +13,9 @@ from cowest.training.trained import DONE_MARKER
 
 
 class WeakModel:
-    """What becomes of the recipe's weak model in the run's folder; opens nothing.
+    """The recipe's weak model in the run's folder, after each stage; opens nothing.
 
-    A weak model on a server is not trained, and stays what it is.
+    A weak model on a server is not trained and stays the same.
     """
 
     def __init__(self, recipe: Recipe, folder: runs.RunFolder) -> None:
@@ -23,12 +24,12 @@ class WeakModel:
 
     @property
     def is_trained_here(self) -> bool:
-        """Whether its weights lie on this machine."""
+        """Whether its weights are local, so that it can be trained."""
         return self._recipe.weak.provider == "local"
 
     @property
     def has_base(self) -> bool:
-        """Whether there is a model before SFT to measure."""
+        """Whether there is a model before SFT to evaluate."""
         return self.is_trained_here and self._recipe.sft.from_ is None
 
     def needs_weights(self, stage: str) -> None:
@@ -44,15 +45,15 @@ class WeakModel:
             )
 
     def before_feedback(self) -> ModelConfig:
-        """The model that is known before any stage: the one that SFT starts from, or stands in for SFT's."""
+        """The model known before any stage: the one from which SFT starts, or that replaces SFT (`sft.from`)."""
         given = self._recipe.sft.from_
         return self._recipe.weak if given is None or not self.is_trained_here else self._with_model(given)
 
     def check_adapter(self) -> None:
-        """Looks whether alignment can go on with the adapter of `sft.from`; opens nothing.
+        """Checks that alignment can continue from the adapter of `sft.from`; opens nothing.
 
         Raises:
-            InputError: it has another shape than `lora`, or is not there.
+            InputError: its shape differs from `lora`, or it does not exist.
         """
         given = self._recipe.sft.from_
         if given is not None and self.is_trained_here:
@@ -76,7 +77,7 @@ class WeakModel:
         return self._with_model(TrainedModel.read(folder).model)
 
     def stages(self) -> dict[str, ModelConfig]:
-        """The stages that are there, by the names that methods know them by.
+        """The model after each finished stage, by the names that methods use.
 
         Raises:
             InputError: SFT is not finished.
@@ -84,28 +85,28 @@ class WeakModel:
         configs = {"sft": self.after_round(0)}
         if self.has_base:
             configs["base"] = self._recipe.weak
-        return configs | {f"round_{number}": self.after_round(number) for number in self.finished_rounds()}
+        return configs | {weak_stage(number): self.after_round(number) for number in self.finished_rounds()}
 
     def stage_names(self) -> list[str]:
-        """The stages when all rounds are done, as methods know them."""
+        """The names that methods use for all stages, finished or not."""
         if not self.is_trained_here:
             return ["sft"]
         base = ["base"] if self.has_base else []
-        return ["sft", *base, *(f"round_{number}" for number in range(1, self._recipe.rounds + 1))]
+        return ["sft", *base, *(weak_stage(number) for number in range(1, self._recipe.rounds + 1))]
 
     def finished_rounds(self) -> list[int]:
         """The recipe's rounds whose alignment is finished."""
         return [number for number in range(1, self._recipe.rounds + 1) if self.is_aligned(number)]
 
     def num_rounds_done(self) -> int:
-        """How many rounds of alignment are finished, one after the other."""
+        """How many rounds of alignment are finished without a gap."""
         number = 0
         while self.is_trained_here and self.is_aligned(number + 1):
             number += 1
         return number
 
     def next_round(self) -> int:
-        """The first round whose alignment is not finished; the last round where all are."""
+        """The first round whose alignment is not finished; the last round if all are."""
         for number in range(1, self._recipe.rounds + 1):
             if not self.is_aligned(number):
                 return number
@@ -116,12 +117,12 @@ class WeakModel:
         return (self._folder.align(number) / DONE_MARKER).is_file()
 
     def has_learned_from(self, number: int) -> bool:
-        """Whether the alignment of this round has begun, so that its pairs may not change any more."""
+        """Whether the alignment of this round has begun, so that its pairs must not change."""
         folder = self._folder.align(number)
         return (folder / "inputs.json").is_file() or self.is_aligned(number)
 
     def pairs(self, number: int) -> Path:
-        """The preference pairs of this round, there or not."""
+        """The path of this round's preference pairs, whether it exists or not."""
         return self._folder.feedback(number) / "pairs.jsonl"
 
     def _with_model(self, location: str) -> ModelConfig:

@@ -1,4 +1,4 @@
-"""What an estimate rests on: shares, tokens a reply and seconds a call, as measured, or as assumed in two cases."""
+"""What an estimate rests on: shares, tokens per reply and seconds per call, measured or assumed in two cases."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,44 +21,44 @@ JUDGE_TOKENS = VOTE_TOKENS = 2
 
 
 def assume(case: str, recipe: Recipe, measured: Mapping[str, float], targets: Sequence[int]) -> Assumptions:
-    """The assumptions of a case: what was measured, and what is assumed for the rest.
+    """The assumptions of a case: measured values, and assumed ones for the rest.
 
     Args:
         case: LOW or HIGH.
-        measured: see `measure`.
-        targets: lengths in tokens of what SFT teaches the weak model to write; empty where it teaches nothing.
+        measured: see `measured_so_far`.
+        targets: lengths of the SFT targets in tokens; empty without SFT.
     """
     assumed = ASSUMED[case] | dict(measured)
     if "draft" not in measured and targets:
-        # What SFT teaches is what drafts look like, but sampled ones ramble.
+        # Drafts look like SFT targets, but sampled ones ramble.
         likely = float(np.quantile(targets, 0.5 if case == LOW else 0.9))
         assumed["draft"] = likely if case == LOW else max(likely, assumed["draft"])
     tokens = {
-        "weak": _within(assumed["draft"], recipe.weak.sampling),
-        "strong": _within(assumed["output"], recipe.strong.sampling),
+        "weak": _capped(assumed["draft"], recipe.weak.sampling),
+        "strong": _capped(assumed["output"], recipe.strong.sampling),
         "judge": JUDGE_TOKENS,
         "labeller": VOTE_TOKENS,
     }
     if case == HIGH and recipe.feedback.labeller is not None:  # it may reason before it votes
-        tokens["labeller"] = _within(assumed["output"], recipe.feedback.labeller.sampling)
+        tokens["labeller"] = _capped(assumed["output"], recipe.feedback.labeller.sampling)
     return Assumptions(
         solved_alone=assumed["solved_alone"], helped=assumed["helped"], sure=assumed["sure"], tokens=tokens
     )
 
 
-def as_in(case: str, config: FeedbackConfig) -> FeedbackConfig:
-    """Feedback as a case has it: the high one saves no call by rule."""
+def feedback_config_for(case: str, config: FeedbackConfig) -> FeedbackConfig:
+    """The feedback section for a case: in the high one no rule saves calls."""
     return config if case == LOW else config.model_copy(update={"skip_settled": False})
 
 
 def latency_s(case: str) -> float:
-    """Seconds that a call takes in a case."""
+    """Seconds per call in a case."""
     return float(ASSUMED[case]["latency_s"])
 
 
-def measure(pipeline: Pipeline) -> dict[str, float]:
-    """What the rounds that this run has finished say; empty before the first."""
-    found: dict[str, float] = {}
+def measured_so_far(pipeline: Pipeline) -> dict[str, float]:
+    """Values measured in the finished rounds of this run; empty before the first."""
+    values: dict[str, float] = {}
     for number in range(1, pipeline.recipe.rounds + 1):
         file = pipeline.folder.feedback(number) / "summary.json"
         if not file.is_file():
@@ -66,15 +66,15 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
         summary = FeedbackSummary.read(file)
         graded = summary.num_examples - summary.num_failed
         scored = summary.num_positive + summary.num_negative
-        if graded and summary.num_ties is None:  # there is no z where drafts are compared with each other
-            found["solved_alone"] = summary.num_solo_perfect / graded
+        if graded and summary.num_ties is None:  # kinds that compare drafts with each other have no z
+            values["solved_alone"] = summary.num_solo_perfect / graded
         if scored:
-            found["helped"] = summary.num_positive / scored
+            values["helped"] = summary.num_positive / scored
         for role, name in (("weak", "draft"), ("strong", "output")):
             if calls := summary.calls.get(role):
-                found[name] = summary.usage[role].completion_tokens / calls
-    return found
+                values[name] = summary.usage[role].completion_tokens / calls
+    return values
 
 
-def _within(tokens: float, sampling: Sampling) -> int:
+def _capped(tokens: float, sampling: Sampling) -> int:
     return max(1, round(tokens if sampling.max_tokens is None else min(tokens, sampling.max_tokens)))

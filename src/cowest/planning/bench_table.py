@@ -13,49 +13,56 @@ from cowest.report.table import console_for, text_table
 
 
 def print_bench_plan(plan: BenchPlan, stream: TextIO | None = None) -> None:
-    """Prints the estimate: the totals, each cell and role, and what they rest on."""
+    """Prints the estimate: the totals, each cell and role, and the assumptions."""
     console = console_for(stream)
     console.print(Text(_headline(plan), style="bold"), soft_wrap=not console.is_terminal)
     columns = ["cell", "trainings", "calls", "tokens in", "tokens out", "cost", "time"]
-    rows = [(*_cells(cell), "dim" if cell.reason else "") for cell in plan.cells]
+    rows = [(*_cell_columns(cell), "dim" if cell.reason else "") for cell in plan.cells]
     roles = [
-        (f"all, {role}", "", *_spend({role: plan.low.roles[role]} if role in plan.low.roles else {}, {role: high}), "")
+        (
+            f"all, {role}",
+            "",
+            *_spend_columns({role: plan.low.roles[role]} if role in plan.low.roles else {}, {role: high}),
+            "",
+        )
         for role, high in plan.high.roles.items()
     ]
-    total = ("all", str(sum(cell.num_trainings for cell in plan.cells)), *_numbers(plan.low, plan.high), "bold")
-    console.print(text_table("low to high, still to pay", columns, [*rows, *(_untimed(row) for row in roles), total]))
+    total = ("all", str(sum(cell.num_trainings for cell in plan.cells)), *_case_columns(plan.low, plan.high), "bold")
+    console.print(
+        text_table("low to high, still to pay", columns, [*rows, *(_without_time(row) for row in roles), total])
+    )
     for line in _notes(plan):
         console.print(Text(line), soft_wrap=not console.is_terminal)
 
 
 def _headline(plan: BenchPlan) -> str:
-    calls, _, _, cost, wall = (number.replace(" – ", " to ") for number in _numbers(plan.low, plan.high))
+    calls, _, _, cost, wall = (number.replace(" – ", " to ") for number in _case_columns(plan.low, plan.high))
     return f"bench of {plan.run}: {calls} calls, {cost}, {wall} at the endpoints. Nothing was spent."
 
 
-def _cells(cell: CellPlan) -> tuple[str, ...]:
+def _cell_columns(cell: CellPlan) -> tuple[str, ...]:
     if cell.reason is not None:
         return (cell.name, *["–"] * 6)
-    return (cell.name, str(cell.num_trainings or "–"), *_numbers(cell.low, cell.high))
+    return (cell.name, str(cell.num_trainings or "–"), *_case_columns(cell.low, cell.high))
 
 
-def _numbers(low: CellCase, high: CellCase) -> tuple[str, ...]:
-    return (*_spend(low.roles, high.roles), between(low.wall_s, high.wall_s, words.duration))
+def _case_columns(low: CellCase, high: CellCase) -> tuple[str, ...]:
+    return (*_spend_columns(low.roles, high.roles), between(low.wall_s, high.wall_s, words.duration))
 
 
-def _spend(low: Mapping[str, Spend], high: Mapping[str, Spend]) -> tuple[str, ...]:
-    def both(number: Callable[[Spend], int]) -> str:
+def _spend_columns(low: Mapping[str, Spend], high: Mapping[str, Spend]) -> tuple[str, ...]:
+    def range_of(number: Callable[[Spend], int]) -> str:
         return between(sum(map(number, low.values())), sum(map(number, high.values())), words.count)
 
     return (
-        both(lambda spend: spend.calls),
-        both(lambda spend: spend.usage.prompt_tokens),
-        both(lambda spend: spend.usage.completion_tokens),
+        range_of(lambda spend: spend.calls),
+        range_of(lambda spend: spend.usage.prompt_tokens),
+        range_of(lambda spend: spend.usage.completion_tokens),
         between(cost_of(low), cost_of(high), words.money),
     )
 
 
-def _untimed(row: tuple[str, ...]) -> tuple[str, ...]:
+def _without_time(row: tuple[str, ...]) -> tuple[str, ...]:
     *cells, style = row
     return (*cells, "", style)
 
@@ -64,9 +71,9 @@ def _notes(plan: BenchPlan) -> Iterator[str]:
     yield (
         f"Feedback on {plan.num_queries:,} queries a round, evaluation on {plan.num_evaluated:,} examples. A call that "
         "an earlier cell makes, or that the run's ledger holds, is free. So the ranges of the cells do not add up: "
-        "what one of them pays the next need not. Training comes on top of the time."
+        "later cells need not pay again for what an earlier one paid. The time does not include training."
     )
-    yield "The low case also takes a quarter of the drafts to be the same before and after an alignment."
+    yield "The low case also assumes that a quarter of the drafts stay the same through an alignment."
     for cell in plan.cells:
         if cell.reason is not None:
             yield f"{cell.name} will fail: {' '.join(cell.reason.split())}"
@@ -74,5 +81,5 @@ def _notes(plan: BenchPlan) -> Iterator[str]:
         yield f"Measured in this run, not assumed: {', '.join(sorted(plan.measured))}."
     yield "Tokens counted by " + ", ".join(f"{how} ({role})" for role, how in plan.tokens_from.items()) + "."
     for role, reason in plan.not_looked_for.items():
-        yield f"What the ledger holds of {role} is not taken off: {' '.join(reason.split())}"
+        yield f"Replies of {role} in the ledger are not subtracted: {' '.join(reason.split())}"
     yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)

@@ -1,4 +1,4 @@
-"""A cell of a bench, rehearsed: its stages one after the other, with models that are known by what they share."""
+"""The rehearsal of a bench's cells: their stages in order, with models named so that shared calls coincide."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -11,10 +11,10 @@ from cowest.method_names import weak_stage
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import PROBE, RLWF, Pipeline
-from cowest.planning.assumptions import LOW, as_in, assume, measure
-from cowest.planning.data import Data
-from cowest.planning.kept import KeptReplies
-from cowest.planning.rehearsal import Assumptions, Kept
+from cowest.planning.assumptions import LOW, assume, feedback_config_for, measured_so_far
+from cowest.planning.data import RunExamples
+from cowest.planning.paid_replies import PaidReplies
+from cowest.planning.rehearsal import Assumptions, ReplyLookup
 from cowest.planning.spend import Spend
 from cowest.planning.stages import Stages, configs_of
 from cowest.planning.tally import Tally
@@ -22,18 +22,18 @@ from cowest.recipe import Recipe
 from cowest.stages.feedback import draw
 from cowest.training.trained import DONE_MARKER, TrainedModel
 
-ALIKE = 0.25
-"""Share of drafts that the low case takes to be equal word for word in two stages of the weak model."""
+IDENTICAL_SHARE = 0.25
+"""Share of drafts that the low case assumes to be word for word the same in two stages of the weak model."""
 
 
 @dataclass(frozen=True)
-class Part:
+class CellToPlan:
     """A cell to rehearse.
 
     Attributes:
-        name: what its row is called.
+        name: of its row.
         trains: whether it gathers feedback and aligns.
-        is_main: whether it is the recipe's own run, which is not evaluated but whose drafts are probed.
+        is_main: whether it is the recipe's own run, whose drafts are probed and which is not evaluated.
     """
 
     name: str
@@ -47,85 +47,85 @@ class Rehearsal:
 
     Args:
         main: the recipe's own run.
-        data: what all cells work on.
+        examples: those that all cells work on.
         trained: folders of finished SFT by `sft_key`.
-        kept: what the ledger holds.
+        paid: the replies in the ledger.
     """
 
-    def __init__(self, main: Part, data: Data, trained: Mapping[str, Path], kept: KeptReplies) -> None:
+    def __init__(self, main: CellToPlan, examples: RunExamples, trained: Mapping[str, Path], paid: PaidReplies) -> None:
         self.main = main
-        self.data = data
-        self.measured = measure(Pipeline(main.recipe))
+        self.examples = examples
+        self.measured = measured_so_far(Pipeline(main.recipe))
         self._trained = trained
-        self._kept = kept
+        self._paid = paid
         self._counters: dict[str, TokenCounter] = {}
         self._targets: dict[str, list[int]] = {}
 
-    def spends(self, part: Part, case: str, tally: Tally) -> Iterator[dict[str, Spend]]:
-        """What each stage of a cell takes beyond what `tally` knows."""
-        recipe, stages = part.recipe, self._stages(part)
-        assumptions, config = self._assumptions(case, stages), as_in(case, recipe.feedback)
-        if part.trains and config.kind == RLWF:
-            labelled = draw(self.data.labelled, config.queries, recipe.seed, round_number=0)
+    def spends(self, cell: CellToPlan, case: str, tally: Tally) -> Iterator[dict[str, Spend]]:
+        """The spend of each stage of a cell, without calls that `tally` has counted before."""
+        recipe, stages = cell.recipe, self._stages(cell)
+        assumptions, config = self._assumptions(case, stages), feedback_config_for(case, recipe.feedback)
+        if cell.trains and config.kind == RLWF:
+            labelled = draw(self.examples.labelled, config.queries, recipe.seed, round_number=0)
             yield stages.annotator(assumptions, labelled, tally)
-        for number in range(1, recipe.rounds + 1) if part.trains else ():
-            queries = draw(self.data.pool, config.queries, recipe.seed, number)
+        for number in range(1, recipe.rounds + 1) if cell.trains else ():
+            queries = draw(self.examples.pool, config.queries, recipe.seed, number)
             spends, _ = stages.feedback(assumptions, queries, tally, config, weak_stage(number - 1))
-            yield {} if is_gathered(recipe, number) else spends
-        if not part.is_main:
-            yield stages.evaluate(assumptions, self.data.evaluated, tally)
+            yield {} if is_feedback_done(recipe, number) else spends
+        if not cell.is_main:
+            yield stages.evaluate(assumptions, self.examples.evaluated, tally)
             return
-        probed = self.data.evaluated[: recipe.bench.probe]
+        probed = self.examples.evaluated[: recipe.bench.probe]
         for stage in ("sft", weak_stage(recipe.rounds)) if probed else ():
             yield stages.feedback(assumptions, probed, tally, config.model_copy(update=PROBE), stage)[0]
 
     def num_pairs(self, case: str) -> int:
-        """Preference pairs that the first round of the recipe's own run gives."""
+        """Preference pairs from the first round of the recipe's own run."""
         recipe = self.main.recipe
-        if is_gathered(recipe, 1):
+        if is_feedback_done(recipe, 1):
             return sum(1 for _ in runs.read_jsonl(runs.RunFolder(recipe.run).feedback(1) / "pairs.jsonl"))
-        stages, config = self._stages(self.main), as_in(case, recipe.feedback)
-        queries = draw(self.data.pool, config.queries, recipe.seed)
-        _, found = stages.feedback(self._assumptions(case, stages), queries, Tally(), config)
-        return found if config.max_pairs is None else min(found, config.max_pairs)
+        stages, config = self._stages(self.main), feedback_config_for(case, recipe.feedback)
+        queries = draw(self.examples.pool, config.queries, recipe.seed)
+        _, num_pairs = stages.feedback(self._assumptions(case, stages), queries, Tally(), config)
+        return num_pairs if config.max_pairs is None else min(num_pairs, config.max_pairs)
 
     def counter(self, config: ModelConfig) -> TokenCounter:
-        """Counts a model's tokens; made once for all cells."""
+        """The token counter of a model, shared by all cells."""
         key = f"{config.model} {config.base_url}"
         if key not in self._counters:
             self._counters[key] = TokenCounter(config)
         return self._counters[key]
 
-    def _stages(self, part: Part) -> Stages:
-        # What is not trained in a cell is the main run's; equal SFT is shared whoever did it.
-        owner = part if part.trains else self.main
-        folder, configs, key = runs.RunFolder(owner.recipe.run), configs_of(part.recipe), sft_key(part.recipe)
-        names = {"base": part.recipe.weak.model, "sft": f"sft {hashlib.sha256(key.encode()).hexdigest()}"}
-        names |= {weak_stage(number): f"{owner.name} {number}" for number in range(1, part.recipe.rounds + 1)}
-        trained = {weak_stage(number): folder.align(number) for number in range(1, part.recipe.rounds + 1)}
+    def _stages(self, cell: CellToPlan) -> Stages:
+        # A cell that does not train uses the main run's models; equal SFT is shared between cells.
+        owner = cell if cell.trains else self.main
+        folder, configs, key = runs.RunFolder(owner.recipe.run), configs_of(cell.recipe), sft_key(cell.recipe)
+        names = {"base": cell.recipe.weak.model, "sft": f"sft {hashlib.sha256(key.encode()).hexdigest()}"}
+        names |= {weak_stage(number): f"{owner.name} {number}" for number in range(1, cell.recipe.rounds + 1)}
+        trained = {weak_stage(number): folder.align(number) for number in range(1, cell.recipe.rounds + 1)}
         if key in self._trained:
             trained["sft"] = self._trained[key]
 
-        def find_kept(role: str, stage: str) -> Kept | None:
+        def lookup_for(role: str, stage: str) -> ReplyLookup | None:
             config = configs[role]
             if role == "weak" and stage != "base":
                 if stage not in trained or not (trained[stage] / DONE_MARKER).is_file():
                     return None
                 config = config.model_copy(update={"model": TrainedModel.read(trained[stage]).model})
-            return self._kept.of(role, config)
+            return self._paid.lookup(role, config)
 
         counters = {role: self.counter(config) for role, config in configs.items()}
-        return Stages(Pipeline(part.recipe), counters, names, find_kept)
+        return Stages(Pipeline(cell.recipe), counters, names, lookup_for)
 
     def _assumptions(self, case: str, stages: Stages) -> Assumptions:
-        measured = self.measured | measure(stages.pipeline)
+        measured = self.measured | measured_so_far(stages.pipeline)
         key = f"{stages.recipe.format} {stages.recipe.weak.model}"
-        if key not in self._targets:  # it looks at every labelled row
-            self._targets[key] = stages.target_tokens(self.data.labelled)
+        if key not in self._targets:  # this reads every labelled row
+            self._targets[key] = stages.target_tokens(self.examples.labelled)
         assumptions = assume(case, stages.recipe, measured, self._targets[key])
-        return replace(assumptions, alike=ALIKE) if case == LOW else assumptions
+        return replace(assumptions, identical_drafts=IDENTICAL_SHARE) if case == LOW else assumptions
 
 
-def is_gathered(recipe: Recipe, number: int) -> bool:
-    """Whether the feedback of a round is finished, so that it takes nothing any more."""
+def is_feedback_done(recipe: Recipe, number: int) -> bool:
+    """Whether the feedback of a round is finished, so that it costs nothing more."""
     return (runs.RunFolder(recipe.run).feedback(number) / "summary.json").is_file()

@@ -1,4 +1,4 @@
-"""The examples that a recipe's stages work on, and the samples of them that a rehearsal takes."""
+"""The examples that a recipe's stages work on, and the samples used in a rehearsal."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,39 +7,45 @@ from dataclasses import dataclass
 from cowest.pipeline import Pipeline
 from cowest.types import Example
 
-REHEARSED = 64
-"""Examples that a rehearsal takes at most."""
+MAX_REHEARSED = 64
+"""Most examples in the sample of a rehearsal."""
 
 
 @dataclass(frozen=True)
-class Data:
-    """The examples of a run: those that SFT learns from, those that feedback draws its queries from, those measured."""
+class RunExamples:
+    """The examples of a run's stages.
+
+    Attributes:
+        labelled: the rows that SFT trains on.
+        pool: the rows from which feedback draws its queries.
+        evaluated: the examples of the evaluation.
+    """
 
     labelled: Sequence[Example]
     pool: Sequence[Example]
     evaluated: Sequence[Example]
 
     @classmethod
-    def of(cls, pipeline: Pipeline) -> "Data":
-        """Reads them.
+    def of(cls, pipeline: Pipeline) -> "RunExamples":
+        """Reads the examples of a recipe.
 
         Raises:
-            InputError: they cannot be used.
+            InputError: a split is missing or broken.
         """
         data = pipeline.context.data
         return cls(data.sft(), data.feedback(), data.evaluation())
 
 
 def sample(examples: Sequence[Example], seed: int) -> Sequence[Example]:
-    """At most `REHEARSED` examples: those that come first in an order drawn by the seed, the same one for all samples.
+    """Draws at most `MAX_REHEARSED` examples: the first in a random order that depends only on the seed.
 
-    So of two overlapping sets of examples the samples overlap as far as the sets do.
+    All samples share that order, so samples of overlapping sets overlap as far as the sets do.
     """
-    if len(examples) <= REHEARSED:
+    if len(examples) <= MAX_REHEARSED:
         return list(examples)
-    order = sorted(range(len(examples)), key=lambda index: _place(examples[index], seed))
-    return [examples[index] for index in sorted(order[:REHEARSED])]
+    order = sorted(range(len(examples)), key=lambda index: _rank(examples[index], seed))
+    return [examples[index] for index in sorted(order[:MAX_REHEARSED])]
 
 
-def _place(example: Example, seed: int) -> bytes:
+def _rank(example: Example, seed: int) -> bytes:
     return hashlib.sha256(repr((seed, example.id, example.query)).encode("utf-8", "surrogatepass")).digest()

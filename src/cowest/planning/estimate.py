@@ -1,4 +1,4 @@
-"""From a recipe to its estimate: the stages in a low and a high case, what they rest on, and their sums."""
+"""From a recipe to its estimate: the stages in a low and a high case, their assumptions and their sums."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from cowest.gating import Arm
 from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
-from cowest.planning.assumptions import HIGH, LOW, as_in, assume, latency_s, measure
-from cowest.planning.data import Data
+from cowest.planning.assumptions import HIGH, LOW, assume, feedback_config_for, latency_s, measured_so_far
+from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems
 from cowest.planning.power import Power, power_of
 from cowest.planning.rehearsal import Assumptions
-from cowest.planning.spend import Spend, add, cost_of, wall_s
+from cowest.planning.spend import Spend, cost_of, sum_by_role, wall_s
 from cowest.planning.stages import Stages, configs_of
 from cowest.planning.tally import Tally
 from cowest.stages.feedback import draw
@@ -25,12 +25,12 @@ class Case(BaseModel):
     """One case of the estimate.
 
     Attributes:
-        assumed: what it rests on.
+        assumed: the assumptions.
         stages: spend by stage and role.
         roles: spend by role.
-        cost_usd: of all; None where a price is unknown.
-        wall_s: seconds of calls to endpoints, at the known limits or the assumed latency. Training, models in this
-            process and batches come on top.
+        cost_usd: total; None where a price is unknown.
+        wall_s: seconds of calls to endpoints, at the known limits or the assumed latency; without training, models in
+            this process and batches.
         num_pairs: preference pairs of all rounds.
     """
 
@@ -43,21 +43,21 @@ class Case(BaseModel):
 
 
 class Plan(BaseModel):
-    """What a recipe will take.
+    """The estimate of a recipe.
 
     Attributes:
-        num_queries: examples of feedback, a round; None where the recipe has none to gather.
+        num_queries: examples of feedback per round.
         num_evaluated: examples of evaluation.
-        power: which difference these can show.
-        gate_examples: how many examples `cowest gate` works on, by split; None where the recipe wants no calibrated
-            gate. Its calls are those of the stage "gate", beyond those of the evaluation.
+        power: the difference that these can show.
+        gate_examples: number of examples for `cowest gate`, by split; None without a calibrated gate.
+            Its calls are those of the stage "gate", without those that the evaluation makes too.
         tokens_from: how tokens were counted, by role.
-        measured: what was taken from earlier rounds of this run instead of being assumed.
+        measured: values taken from earlier rounds of this run instead of assumed.
         already_paid: replies that the run's ledger holds, by role; they are not paid again.
         budgets_usd: caps by role, where there are any.
         batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
-        endpoint_problems: by role, what stands in the way of its endpoint, such as a key that is not set; planning
-            needs no endpoint, the run does.
+        endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
+            planning, but the run needs the endpoints.
     """
 
     run: str
@@ -83,13 +83,13 @@ def make_plan(pipeline: Pipeline) -> Plan:
     """Estimates a recipe without opening a model or sending a request.
 
     Raises:
-        InputError: the recipe or its data cannot be used, or stand in the way of the gate that it wants.
+        InputError: the recipe or its data cannot be used, or do not allow its gate.
     """
     return _Planner(pipeline).plan()
 
 
 def _gate_examples(pipeline: Pipeline) -> dict[str, Sequence[Example]] | None:
-    """What `cowest gate` works on, by split; None where the recipe wants no calibrated gate."""
+    """The examples of `cowest gate` by split; None without a calibrated gate."""
     recipe = pipeline.recipe
     if recipe.serve.gate.kind != "calibrated":
         return None
@@ -103,24 +103,24 @@ class _Planner:
         self.pipeline = pipeline
         self.recipe = pipeline.recipe
         self.stages = Stages(pipeline, {role: TokenCounter(config) for role, config in configs_of(self.recipe).items()})
-        self.measured = measure(pipeline)
-        self.data = Data.of(pipeline)
-        self.gate = _gate_examples(pipeline)
-        self.targets = self.stages.target_tokens(self.data.labelled)
+        self.measured = measured_so_far(pipeline)
+        self.examples = RunExamples.of(pipeline)
+        self.gate_examples = _gate_examples(pipeline)
+        self.targets = self.stages.target_tokens(self.examples.labelled)
 
     def plan(self) -> Plan:
         recipe, configs = self.recipe, self.stages.configs
-        queries = draw(self.data.pool, recipe.feedback.queries, recipe.seed)
+        queries = draw(self.examples.pool, recipe.feedback.queries, recipe.seed)
         low, high = (self._case(name, queries) for name in (LOW, HIGH))
         return Plan(
             run=recipe.run,
             rounds=recipe.rounds,
             samples=recipe.feedback.samples,
-            num_train=len(self.data.labelled),
+            num_train=len(self.examples.labelled),
             num_queries=len(queries),
-            num_evaluated=len(self.data.evaluated),
-            power=power_of(self.pipeline, self.data.evaluated),
-            gate_examples=self.gate and {name: len(examples) for name, examples in self.gate.items()},
+            num_evaluated=len(self.examples.evaluated),
+            power=power_of(self.pipeline, self.examples.evaluated),
+            gate_examples=self.gate_examples and {name: len(examples) for name, examples in self.gate_examples.items()},
             methods=self.stages.method_names(self._assumptions(LOW)),
             tokens_from={role: counter.how for role, counter in self.stages.counters.items()},
             measured=self.measured,
@@ -136,19 +136,19 @@ class _Planner:
         return assume(case, self.recipe, self.measured, self.targets)
 
     def _case(self, name: str, queries: Sequence[Example]) -> Case:
-        assumptions, config = self._assumptions(name), as_in(name, self.recipe.feedback)
+        assumptions, config = self._assumptions(name), feedback_config_for(name, self.recipe.feedback)
         feedback, pairs = self.stages.feedback(assumptions, queries, Tally(), config)
         stages = {f"feedback, round {number}": feedback for number in range(1, self.recipe.rounds + 1)}
         if self.recipe.feedback.kind == RLWF:
-            labelled = draw(self.data.labelled, self.recipe.feedback.queries, self.recipe.seed, round_number=0)
+            labelled = draw(self.examples.labelled, self.recipe.feedback.queries, self.recipe.seed, round_number=0)
             stages["annotator"] = self.stages.annotator(assumptions, labelled, Tally())
         tally = Tally()
-        stages["evaluate"] = self.stages.evaluate(assumptions, self.data.evaluated, tally)
-        if self.gate is not None:
-            # What a policy will ask of the strong model alone on test is known only once there is one.
-            tried_with: tuple[Arm, ...] = ("both",) if name == LOW else ("strong", "both")
-            stages["gate"] = self.stages.gate(assumptions, **self.gate, tally=tally, tried_with=tried_with)
-        roles = add(stages.values())
+        stages["evaluate"] = self.stages.evaluate(assumptions, self.examples.evaluated, tally)
+        if self.gate_examples is not None:
+            # On test the strong model alone is called only as the policy says, which is not known yet.
+            test_arms: tuple[Arm, ...] = ("both",) if name == LOW else ("strong", "both")
+            stages["gate"] = self.stages.gate(assumptions, **self.gate_examples, tally=tally, test_arms=test_arms)
+        roles = sum_by_role(stages.values())
         limit = self.recipe.feedback.max_pairs
         return Case(
             assumed={

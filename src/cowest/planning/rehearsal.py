@@ -1,6 +1,6 @@
-"""A rehearsal: the run's own stages on a few examples, with models that cost nothing and count what they are asked.
+"""Stand-ins for models, judge and retriever that cost nothing and count the calls that a run's stages make.
 
-The calls that are counted are therefore those that the stages make, whatever the recipe's format, feedback and methods.
+Since the stages themselves run, the count is right for every format, kind of feedback and method.
 """
 
 import hashlib
@@ -18,16 +18,17 @@ from cowest.retrieval import Passage, Retriever
 from cowest.types import ChatRequest, Completion, Example, Message, Usage, Verdict
 
 SOLO, HELPED, UNHELPED = "⟦alone⟧", "⟦helped⟧", "⟦unhelped⟧"
-_SCORES = {SOLO: 5, HELPED: 8, UNHELPED: 3}
+_VERDICTS = {SOLO: 5, HELPED: 8, UNHELPED: 3}
 _COMPARES = re.compile("<<<FIRST.*<<<SECOND", re.DOTALL)
 _MARK = re.compile("⟦[a-z]+⟧")
 _TOKEN = re.compile(r"\s*\S+")
-_FILLER, _SENTENCE = "the", 20
+_FILLER, _SENTENCE_LENGTH = "the", 20
 _ANSWER = "Answer: none"
-_UNSURE = math.log(0.6)
+_UNSURE_LOGPROB = math.log(0.6)
 SOLVED_SCORE = 10
 
-Kept = Callable[[ChatRequest], Completion | None]
+ReplyLookup = Callable[[ChatRequest], Completion | None]
+"""Finds the reply to a request that was paid for; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,27 @@ class Assumptions:
     Attributes:
         solved_alone: share of queries whose strong-alone output gets the full score.
         helped: share of drafts whose refined output beats the strong model alone, among the other queries.
-        sure: share of replies that their own model is sure of: whose tokens are all probable, in which it finds nothing
-            to change, and, of the strong model, which agree with the weak one.
-        tokens: length of a reply by role.
-        alike: share of drafts on which two stages of the weak model agree word for word.
+        sure: share of replies of which their model is confident: all tokens are probable, its own critique finds
+            nothing to change, and, for the strong model, the answer agrees with the weak one's.
+        tokens: length of a reply, by role.
+        identical_drafts: share of drafts that two stages of the weak model write word for word the same.
     """
 
     solved_alone: float
     helped: float
     sure: float
     tokens: dict[str, int]
-    alike: float = 0.0
+    identical_drafts: float = 0.0
 
 
-class Rehearsed:
-    """Counts requests and answers with filler of the assumed length, or as the ledger answers.
+class RehearsedModel:
+    """Counts requests and replies with filler of the assumed length, or with the ledger's reply.
 
-    A reply of the strong model begins with a mark that tells the rehearsed judge what to score.
+    A reply of the strong model begins with a mark that determines the rehearsed judge's verdict.
 
     Args:
-        name: what tells the model from others of its role.
-        kept: finds what the run's ledger holds of this model.
+        name: distinguishes the model from others in its role.
+        lookup: finds replies of this model in the run's ledger.
     """
 
     def __init__(
@@ -67,66 +68,66 @@ class Rehearsed:
         assumptions: Assumptions,
         counter: TokenCounter,
         tally: Tally,
-        kept: Kept | None = None,
+        lookup: ReplyLookup | None = None,
     ) -> None:
         self.role = role
         self.name = self.identity = name
         self.assumptions = assumptions
         self._counter = counter
         self._tally = tally
-        self._kept = kept
+        self._lookup = lookup
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """Counts one call, unless the ledger knows it or would know it by then."""
-        if self._kept is not None and (reply := self._kept(request)) is not None:
+        """Counts one call, unless the ledger holds its reply or will hold it by then."""
+        if self._lookup is not None and (reply := self._lookup(request)) is not None:
             return reply
-        left = self._left(request)
-        limit = min(left, request.sampling.max_tokens or left)
+        length = self._reply_length(request)
+        limit = min(length, request.sampling.max_tokens or length)
         usage = Usage(
             prompt_tokens=self._counter.count_messages([message.content for message in request.messages]),
             completion_tokens=limit,
         )
         self._tally.add(self.role, _digest(self.role, self.name, request.model_dump_json()), usage)
-        tokens = _TOKEN.findall(self._reply(request, left))[: limit if limit < left else None]
+        tokens = _TOKEN.findall(self._reply(request, length))[: limit if limit < length else None]
         is_sure = self._is_sure(request)
         return Completion(
             text="".join(tokens),
-            finish_reason="length" if limit < left else "stop",
+            finish_reason="length" if limit < length else "stop",
             usage=usage,
             tokens=tuple(tokens),
-            token_logprobs=(0.0 if is_sure else _UNSURE,) * len(tokens),
+            token_logprobs=(0.0 if is_sure else _UNSURE_LOGPROB,) * len(tokens),
         )
 
     async def close(self) -> None:
         """Nothing to close."""
 
-    def _left(self, request: ChatRequest) -> int:
-        """Tokens of the reply to this request."""
+    def _reply_length(self, request: ChatRequest) -> int:
+        """Number of tokens of the reply to this request."""
         length = self.assumptions.tokens[self.role]
         if (request.sampling.max_tokens or length) >= length or _ANSWER in (prompt := request.messages[-1].content):
             return length
-        # A piece is asked for, and the prompt holds those before it.
+        # The request continues a reply, and the prompt holds what was written before.
         return max(0, length - 2 * prompt.count(f"{_FILLER} {_FILLER}"))
 
     def _reply(self, request: ChatRequest, length: int) -> str:
         prompt = request.messages[-1].content
         if self.role == "judge":
-            return str(_score(request.messages[0].content, self.assumptions))
+            return str(_verdict(request.messages[0].content, self.assumptions))
         if ENOUGH in prompt and self._is_sure(request):
             return ENOUGH
         if self.role == "labeller" or _COMPARES.search(prompt):
-            return "1" if _share(prompt) < 0.5 else "2"
-        # Unlike any other reply, as a sampled one would be, and as long as is assumed.
+            return "1" if _uniform(prompt) < 0.5 else "2"
+        # As long as assumed and, like a sampled reply, different from any other.
         mark, name = "", self.name
         if self.role == "strong":
             drafted = "⟦draft⟧" in prompt
-            lucky = _share(prompt, request.sample_index) < self.assumptions.helped
-            mark = (HELPED if lucky else UNHELPED) if drafted else SOLO
+            helps = _uniform(prompt, request.sample_index) < self.assumptions.helped
+            mark = (HELPED if helps else UNHELPED) if drafted else SOLO
         else:
             mark = "⟦draft⟧"
-            if _share("alike", prompt, request.sample_index) < self.assumptions.alike:
+            if _uniform("alike", prompt, request.sample_index) < self.assumptions.identical_drafts:
                 name = "any stage"
-        filler = " ".join(_FILLER + "." * (number % _SENTENCE == 0) for number in range(1, length + 1))
+        filler = " ".join(_FILLER + "." * (number % _SENTENCE_LENGTH == 0) for number in range(1, length + 1))
         answer = _ANSWER if self.role == "weak" or self._is_sure(request) else f"{_ANSWER} other"
         return (
             f"Explanation: {mark} {_digest(name, prompt, request.sample_index)[:8]} {filler}\n{answer}"
@@ -135,16 +136,16 @@ class Rehearsed:
         )
 
     def _is_sure(self, request: ChatRequest) -> bool:
-        return _share("sure", request.messages[-1].content, request.sample_index) < self.assumptions.sure
+        return _uniform("sure", request.messages[-1].content, request.sample_index) < self.assumptions.sure
 
 
 def rehearsed_reward(prompt: Sequence[Message], texts: Sequence[str]) -> list[float]:
-    """Stands for an annotator's reward: a function of the text alone."""
-    return [_share(text) for text in texts]
+    """Stands in for the reward of RLWF's annotator; depends on the text alone."""
+    return [_uniform(text) for text in texts]
 
 
 class RehearsedJudge:
-    """Stands for a judge without a model."""
+    """Stands in for a judge without a model."""
 
     name = "rehearsed"
 
@@ -153,27 +154,28 @@ class RehearsedJudge:
 
     async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
         """Scores by the mark in the output."""
-        return Verdict(score=_score(f"{example.id} {output}", self.assumptions))
+        return Verdict(score=_verdict(f"{example.id} {output}", self.assumptions))
 
 
 class RehearsedRetriever(Retriever):
-    """Finds any passages, other ones for each query; needs no index."""
+    """Returns random passages that depend on the query; needs no index."""
 
     def search(self, query: str) -> list[Passage]:
-        """`top_k` passages that depend on the query."""
+        """Draws `top_k` passages, with the query as the seed."""
         count = min(self.top_k, len(self.passages))
         return Random(query).sample(self.passages, count)
 
 
-def _score(text: str, assumptions: Assumptions) -> int:
+def _verdict(text: str, assumptions: Assumptions) -> int:
     marks = Counter(_MARK.findall(text))
     mark = next((mark for mark in (HELPED, UNHELPED, SOLO) if marks[mark]), SOLO)
-    if mark == SOLO and _share(text) < assumptions.solved_alone:
+    if mark == SOLO and _uniform(text) < assumptions.solved_alone:
         return SOLVED_SCORE
-    return _SCORES[mark]
+    return _VERDICTS[mark]
 
 
-def _share(*parts: object) -> float:
+def _uniform(*parts: object) -> float:
+    """A number in [0, 1) that depends on `parts` alone and looks uniformly distributed over them."""
     return int(_digest(*parts)[:8], 16) / 16**8
 
 

@@ -1,4 +1,4 @@
-"""What is spent: calls, tokens and money of a role, and how long the calls of all roles take at their endpoints."""
+"""Calls, tokens and money by role, and how long the calls take at their endpoints."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -7,13 +7,12 @@ from pydantic import BaseModel
 
 from cowest import pricing
 from cowest.models import ModelConfig
+from cowest.recipe import IN_PROCESS
 from cowest.types import Usage
-
-IN_PROCESS = ("local", "scripted")
 
 
 class Spend(BaseModel):
-    """Calls, tokens and money; money is None where no price is known."""
+    """Calls, tokens and money; `cost_usd` is None where no price is known."""
 
     calls: int
     usage: Usage
@@ -26,35 +25,35 @@ def priced(calls: int, usage: Usage, config: ModelConfig) -> Spend:
     return Spend(calls=calls, usage=usage, cost_usd=cost)
 
 
-def add(spends: Iterable[Mapping[str, Spend]]) -> dict[str, Spend]:
-    """The sum by role."""
+def sum_by_role(spends: Iterable[Mapping[str, Spend]]) -> dict[str, Spend]:
+    """Adds up spends, role by role."""
     total: dict[str, Spend] = {}
     for by_role in spends:
         for role, spend in by_role.items():
-            total[role] = _plus(total[role], spend) if role in total else spend
+            total[role] = _sum(total[role], spend) if role in total else spend
     return total
 
 
 def span(a: Mapping[str, Spend], b: Mapping[str, Spend]) -> tuple[dict[str, Spend], dict[str, Spend]]:
-    """The least and the most of two spends, number by number; a role that one of them lacks is nothing there."""
+    """The lower and upper bound of two spends, number by number; a role missing on one side counts as zero there."""
     roles = sorted({*a, *b})
-    pairs = [(a.get(role) or _like(b[role]), b.get(role) or _like(a[role])) for role in roles]
-    low = {role: _each(min, *pair) for role, pair in zip(roles, pairs, strict=True)}
-    high = {role: _each(max, *pair) for role, pair in zip(roles, pairs, strict=True)}
+    pairs = [(a.get(role) or _zero_like(b[role]), b.get(role) or _zero_like(a[role])) for role in roles]
+    low = {role: _combine(min, *pair) for role, pair in zip(roles, pairs, strict=True)}
+    high = {role: _combine(max, *pair) for role, pair in zip(roles, pairs, strict=True)}
     return low, high
 
 
 def cost_of(spends: Mapping[str, Spend]) -> float | None:
-    """Money of all roles; None where that of one is not known."""
+    """Money of all roles; None where that of any is unknown."""
     return pricing.total_usd(spend.cost_usd for spend in spends.values())
 
 
 def wall_s(spends: Mapping[str, Spend], configs: Mapping[str, ModelConfig], latency_s: float) -> float:
-    """Seconds of calls; the strong model and its judge share an endpoint's limits where they are the same.
+    """Seconds of calls; roles with the same model share its endpoint's limits.
 
     Args:
         spends, configs: by role.
-        latency_s: of one call, which bounds the time by how many calls may be in flight at once.
+        latency_s: of one call; at most `max_concurrency` calls run at once.
     """
     by_config: dict[str, tuple[ModelConfig, int, int]] = {}
     for role, spend in spends.items():
@@ -76,17 +75,17 @@ def _seconds(config: ModelConfig, calls: int, tokens: int, latency_s: float) -> 
     return max(bounds)
 
 
-def _plus(a: Spend, b: Spend) -> Spend:
+def _sum(a: Spend, b: Spend) -> Spend:
     cost = pricing.total_usd((a.cost_usd, b.cost_usd))
     return Spend(calls=a.calls + b.calls, usage=a.usage + b.usage, cost_usd=cost)
 
 
-def _like(spend: Spend) -> Spend:
-    """Nothing, in the role of another spend: its money is known to be 0 only where a price is known."""
+def _zero_like(spend: Spend) -> Spend:
+    """A spend of zero; its money is unknown where that of `spend` is."""
     return Spend(calls=0, usage=Usage(), cost_usd=None if spend.cost_usd is None else 0.0)
 
 
-def _each(choose: Callable[..., Any], a: Spend, b: Spend) -> Spend:
+def _combine(choose: Callable[..., Any], a: Spend, b: Spend) -> Spend:
     usage = Usage(
         prompt_tokens=choose(a.usage.prompt_tokens, b.usage.prompt_tokens),
         completion_tokens=choose(a.usage.completion_tokens, b.usage.completion_tokens),

@@ -1,4 +1,4 @@
-"""The stages of one recipe, rehearsed on a few examples and scaled up: what each of them spends."""
+"""The spend of each stage of one recipe: rehearsed on a sample of examples and scaled up."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,7 +16,14 @@ from cowest.pipeline import RLWF, Pipeline
 from cowest.pipeline.evaluation import setting_of
 from cowest.pipeline.factories import feedback_pair, model_judge
 from cowest.planning.data import sample
-from cowest.planning.rehearsal import Assumptions, Kept, Rehearsed, RehearsedJudge, RehearsedRetriever, rehearsed_reward
+from cowest.planning.rehearsal import (
+    Assumptions,
+    RehearsedJudge,
+    RehearsedModel,
+    RehearsedRetriever,
+    ReplyLookup,
+    rehearsed_reward,
+)
 from cowest.planning.spend import Spend
 from cowest.planning.tally import Tally
 from cowest.progress import quietly
@@ -25,8 +32,8 @@ from cowest.stages._diagnostics import null_sample
 from cowest.stages.feedback import FeedbackConfig, make_annotator
 from cowest.types import Completion, Example, GradedExample
 
-FindKept = Callable[[str, str], Kept | None]
-"""From a role and a stage of the weak model ("" for other roles) to what finds its replies in the ledger."""
+LookupFor = Callable[[str, str], ReplyLookup | None]
+"""From a role and a stage of the weak model ("" for other roles) to the lookup of its replies in the ledger."""
 
 
 def configs_of(recipe: Recipe) -> dict[str, ModelConfig]:
@@ -46,12 +53,12 @@ class Stages:
 
     Args:
         pipeline: of the recipe.
-        counters: of tokens, by role.
-        weak_names: what tells the weak model's stages from those of other recipes; by default their own names.
-        find_kept: finds replies that are paid for; None finds none.
+        counters: token counters by role.
+        weak_names: names of the weak model's stages that are unique across recipes; by default the stages' own.
+        lookup_for: looks up replies that are paid for; None finds none.
 
     Attributes:
-        configs: of the models that are called, by role.
+        configs: the models that are called, by role.
     """
 
     def __init__(
@@ -59,7 +66,7 @@ class Stages:
         pipeline: Pipeline,
         counters: Mapping[str, TokenCounter],
         weak_names: Mapping[str, str] | None = None,
-        find_kept: FindKept | None = None,
+        lookup_for: LookupFor | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.context = pipeline.context
@@ -67,10 +74,10 @@ class Stages:
         self.configs = configs_of(pipeline.recipe)
         self.counters = counters
         self._weak_names = weak_names or {}
-        self._find_kept = find_kept or (lambda role, stage: None)
+        self._lookup_for = lookup_for or (lambda role, stage: None)
 
     def target_tokens(self, labelled: Sequence[Example]) -> list[int]:
-        """Lengths of SFT targets: what the weak model will have been taught to write; empty without SFT."""
+        """Lengths of the SFT targets of a sample of rows, in tokens; empty without SFT."""
         if self.recipe.sft.from_ is not None or self.recipe.weak.provider != "local":
             return []
         draft_format = load_format(self.recipe.format)
@@ -94,13 +101,13 @@ class Stages:
         """One round of feedback: spend by role, and preference pairs.
 
         Args:
-            config: how, such as the recipe's with `skip_settled` turned off.
+            config: the feedback section, for instance the recipe's with `skip_settled` turned off.
             weak: the stage of the weak model that drafts.
         """
         recipe = self.recipe
         rehearsed = sample(queries, recipe.seed)
-        drafting, strong = self._weak(weak, assumptions, tally), self._model("strong", assumptions, tally)
-        collaboration = feedback_pair(recipe, self.context.prompts, drafting, strong)
+        weak_model, strong = self._weak_model(weak, assumptions, tally), self._model("strong", assumptions, tally)
+        collaboration = feedback_pair(recipe, self.context.prompts, weak_model, strong)
         judge: Judge = RehearsedJudge(assumptions)
         if not isinstance(recipe.judge, ProgramJudge):
             judge = model_judge(recipe, self.context.prompts, self._model("judge", assumptions, tally))
@@ -110,30 +117,30 @@ class Stages:
         tally.weight = len(queries) / len(rehearsed)
         annotated = synchronous.run(map_in_flight(annotator.annotate, rehearsed, len(rehearsed)))
         num_pairs = round(tally.weight * sum(len(preferences.pairs(each, ())) for each in annotated))
-        if controlled := min(config.null_control, len(queries)):
-            tally.weight = controlled / len(rehearsed)
-            pairs = [
-                (example, each)
-                for example, each in zip(rehearsed, annotated, strict=True)
-                if isinstance(each, GradedExample)
+        if num_controlled := min(config.null_control, len(queries)):
+            tally.weight = num_controlled / len(rehearsed)
+            graded = [
+                (example, outcome)
+                for example, outcome in zip(rehearsed, annotated, strict=True)
+                if isinstance(outcome, GradedExample)
             ]
-            synchronous.run(map_in_flight(lambda pair: null_sample(*pair, collaboration, judge), pairs, len(pairs)))
+            synchronous.run(map_in_flight(lambda item: null_sample(*item, collaboration, judge), graded, len(graded)))
         return tally.take(self.configs), num_pairs
 
     def annotator(self, assumptions: Assumptions, labelled: Sequence[Example], tally: Tally) -> dict[str, Spend]:
-        """One draft for each labelled row that RLWF's annotator is tuned on."""
+        """The spend of RLWF's annotator: one draft for each labelled row that it is tuned on."""
         rehearsed = sample(labelled, self.recipe.seed)
         tally.weight = len(labelled) / len(rehearsed)
-        weak = self._weak("sft", assumptions, tally)
+        weak = self._weak_model("sft", assumptions, tally)
         pair = feedback_pair(self.recipe, self.context.prompts, weak, weak)
-        synchronous.run(map_in_flight(lambda each: pair.draft(each.query), rehearsed, len(rehearsed)))
+        synchronous.run(map_in_flight(lambda row: pair.draft(row.query), rehearsed, len(rehearsed)))
         return tally.take(self.configs)
 
     def evaluate(self, assumptions: Assumptions, examples: Sequence[Example], tally: Tally) -> dict[str, Spend]:
-        """Every method of the recipe on `examples`, with what it does once."""
+        """The spend of every method of the recipe on `examples`, including its preparation."""
         rehearsed = sample(examples, self.recipe.seed)
         methods = make_methods(self.recipe.evaluate.methods, self._setting(assumptions, tally))
-        # What is done once is rehearsed whole, what is done for each example on some of them.
+        # Preparation is rehearsed in full, prediction on a sample.
         tally.weight = 1.0
         with quietly():
             for method in methods:
@@ -151,44 +158,44 @@ class Stages:
         test: Sequence[Example],
         tally: Tally,
         *,
-        tried_with: Sequence[Arm],
+        test_arms: Sequence[Arm],
     ) -> dict[str, Spend]:
-        """What `cowest gate` asks of the pair as it will be after all rounds, beyond what `tally` knows.
+        """The spend of `cowest gate` on the pair after all rounds, without calls that `tally` has counted before.
 
         Args:
-            tried_with: the arms that each test example is measured with.
+            test_arms: the arms measured on each test example.
         """
         setting = self._setting(assumptions, tally)
         pair = setting.collaborate(setting.weak[self.context.weak.stage_names()[-1]])
         splits: tuple[tuple[str, Sequence[Example], Sequence[Arm]], ...] = (
             ("validation", validation, ARMS),
-            ("test", test, tried_with),
+            ("test", test, test_arms),
         )
         for name, examples, arms in splits:
             if rehearsed := sample(examples, self.recipe.seed):
                 tally.weight = len(examples) / len(rehearsed)
                 with quietly():
-                    measure(name, rehearsed, pair, setting.task, _free, len(rehearsed), _always(arms))
+                    measure(name, rehearsed, pair, setting.task, _no_price, len(rehearsed), _always(arms))
         return tally.take(self.configs)
 
     def _setting(self, assumptions: Assumptions, tally: Tally) -> Setting:
-        weak = {stage: self._weak(stage, assumptions, tally) for stage in self.context.weak.stage_names()}
+        weak = {stage: self._weak_model(stage, assumptions, tally) for stage in self.context.weak.stage_names()}
         config = self.recipe.retrieval
         retriever = None if config.corpus is None else RehearsedRetriever(config.corpus, config.top_k)
         return setting_of(self.context, weak, self._model("strong", assumptions, tally), retriever)
 
-    def _weak(self, stage: str, assumptions: Assumptions, tally: Tally) -> Rehearsed:
+    def _weak_model(self, stage: str, assumptions: Assumptions, tally: Tally) -> RehearsedModel:
         name = self._weak_names.get(stage, stage)
-        return Rehearsed("weak", name, assumptions, self.counters["weak"], tally, self._find_kept("weak", stage))
+        return RehearsedModel("weak", name, assumptions, self.counters["weak"], tally, self._lookup_for("weak", stage))
 
-    def _model(self, role: str, assumptions: Assumptions, tally: Tally) -> Rehearsed:
+    def _model(self, role: str, assumptions: Assumptions, tally: Tally) -> RehearsedModel:
         config = self.configs[role]
         name = f"{config.model} {config.base_url} {config.options} {config.redact}"
-        return Rehearsed(role, name, assumptions, self.counters[role], tally, self._find_kept(role, ""))
+        return RehearsedModel(role, name, assumptions, self.counters[role], tally, self._lookup_for(role, ""))
 
 
-def _free(role: str, completion: Completion) -> None:
-    """What a rehearsed call cost; its tokens are priced by the tally."""
+def _no_price(role: str, completion: Completion) -> None:
+    """No price: the tally prices the tokens of rehearsed calls."""
 
 
 def _always(arms: Sequence[Arm]) -> Callable[[float | None], Sequence[Arm]]:

@@ -16,10 +16,10 @@ Value = TypeVar("Value")
 
 
 def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
-    """Prints the estimate: the totals, both cases by stage and role, and what they rest on."""
+    """Prints the estimate: the totals, both cases by stage and role, and the assumptions."""
     console = console_for(stream)
     console.print(Text(_headline(plan), style="bold"), soft_wrap=not console.is_terminal)
-    console.print(_spends(plan))
+    console.print(_spend_table(plan))
     for line in _notes(plan):
         console.print(Text(line), soft_wrap=not console.is_terminal)
 
@@ -33,19 +33,20 @@ def _headline(plan: Plan) -> str:
     return f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} pairs expected. Nothing was spent."
 
 
-def _spends(plan: Plan) -> Table:
+def _spend_table(plan: Plan) -> Table:
     rows = [
-        (stage, role, *_cells(plan.low.stages[stage].get(role, high), high), "")
+        (stage, role, *_spend_columns(plan.low.stages[stage].get(role, high), high), "")
         for stage, spends in plan.high.stages.items()
         for role, high in spends.items()
     ]
     rows += [
-        ("all", role, *_cells(plan.low.roles.get(role, high), high), "bold") for role, high in plan.high.roles.items()
+        ("all", role, *_spend_columns(plan.low.roles.get(role, high), high), "bold")
+        for role, high in plan.high.roles.items()
     ]
     return text_table("low to high", ["stage", "role", "calls", "tokens in", "tokens out", "cost"], rows)
 
 
-def _cells(low: Spend, high: Spend) -> tuple[str, ...]:
+def _spend_columns(low: Spend, high: Spend) -> tuple[str, ...]:
     return (
         between(low.calls, high.calls, words.count),
         between(low.usage.prompt_tokens, high.usage.prompt_tokens, words.count),
@@ -62,10 +63,11 @@ def _notes(plan: Plan) -> Iterator[str]:
     )
     yield sentence(plan.power)
     if plan.gate_examples is not None:
-        learned, tried = (words.count(plan.gate_examples[name]) for name in ("validation", "test"))
+        num_validation, num_test = (words.count(plan.gate_examples[name]) for name in ("validation", "test"))
         yield (
-            f"gate: what `cowest gate` calls after the run, beyond the evaluation; learned from {learned} validation "
-            f"examples, tried on {tried} of test. What it asks of the strong model alone on test depends on the policy."
+            f"gate: what `cowest gate` calls after the run, beyond the evaluation; learned from {num_validation} "
+            f"validation examples, tried on {num_test} of test. What it asks of the strong model alone on "
+            "test depends on the policy."
         )
     for name, case in (("low", plan.low), ("high", plan.high)):
         saved = ", and no call is saved by rule" if name == "high" else ""
@@ -91,7 +93,7 @@ def warnings(
     budgets_usd: Mapping[str, float],
     endpoint_problems: Mapping[str, str],
 ) -> Iterator[str]:
-    """What should be known before the run begins: batches, prices, budgets, and endpoints that will not do."""
+    """Warnings before the run begins: batches, unknown prices, budgets, and problems with endpoints."""
     if batched:
         yield (
             f"Through the batch interface: {', '.join(batched)}. Its time is not in the estimate: each dependent "
@@ -108,12 +110,12 @@ def warnings(
         yield f"Before the run: {role}: {problem}"
 
 
-def between(low: Value, high: Value, say: Callable[[Value], str]) -> str:
-    """A range in words, or the one word for both ends."""
-    first, second = say(low), say(high)
+def between(low: Value, high: Value, to_text: Callable[[Value], str]) -> str:
+    """A range as text, or one value where both ends read the same."""
+    first, second = to_text(low), to_text(high)
     return first if first == second else f"{first} – {second}"
 
 
-def _range(plan: Plan, say: Callable[[Case], str]) -> str:
-    low, high = say(plan.low), say(plan.high)
+def _range(plan: Plan, to_text: Callable[[Case], str]) -> str:
+    low, high = to_text(plan.low), to_text(plan.high)
     return low if low == high else f"{low} to {high}"

@@ -1,4 +1,4 @@
-"""Calls and tokens by role, counted on samples of examples; a call that several stages make is counted once."""
+"""Calls and tokens by role, counted on samples of examples; a call made by several stages is counted once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,27 +18,31 @@ class _Count:
 class Tally:
     """Estimates totals from calls on samples of examples.
 
-    A call on a sample stands for `weight` calls. One that was counted before is known, and so is whatever both the old
-    and the new one stand for: samples hold the examples that come first in one common order, so that of two samples the
-    coarser one, of the greater weight, says how many examples they share. A stage that uses all examples after one that
-    used a sample of them therefore counts as many calls less as that sample stands for.
+    A call on a sample stands for `weight` calls. When the same call comes again with another weight, the calls that
+    both stand for are already counted. All samples take the first examples of one common order, so the sample with
+    the greater weight, which is the coarser one, decides how many examples the two share. A stage that uses all
+    examples after one that used a sample of them therefore adds only the calls for which that sample did not stand.
 
     Attributes:
-        weight: how many calls the next ones stand for.
+        weight: number of calls for which each of the next ones stands.
     """
 
     def __init__(self) -> None:
         self.weight = 1.0
-        self._known: dict[str, float] = {}
+        self._weights: dict[str, float] = {}
         self._counts: dict[str, _Count] = {}
 
     def add(self, role: str, call: str, usage: Usage) -> None:
-        """Counts a call, which `call` tells from others."""
-        before = self._known.get(call)
+        """Counts a call.
+
+        Args:
+            call: identifies the call.
+        """
+        before = self._weights.get(call)
         if before is None:
-            self._known[call] = new = self.weight
+            self._weights[call] = new = self.weight
         else:
-            self._known[call] = min(before, self.weight)
+            self._weights[call] = min(before, self.weight)
             new = self.weight - max(before, self.weight)
         if new:
             count = self._counts.setdefault(role, _Count())
@@ -47,7 +51,7 @@ class Tally:
             count.completion_tokens += new * usage.completion_tokens
 
     def take(self, configs: Mapping[str, ModelConfig]) -> dict[str, Spend]:
-        """What was counted since the last take, by role, with its price; what is known stays known."""
+        """What was counted since the last take, by role and with its price; calls counted before stay counted."""
         counts, self._counts = self._counts, {}
         return {
             role: priced(

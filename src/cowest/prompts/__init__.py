@@ -19,6 +19,7 @@ from cowest.types import Message
 BUILT_IN = Path(__file__).parent
 
 MARK = "mark"
+_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
 _UNFENCED = (
     "the prompt template {path!r} has no {{{{ mark }}}}, so a text that is judged could end its own fence and give the "
     'judge orders; write <<<OUTPUT{{{{ mark | default("") }}}} before it and OUTPUT{{{{ mark | default("") }}}}>>> '
@@ -42,9 +43,7 @@ class Prompts:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self._paths = {path.stem: path for path in sorted(BUILT_IN.glob("*.txt"))}
-        self._environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
         self._source = functools.cache(self._read)
-        self._template = functools.cache(self._compile)
         self.unfenced: dict[str, str] = {}
         if folder is not None:
             self._replace(resolve_path(str(folder)))
@@ -68,14 +67,10 @@ class Prompts:
                 )
             self._paths[path.stem] = path
             # A fault must show now, not after the first drafts were paid for.
-            given = self._variables((BUILT_IN / path.name).read_text(encoding="utf-8"))
+            given = _variables((BUILT_IN / path.name).read_text(encoding="utf-8"))
             self.render(path.stem, **dict.fromkeys(given, "x"))
-            if MARK in given - self._variables(self._source(path.stem)):
+            if MARK in given - _variables(self._source(path.stem)):
                 self.unfenced[path.stem] = _UNFENCED.format(path=str(path))
-
-    def _variables(self, template: str) -> set[str]:
-        """What a template is to be given."""
-        return meta.find_undeclared_variables(self._environment.parse(template))
 
     def _read(self, name: str) -> str:
         if name not in self._paths:
@@ -90,9 +85,6 @@ class Prompts:
                 f"The prompt template {str(self._paths[name])!r} cannot be read ({error}). Give a text file in UTF-8."
             ) from error
 
-    def _compile(self, name: str) -> Template:
-        return self._environment.from_string(self._source(name))
-
     def render(self, name: str, **values: str) -> tuple[Message, ...]:
         """Renders the template `name` to a conversation of one user message.
 
@@ -100,7 +92,7 @@ class Prompts:
             InputError: the template does not parse or uses a variable that `name` is not given.
         """
         try:
-            content = self._template(name).render(**values)
+            content = _compiled(self._source(name)).render(**values)
         except TemplateError as error:
             raise InputError(
                 f"The prompt template {str(self._paths[name])!r} cannot be rendered: {error}. "
@@ -119,3 +111,15 @@ class Prompts:
             InputError: there is no template of one of the names.
         """
         return {name: self.version(name) for name in sorted(self._paths if names is None else names)}
+
+
+# By text and not by name, since a process makes many sets of the same templates.
+@functools.cache
+def _variables(template: str) -> frozenset[str]:
+    """What a template is to be given."""
+    return frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(template)))
+
+
+@functools.cache
+def _compiled(template: str) -> Template:
+    return _ENVIRONMENT.from_string(template)

@@ -1,4 +1,4 @@
-"""The files of a run: one model for each, written and read through it by everybody.
+"""The files of a run: one model for each, through which everything writes and reads it.
 
 | file | model |
 |---|---|
@@ -15,7 +15,7 @@
 | `gate/gate.json` | `GateResults` |
 | `bench/bench.json` | `BenchResults` |
 
-A document carries its `version`. The rows of a folder have the version of the document that ends its stage.
+A document carries its `version`. Rows share the version of the document that completes their stage.
 """
 
 from cowest.records.base import Document, Part, read_rows

@@ -1,4 +1,4 @@
-"""What the models of a run's files share: a version, and reading and writing with clear errors."""
+"""The base of the models of a run's files: a version, and reading and writing with clear errors."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cowest import runs, types
 from cowest.errors import InputError
 
-only_where_known = types.only_where_known
+omitted_if_none = types.omitted_if_none
 
 Row = TypeVar("Row", bound=BaseModel)
 
 
 class Part(BaseModel):
-    """A part of a document. Fields that this version does not know are ignored, so that they can be added."""
+    """A part of a document. Unknown fields are ignored, so that later versions can add some."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -24,7 +24,7 @@ class Document(Part):
     """One JSON file of a run.
 
     Attributes:
-        version: of this file's layout. It grows when a field changes its meaning, not when one is added.
+        version: of this file's layout. It increases when a field changes its meaning, not when one is added.
     """
 
     VERSION: ClassVar[int] = 1
@@ -37,16 +37,16 @@ class Document(Part):
         """Reads a file.
 
         Raises:
-            InputError: it is missing or broken, a newer version wrote it, or it does not hold such a document.
+            InputError: the file is missing or broken, was written by a newer version, or holds something else.
         """
-        return cls.parse(runs.read_json(path), path)
+        return cls.parse(runs.read_json(path, cls.ADVICE), path)
 
     @classmethod
     def parse(cls, document: Any, path: Path) -> Self:
-        """Makes a document of what JSON holds.
+        """Validates a parsed JSON document.
 
         Args:
-            path: where it was read, for the error.
+            path: of the file, for error messages.
 
         Raises:
             InputError: as `read`.
@@ -61,7 +61,7 @@ class Document(Part):
             return cls.model_validate(document)
         except ValidationError as error:
             raise InputError(
-                f"{str(path)!r} is not what cowest wrote there: {first_fault(error)}. {cls.ADVICE}"
+                f"{str(path)!r} is not what cowest wrote there: {first_error(error)}. {cls.ADVICE}"
             ) from error
 
     def write(self, path: Path) -> None:
@@ -73,7 +73,7 @@ class Document(Part):
         runs.write_json(path, self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """The document as JSON holds it."""
+        """The document as JSON values."""
         return self.model_dump(mode="json", by_alias=True)
 
 
@@ -84,21 +84,21 @@ def read_rows(
 
     Args:
         row: the model of a row.
-        noun: what a row is called in an error.
-        advice: what to do about a row that is none.
+        noun: what an error calls a row.
+        advice: what to do about an invalid row.
 
     Raises:
-        InputError: the file is missing or broken, or a row is not of this model; the message names line and field.
+        InputError: the file is missing or broken, or a row is invalid; the message names line and field.
     """
     for number, document in enumerate(runs.read_jsonl(path), 1):
         try:
             yield row.model_validate(document)
         except ValidationError as error:
-            raise InputError(f"{str(path)!r}, line {number} is no {noun}: {first_fault(error)}. {advice}") from error
+            raise InputError(f"{str(path)!r}, line {number} is no {noun}: {first_error(error)}. {advice}") from error
 
 
-def first_fault(error: ValidationError) -> str:
-    """The first thing that is wrong, with its place: "methods.weak_only.calls: Input should be a valid dictionary"."""
+def first_error(error: ValidationError) -> str:
+    """The first validation error with its location: "methods.weak_only.calls: Input should be a valid dictionary"."""
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))
     return f"{place}: {first['msg']}" if place else str(first["msg"])

@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document, Part, only_where_known
+from cowest.records.base import Document, Part, omitted_if_none
 from cowest.records.measures import Difference, Estimate
 from cowest.records.results import Comparison, EvaluationResults, MethodResult
 
 BEATS_EACH = "collaboration_beats_each_alone"
-"""The claim whose contrasts are those of the pair with each model alone."""
+"""The claim that contrasts the pair with each model alone."""
 
 ClaimOutcome = Literal["reproduced", "not reproduced", "inconclusive"]
 
@@ -18,29 +18,29 @@ class BenchRow(MethodResult):
     """A row of the table or a point of a sweep.
 
     Attributes:
-        name: what it is called in the bench.
-        state: "failed" rows have a reason and no metrics.
-        run: the folder of the run that it is from, and `method`, its name there.
-        format, aligned: of a point of the sweep over formats.
-        pairs: of a point of the sweep over preference pairs.
-        weak, strong, row: the two models and the method of a point of the sweep over models.
+        name: its name in the bench.
+        state: a "failed" row has a reason and no metrics.
+        run, method: the folder of the run it comes from, and its method there.
+        format, aligned: in the sweep over formats.
+        pairs: in the sweep over preference pairs.
+        weak, strong, row: the two models and the method, in the sweep over models.
     """
 
     name: str
     state: Literal["done", "failed"] = "done"
     run: str = ""
     method: str = ""
-    reason: str | None = only_where_known()
-    format: str | None = only_where_known()
-    aligned: bool | None = only_where_known()
-    pairs: NonNegativeInt | None = only_where_known()
-    weak: str | None = only_where_known()
-    strong: str | None = only_where_known()
-    row: str | None = only_where_known()
+    reason: str | None = omitted_if_none()
+    format: str | None = omitted_if_none()
+    aligned: bool | None = omitted_if_none()
+    pairs: NonNegativeInt | None = omitted_if_none()
+    weak: str | None = omitted_if_none()
+    strong: str | None = omitted_if_none()
+    row: str | None = omitted_if_none()
 
 
 class Contrast(Difference):
-    """How much more `a` has than `b` on the same examples, where the claim says that it has more."""
+    """By how much `a` exceeds `b` on the same examples, as the claim says it does."""
 
     a: str
     b: str
@@ -58,12 +58,12 @@ class Contrast(Difference):
 
 
 class Claim(Part):
-    """A claim of the paper, what was measured for it, and how it came out on this task.
+    """A claim of the paper, the measurements for it, and its outcome on this task.
 
     Attributes:
-        p_value: what the outcome rests on; None where nothing could be measured.
-        p_holm: the same, corrected by Holm's method for the number of claims that were measured; it decides nothing.
-        note: what could not be measured and why, or what the reader should know beside the outcome.
+        p_value: on which the outcome rests; None where nothing could be measured.
+        p_holm: the same, corrected by Holm's method for the number of claims that were measured; for information only.
+        note: what could not be measured and why, or what else the reader should know.
     """
 
     name: str
@@ -76,14 +76,14 @@ class Claim(Part):
 
 
 class ShareOfDrafts(Estimate):
-    """A mean share of drafts over so many examples, which are in so many groups where they belong together."""
+    """A mean share of drafts, over `num_examples` examples, which are in `num_groups` groups if they have any."""
 
     num_examples: NonNegativeInt = 0
-    num_groups: NonNegativeInt | None = only_where_known()
+    num_groups: NonNegativeInt | None = omitted_if_none()
 
 
 class BenchCell(Part):
-    """One run of the bench: its folder, why it failed, and its seconds."""
+    """One run of the bench: its folder, the reason if it failed, and its seconds."""
 
     run: str
     reason: str | None = None

@@ -2,7 +2,7 @@
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document, Part, only_where_known
+from cowest.records.base import Document, Part, omitted_if_none
 from cowest.records.measures import DifferenceEstimate, Estimate
 from cowest.types import Usage, Verdict
 
@@ -23,25 +23,25 @@ class NullSample(Part):
 
 
 class NullControl(Part):
-    """How often a second sample of the strong model alone beats the first, beside how often a draft helps to.
+    """How often a second sample of the strong model alone beats the first, beside how often a draft helps it to.
 
     Attributes:
-        num_examples: the examples that both rates are over.
-        num_left_out: controlled examples without a scored z' or a scored draft.
-        positive_rate: of z', with Wilson's interval; None, as the others, where no example is left.
+        num_examples: examples behind both rates.
+        num_left_out: examples of the control without a scored z' or a scored draft.
+        positive_rate: of z', with Wilson's interval. All rates are None where no example is left.
         real_positive_rate: of drafts.
-        difference: of the second less the first.
+        difference: real_positive_rate minus positive_rate.
     """
 
     num_examples: NonNegativeInt = 0
     num_left_out: NonNegativeInt = 0
-    positive_rate: Estimate | None = only_where_known()
-    real_positive_rate: Estimate | None = only_where_known()
-    difference: DifferenceEstimate | None = only_where_known()
+    positive_rate: Estimate | None = omitted_if_none()
+    real_positive_rate: Estimate | None = omitted_if_none()
+    difference: DifferenceEstimate | None = omitted_if_none()
 
 
 class CalibrationPoint(Estimate):
-    """The outputs that one verdict was given to: how many, and their mean metric."""
+    """The outputs that got one verdict: their number and their mean metric."""
 
     verdict: int
     num_outputs: NonNegativeInt
@@ -51,10 +51,10 @@ class JudgeAgreement(Part):
     """How the judge's scores order outputs, compared with the task's metric and with their lengths.
 
     Attributes:
-        concordance: the chance that of two outputs which the metric tells apart the judge scores the better one
-            higher, ties counting half; None where the metric tells none apart.
-        length_correlation: Spearman's rank correlation of score and number of characters; None where one never varies.
-        calibration: a point for each score that was given.
+        concordance: the probability that of two outputs with different metrics the judge scores the better one
+            higher, ties counting half; None where all metrics are equal.
+        length_correlation: Spearman's rank correlation of score and number of characters; None if either is constant.
+        calibration: one point per score given.
     """
 
     metric: str
@@ -70,13 +70,14 @@ class FeedbackSummary(Document):
     Attributes:
         kind: of feedback.
         num_examples: queries, failed ones included.
-        num_unscored: drafts that could not be judged; they are in no pair.
+        num_unscored: drafts that could not be judged; they enter no pair.
         num_failed: queries that gave no grades.
+        num_identical_drafts: drafts that repeat the text of an earlier draft of their query; they count once in pairs.
         num_drafts_cut: drafts that ended at the token limit.
         num_solo_perfect: queries on which the strong model alone has the full score, which no draft can beat.
         num_ties: comparisons without a winner, where drafts are compared with each other.
-        calls, usage: by role, those that the ledger answered included.
-        calls_saved: calls that each rule saved.
+        calls, usage: by role, including calls answered from the ledger.
+        calls_saved: by rule.
         null_control: None where none was asked for.
         judge_agreement: None where the task is not known or nothing was scored.
     """
@@ -89,13 +90,14 @@ class FeedbackSummary(Document):
     num_negative: NonNegativeInt = 0
     num_unscored: NonNegativeInt = 0
     num_failed: NonNegativeInt = 0
+    num_identical_drafts: NonNegativeInt = 0
     num_drafts_cut: NonNegativeInt = 0
     num_solo_perfect: NonNegativeInt = 0
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)
     cost_usd: float | None = None
     calls_saved: dict[str, NonNegativeInt] = Field(default_factory=dict)
-    num_ties: NonNegativeInt | None = only_where_known()
-    null_control: NullControl | None = only_where_known()
+    num_ties: NonNegativeInt | None = omitted_if_none()
+    null_control: NullControl | None = omitted_if_none()
     judge_agreement: JudgeAgreement | None = None
     wall_s: float | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, FiniteFloat, NonNegativeInt, model_validator
 
-from cowest.records.base import Document, Part, only_where_known
+from cowest.records.base import Document, Part, omitted_if_none
 from cowest.records.measures import Difference, Estimate
 from cowest.types import Record
 
@@ -22,32 +22,32 @@ class Policy(Record):
     """Who answers, by the draft's confidence.
 
     Attributes:
-        cuts: the confidences at which regions end, ascending; a confidence equal to a cut lies above it.
-        arms: of the regions, from the least confident to the most; one more than cuts.
+        cuts: the confidences at which regions end, ascending; a confidence equal to a cut belongs to the region above.
+        arms: one per region, from the least confident to the most; one more than cuts.
     """
 
     cuts: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
     arms: tuple[Arm, ...] = ("both",)
 
     @model_validator(mode="after")
-    def _regions(self) -> Self:
+    def _has_ascending_cuts(self) -> Self:
         if len(self.arms) != len(self.cuts) + 1 or any(low >= high for low, high in itertools.pairwise(self.cuts)):
             raise ValueError("a policy has ascending cuts and one more arm than cuts")
         return self
 
     def arm(self, confidence: float | None) -> Arm:
-        """Who answers; both, where there is no confidence to go by."""
+        """Who answers; both models where there is no confidence."""
         return "both" if confidence is None else self.arms[bisect.bisect_right(self.cuts, confidence)]
 
     def __str__(self) -> str:
         if not self.cuts:
             return f"always {self.arms[0]}"
         edges = ["", *(f"{cut:.4f}" for cut in self.cuts), ""]
-        named = []
+        phrases = []
         for (low, high), arm in zip(itertools.pairwise(edges), self.arms, strict=True):
             where = f"below {high}" if not low else f"from {low} on" if not high else f"from {low} to {high}"
-            named.append(f"{arm} {where}")
-        return ", ".join(named)
+            phrases.append(f"{arm} {where}")
+        return ", ".join(phrases)
 
 
 class ArmOutcome(Record):
@@ -55,7 +55,7 @@ class ArmOutcome(Record):
 
     Attributes:
         score: the task's headline metric.
-        cost_usd: of all its calls, the draft among them; None where a price is unknown.
+        cost_usd: of all its calls including the draft; None where a price is unknown.
         strong_tokens: of the strong model, prompt and reply.
     """
 
@@ -68,10 +68,10 @@ class MeasuredExample(Record):
     """One example under the arms that it was measured with: a row of gate/validation.jsonl and gate/test.jsonl.
 
     Attributes:
-        confidence: of the draft; None where there is none to go by.
+        confidence: of the draft; None where the draft has none.
         arm: who answers it under the chosen policy, once there is one.
-        error: why a call failed; such an example counts nowhere.
-        group: what it belongs to, where it does not stand alone.
+        error: why a call failed; such an example is left out of every number.
+        group: of the example, if it has one.
     """
 
     id: str
@@ -79,15 +79,15 @@ class MeasuredExample(Record):
     arms: dict[Arm, ArmOutcome] = Field(default_factory=dict)
     arm: Arm | None = None
     error: str | None = None
-    group: str | None = only_where_known()
+    group: str | None = omitted_if_none()
 
 
 class Answered(Part):
-    """What answering a split in some way came to.
+    """The results of one way of answering a split.
 
     Attributes:
-        cost_per_query: in the gate's unit; None where it is not known.
-        shares: of the examples, by the arm that answered.
+        cost_per_query: in the gate's unit; None where it is unknown.
+        shares: of the examples, by arm.
     """
 
     accuracy: Estimate
@@ -95,7 +95,7 @@ class Answered(Part):
     shares: dict[Arm, FiniteFloat]
 
     @model_validator(mode="after")
-    def _all_arms(self) -> Self:
+    def _has_all_arms(self) -> Self:
         if len(self.shares) < len(ARMS):
             raise ValueError("a share is missing")
         if self.accuracy.ci95 is None:
@@ -117,14 +117,14 @@ class FittedPoint(CurvePoint):
 
 
 class GatedSplit(Part):
-    """One split under the gate and under some arms alone, "both" among them.
+    """One split under the gate and under single arms, always including "both".
 
     Attributes:
         num_groups: of the examples without a failure; intervals are over these. None where each stands alone.
     """
 
     num_examples: NonNegativeInt = 0
-    num_groups: NonNegativeInt | None = only_where_known()
+    num_groups: NonNegativeInt | None = omitted_if_none()
     num_failed: NonNegativeInt
     num_without_confidence: NonNegativeInt
     gate: Answered
@@ -133,7 +133,7 @@ class GatedSplit(Part):
     @model_validator(mode="after")
     def _has_both(self) -> Self:
         if "both" not in self.alone:
-            raise ValueError("nothing is said of both answering everything")
+            raise ValueError("the arm `both` alone is missing")
         return self
 
 
@@ -145,14 +145,14 @@ class GatedValidation(GatedSplit):
     cross_validated_curve: list[CurvePoint] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _all_costs(self) -> Self:
+    def _has_all_costs(self) -> Self:
         if any(each.cost_per_query is None for each in (self.gate, self.cross_validated, *self.alone.values())):
             raise ValueError("a cost that was learned from is missing")
         return self
 
 
 class GatedTest(GatedSplit):
-    """The split that the policy was then tried on; `difference_to_both` is its metric less that of both."""
+    """The split that the policy was tested on; `difference_to_both` is its metric minus that of "both" alone."""
 
     difference_to_both: Difference
 
@@ -164,7 +164,7 @@ class GatedTest(GatedSplit):
 
 
 class GateTarget(Part):
-    """What was asked for."""
+    """What the user asked for."""
 
     min_accuracy: FiniteFloat | None = None
     max_cost_usd: FiniteFloat | None = None
@@ -181,13 +181,13 @@ class GateResults(Document):
     """gate.json.
 
     Attributes:
-        cost_unit: of every cost in it.
-        arms: that a policy may use.
-        min_accuracy: the accuracy that was aimed at; None where a cost was.
+        cost_unit: of every cost in this document.
+        arms: those that a policy may use.
+        min_accuracy: the target accuracy; None where the target is a cost.
         met: whether the policy meets the target on the validation split.
-        most_accurate, cheapest: the best accuracy and the least cost of any policy there.
+        most_accurate, cheapest: the best accuracy and the lowest cost of any policy there.
         test: None without a test split.
-        made_of: the rows by split.
+        made_of: the rows it was learned and tested on, by split.
         made_for: what the policy depends on, by name: models, prompts, sampling, prices and the recipe's section.
     """
 
@@ -198,8 +198,8 @@ class GateResults(Document):
     target: GateTarget
     min_accuracy: FiniteFloat | None
     met: bool
-    most_accurate: FiniteFloat | None = only_where_known()
-    cheapest: Cost | None = only_where_known()
+    most_accurate: FiniteFloat | None = omitted_if_none()
+    cheapest: Cost | None = omitted_if_none()
     policy: Policy
     validation: GatedValidation
     test: GatedTest | None
@@ -207,7 +207,7 @@ class GateResults(Document):
     made_for: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _one_aim(self) -> Self:
+    def _has_one_target(self) -> Self:
         if (self.min_accuracy is None) == (self.target.max_cost_usd is None):
-            raise ValueError("the aim is neither an accuracy nor a cost")
+            raise ValueError("the target is neither an accuracy nor a cost")
         return self

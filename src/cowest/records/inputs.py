@@ -1,47 +1,47 @@
-"""inputs.json of a stage's folder: what the stage was made from, so that no other recipe goes on in it unnoticed."""
+"""inputs.json of a stage's folder: what it was made from, so that another recipe cannot continue in it unnoticed."""
 
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from cowest.records.base import Document, only_where_known
+from cowest.records.base import Document, omitted_if_none
 
 TEMPLATES = "prompt files"
 DIGESTS = ("examples", "pairs")
-"""Fields whose values say nothing to a reader."""
+"""Fields whose values are digests, which mean nothing to a reader."""
 
 
 class StageInputs(Document):
-    """inputs.json. The recipe's keys stand in it by their dotted path, such as "weak.model", beside these fields.
+    """inputs.json. It holds recipe keys by their dotted path, such as "weak.model", beside these fields.
 
     Attributes:
-        examples: SHA-256 of those that the stage works on.
+        examples: SHA-256 of the stage's examples.
         prompt_files: the content hash of each prompt template that the stage can use.
         pairs: SHA-256 of the pairs that alignment learns from.
         corpus: digest of the corpus that methods retrieve from.
-        rounds_done: rounds of alignment that were finished when the evaluation was made.
+        rounds_done: rounds of alignment that were finished at the time of the evaluation.
     """
 
-    ADVICE: ClassVar[str] = "Give another folder with run=...."
+    ADVICE: ClassVar[str] = "Give another run folder: run=FOLDER."
 
     model_config = ConfigDict(extra="allow")
 
-    examples: str | None = only_where_known()
+    examples: str | None = omitted_if_none()
     prompt_files: dict[str, str] = Field(default_factory=dict, alias=TEMPLATES)
-    pairs: str | None = only_where_known()
-    corpus: str | None = only_where_known()
-    rounds_done: int | None = only_where_known()
+    pairs: str | None = omitted_if_none()
+    corpus: str | None = omitted_if_none()
+    rounds_done: int | None = omitted_if_none()
 
     def difference_from(self, other: "StageInputs") -> list[str]:
         """How this differs from other inputs, prompt templates aside; a phrase for each key."""
-        return differences(self._compared(), other._compared())
+        return differences(self._comparable(), other._comparable())
 
     def only(self, other: "StageInputs") -> "StageInputs":
-        """These inputs without the keys that `other` leaves out."""
+        """These inputs, restricted to the keys of `other`."""
         wanted = other.to_json().keys()
         return StageInputs.model_validate({key: value for key, value in self.to_json().items() if key in wanted})
 
-    def _compared(self) -> dict[str, Any]:
+    def _comparable(self) -> dict[str, Any]:
         return {key: value for key, value in self.to_json().items() if key not in ("version", TEMPLATES)}
 
 

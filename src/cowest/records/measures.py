@@ -1,11 +1,11 @@
-"""Numbers with their uncertainty, as every file of a run holds them."""
+"""Numbers with their uncertainty, as the files of a run hold them."""
 
 from typing import Self
 
 from pydantic import FiniteFloat, computed_field
 
 from cowest import statistics
-from cowest.records.base import Part, only_where_known
+from cowest.records.base import Part, omitted_if_none
 
 Bounds = tuple[FiniteFloat, FiniteFloat]
 
@@ -18,7 +18,7 @@ class Estimate(Part):
 
     @classmethod
     def of(cls, interval: statistics.Interval) -> Self:
-        """The estimate of an interval."""
+        """The estimate with this interval."""
         return cls(value=interval.value, ci95=(interval.low, interval.high))
 
 
@@ -29,17 +29,17 @@ class DifferenceEstimate(Estimate):
 
 
 class Difference(Part):
-    """The same under the name that comparisons have for it.
+    """A difference of two means, under the field name that comparisons use.
 
     Attributes:
-        smallest_difference: what these examples would show with a power of 80%; None where that is not known, or where
-            they can show nothing.
+        smallest_difference: that these examples would show with a power of 80%; None if unknown, or if they can show
+            none.
     """
 
     difference: FiniteFloat
     ci95: Bounds | None = None
     p_value: float | None = None
-    smallest_difference: float | None = only_where_known()
+    smallest_difference: float | None = omitted_if_none()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -48,11 +48,11 @@ class Difference(Part):
         return statistics.verdict(*(self.ci95 or (0.0, 0.0)), self.p_value)
 
     @classmethod
-    def of(cls, found: statistics.Difference) -> Self:
-        """What a paired comparison found."""
+    def of(cls, difference: statistics.Difference) -> Self:
+        """The result of a paired comparison."""
         return cls(
-            difference=found.difference,
-            ci95=(found.low, found.high),
-            p_value=found.p_value,
-            smallest_difference=found.smallest,
+            difference=difference.difference,
+            ci95=(difference.low, difference.high),
+            p_value=difference.p_value,
+            smallest_difference=difference.smallest,
         )

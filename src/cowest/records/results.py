@@ -5,36 +5,36 @@ from typing import Self
 from pydantic import Field, FiniteFloat, NonNegativeInt
 
 from cowest import method_names
-from cowest.records.base import Document, Part, only_where_known
+from cowest.records.base import Document, Part, omitted_if_none
 from cowest.records.measures import Difference, Estimate
 from cowest.types import Usage
 
 
 class Latency(Part):
-    """Seconds a query takes: the median and the 95th percentile."""
+    """Seconds per query: the median and the 95th percentile."""
 
     p50: float | None = None
     p95: float | None = None
 
 
 class Preparation(Part):
-    """What a row took once, before its first query; training itself makes no calls and is not in it.
+    """What a row cost once, before its first query. Training itself makes no calls and is not included.
 
     Attributes:
         num_examples: training examples that the method worked on.
-        num_used: those that are of use to it.
-        num_failed: those of which a call got no usable reply; they are left out.
-        rounds: of feedback behind the row's model, with the queries and pairs of all of them.
-        calls, usage: by role, those that the ledger answered included.
+        num_used: those that were useful to it.
+        num_failed: those with a call that got no usable reply; they are left out.
+        rounds: of feedback behind the row's model; `num_queries` and `num_pairs` are over all of them.
+        calls, usage: by role, including calls answered from the ledger.
         cost_usd: None where a price is unknown.
     """
 
-    num_examples: NonNegativeInt | None = only_where_known()
-    num_used: NonNegativeInt | None = only_where_known()
-    num_failed: NonNegativeInt | None = only_where_known()
-    rounds: NonNegativeInt | None = only_where_known()
-    num_queries: NonNegativeInt | None = only_where_known()
-    num_pairs: NonNegativeInt | None = only_where_known()
+    num_examples: NonNegativeInt | None = omitted_if_none()
+    num_used: NonNegativeInt | None = omitted_if_none()
+    num_failed: NonNegativeInt | None = omitted_if_none()
+    rounds: NonNegativeInt | None = omitted_if_none()
+    num_queries: NonNegativeInt | None = omitted_if_none()
+    num_pairs: NonNegativeInt | None = omitted_if_none()
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)
     cost_usd: float | None = None
@@ -44,32 +44,32 @@ class MethodResult(Part):
     """One row: a method on all examples.
 
     Attributes:
-        round: of the aligned model that it uses, if it uses one.
+        round: of the aligned model it uses, if any.
         metrics: by name; empty where the method failed on every example.
-        confusion: how often each right label (outer key) was answered by each label, in tasks with labels.
+        confusion: how often each gold label (outer key) got each answer (inner key), in tasks with labels.
         num_failed: examples without a reply; they count as wrong.
         num_unparsed: examples whose reply holds no answer; they count as wrong.
         calls, usage: by role.
         cost_usd: of all examples; None where a price is unknown.
         failed: why there is no score, where every example failed.
-        preparation: None where it took none, or where it is not known.
+        preparation: None where it needed none, or where it is unknown.
     """
 
     round: NonNegativeInt | None = None
     metrics: dict[str, Estimate] = Field(default_factory=dict)
-    confusion: dict[str, dict[str, NonNegativeInt]] | None = only_where_known()
+    confusion: dict[str, dict[str, NonNegativeInt]] | None = omitted_if_none()
     num_failed: NonNegativeInt = 0
     num_unparsed: NonNegativeInt = 0
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)
     cost_usd: float | None = None
     latency_s: Latency = Latency()
-    failed: str | None = only_where_known()
-    preparation: Preparation | None = only_where_known()
+    failed: str | None = omitted_if_none()
+    preparation: Preparation | None = omitted_if_none()
 
 
 class Comparison(Difference):
-    """How much better `a` is than `b` on the same examples.
+    """By how much `a` is better than `b` on the same examples.
 
     Attributes:
         help_rate: share of the examples that `a` gets right and `b` wrong; None where the metric has no such rate.
@@ -79,11 +79,11 @@ class Comparison(Difference):
     a: str
     b: str
     metric: str = ""
-    help_rate: float | None = only_where_known()
-    harm_rate: float | None = only_where_known()
+    help_rate: float | None = omitted_if_none()
+    harm_rate: float | None = omitted_if_none()
 
     def turned(self) -> Self:
-        """The same comparison seen from `b`."""
+        """The same comparison with `a` and `b` swapped."""
         return self.model_copy(
             update={
                 "a": self.b,
@@ -114,13 +114,13 @@ class EvaluationResults(Document):
     seed: int | None = None
     methods: dict[str, MethodResult] = Field(default_factory=dict)
     comparisons: list[Comparison] = Field(default_factory=list)
-    oracle_gap_closed: FiniteFloat | None = only_where_known()
+    oracle_gap_closed: FiniteFloat | None = omitted_if_none()
     wall_s: float | None = None
-    note: str | None = only_where_known()
+    note: str | None = omitted_if_none()
 
     @property
     def headline_metric(self) -> str:
-        """The metric that is named, or the first that any method has."""
+        """The named metric, or else the first that any method has."""
         return self.metric or next((name for row in self.methods.values() for name in row.metrics), "")
 
     @property
@@ -132,11 +132,11 @@ class EvaluationResults(Document):
 
     @property
     def pair(self) -> str | None:
-        """Which method is the pair at its best known state; None where it was not evaluated."""
+        """The method that is the pair in its latest state; None where it was not evaluated."""
         return method_names.pair_of(self.methods)
 
     def compare(self, a: str, b: str) -> Comparison | None:
-        """The headline comparison of two methods, whichever way round the file has it."""
+        """The headline comparison of two methods, in whichever order the file has them."""
         for comparison in self.comparisons:
             if comparison.metric in ("", self.headline_metric):
                 if (comparison.a, comparison.b) == (a, b):
@@ -146,7 +146,7 @@ class EvaluationResults(Document):
         return None
 
     def cost_per_query(self, method: str) -> float | None:
-        """USD a query; None where it is unknown."""
+        """USD per query; None where it is unknown."""
         row = self.methods.get(method)
         if row is None or row.cost_usd is None or self.num_examples == 0:
             return None

@@ -1,4 +1,4 @@
-"""Sums of what calls took: their number and their tokens, by role."""
+"""Sums over calls: their number and their tokens, by role."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,10 +1,10 @@
-"""sft/training.json and round-N/align/training.json: a finished training, and the marker that it is finished."""
+"""sft/training.json and round-N/align/training.json: the record of a training; its presence marks it as finished."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document, only_where_known
+from cowest.records.base import Document, omitted_if_none
 
 
 class TrainingRecord(Document):
@@ -12,30 +12,32 @@ class TrainingRecord(Document):
 
     Attributes:
         stage: "sft" or "align".
-        adapter: the LoRA adapter's folder, relative to this file's; None where the base itself is the model.
+        adapter: the LoRA adapter's folder, relative to this file's; None where the base is used as it is.
         base: the model under the adapter: a folder, a hub id or `package:folder`.
-        from_: the checkpoint that stands in for a training (`sft.from`); nothing was trained, and the rest is unset.
+        from_: the checkpoint used in place of a training (`sft.from`); nothing was trained, and the rest is unset.
         lora: the shape of the adapter.
         reference: DPO's reference: the adapter, or the full model without one.
         beta: DPO's scale.
-        num_rows: that were trained on.
-        num_overlong: left out because they are longer than `max_length` tokens.
-        num_untrainable: left out because they hold no target, or a draft that was cut.
-        tokens: of all rows of one epoch.
-        final: rewards of the last step.
+        num_rows: rows trained on.
+        num_overlong: rows left out because they are longer than `max_length` tokens.
+        num_untrainable: rows left out because they hold no target, or a truncated draft.
+        tokens: of all rows, in one epoch.
+        final: the rewards at the last step.
         wall_s: seconds of training, those before an interruption included.
-        settings: the section of the recipe, which has the shape of that stage's own settings.
-        fingerprint: what the result depends on, as SHA-256.
+        settings: the stage's section of the recipe.
+        fingerprint: SHA-256 of everything the result depends on.
         versions: of the libraries.
     """
+
+    ADVICE: ClassVar[str] = "Delete it and run the stage that makes it again, or give another folder."
 
     stage: str = ""
     adapter: str | None
     base: str
     from_: str | None = Field(default=None, alias="from", exclude_if=lambda value: value is None)
-    lora: dict[str, Any] | None = only_where_known()
-    reference: str | None = only_where_known()
-    beta: float | None = only_where_known()
+    lora: dict[str, Any] | None = omitted_if_none()
+    reference: str | None = omitted_if_none()
+    beta: float | None = omitted_if_none()
     num_rows: NonNegativeInt | None = None
     num_overlong: NonNegativeInt = 0
     num_untrainable: NonNegativeInt = 0

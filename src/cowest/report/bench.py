@@ -1,4 +1,4 @@
-"""The bench of a run as the page shows it: bench.json, with its table, sweeps and claims as dots on shared axes."""
+"""The charts of a bench on the page: rows, sweeps and claims as dots on shared axes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cowest.report.evaluation import Trend
 from cowest.report.tones import tone
 
 CLAIM_TONES = {"reproduced": "better", "not reproduced": "worse", "inconclusive": "unclear"}
-"""A class name for the colour of each outcome."""
+"""The CSS class of each outcome."""
 
 _SERIES = {
     WEAK_ONLY: ("weak alone", "plain"),
@@ -26,11 +26,11 @@ _ALIGNED = {False: ("without alignment", "before"), True: ("with alignment", "pa
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart: its label, what stands in it by series, and the dots."""
+    """One line of a chart: its label, its values by series, and the dots."""
 
     label: str
     values: list[tuple[str, str, str]]
-    """A class name of ours, the name of the series and the value in words."""
+    """CSS class, name of the series, and value as text."""
     dots: Markup
 
 
@@ -44,21 +44,21 @@ class Chart:
 
 @dataclass(frozen=True)
 class SweepTrend(Trend):
-    """A curve against what `title` says."""
+    """A curve whose horizontal axis is `title`."""
 
     title: str
 
 
 @dataclass(frozen=True)
 class BenchCharts:
-    """What the template draws of a bench.
+    """The charts of a bench, for the template.
 
     Attributes:
-        rows: dots by the row's name, the axis under "".
+        rows: dots by row name; the axis under "".
         formats, models, unhelpful: None where nothing was measured.
-        pairs, rounds: None below two points.
-        claims: dots by claim and index of the contrast, the axis under "".
-        failed: reasons by the name of the row or point.
+        pairs, rounds: None with fewer than two points.
+        claims: dots by claim and index of the contrast; the axis under "".
+        failed: reasons by name of the row or point.
     """
 
     rows: dict[str, Markup]
@@ -71,23 +71,23 @@ class BenchCharts:
     failed: dict[str, str]
 
 
-def view(bench: BenchResults) -> BenchCharts:
+def bench_charts(bench: BenchResults) -> BenchCharts:
     """The charts of a bench's rows, sweeps and claims."""
     failed = {each.name: each.reason or "" for each in [*bench.rows, *bench.points()] if each.state == "failed"}
     return BenchCharts(
-        rows=_rows(bench),
-        formats=_chart(bench, "formats", lambda point: (point.format or "").replace("_", " "), _of_format),
-        models=_chart(bench, "models", _pair_of_models, _of_model_row),
+        rows=_row_dots(bench),
+        formats=_chart(bench, "formats", lambda point: (point.format or "").replace("_", " "), _format_series),
+        models=_chart(bench, "models", _pair_of_models, _model_series),
         pairs=_trend(bench, "pairs", "preference pairs"),
         rounds=_trend(bench, "rounds", "rounds of alignment"),
         unhelpful=_unhelpful(bench),
-        claims=_claims(bench),
+        claims=_claim_dots(bench),
         failed={name: " ".join(reason.split()) for name, reason in failed.items()},
     )
 
 
 def cost_per_query(bench: BenchResults, row: BenchRow) -> str:
-    """What a row costs a query, in words."""
+    """A row's cost per query, as text."""
     known = row.cost_usd is not None and bench.num_examples
     return words.money((row.cost_usd or 0.0) / (bench.num_examples or 1) if known else None)
 
@@ -104,25 +104,25 @@ def _axis(scores: Sequence[Estimate]) -> plots.Axis:
     return plots.axis([bound for each in scores for bound in (each.value, *(each.ci95 or ()))])
 
 
-def _words(score: Estimate | None) -> str:
-    return "failed" if score is None else f"{words.percent(score.value)} {words.interval(score.ci95)}".rstrip()
+def _estimate_text(score: Estimate | None) -> str:
+    return "failed" if score is None else words.estimate(score.value, score.ci95)
 
 
-def _rows(bench: BenchResults) -> dict[str, Markup]:
+def _row_dots(bench: BenchResults) -> dict[str, Markup]:
     measured = _measured(bench, bench.rows)
-    on = _axis([score for _, score in measured])
+    axis = _axis([score for _, score in measured])
     dots = {
-        row.name: plots.interval(score.value, score.ci95, on, kind="pair" if row.name == COLLABORATE else "plain")
+        row.name: plots.interval(score.value, score.ci95, axis, kind="pair" if row.name == COLLABORATE else "plain")
         for row, score in measured
     }
-    return {"": plots.scale(on), **dots}
+    return {"": plots.scale(axis), **dots}
 
 
-def _of_format(point: BenchRow) -> tuple[str, str]:
+def _format_series(point: BenchRow) -> tuple[str, str]:
     return _ALIGNED[bool(point.aligned)]
 
 
-def _of_model_row(point: BenchRow) -> tuple[str, str]:
+def _model_series(point: BenchRow) -> tuple[str, str]:
     return _SERIES.get(point.row or "", (point.row or "", "plain"))
 
 
@@ -140,13 +140,15 @@ def _chart(
     measured = _measured(bench, points)
     if not measured:
         return None
-    on = _axis([score for _, score in measured])
+    axis = _axis([score for _, score in measured])
     lines = []
-    for name, some in groupby(points, group):  # the file has the points of a group together
-        entries = [(*series(point), _score(bench, point)) for point in some]
+    for name, members in groupby(points, group):  # the points of a group are consecutive in the file
+        entries = [(*series(point), _score(bench, point)) for point in members]
         dots = [(score.value, score.ci95, kind) for _, kind, score in entries if score is not None]
-        lines.append(Line(name, [(kind, title, _words(score)) for title, kind, score in entries], plots.dots(dots, on)))
-    return Chart(plots.scale(on), lines)
+        lines.append(
+            Line(name, [(kind, title, _estimate_text(score)) for title, kind, score in entries], plots.dots(dots, axis))
+        )
+    return Chart(plots.scale(axis), lines)
 
 
 def _trend(bench: BenchResults, sweep: str, title: str) -> SweepTrend | None:
@@ -160,7 +162,7 @@ def _trend(bench: BenchResults, sweep: str, title: str) -> SweepTrend | None:
     scores = [score for _, score in measured]
     return SweepTrend(
         plots.trend([(place, score.value, score.ci95) for place, score in zip(places, scores, strict=True)]),
-        [(words.count(place), _words(score)) for place, score in zip(places, scores, strict=True)],
+        [(words.count(place), _estimate_text(score)) for place, score in zip(places, scores, strict=True)],
         title,
     )
 
@@ -169,22 +171,22 @@ def _unhelpful(bench: BenchResults) -> Chart | None:
     shares = bench.unhelpful_share
     if not shares:
         return None
-    on = _axis(list(shares.values()))
+    axis = _axis(list(shares.values()))
     kinds = {"before": "before", "after": "pair"}
     lines = [
-        Line(f"{name} alignment", [(kinds.get(name, "plain"), "", _words(each))],
-             plots.interval(each.value, each.ci95, on, kind=kinds.get(name, "plain")))
+        Line(f"{name} alignment", [(kinds.get(name, "plain"), "", _estimate_text(each))],
+             plots.interval(each.value, each.ci95, axis, kind=kinds.get(name, "plain")))
         for name, each in shares.items()
     ]  # fmt: skip
-    return Chart(plots.scale(on), lines)
+    return Chart(plots.scale(axis), lines)
 
 
-def _claims(bench: BenchResults) -> dict[str, Markup]:
+def _claim_dots(bench: BenchResults) -> dict[str, Markup]:
     contrasts = [each for claim in bench.claims for each in claim.contrasts]
-    on = plots.axis([0.0, *(bound for each in contrasts for bound in (each.difference, *(each.ci95 or ())))])
+    axis = plots.axis([0.0, *(bound for each in contrasts for bound in (each.difference, *(each.ci95 or ())))])
     dots = {
-        f"{claim.name} {index}": plots.interval(each.difference, each.ci95, on, kind=tone(each.verdict))
+        f"{claim.name} {index}": plots.interval(each.difference, each.ci95, axis, kind=tone(each.verdict))
         for claim in bench.claims
         for index, each in enumerate(claim.contrasts)
     }
-    return {"": plots.scale(on), **dots}
+    return {"": plots.scale(axis), **dots}

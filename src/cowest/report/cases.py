@@ -1,4 +1,4 @@
-"""Examples of what the strong model made of a draft: where it helped most and where it harmed most."""
+"""Example cases: where a draft helped the strong model most, and where it harmed most."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ MAX_CHARACTERS = 2_000
 
 
 class Case(BaseModel):
-    """One query with the texts on the way."""
+    """One query with draft, outputs and scores."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,11 +34,11 @@ def find_cases(predictions: Path, pair: str | None) -> dict[str, list[Case]]:
     """The examples on which the pair gains most over the strong model alone ("help"), and loses most ("harm").
 
     Args:
-        predictions: the folder with METHOD.jsonl.
+        predictions: the folder that holds METHOD.jsonl.
         pair: name of the pair's method.
 
     Returns:
-        At most three of each; ties in the file's order. Empty where either file is missing.
+        At most three of each, ties in the order of the file; empty where either file is missing.
 
     Raises:
         InputError, ValueError, OSError: a file is broken.
@@ -46,7 +46,7 @@ def find_cases(predictions: Path, pair: str | None) -> dict[str, list[Case]]:
     together_file, alone_file = predictions / f"{pair}.jsonl", predictions / f"{STRONG_ONLY}.jsonl"
     if pair is None or not together_file.is_file() or not alone_file.is_file():
         return {"help": [], "harm": []}
-    # Two passes, so that a large test set's texts are not all held at once.
+    # Two passes, so that memory never holds all texts of a large test set.
     alone_scores = dict(_scores(alone_file))
     gains = {key: score - alone_scores[key] for key, score in _scores(together_file) if key in alone_scores}
     ordered = sorted(gains, key=lambda key: -gains[key])
@@ -73,19 +73,19 @@ def _case(key: str, together: dict[str, Any], alone: dict[str, Any]) -> Case:
     reference = together.get("reference") or []
     return Case(
         id=key,
-        query=_cut(together.get("query")),
-        reference=_cut(reference if isinstance(reference, str) else " / ".join(map(str, reference))),
-        alone=_cut(alone.get("output")),
+        query=_shortened(together.get("query")),
+        reference=_shortened(reference if isinstance(reference, str) else " / ".join(map(str, reference))),
+        alone=_shortened(alone.get("output")),
         alone_answer=alone.get("answer"),
-        draft=_cut(together.get("draft")),
-        output=_cut(together.get("output")),
+        draft=_shortened(together.get("draft")),
+        output=_shortened(together.get("output")),
         answer=together.get("answer"),
         alone_correct=float(alone.get("correct") or 0.0),
         correct=float(together.get("correct") or 0.0),
     )
 
 
-def _cut(text: Any) -> str:
-    written = "" if text is None else str(text).strip()
-    rest = len(written) - MAX_CHARACTERS
-    return written if rest <= 0 else f"{written[:MAX_CHARACTERS]} … ({rest:,} more characters in the file)"
+def _shortened(text: Any) -> str:
+    stripped = "" if text is None else str(text).strip()
+    rest = len(stripped) - MAX_CHARACTERS
+    return stripped if rest <= 0 else f"{stripped[:MAX_CHARACTERS]} … ({rest:,} more characters in the file)"

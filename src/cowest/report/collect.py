@@ -1,4 +1,4 @@
-"""Everything a run's folder holds so far; parts that are missing or broken are named, not fatal."""
+"""The contents of a run's folder so far; broken parts are reported, not fatal."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ MAX_FAILURES = 5
 
 
 class StageState(Part):
-    """How far one stage is."""
+    """The state of one stage."""
 
     stage: Literal["sft", "feedback", "align", "evaluate"]
     round: int | None
@@ -38,7 +38,7 @@ class RoundState(Part):
 
 
 class SharedLedger(Part):
-    """A ledger that other runs may use too: its path, and all replies in it."""
+    """A ledger that other runs may use too: its path, and the totals of all its replies."""
 
     path: str
     num_replies: int
@@ -46,7 +46,7 @@ class SharedLedger(Part):
 
 
 class Spend(Part):
-    """What this run paid for by its ledger, by role; USD is None where the price of a reply is unknown."""
+    """The spend of this run according to its ledger, by role; USD is None where the price of a reply is unknown."""
 
     spend_usd: dict[str, float | None] | None = None
     calls: dict[str, int] | None = None
@@ -54,14 +54,14 @@ class Spend(Part):
 
 
 class RunState(Spend):
-    """What a run has so far: the output of `cowest show --json`.
+    """The state of a run: the output of `cowest show --json`.
 
     Attributes:
         run: its folder.
         stages: in order.
         sft, results, gate: None where they are not finished.
         recipe: as text.
-        unreadable: the parts that could not be read, and why.
+        unreadable: files that could not be read, and why.
     """
 
     run: str
@@ -75,7 +75,7 @@ class RunState(Spend):
 
 
 def collect(folder: str | Path) -> RunState:
-    """Reads what a run has so far.
+    """Reads the state of a run.
 
     Raises:
         InputError: there is no such folder.
@@ -83,11 +83,11 @@ def collect(folder: str | Path) -> RunState:
     run = runs.existing(folder)
     reader = _Reader()
     sft = reader.document(run.sft / "training.json", TrainingRecord)
-    rounds = [_round(run, number, reader) for number in run.rounds()]
+    rounds = [_round_state(run, number, reader) for number in run.rounds()]
     results = reader.document(run.evaluate / "results.json", EvaluationResults)
     return RunState(
         run=str(run.path),
-        stages=_stages(run, sft, rounds, results),
+        stages=_stage_states(run, sft, rounds, results),
         sft=sft,
         rounds=rounds,
         results=results,
@@ -99,7 +99,7 @@ def collect(folder: str | Path) -> RunState:
 
 
 class _Reader:
-    """Reads files and keeps what went wrong."""
+    """Reads files and collects the errors."""
 
     def __init__(self) -> None:
         self.unreadable: list[str] = []
@@ -115,7 +115,7 @@ class _Reader:
             return None
 
 
-def _round(run: runs.RunFolder, number: int, reader: _Reader) -> RoundState:
+def _round_state(run: runs.RunFolder, number: int, reader: _Reader) -> RoundState:
     failures = run.feedback(number) / "failures.jsonl"
 
     def first_failures() -> list[Failure]:
@@ -134,7 +134,7 @@ def _spend(run: runs.RunFolder, reader: _Reader) -> Spend:
     path = run.ledger
     if not path.is_file():
         if path.is_symlink():
-            reader.unreadable.append(f"{path}: the shared ledger {str(path.readlink())!r} is not there")
+            reader.unreadable.append(f"{path}: the shared ledger {str(path.readlink())!r} does not exist")
         return Spend()
 
     def read() -> Spend:
@@ -153,23 +153,23 @@ def _spend(run: runs.RunFolder, reader: _Reader) -> Spend:
     return reader.attempt(path, read) or Spend()
 
 
-def _stages(
+def _stage_states(
     run: runs.RunFolder, sft: TrainingRecord | None, rounds: list[RoundState], results: EvaluationResults | None
 ) -> list[StageState]:
-    stages = [_stage("sft", None, run.sft, sft)]
+    stages = [_stage_state("sft", None, run.sft, sft)]
     for each in rounds:
-        stages.append(_stage("feedback", each.round, run.feedback(each.round), each.feedback))
-        stages.append(_stage("align", each.round, run.align(each.round), each.align))
-    return [*stages, _stage("evaluate", None, run.evaluate, results)]
+        stages.append(_stage_state("feedback", each.round, run.feedback(each.round), each.feedback))
+        stages.append(_stage_state("align", each.round, run.align(each.round), each.align))
+    return [*stages, _stage_state("evaluate", None, run.evaluate, results)]
 
 
-def _stage(
+def _stage_state(
     name: Literal["sft", "feedback", "align", "evaluate"],
     number: int | None,
     folder: Path,
-    found: TrainingRecord | FeedbackSummary | EvaluationResults | None,
+    record: TrainingRecord | FeedbackSummary | EvaluationResults | None,
 ) -> StageState:
-    if found is not None:
-        return StageState(stage=name, round=number, state="done", wall_s=found.wall_s)
+    if record is not None:
+        return StageState(stage=name, round=number, state="done", wall_s=record.wall_s)
     started = folder.is_dir() and any(folder.iterdir())
     return StageState(stage=name, round=number, state="started" if started else "missing")

@@ -1,4 +1,4 @@
-"""What the page draws of an evaluation: dots and intervals of methods, comparisons and rounds, cost, and calls."""
+"""The evaluation on the page: dots of methods and comparisons, the curve over rounds, cost and calls."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from cowest.types import Usage
 
 
 class CostPoint(NamedTuple):
-    """A method's cost a query and its score; `kind` is a class name of ours."""
+    """A method's cost per query and its score; `kind` is a CSS class."""
 
     name: str
     cost_usd: float
@@ -25,7 +25,7 @@ class CostPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Trend:
-    """A curve, and its numbers in words."""
+    """A curve, and its numbers as text."""
 
     plot: Markup
     numbers: list[tuple[str, str]]
@@ -40,7 +40,7 @@ class RoleUse(NamedTuple):
 
 
 def by_round(results: EvaluationResults) -> Trend | None:
-    """The pair's headline metric before alignment and after each round; None below two points."""
+    """The pair's headline metric before alignment and after each round; None with fewer than two points."""
     metric = results.headline_metric
     scored = {
         row.round: row.metrics[metric]
@@ -51,63 +51,62 @@ def by_round(results: EvaluationResults) -> Trend | None:
     }
     if len(scored) < 2:
         return None
-    found = sorted(scored.items())
+    points = sorted(scored.items())
     return Trend(
-        plots.trend([(number, each.value, each.ci95) for number, each in found]),
-        [(words.count(number), f"{words.percent(each.value)} {words.interval(each.ci95)}") for number, each in found],
+        plots.trend([(number, each.value, each.ci95) for number, each in points]),
+        [(words.count(number), words.estimate(each.value, each.ci95)) for number, each in points],
     )
 
 
 def method_dots(results: EvaluationResults) -> dict[str, Markup]:
-    """The methods' dots on one axis, by name, and the axis under "": both for the headline metric."""
+    """The methods' dots for the headline metric by name; the shared axis under ""."""
     scored = _scored(results)
-    on = plots.axis([bound for each in scored.values() for bound in (each.value, *(each.ci95 or ()))])
-    dots = {name: plots.interval(each.value, each.ci95, on, kind=_kind(results, name)) for name, each in scored.items()}
-    return {"": plots.scale(on), **dots}
+    axis = plots.axis([bound for each in scored.values() for bound in (each.value, *(each.ci95 or ()))])
+    dots = {
+        name: plots.interval(each.value, each.ci95, axis, kind=_kind(results, name)) for name, each in scored.items()
+    }
+    return {"": plots.scale(axis), **dots}
 
 
 def comparison_dots(results: EvaluationResults) -> dict[str, Markup]:
-    """The comparisons' dots by their index, and the axis under ""; the axis always shows 0."""
+    """The comparisons' dots by index; the shared axis, which includes 0, under ""."""
     bounds = [bound for each in results.comparisons for bound in (each.difference, *(each.ci95 or ()))]
-    on = plots.axis([0.0, *bounds])
+    axis = plots.axis([0.0, *bounds])
     dots = {
-        str(index): plots.interval(each.difference, each.ci95, on, kind=tone(each.verdict))
+        str(index): plots.interval(each.difference, each.ci95, axis, kind=tone(each.verdict))
         for index, each in enumerate(results.comparisons)
     }
-    return {"": plots.scale(on), **dots}
+    return {"": plots.scale(axis), **dots}
 
 
 def cost_points(results: EvaluationResults) -> list[CostPoint]:
-    """The methods with a cost and a score; empty where all cost the same, so that there is nothing to weigh."""
-    found = []
+    """The methods with a known cost and a score; empty where all cost the same, so that there is no trade-off."""
+    points = []
     for name, score in _scored(results).items():
         cost = results.cost_per_query(name)
         if cost is not None:
-            found.append(CostPoint(name, cost, score.value, score.ci95, _kind(results, name)))
-    return found if len({point.cost_usd for point in found}) > 1 else []
+            points.append(CostPoint(name, cost, score.value, score.ci95, _kind(results, name)))
+    return points if len({point.cost_usd for point in points}) > 1 else []
 
 
 def use_by_role(rounds: list[FeedbackSummary], results: EvaluationResults | None) -> dict[str, list[RoleUse]]:
-    """Calls and tokens by role: those of feedback, then those of the evaluation."""
+    """Calls and tokens by role: first those of feedback, then those of the evaluation."""
     methods = list(results.methods.values()) if results else []
     parts: list[list[FeedbackSummary] | list[MethodResult]] = [rounds, methods]
-    found = []
-    for part in parts:
-        calls, usage = add_calls(each.calls for each in part), add_usage(each.usage for each in part)
-        found.append((calls, usage))
-    names = dict.fromkeys(role for calls, usage in found for role in (*calls, *usage))
-    return {role: [_use(role, calls, usage) for calls, usage in found] for role in names}
+    totals = [(add_calls(each.calls for each in part), add_usage(each.usage for each in part)) for part in parts]
+    names = dict.fromkeys(role for calls, usage in totals for role in (*calls, *usage))
+    return {role: [_role_use(role, calls, usage) for calls, usage in totals] for role in names}
 
 
 def money_by_stage(rounds: dict[int, FeedbackSummary], results: EvaluationResults | None) -> dict[str, float | None]:
-    """USD of each round of feedback and of each row of the evaluation; None where it is unknown."""
+    """USD of each round of feedback and each row of the evaluation; None where unknown."""
     money = {f"Feedback, round {number}": each.cost_usd for number, each in rounds.items()}
     for name, row in (results.methods if results else {}).items():
         money[f"Evaluation: {label(name)}"] = row.cost_usd
     return money
 
 
-def _use(role: str, calls: dict[str, int], usage: dict[str, Usage]) -> RoleUse:
+def _role_use(role: str, calls: dict[str, int], usage: dict[str, Usage]) -> RoleUse:
     tokens = usage.get(role, Usage())
     return RoleUse(calls.get(role, 0), tokens.prompt_tokens, tokens.completion_tokens)
 

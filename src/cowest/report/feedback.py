@@ -1,4 +1,4 @@
-"""The diagnostics of a round of feedback in sentences and plots: the null control, and how far to trust the judge."""
+"""The diagnostics of a round of feedback in sentences and plots: the null control and the judge's agreement."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,25 +9,25 @@ from cowest import plots, words
 from cowest.records import FeedbackSummary, JudgeAgreement, NullControl
 
 DISAGREES = 0.6
-"""A judge that orders fewer pairs of outputs as the metric does is little better than a coin, which has 0.5."""
+"""Below this concordance with the metric, a judge is little better than chance (0.5)."""
 
 
 def diagnostic_sentences(feedback: FeedbackSummary) -> Iterator[str]:
-    """One sentence for each check that was made."""
+    """One sentence per diagnostic that was computed."""
     if feedback.null_control is not None:
         yield null_control_sentence(feedback.null_control)
     if feedback.judge_agreement is not None:
-        yield _agreement(feedback.judge_agreement)
+        yield _agreement_sentence(feedback.judge_agreement)
 
 
 def null_control_sentence(control: NullControl) -> str:
-    """Whether a draft beats the strong model alone more often than a second sample of it does; else says so plainly."""
+    """Compares drafts with a second sample of the strong model: which beats the first sample more often."""
     real, null, difference = control.real_positive_rate, control.positive_rate, control.difference
     if real is None or null is None or difference is None or difference.ci95 is None:
         return "null control: no query gave both a draft and a second sample with a score, so there is nothing to say"
     rates = (
-        f"null control: drafts beat the strong model alone in {words.percent(real.value)} {words.interval(real.ci95)}, "
-        f"its own second sample in {words.percent(null.value)} {words.interval(null.ci95)} of "
+        f"null control: drafts beat the strong model alone in {words.estimate(real.value, real.ci95)}, "
+        f"its own second sample in {words.estimate(null.value, null.ci95)} of "
         f"{words.plural(control.num_examples, 'query')}; difference {words.points(difference.value)} points "
         f"{words.interval(difference.ci95)}"
     )
@@ -37,14 +37,14 @@ def null_control_sentence(control: NullControl) -> str:
 
 
 def is_within_noise(control: NullControl | None) -> bool:
-    """Whether a control was made and drafts do not measurably beat a second sample of the strong model."""
+    """Whether there is a control and drafts do not measurably beat the strong model's second sample."""
     difference = control.difference if control else None
     return difference is not None and difference.ci95 is not None and difference.ci95[0] <= 0
 
 
 @dataclass(frozen=True)
 class ControlChart:
-    """Rates on one axis; `lines` are what is rated, the rate in words, and its dot."""
+    """Rates on one axis; each line has a label, the rate as text, and its dot."""
 
     scale: Markup
     lines: list[tuple[str, str, Markup]]
@@ -59,18 +59,18 @@ def null_control_chart(feedback: FeedbackSummary) -> ControlChart | None:
         ("drafts of the weak model", control.real_positive_rate, "pair"),
         ("a second sample of the strong model", control.positive_rate, "plain"),
     )
-    on = plots.axis([bound for _, rate, _ in rates for bound in (rate.value, *(rate.ci95 or ()))])
+    axis = plots.axis([bound for _, rate, _ in rates for bound in (rate.value, *(rate.ci95 or ()))])
     lines = [
-        (what, f"{words.percent(rate.value)} {words.interval(rate.ci95)}",
-         plots.interval(rate.value, rate.ci95, on, kind=kind))
-        for what, rate, kind in rates
+        (label, words.estimate(rate.value, rate.ci95),
+         plots.interval(rate.value, rate.ci95, axis, kind=kind))
+        for label, rate, kind in rates
     ]  # fmt: skip
-    return ControlChart(plots.scale(on), lines)
+    return ControlChart(plots.scale(axis), lines)
 
 
 @dataclass(frozen=True)
 class CalibrationPlot:
-    """The mean metric by verdict; `numbers` are verdict, number of outputs, and mean with its interval."""
+    """The mean metric by verdict; each of `numbers` has the verdict, the number of outputs, and the mean."""
 
     metric: str
     plot: Markup
@@ -78,27 +78,23 @@ class CalibrationPlot:
 
 
 def calibration_plot(feedback: FeedbackSummary) -> CalibrationPlot | None:
-    """The mean metric of the outputs by the verdict they were given; None where that was not measured."""
+    """The mean metric of the outputs by their verdict; None where that was not measured."""
     agreement = feedback.judge_agreement
     if agreement is None or not agreement.calibration:
         return None
-    found = sorted(agreement.calibration, key=lambda each: each.verdict)
-    points = [(float(each.verdict), each.value, each.ci95) for each in found]
+    calibration = sorted(agreement.calibration, key=lambda each: each.verdict)
+    points = [(float(each.verdict), each.value, each.ci95) for each in calibration]
     return CalibrationPlot(
         metric=agreement.metric.replace("_", " "),
-        plot=plots.trend(points, under=[words.short_count(each.num_outputs) for each in found], joined=False),
+        plot=plots.trend(points, under=[words.short_count(each.num_outputs) for each in calibration], joined=False),
         numbers=[
-            (
-                str(each.verdict),
-                words.count(each.num_outputs),
-                f"{words.percent(each.value)} {words.interval(each.ci95)}",
-            )
-            for each in found
+            (str(each.verdict), words.count(each.num_outputs), words.estimate(each.value, each.ci95))
+            for each in calibration
         ],
     )
 
 
-def _agreement(agreement: JudgeAgreement) -> str:
+def _agreement_sentence(agreement: JudgeAgreement) -> str:
     if agreement.concordance is None:
         order = f"{agreement.metric} is the same for all outputs, so the judge cannot be compared with it"
     else:

@@ -1,4 +1,4 @@
-"""The one sentence a run is for: does the pair beat each model alone, by how much, and at what cost?"""
+"""The headline of a run: does the pair beat each model alone, by how much, and at what cost?"""
 
 from cowest import words
 from cowest.method_names import STRONG_ONLY, WEAK_ONLY, label
@@ -23,17 +23,17 @@ def headline(results: EvaluationResults) -> str:
     clauses = [_clause(results, single) for single in SINGLES if single in scored and single != subject]
     if clauses:
         sentence += ": " + " and ".join(clauses)
-    return f"{sentence}{_cost(results, subject)}."
+    return f"{sentence}{_cost_text(results, subject)}."
 
 
 def verdict(results: EvaluationResults) -> Verdict:
     """ "better" where the pair beats each model alone, "worse" where either beats it, else "no difference shown"."""
     pair = results.pair
-    found = [results.compare(pair, single) for single in SINGLES if pair and single in results.methods]
-    verdicts = [each.verdict for each in found if each is not None]
+    comparisons = [results.compare(pair, single) for single in SINGLES if pair and single in results.methods]
+    verdicts = [each.verdict for each in comparisons if each is not None]
     if WORSE in verdicts:
         return WORSE
-    return BETTER if verdicts and len(verdicts) == len(found) and set(verdicts) == {BETTER} else NOT_SHOWN
+    return BETTER if verdicts and len(verdicts) == len(comparisons) and set(verdicts) == {BETTER} else NOT_SHOWN
 
 
 def _clause(results: EvaluationResults, single: str) -> str:
@@ -43,10 +43,10 @@ def _clause(results: EvaluationResults, single: str) -> str:
     comparison = results.compare(results.pair, single)
     if comparison is None:
         return f"{who} was not compared with it"
-    return f"{_amount(comparison)} {who}"
+    return f"{_difference_text(comparison)} {who}"
 
 
-def _amount(comparison: Comparison) -> str:
+def _difference_text(comparison: Comparison) -> str:
     size = f"{words.percent(abs(comparison.difference)).removesuffix('%')} points"
     bounds = comparison.ci95 if comparison.verdict != WORSE else comparison.turned().ci95
     if comparison.verdict == NOT_SHOWN:
@@ -54,10 +54,10 @@ def _amount(comparison: Comparison) -> str:
     return f"{size} {words.interval(bounds)} {'more' if comparison.verdict == BETTER else 'less'} than"
 
 
-def _cost(results: EvaluationResults, subject: str) -> str:
+def _cost_text(results: EvaluationResults, subject: str) -> str:
     cost, alone = results.cost_per_query(subject), results.cost_per_query(STRONG_ONLY)
     if cost is None:
-        return ", at a cost that is not known"
+        return ", at an unknown cost"
     if cost == 0:
         return ", at no cost a query"
     against = f" (strong model alone: {words.money(alone)})" if alone is not None else ""

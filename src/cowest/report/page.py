@@ -1,4 +1,4 @@
-"""The page of a run: RUN/report.html, one self-contained file without scripts that asks nothing of any network."""
+"""The page of a run: RUN/report.html, one self-contained file without scripts or network requests."""
 
 import base64
 import hashlib
@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from cowest import plots, runs, words
 from cowest.errors import CowestError
 from cowest.gating.section import gate_section
 from cowest.method_names import label
-from cowest.records import BenchResults, FeedbackSummary, StageInputs
+from cowest.records import BenchResults, EvaluationResults, FeedbackSummary, StageInputs
 from cowest.report import bench as benches
 from cowest.report import evaluation, series
 from cowest.report.cases import Case, find_cases
@@ -34,11 +34,11 @@ Found = TypeVar("Found")
 
 _FOLDER = Path(__file__).parent
 _BROKEN = (CowestError, OSError, ValueError, TypeError, AttributeError, KeyError)
-"""What reading a file of a run may raise, whatever is in it."""
+"""Errors that reading a broken file of a run may raise."""
 
 
 def write_page(run_folder: str | Path) -> Path:
-    """Writes the page of a run from whatever its folder holds so far.
+    """Writes the page of a run from what its folder holds so far.
 
     Returns:
         The page's path, RUN/report.html.
@@ -52,7 +52,7 @@ def write_page(run_folder: str | Path) -> Path:
 
 
 def render(run_folder: str | Path) -> str:
-    """The page of a run as HTML. Whatever a model, a data set or a recipe wrote is escaped.
+    """The page of a run as HTML; all text of models, data sets and recipes is escaped.
 
     Raises:
         InputError: there is no such folder.
@@ -60,44 +60,23 @@ def render(run_folder: str | Path) -> str:
     state = collect(run_folder)
     folder, results, unreadable = runs.RunFolder(run_folder), state.results, list(state.unreadable)
     bench = _bench(folder, unreadable)
-    # A bench measures the recipe's own methods in cells of their own, so a run may have a bench and no evaluation.
+    # A bench measures the recipe's methods in separate cells, so a run may have a bench and no evaluation of its own.
     measured = results or (bench.as_results() if bench else None)
     rounds = {each.round: each.feedback for each in state.rounds if each.feedback is not None}
-    costs = evaluation.cost_points(results) if results else []
-    style = (_FOLDER / "page.css").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return _template().render(
+        **_style(),
+        **_evaluation_charts(results),
         title=Path(state.run).resolve().name,
-        style=Markup(style),
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         banner=banner(measured) if measured else None,
         limits=LAB_LIMITS if measured and measured.task == LAB_TASK else (),
         headline=headline(measured) if measured and measured.methods else _unfinished(rounds),
         verdict=tone(verdict(measured)) if measured else "unclear",
         measured=measured if measured and measured.methods else None,
         results=results,
-        by_round=evaluation.by_round(results) if results else None,
         bench=bench,
-        charts=benches.view(bench) if bench else None,
-        claim_tones=benches.CLAIM_TONES,
-        cost_per_query=benches.cost_per_query,
-        intervals=evaluation.method_dots(results) if results else {},
-        differences=evaluation.comparison_dots(results) if results else {},
+        charts=benches.bench_charts(bench) if bench else None,
         steps=[step(stage, state) for stage in state.stages],
         rounds=[each for each in state.rounds if each.feedback is not None],
-        diagnostic_sentences=diagnostic_sentences,
-        null_control_chart=null_control_chart,
-        tone=tone,
-        power_sentence=power_sentence,
-        measured_on=measured_on,
-        calibration_plot=calibration_plot,
-        preparation_text=preparation_text,
         roles=evaluation.use_by_role(list(rounds.values()), results),
         spend=state.spend_usd,
         money_by_stage=evaluation.money_by_stage(rounds, results),
@@ -105,18 +84,59 @@ def render(run_folder: str | Path) -> str:
         warnings=warnings(state, measured),
         gains=_read_each(_graded_files(folder, state), series.gains, unreadable),
         curves=_read_each(_metrics_files(folder, state), series.curves, unreadable),
-        tradeoff=costs,
-        tradeoff_plot=plots.tradeoff([point[1:] for point in costs]) if costs else "",
         gate=gate_section(state.gate) if state.gate else None,
         prompt_versions=_prompt_versions(folder),
         recipe=state.recipe,
         versions=_versions(state),
         unreadable=unreadable,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        label=label,
-        words=words,
-        plots=plots,
     )
+
+
+def _template() -> Template:
+    """The page's template, with the functions that it calls."""
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    functions = {
+        "calibration_plot": calibration_plot,
+        "claim_tones": benches.CLAIM_TONES,
+        "cost_per_query": benches.cost_per_query,
+        "diagnostic_sentences": diagnostic_sentences,
+        "label": label,
+        "measured_on": measured_on,
+        "null_control_chart": null_control_chart,
+        "plots": plots,
+        "power_sentence": power_sentence,
+        "preparation_text": preparation_text,
+        "tone": tone,
+        "words": words,
+    }
+    return environment.get_template("page.html.j2", globals=functions)
+
+
+def _style() -> dict[str, str]:
+    """The style sheet, and its hash for the content security policy."""
+    style = (_FOLDER / "page.css").read_text(encoding="utf-8")
+    return {"style": Markup(style), "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}
+
+
+def _evaluation_charts(results: EvaluationResults | None) -> dict[str, object]:
+    """The charts of an evaluation by their names in the template; empty ones without an evaluation."""
+    if results is None:
+        return {"by_round": None, "intervals": {}, "differences": {}, "tradeoff": [], "tradeoff_plot": ""}
+    costs = evaluation.cost_points(results)
+    return {
+        "by_round": evaluation.by_round(results),
+        "intervals": evaluation.method_dots(results),
+        "differences": evaluation.comparison_dots(results),
+        "tradeoff": costs,
+        "tradeoff_plot": plots.tradeoff([point[1:] for point in costs]) if costs else "",
+    }
 
 
 def _unfinished(rounds: Mapping[int, FeedbackSummary]) -> str:
@@ -135,8 +155,8 @@ def _bench(folder: runs.RunFolder, unreadable: list[str]) -> BenchResults | None
 
 def _cases(folder: runs.RunFolder, pair: str | None, unreadable: list[str]) -> dict[str, list[Case]]:
     predictions = {"": folder.evaluate / "predictions"}
-    found = _read_each(predictions, lambda path: find_cases(path, pair), unreadable)
-    return found.get("", {"help": [], "harm": []})
+    cases = _read_each(predictions, lambda path: find_cases(path, pair), unreadable)
+    return cases.get("", {"help": [], "harm": []})
 
 
 def _graded_files(folder: runs.RunFolder, state: RunState) -> dict[str, Path]:
@@ -151,18 +171,18 @@ def _metrics_files(folder: runs.RunFolder, state: RunState) -> dict[str, Path]:
 
 
 def _read_each(files: Mapping[str, Path], read: Callable[[Path], Found], unreadable: list[str]) -> dict[str, Found]:
-    """What each file gives, by name, where it gives anything; a file that cannot be read is named in `unreadable`."""
-    found = {}
+    """Reads each file and returns the non-empty results by name; adds unreadable files to `unreadable`."""
+    values = {}
     for name, path in files.items():
         try:
-            found[name] = read(path)
+            values[name] = read(path)
         except _BROKEN as error:
             unreadable.append(f"{path}: {str(error).splitlines()[0]}")
-    return {name: values for name, values in found.items() if values}
+    return {name: value for name, value in values.items() if value}
 
 
 def _prompt_versions(folder: runs.RunFolder) -> dict[str, str]:
-    """Of the last stage that names any."""
+    """The prompt versions of the last stage that records any."""
     for stage in (folder.evaluate, folder.feedback(1), folder.sft):
         try:
             if versions := StageInputs.read(stage / "inputs.json").prompt_files:

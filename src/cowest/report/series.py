@@ -1,4 +1,4 @@
-"""What a page draws from a run's longer files: training curves, and how the gains of drafts are spread."""
+"""Data for the page's plots from a run's longer files: training curves, and the distribution of drafts' gains."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from cowest import runs
 
 MAX_POINTS = 120
-"""A curve of more steps is drawn as the means of as many stretches."""
+"""A longer curve is averaged into this many bins."""
 
 Points = list[tuple[float, float]]
 
@@ -14,22 +14,22 @@ _MEASURES = {"loss": "loss", "rewards/accuracies": "chosen ranked above rejected
 
 
 def curves(metrics: Path) -> dict[str, Points]:
-    """The curves of one training by title, each of (step, value).
+    """The curves of one training by title, as (step, value) points.
 
     Raises:
         InputError, ValueError, TypeError: the file is broken.
     """
-    found: dict[str, Points] = {}
+    by_title: dict[str, Points] = {}
     if metrics.is_file():
         for row in runs.read_jsonl(metrics):
             for name, title in _MEASURES.items():
                 if row.get(name) is not None:
-                    found.setdefault(title, []).append((float(row["step"]), float(row[name])))
-    return {title: _thinned(points) for title, points in found.items() if len(points) > 1}
+                    by_title.setdefault(title, []).append((float(row["step"]), float(row[name])))
+    return {title: _binned(points) for title, points in by_title.items() if len(points) > 1}
 
 
 def gains(graded: Path) -> dict[int, int]:
-    """How many drafts have each gain, from the least to the most; drafts without one are not in it.
+    """The number of drafts by gain, in ascending order; drafts without a gain are left out.
 
     Raises:
         InputError, ValueError, TypeError, AttributeError: the file is broken.
@@ -45,9 +45,7 @@ def gains(graded: Path) -> dict[int, int]:
     return {gain: counts[gain] for gain in range(min(counts), max(counts) + 1)} if counts else {}
 
 
-def _thinned(points: Points) -> Points:
+def _binned(points: Points) -> Points:
     size = -(-len(points) // MAX_POINTS)
-    stretches = [points[start : start + size] for start in range(0, len(points), size)]
-    return [
-        (sum(x for x, _ in stretch) / len(stretch), sum(y for _, y in stretch) / len(stretch)) for stretch in stretches
-    ]
+    bins = [points[start : start + size] for start in range(0, len(points), size)]
+    return [(sum(x for x, _ in members) / len(members), sum(y for _, y in members) / len(members)) for members in bins]

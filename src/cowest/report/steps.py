@@ -1,4 +1,4 @@
-"""The stages of a run as the page's strip shows them: what each took in and gave, and its time."""
+"""The stages of a run in the page's strip: the inputs and outputs of each, and its time."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _UNFINISHED = {"missing": ["not yet"], "started": ["started, not finished"]}
 
 @dataclass(frozen=True)
 class Step:
-    """One stage in words."""
+    """One stage as text."""
 
     title: str
     state: str
@@ -32,7 +32,7 @@ def step(stage: StageState, run: RunState) -> Step:
 
 def _facts(stage: StageState, run: RunState) -> list[str]:
     if stage.stage == "sft":
-        return _of_training(run.sft)
+        return _training_facts(run.sft)
     if stage.stage == "evaluate":
         results = run.results
         if results is None:
@@ -40,7 +40,7 @@ def _facts(stage: StageState, run: RunState) -> list[str]:
         return [words.plural(len(results.methods), "method"), words.plural(results.num_examples, "example")]
     state = next(each for each in run.rounds if each.round == stage.round)
     if stage.stage == "align":
-        return _of_training(state.align)
+        return _training_facts(state.align)
     if state.feedback is None:
         return []
     counts = {
@@ -48,10 +48,10 @@ def _facts(stage: StageState, run: RunState) -> list[str]:
         "draft": state.feedback.num_drafts,
         "pair": state.feedback.num_pairs,
     }
-    return [words.plural(number, thing) for thing, number in counts.items()]
+    return [words.plural(number, noun) for noun, number in counts.items()]
 
 
-def _of_training(training: TrainingRecord | None) -> list[str]:
+def _training_facts(training: TrainingRecord | None) -> list[str]:
     if training is None:
         return []
     rows = [] if training.num_rows is None else [words.plural(training.num_rows, "row")]

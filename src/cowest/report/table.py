@@ -26,7 +26,7 @@ _STATES = {"done": "✓ done", "started": "… started", "missing": "· not yet"
 
 
 def print_results(results: EvaluationResults, stream: TextIO | None = None) -> None:
-    """Prints what results.json says: the headline, the methods and the comparisons."""
+    """Prints results.json: the headline, the methods and the comparisons."""
     console = console_for(stream)
     if note := banner(results):
         console.print(Text(note, style="yellow"))
@@ -39,7 +39,7 @@ def print_results(results: EvaluationResults, stream: TextIO | None = None) -> N
 
 
 def print_run(run: RunState, stream: TextIO | None = None) -> None:
-    """Prints what a run has so far: state, pairs, spend, the gate, failures and results."""
+    """Prints the state of a run: stages, pairs, spend, the gate, failures and results."""
     console = console_for(stream)
     console.print(Text(f"Run {run.run}", style="bold"))
     console.print(stages_table(run.stages))
@@ -73,12 +73,12 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
 
 
 def methods_table(results: EvaluationResults) -> Table:
-    """One row a method: every metric with its interval, calls, tokens, money, time and failures.
+    """One row per method: every metric with its interval, calls, tokens, money, time and failures.
 
-    Where any row was prepared, each says what that took once; calls, tokens and cost a query are without it.
+    If any method was prepared, a column has the one-off cost; calls, tokens and cost per query are without it.
     """
     headings = [*results.metric_names, "calls", "tokens", "cost/query", "p50", "p95", "failed"]
-    headings += ["preparation"] if _tells_preparation(results) else []
+    headings += ["preparation"] if _has_preparation(results) else []
     rows = [
         (name, *_method_cells(results, name, row), style)
         for name, row in results.methods.items()
@@ -88,7 +88,7 @@ def methods_table(results: EvaluationResults) -> Table:
 
 
 def comparisons_table(results: EvaluationResults) -> Table:
-    """One row a comparison, in percentage points."""
+    """One row per comparison, in percentage points."""
     rows = [
         (
             f"{each.a} − {each.b}",
@@ -109,7 +109,7 @@ def comparisons_table(results: EvaluationResults) -> Table:
 
 
 def feedback_table(summaries: dict[str, FeedbackSummary]) -> Table:
-    """One row a round: from drafts to pairs, and what it took."""
+    """One row per round: from drafts to pairs, and the cost."""
     rows = [
         (
             name,
@@ -126,7 +126,7 @@ def feedback_table(summaries: dict[str, FeedbackSummary]) -> Table:
 
 
 def stages_table(stages: Sequence[StageState]) -> Table:
-    """One row a stage: whether it is done, and how long it took."""
+    """One row per stage: its state, and how long it took."""
     rows = [
         (
             each.stage if each.round is None else f"{each.stage}, round {each.round}",
@@ -140,21 +140,21 @@ def stages_table(stages: Sequence[StageState]) -> Table:
 
 
 def total_tokens(usage: dict[str, Usage]) -> int:
-    """Tokens in and out, of all roles."""
+    """Prompt and completion tokens of all roles."""
     return sum(each.prompt_tokens + each.completion_tokens for each in usage.values())
 
 
 def _method_cells(results: EvaluationResults, name: str, row: MethodResult) -> list[str]:
     metrics = [row.metrics.get(metric) for metric in results.metric_names]
     return [
-        *("–" if each is None else f"{words.percent(each.value)} {words.interval(each.ci95)}" for each in metrics),
+        *("–" if each is None else words.estimate(each.value, each.ci95) for each in metrics),
         words.count(sum(row.calls.values())),
         words.count(total_tokens(row.usage)),
         words.money(results.cost_per_query(name)),
         words.duration(row.latency_s.p50),
         words.duration(row.latency_s.p95),
         words.count(row.num_failed),
-        *([preparation_text(row.preparation) if row.preparation else "–"] if _tells_preparation(results) else []),
+        *([preparation_text(row.preparation) if row.preparation else "–"] if _has_preparation(results) else []),
     ]
 
 
@@ -163,7 +163,7 @@ def preparation_text(preparation: Preparation) -> str:
     return f"{words.money(preparation.cost_usd)} ({words.count(sum(preparation.calls.values()))} calls)"
 
 
-def _tells_preparation(results: EvaluationResults) -> bool:
+def _has_preparation(results: EvaluationResults) -> bool:
     return any(row.preparation is not None for row in results.methods.values())
 
 
@@ -172,7 +172,7 @@ def _share(value: float | None) -> str:
 
 
 def text_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
-    """A table whose rows end with their style. Names come from files, so they are never read as markup."""
+    """Makes a table; the last entry of each row is its style. Texts come from files and are never read as markup."""
     table = Table(title=Text(title) if title else None, title_justify="left", box=box.ROUNDED)
     for index, name in enumerate(columns):
         table.add_column(Text(name), justify="left" if index == 0 else "right", no_wrap=index > 0)
@@ -182,7 +182,7 @@ def text_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...
 
 
 class _PlainConsole(Console):
-    """Prints tables as Markdown, without colours, as wide as they are."""
+    """Prints tables as Markdown, without colours and without wrapping."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         for each in objects:
@@ -192,7 +192,7 @@ class _PlainConsole(Console):
 
 
 def console_for(stream: TextIO | None) -> Console:
-    """A console for a terminal, or one that prints plain Markdown tables anywhere else; stdout by default."""
+    """A console for a terminal, or else one that prints plain Markdown tables; stdout by default."""
     stream = stream or sys.stdout
     if stream.isatty():
         return Console(file=stream, highlight=False)

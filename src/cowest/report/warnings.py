@@ -1,4 +1,4 @@
-"""What a reader should know before trusting a run's numbers, in plain words."""
+"""What a reader should know before trusting a run's numbers."""
 
 from collections.abc import Iterator
 
@@ -11,46 +11,51 @@ from cowest.report.collect import RunState
 from cowest.report.feedback import DISAGREES, is_within_noise
 
 _NOTABLE = 0.01
-"""Shares below this are noise of any long run and are told in the tables only."""
+"""Smaller shares occur in any long run; they are shown in the tables only."""
 
 _FEW_EXAMPLES = 100
 
 
 def warnings(run: RunState, results: EvaluationResults | None) -> list[str]:
-    """One sentence for each thing, the most far-reaching first."""
-    found: list[str] = []
+    """One sentence per warning, the most important first."""
+    sentences: list[str] = []
     if results is not None:
-        found += _of_evaluation(results)
+        sentences += _evaluation_warnings(results)
     for each in run.rounds:
         if each.feedback is not None:
-            found += _of_feedback(each.round, each.feedback)
+            sentences += _feedback_warnings(each.round, each.feedback)
     trainings = {"SFT": run.sft, **{f"Alignment, round {each.round}": each.align for each in run.rounds}}
     for name, training in trainings.items():
         if training is not None:
-            found += _of_training(name, training)
+            sentences += _training_warnings(name, training)
     if _keeps_overlap(run.recipe):
-        found.append("Splits may share questions (task.overlap: keep), so what was trained on may be what was tested.")
-    return found
+        sentences.append(
+            "Splits may share questions (task.overlap: keep), so what was trained on may be what was tested."
+        )
+    return sentences
 
 
-def _of_evaluation(results: EvaluationResults) -> Iterator[str]:
+def _evaluation_warnings(results: EvaluationResults) -> Iterator[str]:
     pair = results.pair
     if pair is not None:
         for other in (STRONG_ONLY, WEAK_ONLY):
             comparison = results.compare(pair, other)
             if comparison is not None and comparison.verdict != "better":
-                what = "clearly worse than" if comparison.verdict == "worse" else "not clearly better than"
-                yield f"The pair is {what} the {label(other).lower()}: here the second call is not worth its price."
+                relation = "clearly worse than" if comparison.verdict == "worse" else "not clearly better than"
+                yield f"The pair is {relation} the {label(other).lower()}: here the second call is not worth its price."
     if 0 < results.num_examples < _FEW_EXAMPLES:
         yield f"Only {words.plural(results.num_examples, 'example')} were measured, too few for narrow intervals."
     for name, row in results.methods.items():
-        for count, what in ((row.num_failed, "got no reply"), (row.num_unparsed, "gave no answer that could be read")):
+        for count, problem in (
+            (row.num_failed, "got no reply"),
+            (row.num_unparsed, "gave no answer that could be read"),
+        ):
             if results.num_examples and count / results.num_examples > _NOTABLE:
                 share = words.percent(count / results.num_examples)
-                yield f"{label(name)}: {share} of the examples {what}; they count as wrong."
+                yield f"{label(name)}: {share} of the examples {problem}; they count as wrong."
 
 
-def _of_feedback(number: int, feedback: FeedbackSummary) -> Iterator[str]:
+def _feedback_warnings(number: int, feedback: FeedbackSummary) -> Iterator[str]:
     drafts, queries = feedback.num_drafts, feedback.num_examples
     if feedback.num_pairs == 0 and queries:
         yield f"Round {number} gave no pair, so there was nothing to align."
@@ -69,6 +74,9 @@ def _of_feedback(number: int, feedback: FeedbackSummary) -> Iterator[str]:
     if drafts and feedback.num_drafts_cut / drafts > _NOTABLE:
         share = words.percent(feedback.num_drafts_cut / drafts)
         yield f"Round {number}: {share} of the drafts were cut at weak.sampling.max_tokens, often before the answer."
+    if drafts and feedback.num_identical_drafts / drafts > 0.5:
+        share = words.percent(feedback.num_identical_drafts / drafts)
+        yield f"Round {number}: {share} of the drafts repeat another of their query, so there are fewer pairs."
     if drafts and feedback.num_unscored / drafts > _NOTABLE:
         share = words.percent(feedback.num_unscored / drafts)
         yield f"Round {number}: {share} of the drafts could not be judged; they are in no pair."
@@ -79,7 +87,7 @@ def _of_feedback(number: int, feedback: FeedbackSummary) -> Iterator[str]:
         yield f"Round {number}: on {share} of the queries the strong model alone scored 10, so no draft could help."
 
 
-def _of_training(name: str, training: TrainingRecord) -> Iterator[str]:
+def _training_warnings(name: str, training: TrainingRecord) -> Iterator[str]:
     total = (training.num_rows or 0) + training.num_overlong + training.num_untrainable
     left_out = training.num_overlong + training.num_untrainable
     if total and left_out / total > _NOTABLE:

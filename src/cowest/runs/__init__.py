@@ -1,4 +1,4 @@
-"""The folder of a run: where everything lies, written whole or not at all, by one process at a time."""
+"""The folder of a run: its paths, atomic writes, and a lock for one process at a time."""
 
 from cowest.runs.files import read_json, read_jsonl, write_json, write_jsonl, write_text
 from cowest.runs.folder import GRADED_SO_FAR, MAX_ROUNDS, RunFolder, begun, existing

@@ -1,5 +1,6 @@
-"""Reading and writing the files of a run: whole or not at all, with errors that say what to do."""
+"""Reading and atomically writing the files of a run, with errors that say what to do."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from cowest.errors import CowestError, InputError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file so that a kill leaves the old one or the new one, never half of it.
+    """Writes a file atomically: a kill leaves the old file or the new one, never half of one.
 
     Raises:
         CowestError: the disk is full, or the folder cannot be written.
@@ -27,40 +28,38 @@ def write_text(path: Path, text: str) -> None:
         partial.replace(path)
     except OSError as error:
         raise CowestError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}. Check the disk's free space and that the "
-            "folder may be written, then run the same command again: what was paid for is kept."
+            f"{str(path)!r} cannot be written: {error.strerror or error}. Check the disk's free space and the "
+            "folder's permissions, then run the same command again: what was paid for is kept."
         ) from error
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes one JSON document, indented, whole or not at all."""
+    """Writes one indented JSON document atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
-    """Writes one JSON object a line, whole or not at all."""
+    """Writes one JSON object per line, atomically."""
     lines = (
         row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False) for row in rows
     )
     write_text(path, "".join(line + "\n" for line in lines))
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, advice: str = "Delete it to have it made again.") -> Any:
     """Reads one JSON document.
+
+    Args:
+        advice: what to do where it is broken, for the error.
 
     Raises:
         InputError: the file is missing or broken.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{str(path)!r} does not exist.") from error
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}. Check its permissions.") from error
+        with _readable(path):
+            return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(
-            f"{str(path)!r} is not the JSON it should be ({error}). Delete it to have it made again."
-        ) from error
+        raise InputError(f"{str(path)!r} is not valid JSON ({error}). {advice}") from error
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -70,15 +69,22 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         InputError: the file is missing or a line is broken.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with _readable(path), path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 yield _json_object(path, number, line)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{str(path)!r} is not JSON in UTF-8 ({error}).") from error
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turns the errors of a file that is missing or cannot be read into `InputError`."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise InputError(f"{str(path)!r} does not exist.") from error
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}. Check its permissions.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{str(path)!r} is not JSON in UTF-8 ({error}).") from error
 
 
 def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
@@ -87,5 +93,5 @@ def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{str(path)!r}, line {number} is not JSON ({error}).") from error
     if not isinstance(row, dict):
-        raise InputError(f"{str(path)!r}, line {number} is no JSON object with named fields: {line.strip()[:60]!r}.")
+        raise InputError(f"{str(path)!r}, line {number} is not a JSON object with named fields: {line.strip()[:60]!r}.")
     return row

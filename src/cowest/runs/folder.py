@@ -1,4 +1,4 @@
-"""The folder of a run: where everything lies, for one process at a time."""
+"""The folder of a run: the path of everything in it, and a lock for one process at a time."""
 
 import contextlib
 import fcntl
@@ -15,17 +15,17 @@ from cowest.errors import CowestError, InputError
 from cowest.plugins import nearest
 
 GRADED_SO_FAR = "graded-so-far.jsonl"
-"""Drafts graded so far, written during feedback for the viewer only; a resumed run does not read it."""
+"""Drafts graded so far, written during feedback for the viewer only; a resumed run ignores it."""
 
 MAX_ROUNDS = 100
-"""Rounds that a recipe may have; a folder of a higher number is no round's."""
+"""Most rounds that a recipe may have; folders with a higher number are not rounds."""
 
 
 class RunFolder:
     """Paths of a run.
 
     Args:
-        path: the folder; made when something is first written.
+        path: the folder; created when something is first written.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -43,7 +43,7 @@ class RunFolder:
 
     @property
     def id(self) -> str:
-        """The id of this run's rows in a shared ledger; it is kept when the folder is moved.
+        """The id of this run's rows in a shared ledger; it survives moving the folder.
 
         Raises:
             CowestError: the folder cannot be written.
@@ -62,30 +62,30 @@ class RunFolder:
         """The ledger of the run's calls: `shared`, or the run's own.
 
         Raises:
-            InputError: the run has used another ledger before; its replies would be paid for again.
+            InputError: the run used another ledger before, whose replies would be paid for again.
         """
         own = self.ledger
         wanted = own.absolute() if shared is None else Path(shared).expanduser().absolute()
         used = own.readlink() if own.is_symlink() else own.absolute()
-        if own.is_symlink() and not own.exists():  # that ledger was moved; the recipe names its new place
+        if own.is_symlink() and not own.exists():  # that ledger was moved; the recipe names its new path
             own.unlink()
         if wanted != used and own.exists():
             raise InputError(
                 f"This run's replies are kept in {str(used)!r}, but `ledger` now names {str(wanted)!r}, where they "
-                f"would be paid for again. Give the old place with ledger={used}, or move that file to the new one"
+                f"would be paid for again. Give the old path with ledger={used}, or move that file to the new one"
                 f"{f' and remove the link {str(own)!r}' if own.is_symlink() else ''}."
             )
         return wanted
 
     def link_ledger(self, ledger: Path) -> None:
-        """Links a shared ledger under the name that the run's own would have."""
+        """Links a shared ledger under the name of the run's own."""
         if not self.ledger.exists():
             self.ledger.symlink_to(ledger)
 
     @property
     def sft(self) -> Path:
         """The SFT adapter and its metrics."""
-        return _owned(self.path / "sft")
+        return _resolve_link(self.path / "sft")
 
     @property
     def annotator(self) -> Path:
@@ -94,11 +94,11 @@ class RunFolder:
 
     def round(self, number: int) -> Path:
         """The folder of a round, counted from 1."""
-        return _owned(self.path / f"round-{number}")
+        return _resolve_link(self.path / f"round-{number}")
 
     def rounds_begun(self) -> list[int]:
         """Numbers of the rounds whose folder exists, ascending."""
-        matches = (re.fullmatch(r"round-([1-9][0-9]{0,2})", each.name) for each in self.path.iterdir())
+        matches = (re.fullmatch(r"round-([1-9][0-9]{0,2})", folder.name) for folder in self.path.iterdir())
         numbers = (int(match[1]) for match in matches if match)
         return sorted(number for number in numbers if number <= MAX_ROUNDS)
 
@@ -109,7 +109,7 @@ class RunFolder:
         return range(1, max([planned, *self.rounds_begun()]) + 1)
 
     def read_recipe(self) -> dict[str, Any]:
-        """The recipe as resolved, unchecked; empty where it is missing or broken."""
+        """The recipe as resolved, not validated; empty where it is missing or broken."""
         try:
             recipe = yaml.safe_load(self.recipe.read_text(encoding="utf-8", errors="replace"))
         except (OSError, ValueError, yaml.YAMLError, RecursionError):
@@ -149,7 +149,7 @@ class RunFolder:
         """Locks the run for this process.
 
         Raises:
-            InputError: another process works in this folder, or the folder cannot be made.
+            InputError: another process uses this folder, or it cannot be created.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -163,23 +163,23 @@ class RunFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise InputError(
-                    f"Another process is at work in the run folder {str(self.path)!r}. Wait for it, or name another."
+                    f"Another process is using the run folder {str(self.path)!r}. Wait for it, or name another."
                 ) from error
             yield
 
 
 def existing(folder: str | Path) -> RunFolder:
-    """A run's folder that exists.
+    """The folder of an existing run.
 
     Raises:
-        InputError: it does not; the message names the folder beside it with the most similar name.
+        InputError: there is no such folder; the message suggests a sibling with a similar name.
     """
     path = Path(folder).expanduser()
     if path.is_dir():
         return RunFolder(path)
     if path.exists():
         raise InputError(f"{str(folder)!r} is a file. Name the folder that a recipe calls `run`.")
-    siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
     raise InputError(
         f"There is no run folder {str(folder)!r}.{nearest(path.name, siblings)} "
         "Name the folder that a recipe calls `run`."
@@ -187,21 +187,23 @@ def existing(folder: str | Path) -> RunFolder:
 
 
 def begun(folder: str | Path) -> RunFolder:
-    """A folder in which a run was begun.
+    """The folder of a run that has begun.
 
     Raises:
         InputError: it does not exist, or holds no file of a run.
     """
     run = existing(folder)
-    signs = ("recipe.yaml", "ledger.sqlite", "sft", "round-1", "evaluate", "feedback")
-    if not any((run.path / sign).exists() for sign in (*signs, ".lock")):
-        raise InputError(f"{str(folder)!r} is no run's folder: it has none of {', '.join(signs)}. Name a run's folder.")
+    markers = ("recipe.yaml", "ledger.sqlite", "sft", "round-1", "evaluate", "feedback")
+    if not any((run.path / marker).exists() for marker in (*markers, ".lock")):
+        raise InputError(
+            f"{str(folder)!r} is not a run's folder: it has none of {', '.join(markers)}. Name a run's folder."
+        )
     return run
 
 
-def _owned(path: Path) -> Path:
-    """`path`, or the target of a symbolic link, written as the run that owns it writes it.
+def _resolve_link(path: Path) -> Path:
+    """`path`, or the target of a symbolic link, spelled as in the run that owns it.
 
-    A model's name is part of the ledger's key: under another name its replies would not be found.
+    A model's path is part of the ledger's key: under another spelling its replies would not be found.
     """
     return Path(os.path.normpath(path.parent / path.readlink())) if path.is_symlink() else path

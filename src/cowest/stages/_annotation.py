@@ -1,4 +1,4 @@
-"""Annotating all examples of a round of feedback, many at once (Algorithm 1 lines 6 to 20)."""
+"""Annotates all examples of a round of feedback concurrently (Algorithm 1 lines 6 to 20)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,18 +19,18 @@ from cowest.stages._progress_file import ProgressFile
 from cowest.types import Example
 
 MAX_FAILURES_BEFORE_SUCCESS = 100
-"""So many failures before the first graded example stop the stage, before more is paid for nothing."""
+"""The stage stops after this number of failures without a single success, before more money is wasted."""
 
 AnnotatedExample = GradedExample | ComparedExample
 
 
 @dataclass(frozen=True)
 class FeedbackOutcome:
-    """What came of all examples, each list in their order.
+    """The outcome of all examples; each list is in their order.
 
     Attributes:
         annotated: the examples whose drafts were graded or compared.
-        failures: the others.
+        failures: the failed examples.
         nulls: second samples of the strong model alone, for the null control.
     """
 
@@ -51,11 +51,11 @@ class FeedbackOutcome:
 
 @dataclass(frozen=True)
 class FeedbackSetting:
-    """What annotates the examples of one round.
+    """Everything that is needed to annotate the examples of one round.
 
     Attributes:
-        roles: the models by role; their spend is shown.
-        controlled: ids of the examples that the null control takes a second sample of.
+        roles: the models by role, whose spend is shown.
+        controlled: ids of the examples in the null control.
     """
 
     roles: Mapping[str, Metered]
@@ -68,27 +68,27 @@ class FeedbackSetting:
 def annotate_all(
     examples: Sequence[Example], setting: FeedbackSetting, progress_file: ProgressFile, title: str, num_in_flight: int
 ) -> FeedbackOutcome:
-    """Annotates every example, `num_in_flight` at once.
+    """Annotates every example, at most `num_in_flight` at once.
 
     Args:
         title: of the progress bar.
 
     Raises:
-        EndpointError: an endpoint failed for good, or the first examples all failed.
+        EndpointError: an endpoint failed for good, or all of the first examples failed.
     """
     with progress_bar(title, total=len(examples)) as bar:
-        work = _Work(setting, bar, progress_file)
-        outcomes = synchronous.run(map_in_flight(work, examples, num_in_flight))
+        worker = _Worker(setting, bar, progress_file)
+        outcomes = synchronous.run(map_in_flight(worker, examples, num_in_flight))
     return FeedbackOutcome(
         annotated=[outcome for outcome in outcomes if not isinstance(outcome, Failure)],
         failures=[outcome for outcome in outcomes if isinstance(outcome, Failure)],
-        nulls=[work.nulls[example.id] for example in examples if example.id in work.nulls],
+        nulls=[worker.nulls[example.id] for example in examples if example.id in worker.nulls],
     )
 
 
 @dataclass
-class _Work:
-    """What is done for one example; keeps the samples of the null control by the example's id."""
+class _Worker:
+    """Annotates one example at a time and keeps the samples of the null control by example id."""
 
     setting: FeedbackSetting
     bar: ProgressBar
@@ -119,14 +119,12 @@ class _Work:
             raise all_failed(self.failures)
 
     def _show(self, outcome: AnnotatedExample | Failure) -> None:
+        num_pairs = 0 if isinstance(outcome, Failure) else len(preferences.pairs(outcome, ()))
         if isinstance(outcome, ComparedExample):
-            num_pairs = len(preferences.pairs(outcome, ()))
             self.bar.advance(1, positives=num_pairs, pairs=num_pairs)
             return
         drafts = outcome.drafts if isinstance(outcome, GradedExample) else ()
-        positives = sum(map(preferences.is_positive, drafts))
-        num_pairs = min(positives, sum(map(preferences.is_negative, drafts)))
-        self.bar.advance(1, positives=positives, pairs=num_pairs)
+        self.bar.advance(1, positives=sum(map(preferences.is_positive, drafts)), pairs=num_pairs)
         spent = total_usd(meter.cost_usd for meter in self.setting.roles.values())
         if spent is not None:  # an unknown price is not shown as $0
             self.bar.show(spend_usd=spent)
@@ -147,6 +145,6 @@ async def _annotate(example: Example, annotator: Annotator) -> AnnotatedExample 
 def all_failed(failures: Sequence[Failure], more: str = "") -> EndpointError:
     """The error where every example failed."""
     return EndpointError(
-        f"All {len(failures)} examples failed, so there is nothing to learn from. The first failed so: "
-        f"{failures[0].reason}{more} What was paid for is kept; mend the cause and run the same command again."
+        f"All {len(failures)} examples failed, so there is nothing to learn from. The first error: "
+        f"{failures[0].reason}{more} What was paid for is kept; fix the cause and run the same command again."
     )

@@ -18,7 +18,7 @@ from cowest.types import Example, Verdict
 
 
 def draw_null_control(examples: Sequence[Example], count: int, seed: int) -> set[str]:
-    """The ids of the examples that are controlled."""
+    """Draws the ids of the examples in the null control."""
     drawn = Random(f"null control {seed}").sample(range(len(examples)), min(count, len(examples)))
     return {examples[index].id for index in drawn}
 
@@ -26,7 +26,7 @@ def draw_null_control(examples: Sequence[Example], count: int, seed: int) -> set
 async def null_sample(
     example: Example, graded: GradedExample, collaboration: Collaboration, judge: Judge
 ) -> NullSample | None:
-    """Samples z' and has it judged; None where z has the full score, which z' cannot beat whatever it says."""
+    """Samples z' and has it judged; None where z has the full score, which z' cannot beat."""
     if graded.solo_verdict.score == PERFECT:
         return None
     text = ""
@@ -41,40 +41,40 @@ async def null_sample(
 def null_control(
     graded: Sequence[GradedExample], nulls: Sequence[NullSample], controlled: set[str], samples: int
 ) -> NullControl:
-    """How often a draft beats z, beside how often z' does: the positive rate that noise alone gives.
+    """How often a draft beats z, compared with how often z' does, which is the positive rate of pure noise.
 
-    Both rates are over the same examples: those controlled that were graded, whose z' is scored, and at least one of
-    whose first 2 * floor(K/2) drafts is. Later drafts do not count, since `skip_settled` makes them only where the
-    first ones were one-sided. An example's real rate is the share of its drafts, its null rate 0 or 1.
+    Both rates are over the same examples: graded ones in the control with a scored z' and at least one scored draft
+    among the first 2 * floor(K/2). Later drafts do not count, since `skip_settled` makes them only where the first
+    ones were one-sided. An example's real rate is the share of its drafts that beat z; its null rate is 0 or 1.
     """
     by_id = {null.example_id: null.verdict for null in nulls}
-    real: list[float] = []
-    null: list[float] = []
+    real_rates: list[float] = []
+    null_rates: list[float] = []
     groups: list[str | None] = []
     for example in graded:
         if example.example_id not in controlled:
             continue
         if example.solo_verdict.score == PERFECT:
-            real.append(0.0)
-            null.append(0.0)
+            real_rates.append(0.0)
+            null_rates.append(0.0)
             groups.append(example.group)
             continue
         null_gain = preferences.gain(by_id[example.example_id], example.solo_verdict)
         first = [draft for draft in example.drafts if draft.draft.sample_index < 2 * (samples // 2)]
         scored = [preferences.is_positive(draft) for draft in first if draft.gain is not None]
         if null_gain is not None and scored:
-            real.append(sum(scored) / len(scored))
-            null.append(float(null_gain > 0))
+            real_rates.append(sum(scored) / len(scored))
+            null_rates.append(float(null_gain > 0))
             groups.append(example.group)
-    num_left_out = len(controlled) - len(null)
-    if not null:
+    num_left_out = len(controlled) - len(null_rates)
+    if not null_rates:
         return NullControl(num_examples=0, num_left_out=num_left_out)
-    difference = statistics.paired_difference(real, null, groups)
+    difference = statistics.paired_difference(real_rates, null_rates, groups)
     return NullControl(
-        num_examples=len(null),
+        num_examples=len(null_rates),
         num_left_out=num_left_out,
-        positive_rate=Estimate.of(statistics.mean_interval(null, groups)),
-        real_positive_rate=Estimate.of(statistics.mean_interval(real, groups)),
+        positive_rate=Estimate.of(statistics.mean_interval(null_rates, groups)),
+        real_positive_rate=Estimate.of(statistics.mean_interval(real_rates, groups)),
         difference=DifferenceEstimate(
             value=difference.difference, ci95=(difference.low, difference.high), p_value=difference.p_value
         ),
@@ -86,7 +86,7 @@ def judge_agreement(
 ) -> JudgeAgreement | None:
     """How the judge's scores order outputs, compared with the task's headline metric and with their lengths.
 
-    Every output that has a score counts: z, and for each draft what was judged. None where there is none.
+    Every judged output with a score counts: z, and for each draft y* or the draft itself. None without any.
     `concordance` is the ROC AUC for a metric of 0 and 1; `calibration` has intervals over queries or their groups.
     """
     groups: list[str] = []
@@ -115,29 +115,29 @@ def judge_agreement(
 
 
 def _calibration(groups: Sequence[str], scores: Sequence[int], metrics: Sequence[float]) -> list[CalibrationPoint]:
-    found = []
+    points = []
     for score in sorted(set(scores)):
-        some = [index for index, each in enumerate(scores) if each == score]
-        interval = statistics.mean_interval([metrics[index] for index in some], [groups[index] for index in some])
+        indices = [index for index, other in enumerate(scores) if other == score]
+        interval = statistics.mean_interval([metrics[index] for index in indices], [groups[index] for index in indices])
         bounds = (interval.low, interval.high)
-        found.append(CalibrationPoint(verdict=score, num_outputs=len(some), value=interval.value, ci95=bounds))
-    return found
+        points.append(CalibrationPoint(verdict=score, num_outputs=len(indices), value=interval.value, ci95=bounds))
+    return points
 
 
 def concordance(truth: Sequence[float], scores: Sequence[float]) -> float | None:
-    """Share of the pairs with different truths that the scores order likewise, ties half; None without such a pair.
+    """Share of pairs with different truths that the scores order the same way, ties half; None without such a pair.
 
     This is (D + 1) / 2 of Somers' D(scores | truth), which is Kendall's tau-b with another divisor.
     """
     from scipy.stats import kendalltau
 
     num_pairs = math.comb(len(truth), 2)
-    num_told_apart, num_scored_apart = num_pairs - _num_tied(truth), num_pairs - _num_tied(scores)
-    if num_told_apart == 0:
+    num_untied_truths, num_untied_scores = num_pairs - _num_tied(truth), num_pairs - _num_tied(scores)
+    if num_untied_truths == 0:
         return None
-    if num_scored_apart == 0:
+    if num_untied_scores == 0:
         return 0.5
-    somers_d = float(kendalltau(truth, scores).statistic) * math.sqrt(num_scored_apart / num_told_apart)
+    somers_d = float(kendalltau(truth, scores).statistic) * math.sqrt(num_untied_scores / num_untied_truths)
     return (somers_d + 1) / 2
 
 

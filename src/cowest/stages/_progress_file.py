@@ -1,4 +1,4 @@
-"""graded-so-far.jsonl: what feedback has annotated so far, for the viewer; no stage reads it, and it is removed."""
+"""graded-so-far.jsonl: the annotated examples of running feedback, for the viewer only; removed at the end."""
 
 import contextlib
 from pathlib import Path
@@ -9,9 +9,9 @@ from cowest import runs
 
 
 class ProgressFile:
-    """Rows of graded.jsonl in the order in which they are finished.
+    """Rows of graded.jsonl in the order in which they finish.
 
-    A run goes on from its ledger alone, so a row that is lost here is only not seen: no error of this file ends it.
+    A run resumes from its ledger alone and only the viewer misses a lost row, so errors of this file are ignored.
 
     Args:
         out: the folder of the stage.
@@ -19,18 +19,18 @@ class ProgressFile:
 
     def __init__(self, out: Path) -> None:
         self._path = out / runs.GRADED_SO_FAR
-        self._is_begun = False
+        self._has_rows = False
 
     def add(self, row: BaseModel) -> None:
-        """Appends a row; the first one takes the place of what an earlier, interrupted call has left."""
+        """Appends a row; the first one replaces the rows of an earlier, interrupted call."""
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            # One write without a buffer, so that a reader hardly ever meets half a line.
-            with self._path.open("ab" if self._is_begun else "wb", buffering=0) as file:
+            # One unbuffered write, so that a reader hardly ever sees half a line.
+            with self._path.open("ab" if self._has_rows else "wb", buffering=0) as file:
                 file.write(row.model_dump_json().encode() + b"\n")
-            self._is_begun = True
+            self._has_rows = True
 
     def remove(self) -> None:
-        """Takes the file away."""
+        """Deletes the file."""
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""From the predictions of every method to results.json: metrics with intervals, sums of calls, paired comparisons."""
+"""From predictions to results.json: metrics with intervals, sums of calls, paired comparisons."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -34,9 +34,9 @@ def summarise(
     seed: int,
     preparations: Mapping[str, Preparation | None] | None = None,
 ) -> EvaluationResults:
-    """The numbers of results.json but `wall_s`.
+    """The content of results.json except `wall_s`.
 
-    A method that failed on every example has no score, and is compared with nothing: a failure is never a score.
+    A method that failed on every example gets no score and no comparison: a failure is not a score of 0.
     """
     methods = {
         name: _method_result(rows, task, rounds[name], (preparations or {}).get(name))
@@ -70,7 +70,7 @@ def _method_result(
     rows: Sequence[Prediction], task: Task, round_number: int | None, preparation: Preparation | None
 ) -> MethodResult:
     failed = rows[0].error if failed_on_all(rows) else None
-    # A row without an answer took no time that says anything.
+    # The time of a failed call says nothing about the method.
     latency = np.array([row.latency_s for row in rows if row.error is None] or [0.0])
     calls = add_calls(row.calls for row in rows)
     usage = add_usage(row.usage for row in rows)
@@ -90,20 +90,20 @@ def _method_result(
 
 
 def _metrics(rows: Sequence[Prediction], task: Task) -> dict[str, Estimate]:
-    found = {
+    estimates = {
         name: Estimate.of(statistics.mean_interval(_scores(rows, name), _groups(rows)))
         for name in _metric_names({"": rows}, task)
         if name != MACRO_F1
     }
     if _has_labels(rows):
         labels, groups = _labels(rows), _groups(rows)
-        found[MACRO_F1] = Estimate.of(classification.macro_f1_interval(*labels, groups))
-        found[MACRO_F1_PUBLISHED] = Estimate.of(classification.macro_f1_published_interval(*labels, groups))
-    return found
+        estimates[MACRO_F1] = Estimate.of(classification.macro_f1_interval(*labels, groups))
+        estimates[MACRO_F1_PUBLISHED] = Estimate.of(classification.macro_f1_published_interval(*labels, groups))
+    return estimates
 
 
 def _metric_names(predictions: Predictions, task: Task) -> list[str]:
-    """The headline, the task's other metrics, and macro-F1 where there are labels."""
+    """The headline metric, the task's other metrics, and macro-F1 where there are labels."""
     rows = [row for each in predictions.values() for row in each]
     names = dict.fromkeys([task.metric])
     names |= dict.fromkeys(name for row in rows for name in row.scores)
@@ -127,31 +127,31 @@ def _labels(rows: Sequence[Prediction]) -> tuple[list[str], list[str | None]]:
 
 
 def _compared_pairs(names: list[str]) -> list[tuple[str, str]]:
-    """The pair against all others but its own alias, then the unaligned pair against the single models."""
-    found = []
+    """The pair against all others except its own alias, then the unaligned pair against the single models."""
+    pairs = []
     if COLLABORATE in names:
         alias = rounds_in(names)[-1:]
-        found += [(COLLABORATE, name) for name in names if name not in (COLLABORATE, *alias)]
+        pairs += [(COLLABORATE, name) for name in names if name not in (COLLABORATE, *alias)]
     if COLLABORATE_SFT in names:
-        found += [(COLLABORATE_SFT, name) for name in names if name in SINGLE_MODELS]
-    return found or [(b, a) for a, b in itertools.combinations(names, 2)]
+        pairs += [(COLLABORATE_SFT, name) for name in names if name in SINGLE_MODELS]
+    return pairs or [(b, a) for a, b in itertools.combinations(names, 2)]
 
 
 def _compare(a: str, b: str, predictions: Predictions, metric: str) -> Comparison:
     first, second = predictions[a], predictions[b]
     groups = _groups(first)
     if metric == MACRO_F1:
-        gold, of_a = _labels(first)
-        difference = classification.macro_f1_difference(gold, of_a, _labels(second)[1], groups)
+        (gold, labels_a), (_, labels_b) = _labels(first), _labels(second)
+        difference = classification.macro_f1_difference(gold, labels_a, labels_b, groups)
         return Comparison(a=a, b=b, metric=metric, **dict(Difference.of(difference)))
-    of_a_scores, of_b_scores = _scores(first, metric), _scores(second, metric)
-    difference = statistics.paired_difference(of_a_scores, of_b_scores, groups)
-    rates = statistics.help_and_harm(alone=of_b_scores, together=of_a_scores)
+    scores_a, scores_b = _scores(first, metric), _scores(second, metric)
+    difference = statistics.paired_difference(scores_a, scores_b, groups)
+    rates = statistics.help_and_harm(alone=scores_b, together=scores_a)
     return Comparison(a=a, b=b, metric=metric, **dict(Difference.of(difference)), **rates._asdict())
 
 
 def _oracle_gap_closed(means: Mapping[str, float]) -> float | None:
-    """Share of the distance from the better single model to the oracle that the pair closes."""
+    """The share of the gap between the better single model and the oracle that the pair closes."""
     singles = [mean for name, mean in means.items() if name in SINGLE_MODELS]
     if not singles or ORACLE not in means or COLLABORATE not in means or means[ORACLE] <= max(singles):
         return None

@@ -1,4 +1,4 @@
-"""What summary.json counts of a round of feedback: drafts, pairs, calls, tokens, money, and calls that were saved."""
+"""The counts in summary.json of a round of feedback: drafts, pairs, calls, tokens, money, and calls saved."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,16 +30,16 @@ def summarise(
     null_control: NullControl | None = None,
     judge_agreement: JudgeAgreement | None = None,
 ) -> FeedbackSummary:
-    """The numbers of summary.json but `wall_s`.
+    """The content of summary.json except `wall_s`.
 
-    `calls_saved` and `calls` add up to what the same replies would have cost without any of the rules, but for a
-    second question to the judge, which a draft that was never made might have needed.
+    `calls` plus `calls_saved` is the number of calls without any of the rules, except for second questions to the
+    judge about drafts that were never made.
 
     Args:
         kind: of feedback.
-        samples: K, drafts a query where no rule saves one.
-        calls_per_draft: calls that a draft takes, of all models.
-        num_identical: calls to the judge that were not made because it had judged the same text.
+        samples: K, the drafts per query if no rule saves any.
+        calls_per_draft: calls of all models per draft.
+        num_identical: calls to the judge saved because it had judged the same text before.
     """
     graded, num_failed = outcome.graded, len(outcome.failures)
     drafts = [draft for example in graded for draft in example.drafts]
@@ -52,6 +52,7 @@ def summarise(
         num_negative=sum(map(preferences.is_negative, drafts)),
         num_unscored=sum(draft.gain is None for draft in drafts),
         num_failed=num_failed,
+        num_identical_drafts=sum(preferences.num_identical([d.draft for d in example.drafts]) for example in graded),
         num_drafts_cut=sum(draft.draft.finish_reason == "length" for draft in drafts),
         num_solo_perfect=sum(example.solo_verdict.score == PERFECT for example in graded),
         calls={role: meter.num_calls for role, meter in roles.items()},
@@ -75,9 +76,9 @@ def _calls_saved(graded: Sequence[GradedExample], samples: int, calls_per_draft:
 
 
 def _counts_of_compared(compared: Sequence[ComparedExample], num_failed: int) -> dict[str, int]:
-    """What stands in place of the counts over gains, where drafts were compared with each other.
+    """The counts where drafts were compared with each other, in place of counts of gains.
 
-    A draft is positive that won its comparison, negative that lost it, and unscored where there is no preference.
+    The winner of a comparison is positive, the loser negative; without a preference both are unscored.
     """
     comparisons = [comparison for example in compared for comparison in example.comparisons]
     num_decided = sum(preferences.decide(comparison) is not None for comparison in comparisons)
@@ -85,6 +86,8 @@ def _counts_of_compared(compared: Sequence[ComparedExample], num_failed: int) ->
     return {
         "num_examples": len(compared) + num_failed,
         "num_drafts": sum(len(example.drafts) for example in compared),
+        "num_identical_drafts": sum(preferences.num_identical(example.drafts) for example in compared),
+        "num_drafts_cut": sum(draft.finish_reason == "length" for example in compared for draft in example.drafts),
         "num_positive": num_decided,
         "num_negative": num_decided,
         "num_unscored": 2 * num_unscored,

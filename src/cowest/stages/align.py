@@ -8,6 +8,7 @@ from pydantic import Field
 
 from cowest.errors import InputError
 from cowest.records import PreferencePair, read_rows
+from cowest.stages._output_folder import make_output_folder
 from cowest.training import LoRAConfig, TrainedModel, TrainingSettings
 from cowest.training import weights as model_files
 from cowest.training.progress import Progress
@@ -18,11 +19,11 @@ CUT = "a draft was cut at the token limit, so its end is not the model's; raise 
 
 
 class AlignConfig(TrainingSettings):
-    """How alignment is done; the defaults are those of paper appendix B.2, beta is ours (the paper gives none).
+    """The settings of alignment. The defaults are those of the paper's appendix B.2; beta, which it omits, is ours.
 
     Attributes:
         method: direct preference optimization.
-        beta: the scale alpha of Equation 2, how strongly the model is held to the reference.
+        beta: the scale alpha of Equation 2; the larger, the closer the model stays to the reference.
     """
 
     method: Literal["dpo"] = "dpo"
@@ -44,25 +45,25 @@ def align(
 ) -> TrainedModel:
     """Trains the weak model to prefer drafts that helped the strong one.
 
-    Training goes on with the adapter of `start`, and the reference (pi_SFT of Equation 2) is a frozen copy of that
+    Training continues with the adapter of `start`, and the reference (pi_SFT of Equation 2) is a frozen copy of that
     adapter: the policy the drafts were sampled from. So in round 1 the reference is the model after SFT, and in round
     2, which starts from round 1's result, it is that result. Where `start` is a full model (`sft.from`), a new adapter
     is trained and the reference is the full model. training.json names it under "reference".
 
-    A call that was stopped goes on from its last checkpoint, with the same result; one that was finished returns at
-    once. Files in `out` are those of `sft`.
+    An interrupted call resumes from its last checkpoint with the same result; a finished one returns immediately.
+    The files in `out` are those of `sft`.
 
     Args:
         start: the model that drafted: the result of `sft` or of an earlier `align`, or its name or folder.
         pairs: preference pairs, or the path of a pairs.jsonl.
-        out: the folder for the adapter; another than the one `start` is in.
-        lora: shape of the adapter; where `start` has one, its shape must be this.
-        progress: called after each step with steps done, steps in all, and the step's metrics.
+        out: the folder for the adapter; not that of `start`.
+        lora: shape of the adapter; must match the adapter of `start`, if it has one.
+        progress: called after each step with steps done, total steps, and the step's metrics.
 
     Raises:
-        InputError: the model, the pairs or a setting are wrong.
+        InputError: the model, the pairs or a setting is wrong.
         TrainingError: no pair can be trained on, or the loss is not a number.
-        InterruptedRun: Ctrl-C; the same call goes on.
+        InterruptedRun: Ctrl-C; the same call resumes.
     """
     config = config or AlignConfig()
     folder = Path(out).expanduser()
@@ -72,10 +73,7 @@ def align(
     given = read_pairs(pairs) if isinstance(pairs, (str, Path)) else pairs
     rows = [_row(pair) for pair in given if not _is_cut(pair)]
     cut = [{"id": _id(pair), "reason": CUT} for pair in given if _is_cut(pair)]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The output folder {str(folder)!r} cannot be made: {error}. Name another.") from error
+    make_output_folder(folder)
     model_files.require_extras()
     from cowest.training.preference import train_preference
 
@@ -103,7 +101,7 @@ def read_pairs(path: str | Path) -> list[PreferencePair]:
 
 
 def _is_cut(pair: PreferencePair) -> bool:
-    # Training ends every draft with the end token; one that was cut would teach the model to stop in mid-sentence.
+    # Training ends every draft with the end token, so a truncated one would teach the model to stop in mid-sentence.
     return "length" in (pair.finish_reason_chosen, pair.finish_reason_rejected)
 
 
@@ -115,5 +113,8 @@ def _row(pair: PreferencePair) -> ChatRow:
     return ChatRow(
         id=_id(pair),
         prompt=pair.prompt,
-        completions=("".join(m.content for m in pair.chosen), "".join(m.content for m in pair.rejected)),
+        completions=(
+            "".join(message.content for message in pair.chosen),
+            "".join(message.content for message in pair.rejected),
+        ),
     )

@@ -30,35 +30,25 @@ def train_annotator(
     num_in_flight: int = 64,
     progress: Progress | None = None,
 ) -> TrainedModel:
-    """Drafts once for each labelled example and tunes the annotator by DPO: the target above every wrong draft.
+    """Drafts once for each labelled example and tunes the annotator with DPO to prefer the target to a wrong draft.
 
     Args:
         start: the model that drafts, which is also DPO's reference.
         examples: labelled rows.
-        collaboration: whose weak model is that of `start`.
-        out: the folder for the adapter and labelled.jsonl, the rows it was tuned on.
+        collaboration: its weak model is `start`.
+        out: the folder for the adapter and for labelled.jsonl, the rows it was tuned on.
 
     Raises:
         InputError: the model or a setting is wrong.
-        TrainingError: no draft was wrong, or training goes wrong.
-        InterruptedRun: Ctrl-C; the same call goes on.
+        TrainingError: no draft was wrong, or training failed.
+        InterruptedRun: Ctrl-C; the same call resumes.
     """
-    with progress_bar("annotator, drafts", total=len(examples)) as bar:
-
-        async def draft(example: Example) -> Completion | None:
-            try:
-                return await collaboration.draft(example.query)
-            except CompletionError:
-                return None
-            finally:
-                bar.advance(1)
-
-        drafts = synchronous.run(map_in_flight(draft, examples, num_in_flight))
+    drafts = _draft_all(examples, collaboration, num_in_flight)
     rows: list[ChatRow] = []
     left_out: list[dict[str, str]] = []
     for example, completion in zip(examples, drafts, strict=True):
         target = collaboration.format.target(example)
-        reason = _why_not(example, target, completion, collaboration, task)
+        reason = _reason_left_out(example, target, completion, collaboration, task)
         if reason is not None or target is None or completion is None:
             left_out.append({"id": example.id, "reason": str(reason)})
             continue
@@ -84,14 +74,31 @@ def train_annotator(
     )
 
 
-def _why_not(
+def _draft_all(
+    examples: Sequence[Example], collaboration: Collaboration, num_in_flight: int
+) -> list[Completion | None]:
+    """One draft per example; None where the call failed."""
+    with progress_bar("annotator, drafts", total=len(examples)) as bar:
+
+        async def draft(example: Example) -> Completion | None:
+            try:
+                return await collaboration.draft(example.query)
+            except CompletionError:
+                return None
+            finally:
+                bar.advance(1)
+
+        return synchronous.run(map_in_flight(draft, examples, num_in_flight))
+
+
+def _reason_left_out(
     example: Example, target: str | None, completion: Completion | None, collaboration: Collaboration, task: Task
 ) -> str | None:
     """Why an example gives no pair; None where it does."""
     if target is None:
         return "the row holds no target in this format"
     if completion is None:
-        return "the draft could not be had"
+        return "the call for the draft failed"
     if completion.finish_reason == "length":
         return "the draft was cut at the token limit"
     if task.score(example, collaboration.format.parse(completion.text))[task.metric] >= 1.0:

@@ -27,16 +27,16 @@ from cowest.types import Example, Prediction, Record, Sampling
 
 
 class EvaluateConfig(Record):
-    """What is measured.
+    """Which examples are evaluated, and with which methods.
 
     Attributes:
-        split: which split.
-        limit: only its first so many examples; None takes all.
-        sample: so many examples drawn by `sample_seed`, in the order of the data; None takes all. The seed is not the
-            recipe's, so that runs of several seeds measure the same examples.
-        methods: files of methods/ or `package.module:Class`; each may stand for several rows.
-        settings: of single methods.
-        weak_sampling, strong_sampling: how the models are sampled here; None samples as in feedback.
+        split: of the task.
+        limit: number of examples, from the start of the split or of the sample; None means all.
+        sample: number of examples, drawn with `sample_seed` and kept in the order of the data; None means all. The seed
+            is not the recipe's, so that runs with different seeds measure the same examples.
+        methods: files of methods/ or `package.module:Class`; each may give several rows.
+        settings: of individual methods.
+        weak_sampling, strong_sampling: sampling in the evaluation; None means as in feedback.
     """
 
     split: SplitName = "test"
@@ -50,7 +50,7 @@ class EvaluateConfig(Record):
 
 
 def select(examples: Sequence[Example], config: EvaluateConfig) -> Sequence[Example]:
-    """The examples that are measured: a drawn sample where the config asks for one, then the first `limit` of them."""
+    """The examples of the evaluation: the random sample that the config asks for, if any, then the first `limit`."""
     if config.sample is not None and config.sample < len(examples):
         indices = sorted(Random(f"sample {config.sample_seed}").sample(range(len(examples)), config.sample))
         examples = [examples[index] for index in indices]
@@ -71,19 +71,19 @@ def evaluate(
 
     Args:
         examples: a split of a task, or any examples if `task` is given.
-        methods: methods, or anything that answers under a name of your choice: a Method, a Collaboration, or a model
-            (which answers alone with chain of thought).
-        task: scores the answers; by default the one that the split belongs to.
+        methods: methods, or a mapping from names of your choice to a Method, a Collaboration or a model (which answers
+            alone, with chain of thought).
+        task: scores the answers; by default the split's own.
         out: a folder; None writes nothing.
-        seed: kept in the results; nothing here is drawn by it.
-        num_in_flight: examples worked on at once.
-        summaries: of feedback by round, so that rows with an aligned model say what that took.
+        seed: recorded in the results; nothing here is random.
+        num_in_flight: examples evaluated at once.
+        summaries: of feedback by round, so that rows with an aligned model include its cost.
 
     Returns:
-        What results.json holds.
+        The content of results.json.
 
     Raises:
-        InputError: no task is known, there is nothing to evaluate, or two methods have one name.
+        InputError: the task is unknown, there is nothing to evaluate, or two methods have the same name.
         EndpointError: an endpoint failed for good, or every call of every method failed.
     """
     started = time.monotonic()
@@ -110,9 +110,9 @@ def evaluate(
     failed = [name for name, each in predictions.items() if failed_on_all(each)]
     if len(failed) == len(rows):
         raise EndpointError(
-            f"Every call of every method failed ({', '.join(failed)}), which says nothing about them. The first failed "
-            f"so: {predictions[failed[0]][0].error} What was paid for is kept; mend the cause and run the same command "
-            "again."
+            f"Every call of every method failed ({', '.join(failed)}), which says nothing about them. The first "
+            f"error: {predictions[failed[0]][0].error} What was paid for is kept; fix the cause and run the same "
+            "command again."
         )
     results = summarise(predictions, {method.name: method.round for method in rows}, task, seed, preparations)
     results = results.model_copy(update={"wall_s": round(time.monotonic() - started, 3)})
@@ -121,9 +121,9 @@ def evaluate(
     return results
 
 
-def _as_methods(named: Mapping[str, Method | Collaboration | Openable], task: Task) -> list[Method]:
+def _as_methods(by_name: Mapping[str, Method | Collaboration | Openable], task: Task) -> list[Method]:
     rows: list[Method] = []
-    for name, answering in named.items():
+    for name, answering in by_name.items():
         if isinstance(answering, Collaboration):
             rows.append(Collaborate(name, answering, task))
         elif isinstance(answering, Method):
@@ -137,14 +137,14 @@ def _as_methods(named: Mapping[str, Method | Collaboration | Openable], task: Ta
 def _predict_all(
     method: Method, examples: Sequence[Example], task: Task, num_in_flight: int
 ) -> tuple[list[Prediction], Preparation | None]:
-    """The rows of one method, and what it took to get it ready; all rows fail where it cannot get ready."""
+    """The predictions of one method, and its preparation; if that fails, so do all predictions."""
     preparation = None
     if isinstance(method, Prepared):
         try:
             preparation = synchronous.run(method.prepare(num_in_flight))
         except CompletionError as error:
             synchronous.run(method.close())
-            return [_failed(method, example, task, error) for example in examples], None
+            return [_failed_prediction(method, example, task, error) for example in examples], None
     with progress_bar(f"evaluate {method.name}", total=len(examples)) as bar:
 
         async def work(example: Example) -> Prediction:
@@ -152,7 +152,7 @@ def _predict_all(
                 try:
                     row = await method.predict(example)
                 except CompletionError as error:
-                    row = _failed(method, example, task, error, calls)
+                    row = _failed_prediction(method, example, task, error, calls)
             row = row.model_copy(update={"fields": short_fields(example)})
             bar.advance(1, correct=row.correct)
             return row
@@ -165,10 +165,10 @@ def _predict_all(
         return synchronous.run(all_rows()), preparation
 
 
-def _failed(
+def _failed_prediction(
     method: Method, example: Example, task: Task, error: CompletionError, calls: Calls | None = None
 ) -> Prediction:
-    """The row of an example without an answer; `calls` are those that came before the one that failed."""
+    """The prediction of a failed example; `calls` are those before the one that failed."""
     num_calls, usage, cost_usd = spend(calls or [])
     return Prediction(
         id=example.id,

@@ -26,25 +26,25 @@ from cowest.tasks import Task
 from cowest.tasks.base import Split
 from cowest.types import Example, PreferencePair, Record, Sampling
 
-_CHOOSING_QUERIES = ("queries_from", "held_back_share", "queries")
+_QUERY_SELECTION_KEYS = ("queries_from", "held_back_share", "queries")
 
 
 class FeedbackConfig(Record):
     """How preferences are gathered.
 
     Attributes:
-        kind: who annotates; a file of annotators/ or `package.module:Class`.
-        queries_from: "train" draws them from all training rows, as the paper does; "held_back" from rows that SFT
-            never saw.
-        held_back_share: the share of training rows that "held_back" keeps out of SFT.
-        queries: how many queries a round, drawn by the recipe's seed and the round's number.
-        samples: K, drafts a query.
-        max_pairs: keep this many pairs, drawn by the seed; None keeps all.
-        labeller: the model that compares two drafts under kind "rlaif", a whole section like `strong`; None is the
-            strong model, as in the paper. Other kinds make no use of it.
-        skip_settled: leave out calls that cannot change any pair.
-        null_control: for this many of the queries a second sample of the strong model alone is judged against the
-            first: the positive rate that noise alone gives.
+        kind: the annotator; a file of annotators/ or `package.module:Class`.
+        queries_from: "train" draws them from all training rows, as the paper does; "held_back" from rows that
+            are kept out of SFT.
+        held_back_share: the share of the training rows that "held_back" keeps out of SFT.
+        queries: number of queries per round, drawn with the recipe's seed and the round's number.
+        samples: K, the drafts per query.
+        max_pairs: number of pairs to keep, drawn with the seed; None keeps all.
+        labeller: the model that compares two drafts for kind "rlaif", a section like `strong`; None means the strong
+            model, as in the paper. Other kinds do not use it.
+        skip_settled: skip calls that cannot change any pair.
+        null_control: number of queries for which a second sample of the strong model alone is judged against the
+            first, which gives the positive rate of pure noise.
     """
 
     kind: str = "collaborative"
@@ -59,7 +59,7 @@ class FeedbackConfig(Record):
 
 
 def draw(examples: Sequence[Example], count: int, seed: int, round_number: int = 1) -> list[Example]:
-    """Draws `count` examples in the order of the data; all of them where there are no more."""
+    """Draws `count` examples, in the order of the data; all if there are no more than that."""
     if count >= len(examples):
         return list(examples)
     chosen = sorted(Random(f"queries {seed} {round_number}").sample(range(len(examples)), count))
@@ -67,11 +67,11 @@ def draw(examples: Sequence[Example], count: int, seed: int, round_number: int =
 
 
 def hold_back(examples: Sequence[Example], config: FeedbackConfig, seed: int) -> tuple[list[Example], list[Example]]:
-    """Divides the training rows into those for SFT and those kept back for feedback, each in the order of the data."""
+    """Divides the training rows into those for SFT and those held back for feedback, each in the order of the data."""
     count = round(len(examples) * config.held_back_share)
-    kept_back = set(Random(f"held back {seed}").sample(range(len(examples)), count))
-    for_sft = [example for index, example in enumerate(examples) if index not in kept_back]
-    return for_sft, [examples[index] for index in sorted(kept_back)]
+    held_back = set(Random(f"held back {seed}").sample(range(len(examples)), count))
+    for_sft = [example for index, example in enumerate(examples) if index not in held_back]
+    return for_sft, [examples[index] for index in sorted(held_back)]
 
 
 def feedback(
@@ -97,37 +97,38 @@ def feedback(
     """Grades the drafts of every example and writes graded, pairs, failures, null_control and summary to `out`.
 
     Args:
-        examples: the queries, all of which are used.
-        weak, strong: models, their names, configs, or what `sft` returned.
-        judge: E; the strong model with the built-in rubric by default (the paper's choice).
-        config: how; `settings` replace single keys of it, e.g. `samples=8`.
-        ledger: where paid calls are kept; `out/ledger.sqlite` by default.
-        task: whose metric the judge is compared with; by default the one that the split belongs to, if it is one.
-        reward: for a kind that ranks drafts by one, such as "rlwf".
-        labeller: who compares drafts under kind "rlaif"; by default what `config` says, else the strong model.
-        seed: draws the pairs kept under `max_pairs`, and seeds models in process.
-        num_in_flight: examples worked on at once.
+        examples: the queries; all of them are used.
+        weak, strong: models, their names or configs, or the result of `sft`.
+        judge: E; by default the strong model with the built-in rubric, as in the paper.
+        config: the settings; `settings` replace single keys of it, e.g. `samples=8`.
+        ledger: where paid calls are stored; by default `out/ledger.sqlite`.
+        task: its metric is compared with the judge; by default the task of the split, if `examples` is one.
+        reward: for a kind that ranks drafts by reward, such as "rlwf".
+        labeller: compares drafts for kind "rlaif"; by default the one in `config`, or else the strong model.
+        seed: draws the pairs kept under `max_pairs`, and seeds models in this process.
+        num_in_flight: examples annotated at once.
 
     Returns:
         The pairs, in the order of the examples.
 
     Raises:
-        InputError: a setting is wrong, or one that chooses queries, which only a recipe does.
-        EndpointError: an endpoint failed for good, or every example failed; nothing is lost, and the same call goes on.
-        BudgetError: likewise.
+        InputError: a setting is wrong, or is one that selects queries, which only works in a recipe.
+        EndpointError: an endpoint failed for good, or every example failed; nothing is lost, and the same call
+            resumes.
+        BudgetError: the budget was reached; the same call resumes.
     """
     started = time.monotonic()
     out = Path(out)
-    if ignored := [name for name in _CHOOSING_QUERIES if name in settings]:
+    if ignored := [name for name in _QUERY_SELECTION_KEYS if name in settings]:
         raise InputError(
             f"feedback uses all the examples it is given, so {', '.join(ignored)} would do nothing here. Give fewer "
-            "examples, e.g. task.train[:200]; in a recipe the key chooses them."
+            "examples, e.g. task.train[:200]; in a recipe the key selects them."
         )
     config = check(FeedbackConfig, (config or FeedbackConfig()).model_dump() | settings, "feedback cannot be done so")
     task = task or (examples.task if isinstance(examples, Split) else None)
     progress_file = ProgressFile(out)
-    with _ledger_of(ledger, out) as kept:
-        roles, base_judge = _open_models(weak, strong, labeller, judge, prompts, config, kept, seed)
+    with _open_ledger(ledger, out) as opened_ledger:
+        roles, base_judge = _open_models(weak, strong, labeller, judge, prompts, config, opened_ledger, seed)
         collaboration = Collaboration(
             roles["weak"],
             roles["strong"],
@@ -144,7 +145,7 @@ def feedback(
     if outcome.failures and not outcome.annotated:
         runs.write_jsonl(out / "failures.jsonl", outcome.failures)
         raise all_failed(outcome.failures, f" {str(out / 'failures.jsonl')!r} names the others.")
-    pairs = _limit(list(_pairs(outcome, collaboration)), config.max_pairs, seed)
+    pairs = _draw_pairs(list(_make_pairs(outcome, collaboration)), config.max_pairs, seed)
     control = null_control(outcome.graded, outcome.nulls, controlled, config.samples)
     by_id = {example.id: example for example in examples}
     agreement = None if task is None else judge_agreement(outcome.graded, by_id, task)
@@ -161,13 +162,13 @@ def feedback(
     )
     _write(out, outcome, pairs, with_control=bool(config.null_control))
     progress_file.remove()
-    # Last, since it marks the round as finished.
+    # Written last, since it marks the round as finished.
     summary.model_copy(update={"wall_s": round(time.monotonic() - started, 3)}).write(out / "summary.json")
     return pairs
 
 
-def _ledger_of(ledger: Ledger | None, out: Path) -> contextlib.AbstractContextManager[Ledger]:
-    """The given ledger, which stays open, or one in `out`, which is closed at the end."""
+def _open_ledger(ledger: Ledger | None, out: Path) -> contextlib.AbstractContextManager[Ledger]:
+    """The given ledger, which stays open, or a new one in `out`, which is closed at the end."""
     if ledger is not None:
         return contextlib.nullcontext(ledger)
     return contextlib.closing(Ledger(out / "ledger.sqlite"))
@@ -193,8 +194,8 @@ def _open_models(
         judge = ModelJudge(open_model(roles["strong"], role="judge", ledger=ledger, seed=seed), prompts)
     if isinstance(judge, ModelJudge) and isinstance(judge.model, Metered):
         roles["judge"] = judge.model
-    if config.kind == RLAIF and (comparing := labeller or config.labeller):
-        roles["labeller"] = open_model(comparing, role="labeller", ledger=ledger, seed=seed)
+    if config.kind == RLAIF and (chosen_labeller := labeller or config.labeller):
+        roles["labeller"] = open_model(chosen_labeller, role="labeller", ledger=ledger, seed=seed)
     return roles, as_base_judge(judge)
 
 
@@ -205,7 +206,7 @@ def make_annotator(
     reward: RewardModel | None = None,
     labeller: ChatModel | None = None,
 ) -> BaseAnnotator:
-    """The annotator that a config asks for; arguments as those of `feedback`.
+    """The annotator of a config; the arguments are as in `feedback`.
 
     Raises:
         InputError: there is no such kind.
@@ -222,13 +223,13 @@ def make_annotator(
     )
 
 
-def _pairs(outcome: FeedbackOutcome, collaboration: Collaboration) -> Iterator[PreferencePair]:
+def _make_pairs(outcome: FeedbackOutcome, collaboration: Collaboration) -> Iterator[PreferencePair]:
     template = collaboration.format.template
     for example in outcome.annotated:
         yield from preferences.pairs(example, collaboration.prompts.render(template, query=example.query))
 
 
-def _limit(pairs: list[PreferencePair], count: int | None, seed: int) -> list[PreferencePair]:
+def _draw_pairs(pairs: list[PreferencePair], count: int | None, seed: int) -> list[PreferencePair]:
     if count is None or count >= len(pairs):
         return pairs
     return [pairs[index] for index in sorted(Random(f"pairs {seed}").sample(range(len(pairs)), count))]

@@ -1,4 +1,4 @@
-"""What a row of the results took once, before its first query: its own preparation, and the feedback behind it."""
+"""The one-off cost of a row of the results: its own preparation, and the feedback behind its model."""
 
 from collections.abc import Mapping
 
@@ -10,28 +10,28 @@ from cowest.records.spend import add_calls, add_usage
 def preparation_of(
     round_number: int | None, own: Preparation | None, summaries: Mapping[int, FeedbackSummary]
 ) -> Preparation | None:
-    """Calls, tokens and money, whether or not a ledger knew them.
+    """Adds up calls, tokens and money, including calls answered from the ledger.
 
     Args:
-        round_number: whose aligned model the row uses, if it uses one.
-        own: what the method itself did before.
+        round_number: of the aligned model that the row uses, if any.
+        own: the method's own preparation.
         summaries: of feedback by round.
 
     Returns:
-        None where nothing was done before, or where it is not known what, since a round's summary is missing.
+        None where there was no preparation, or where it is unknown because a round's summary is missing.
     """
     if not round_number:
         return own
     rounds = range(1, round_number + 1)
     if any(number not in summaries for number in rounds):
         return None
-    behind = [summaries[number] for number in rounds]
-    parts: list[FeedbackSummary | Preparation] = [*behind, *([] if own is None else [own])]
+    used = [summaries[number] for number in rounds]
+    parts: list[FeedbackSummary | Preparation] = [*used, *([] if own is None else [own])]
     return (own or Preparation()).model_copy(
         update={
             "rounds": round_number,
-            "num_queries": sum(each.num_examples for each in behind),
-            "num_pairs": sum(each.num_pairs for each in behind),
+            "num_queries": sum(each.num_examples for each in used),
+            "num_pairs": sum(each.num_pairs for each in used),
             "calls": add_calls(each.calls for each in parts),
             "usage": add_usage(each.usage for each in parts),
             "cost_usd": total_usd(each.cost_usd for each in parts),

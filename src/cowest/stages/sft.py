@@ -9,6 +9,7 @@ from cowest.errors import InputError
 from cowest.formats import Format, load_format
 from cowest.prompts import Prompts
 from cowest.records import TrainingRecord
+from cowest.stages._output_folder import make_output_folder
 from cowest.training import LoRAConfig, TrainedModel, TrainingSettings
 from cowest.training import weights as model_files
 from cowest.training.progress import Progress
@@ -18,11 +19,11 @@ from cowest.types import Example
 
 
 class SFTConfig(TrainingSettings):
-    """How SFT is done; the defaults are those of paper appendix B.2.
+    """The settings of SFT. The defaults are those of the paper's appendix B.2.
 
     Attributes:
-        from_: a checkpoint that serves as the model after SFT, so that nothing is trained (the paper does so for
-            MedMCQA). In a recipe its name is `from`.
+        from_: a checkpoint to use as the model after SFT, so that nothing is trained (as the paper does for MedMCQA).
+            In a recipe its key is `from`.
     """
 
     from_: str | None = Field(default=None, alias="from")
@@ -41,34 +42,35 @@ def sft(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> TrainedModel:
-    """Teaches the weak model to write drafts: LoRA on the prompt that drafts are asked with, loss on the target only.
+    """Teaches the weak model to write drafts: LoRA on the prompt for drafts, with the loss on the target only.
 
-    A call that was stopped goes on from its last checkpoint, with the same result; one that was finished returns at
-    once. Files in `out`: the adapter (safetensors), metrics.jsonl (a row a step), training.json, and where rows were
-    left out overlong.jsonl and untrainable.jsonl.
+    An interrupted call resumes from its last checkpoint with the same result; a finished one returns immediately.
+    Files in `out`: the adapter (safetensors), metrics.jsonl (one row per step), training.json, and, where rows were
+    left out, overlong.jsonl and untrainable.jsonl.
 
     Args:
         model: the base: a folder, a hub id or `package:folder`, with or without `local/` in front.
         examples: the training rows.
         out: the folder for the adapter.
-        lora: shape of the adapter; the paper's by default.
-        format: what a draft looks like.
-        prompts: templates, or the folder of those that replace the built-in ones.
-        progress: called after each step with steps done, steps in all, and the step's metrics.
+        lora: shape of the adapter; by default the paper's.
+        format: of the drafts.
+        prompts: templates, or the folder of templates that replace the built-in ones.
+        progress: called after each step with steps done, total steps, and the step's metrics.
 
     Raises:
         InputError: the model or a setting is wrong, or no row can be trained on.
         TrainingError: the loss is not a number, or memory or disk ran out.
-        InterruptedRun: Ctrl-C; the same call goes on.
+        InterruptedRun: Ctrl-C; the same call resumes.
     """
     config = config or SFTConfig()
-    folder = _output_folder(out)
+    folder = Path(out).expanduser()
+    make_output_folder(folder)
     if config.from_ is not None:
-        return _given(config.from_, folder)
+        return _use_checkpoint(config.from_, folder)
     weights = model_files.find(model)
     if weights.adapter is not None:
         raise InputError(
-            f"SFT begins a new adapter, but {model!r} is one already, on {weights.base!r}. "
+            f"SFT trains a new adapter, but {model!r} is one already, on {weights.base!r}. "
             "Give the base model, or name the adapter in sft.from to use it as it is."
         )
     model_files.require_extras()
@@ -105,18 +107,10 @@ def _rows(
     return rows, untrainable
 
 
-def _given(location: str, out: Path) -> TrainedModel:
+def _use_checkpoint(location: str, out: Path) -> TrainedModel:
+    """Records a given checkpoint as the result of SFT."""
     weights = model_files.find(location)
     adapter = None if weights.adapter is None else str(weights.adapter.resolve())
     record = TrainingRecord(stage="sft", adapter=adapter, base=weights.base, from_=location, num_rows=0)
     record.write(out / DONE_MARKER)
     return TrainedModel(folder=adapter, base=weights.base, metrics=record)
-
-
-def _output_folder(out: str | Path) -> Path:
-    folder = Path(out).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The output folder {str(folder)!r} cannot be made: {error}. Name another.") from error
-    return folder

@@ -21,9 +21,6 @@ from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
 from cowest.training.weights import Weights, refuse_other_shape
 
-MAX_DRAFT_TOKENS = 1028
-"""Maximal number of tokens of a draft (paper appendix B.2)."""
-
 
 class _TokenPairTrainer(trl.DPOTrainer):
     """A DPOTrainer that takes rows of token ids, as SFTTrainer's `skip_prepare_dataset` does."""
@@ -72,7 +69,6 @@ def train_preference(
             start,
             rows,
             tokenizer,
-            longest=_limit,
             out=out,
             settings=settings,
             seed=seed,
@@ -109,12 +105,6 @@ def _policy(base: Any, start: Weights, lora: LoRAConfig | None) -> tuple[Any, An
     # With neither `ref_model` nor `peft_config` TRL copies the adapter to a frozen one, "ref". Anything else silently
     # makes the base the reference.
     return peft.PeftModel.from_pretrained(base, str(start.adapter), is_trainable=True), None
-
-
-def _limit(rows: Sequence[TokenRow], context: int | None) -> int | None:
-    """The longest prompt plus a draft of the paper's length, at most the context: no such draft is left out."""
-    longest = max((len(row.prompt) for row in rows), default=0) + MAX_DRAFT_TOKENS
-    return longest if context is None else min(longest, context)
 
 
 def _columns(row: TokenRow) -> dict[str, list[int]]:

@@ -65,16 +65,10 @@ class Job:
         untrainable: list[dict[str, str]],
         identity: Mapping[str, object],
         facts: dict[str, Any],
-        longest: Callable[[Sequence[TokenRow], int | None], int | None] = lambda rows, context: context,
     ) -> Self:
-        """Tokenizes rows and makes a job of those that fit.
-
-        Args:
-            longest: the limit on tokens, from the rows and the context length, where the settings have none.
-        """
+        """Tokenizes rows and makes a job of those that fit `max_length`, or the context where that is not set."""
         tokenized = token_rows.tokenize(rows, tokenizer, loading.end_ids(start, tokenizer))
-        context = None if settings.max_length else loading.context_length(loading.load_config(start), tokenizer)
-        limit = settings.max_length or longest(tokenized, context)
+        limit = settings.max_length or loading.context_length(loading.load_config(start), tokenizer)
         fitting, overlong = token_rows.split_by_length(tokenized, limit)
         return cls(
             stage=stage,

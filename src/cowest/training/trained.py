@@ -37,14 +37,13 @@ class TrainedModel(Record):
         """Reads a finished training's folder.
 
         Raises:
-            InputError: there is no finished training in it.
+            InputError: there is no finished training in it, or a newer version wrote it.
         """
-        try:
-            record = TrainingRecord.read(Path(folder) / DONE_MARKER)
-        except InputError as error:
+        marker = Path(folder) / DONE_MARKER
+        if not marker.is_file():
             raise InputError(
-                f"{str(folder)!r} holds no finished training: {error} "
-                "Delete it and run the stage that makes it again, or give another folder."
-            ) from error
+                f"{str(folder)!r} holds no finished training: it has no {DONE_MARKER}. {TrainingRecord.ADVICE}"
+            )
+        record = TrainingRecord.read(marker)
         adapter = None if record.adapter is None else str(Path(folder) / record.adapter)
         return cls(folder=adapter, base=record.base, metrics=record)

@@ -10,7 +10,7 @@ from cowest.types import ChatRequest, Message
 
 
 class Endpoint:
-    """A loopback server that answers what it is told and notes what it was asked.
+    """A loopback server that answers as scripted and records what it was asked.
 
     Attributes:
         status, headers, body: of its answer; a body that is not bytes is sent as JSON, a function is given the request.

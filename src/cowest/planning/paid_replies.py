@@ -1,4 +1,4 @@
-"""What a run's ledger holds already: finds the replies that will not be paid for again, without a call."""
+"""Replies in a run's ledger, which will not be paid for again; looks them up without a call."""
 
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
@@ -7,18 +7,18 @@ from cowest import runs
 from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.models import ModelConfig, load_model
-from cowest.planning.rehearsal import Kept
+from cowest.planning.rehearsal import ReplyLookup
 from cowest.plugins import resolve_path
 from cowest.recipe import Recipe
 from cowest.types import ChatRequest, Completion
 
 
-class KeptReplies:
-    """Replies by role and model, from a ledger that exists.
+class PaidReplies:
+    """Looks up replies in a ledger by role and model.
 
     Attributes:
-        unknown: by role, why its replies could not be looked for: without a key a model's name in the ledger is not
-            known.
+        unknown: by role, why replies could not be looked up: without an API key the model's name in the ledger is
+            unknown.
     """
 
     def __init__(self, ledger: Ledger | None, seed: int) -> None:
@@ -27,23 +27,23 @@ class KeptReplies:
         self._identities: dict[str, tuple[str, str] | None] = {}
         self.unknown: dict[str, str] = {}
 
-    def of(self, role: str, config: ModelConfig) -> Kept | None:
-        """What finds the replies of a model in a role; None where there are none to find."""
+    def lookup(self, role: str, config: ModelConfig) -> ReplyLookup | None:
+        """A function that looks up the replies of a model in a role; None where there can be none."""
         ledger = self._ledger
-        if ledger is None or (found := self._identity(role, config)) is None:
+        if ledger is None or (identified := self._identify(role, config)) is None:
             return None
-        name, identity = found
+        name, identity = identified
 
-        def find(request: ChatRequest) -> Completion | None:
+        def look_up(request: ChatRequest) -> Completion | None:
             return ledger.lookup(ledger.key(role, name, identity, request))
 
-        return find
+        return look_up
 
-    def _identity(self, role: str, config: ModelConfig) -> tuple[str, str] | None:
+    def _identify(self, role: str, config: ModelConfig) -> tuple[str, str] | None:
         key = config.model_dump_json()
         if key not in self._identities:
             self._identities[key] = None
-            # A model of the hub would have to be fetched; it has no replies before that.
+            # A hub model that was never downloaded has no replies.
             if config.provider != "local" or resolve_path(config.model_name).is_dir():
                 try:
                     model = load_model(config.model_copy(update={"budget_usd": None}), role=role, seed=self._seed)
@@ -54,7 +54,7 @@ class KeptReplies:
 
 
 def open_ledger(recipe: Recipe) -> AbstractContextManager[Ledger | None]:
-    """The ledger of a recipe's run, for looking; None where there is none yet."""
+    """Opens the ledger of a recipe's run for reading; None where there is none yet."""
     folder = runs.RunFolder(recipe.run)
     path = folder.ledger if folder.ledger.is_file() else Path(recipe.ledger or folder.ledger).expanduser()
     if not path.is_file():

@@ -8,8 +8,8 @@ from cowest import synchronous
 from cowest.ledger import Ledger
 from cowest.models import ModelConfig, load_model
 from cowest.models.tokens import TokenCounter
-from cowest.planning.kept import KeptReplies, open_ledger
-from cowest.planning.rehearsal import Assumptions, Rehearsed
+from cowest.planning.paid_replies import PaidReplies, open_ledger
+from cowest.planning.rehearsal import Assumptions, RehearsedModel
 from cowest.planning.tally import Tally
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Message
@@ -28,10 +28,12 @@ def asked(number: int, sample_index: int = 0) -> ChatRequest:
 def test_a_rehearsal_answers_as_the_ledger_does_and_counts_the_rest(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite", "run") as ledger:
         paid = synchronous.run(load_model(STRONG, role="strong", ledger=ledger).complete(asked(1)))
-        kept, tally = KeptReplies(ledger, seed=0), Tally()
+        paid_replies, tally = PaidReplies(ledger, seed=0), Tally()
 
-        def rehearsed(role: str) -> Rehearsed:
-            return Rehearsed(role, "strong", ASSUMPTIONS, TokenCounter(STRONG), tally, kept.of(role, STRONG))
+        def rehearsed(role: str) -> RehearsedModel:
+            return RehearsedModel(
+                role, "strong", ASSUMPTIONS, TokenCounter(STRONG), tally, paid_replies.lookup(role, STRONG)
+            )
 
         assert synchronous.run(rehearsed("strong").complete(asked(1))).text == paid.text
         assert tally.take({"strong": STRONG}) == {}
@@ -41,25 +43,25 @@ def test_a_rehearsal_answers_as_the_ledger_does_and_counts_the_rest(tmp_path: Pa
         # The same model as the judge is another role.
         synchronous.run(rehearsed("judge").complete(asked(1)))
         assert tally.take({"judge": STRONG})["judge"].calls == 1
-        assert kept.unknown == {}
+        assert paid_replies.unknown == {}
 
 
 def test_without_a_key_nothing_is_found_and_the_reason_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with Ledger(tmp_path / "ledger.sqlite", "run") as ledger:
-        kept = KeptReplies(ledger, seed=0)
-        assert kept.of("strong", ModelConfig(model="openai/gpt-4.1")) is None
-        assert "OPENAI_API_KEY is not set" in kept.unknown["strong"]
+        paid_replies = PaidReplies(ledger, seed=0)
+        assert paid_replies.lookup("strong", ModelConfig(model="openai/gpt-4.1")) is None
+        assert "OPENAI_API_KEY is not set" in paid_replies.unknown["strong"]
         # A model that would have to be fetched has said nothing yet, and is not fetched.
-        assert kept.of("weak", ModelConfig(model="local/some/hub-model")) is None
-        assert set(kept.unknown) == {"strong"}
+        assert paid_replies.lookup("weak", ModelConfig(model="local/some/hub-model")) is None
+        assert set(paid_replies.unknown) == {"strong"}
 
 
 def test_looking_for_a_ledger_makes_none(tmp_path: Path) -> None:
     recipe = make_recipe(recipe_of(tmp_path / "run", ledger=str(tmp_path / "shared.sqlite")))
     with open_ledger(recipe) as found:
         assert found is None
-    assert KeptReplies(None, seed=0).of("strong", STRONG) is None
+    assert PaidReplies(None, seed=0).lookup("strong", STRONG) is None
     assert tree(tmp_path) == {}
     Ledger(tmp_path / "shared.sqlite", "another run").close()
     with open_ledger(recipe) as found:
