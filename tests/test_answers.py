@@ -207,7 +207,12 @@ FINALS: list[tuple[str, str | None]] = [
     ("The society was led by the", None),
     ("Note: see the table", None),
     ("ha" * 60, None),
-    ("Ada Quill resigned in 1930, and as nobody else stood for the post, Tom Fenn followed her in that year.", None),
+    (
+        "Tom Fenn would have led the society in 1931, as nobody else stood for the post.",
+        "Tom Fenn would have led the society in 1931, as nobody else stood for the post",
+    ),
+    ("Tom Fenn would have led the society in 1931, as nobody else stood for the", None),
+    ("Ada Quill resigned in 1930. As nobody else stood for the post, Tom Fenn followed her in that year.", None),
     ("Ada Quill resigned.\nTom Fenn followed her.", None),
     # Marks with other words.
     ("Final result: C", "C"),
@@ -216,7 +221,7 @@ FINALS: list[tuple[str, str | None]] = [
     ("So the final result is 42 million.", "42 million"),
     ("Final decision: no", "no"),
     ("The correct label is unsafe.", "unsafe"),
-    ("The result is a smaller loss of heat in all the rooms of the house, as was said.", None),
+    ("Less heat is lost. The result is a smaller loss of heat in all the rooms of the house, as was said.", None),
     ("The answer is a fine point, but the answer is no.", "no"),
 ]
 

@@ -28,7 +28,8 @@ def test_plain_output_is_markdown_without_colours(monkeypatch: pytest.MonkeyPatc
     row = next(line for line in text.splitlines() if line.startswith("| collaborate "))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells == [
-        "collaborate", "77.0% [72.5, 81.5]", "80.0% [75.5, 84.0]", "800", "68,000", "$0.0016", "0.84 s", "2.3 s", "0.0%", "2",
+        "collaborate", "77.0% [72.5, 81.5]", "80.0% [75.5, 84.0]", "800", "68,000", "$0.0016", "0.84 s", "2.3 s",
+        "0.0%", "2",
     ]  # fmt: skip
     row = next(line for line in text.splitlines() if line.startswith("| collaborate − strong_only"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
