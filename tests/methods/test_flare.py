@@ -149,11 +149,11 @@ def test_a_reply_that_was_cut_goes_on() -> None:
 
 @pytest.mark.parametrize(("max_tokens", "rooms"), [(4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])])
 def test_it_stops_at_its_limit_of_tokens(max_tokens: int, rooms: list[int]) -> None:
-    replies = [said(" ".join(["so"] * room), finish_reason="length") for room in rooms]
+    replies = [said(" ".join(["the"] * room), finish_reason="length") for room in rooms]
     method, strong = flare(*replies, ahead_tokens=3, max_tokens=max_tokens)
     prediction = run(method)
     assert [request.sampling.max_tokens for request in strong.requests] == rooms
-    assert prediction.output.split() == ["so"] * max_tokens
+    assert prediction.output.split() == ["the"] * max_tokens
     assert prediction.answer is None
 
 
