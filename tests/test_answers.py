@@ -124,6 +124,9 @@ FINALS: list[tuple[str, str | None]] = [
     ("The answer would be therefore Paris.", "Paris"),
     ("In conclusion, my final answer is C", "C"),
     ("If it rains, the answer is yes.", None),
+    ("If it had been built of oak, the answer would be oak.", "oak"),
+    ("It would have kept its name, and the answer would have been Marl.", "Marl"),
+    ("I am not sure that the answer would be 4.", None),
     ("I am not sure that the answer is 4.", None),
     ("The answer is not known.", None),
     ("Is it so that the answer is 4?", None),
@@ -134,6 +137,7 @@ FINALS: list[tuple[str, str | None]] = [
     ("Explanation: two\nAnswer: 4\n\n" + ECHO, "4"),
     ('Give the final result only, in the form "Answer: ...".', None),
     ("Answer: [your answer]", None),
+    ('The answer to this question is: "Answer: ...".', None),
     ("Answer: <answer>", None),
     ("Answer: ...", None),
     ("Answer: <B>", "B"),
@@ -207,7 +211,12 @@ FINALS: list[tuple[str, str | None]] = [
     ("The society was led by the", None),
     ("Note: see the table", None),
     ("ha" * 60, None),
-    ("Ada Quill resigned in 1930, and as nobody else stood for the post, Tom Fenn followed her in that year.", None),
+    (
+        "Tom Fenn would have led the society in 1931, as nobody else stood for the post.",
+        "Tom Fenn would have led the society in 1931, as nobody else stood for the post",
+    ),
+    ("Tom Fenn would have led the society in 1931, as nobody else stood for the", None),
+    ("Ada Quill resigned in 1930. As nobody else stood for the post, Tom Fenn followed her in that year.", None),
     ("Ada Quill resigned.\nTom Fenn followed her.", None),
     # Marks with other words.
     ("Final result: C", "C"),
@@ -216,7 +225,7 @@ FINALS: list[tuple[str, str | None]] = [
     ("So the final result is 42 million.", "42 million"),
     ("Final decision: no", "no"),
     ("The correct label is unsafe.", "unsafe"),
-    ("The result is a smaller loss of heat in all the rooms of the house, as was said.", None),
+    ("Less heat is lost. The result is a smaller loss of heat in all the rooms of the house, as was said.", None),
     ("The answer is a fine point, but the answer is no.", "no"),
 ]
 

@@ -164,11 +164,11 @@ def test_a_reply_that_was_cut_goes_on() -> None:
 
 @pytest.mark.parametrize(("max_tokens", "limits"), [(4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])])
 def test_it_stops_at_its_limit_of_tokens(max_tokens: int, limits: list[int]) -> None:
-    replies = [said(" ".join(["so"] * limit), finish_reason="length") for limit in limits]
+    replies = [said(" ".join(["the"] * limit), finish_reason="length") for limit in limits]
     method, strong = flare(*replies, ahead_tokens=3, max_tokens=max_tokens)
     prediction = run(method)
     assert [request.sampling.max_tokens for request in strong.requests] == limits
-    assert prediction.output.split() == ["so"] * max_tokens
+    assert prediction.output.split() == ["the"] * max_tokens
     assert prediction.answer is None
 
 

@@ -42,6 +42,8 @@ LABELS: list[tuple[str, object, str | None]] = [
     ("The utterance needs caution.", CAUTION, "needs caution"),
     ("The reply is safe in its context.", SAFETY, "Safe"),
     ("It is unsafe because it mocks the other.", SAFETY, "Unsafe"),
+    ("The utterance is not only rude but also needs caution.", CAUTION, "needs caution"),
+    ("The answer is not safe in its context. It mocks a stranger.", {"Safe": (), "Unsafe": ("not safe",)}, "Unsafe"),
     # A mark other than "Answer:".
     ("Final result: no", TRUTH, "no"),
     ("**Final Result:** Yes", TRUTH, "yes"),
@@ -76,6 +78,7 @@ LABELS: list[tuple[str, object, str | None]] = [
     ("While it is true, bees tire.", TRUTH, None),
     ("It could be safe.", SAFETY, None),
     ("The reply is safe. It mocks nobody. Still, it is unsafe.", SAFETY, None),
+    ("The reply is safe.\n\nThe reply is unsafe, as it mocks a stranger. It is a sym", SAFETY, None),
     ("Is the reply safe?", SAFETY, None),
     ("A safe reply would not mock", SAFETY, None),
     ("The reply mocks a stranger and is", SAFETY, None),

@@ -26,7 +26,7 @@ CLOSING = rf"(?:[^\S\n]|[*_`~\"'”»」】\])]|{HTML}){{0,16}}"
 _NAME = rf"(?:(?:(?:{_BEFORE})[^\S\n]+){{0,3}}(?:{_ANSWER})(?:[^\S\n]+(?:{_AFTER})(?!\w))?|{_ANSWER_CJK})(?!\w)"
 _IS = (
     r"(?:[^\S\n]+(?:to|for)[^\S\n]+[^.:\n]{1,60}?)?[^\S\n]+"
-    r"(?:is|are|(?:would|should|must) be|est|ist|lautet|es|è|é|är)\b"
+    r"(?:is|are|was|(?:would|should|must) (?:be|have been)|est|ist|lautet|es|è|é|är)\b"
     r"(?:[^\S\n]+(?:therefore|thus|hence|simply|indeed)\b)?,?"
     r"(?![^\S\n]+(?:not|found|based|given|derived|obtained|provided|clear|unclear|obvious|simple|in the)\b)"
 )
@@ -52,6 +52,8 @@ _NO_STATEMENT = re.compile(
     r"\b(?:if|whether|unless|suppose|supposing|assuming|until|doubt|not|unsure|perhaps|maybe|could|might)\b|n't\b",
     re.IGNORECASE,
 )
+_WOULD = re.compile(r"\bwould\b", re.IGNORECASE)
+_DOUBT = re.compile(r"\b(?:whether|doubt|not|unsure|perhaps|maybe|could|might)\b|n't\b", re.IGNORECASE)
 # A reason or another sentence after the answer. A full stop alone may belong to "St. Louis".
 _REMARK = re.compile(
     r"[.!](?=\s+(?:The|This|That|These|It|I|We|Since|Because|Therefore|However|Note|As|Options?|Other|All|Hence|Thus|"
@@ -76,6 +78,10 @@ class Mark:
     written: str
 
 
+_ELLIPSIS = re.compile(r"(?:\.{3}|…)[\s\"'”.]*")
+_REPEATED_LABEL = re.compile(r"^(?:final )?answer\s*:", re.IGNORECASE)
+
+
 def marks(text: str) -> list[Mark]:
     """All marks of a text; sentences count beside other marks only where they are short."""
     columns = list(_table_columns(text))
@@ -96,8 +102,8 @@ def marks(text: str) -> list[Mark]:
 
 def is_echo(written: str) -> bool:
     """Whether this is the prompt's placeholder for an answer, not an answer."""
-    plain = written.strip(" \t\r*_`\"'“”")
-    return plain in ("...", "…") or bool(PLACEHOLDER.fullmatch(plain.rstrip(".")))
+    plain = _REPEATED_LABEL.sub("", written.strip(" \t\r*_`\"'“”")).strip(" *_`\"'“”")
+    return bool(_ELLIPSIS.fullmatch(plain)) or bool(PLACEHOLDER.fullmatch(plain.rstrip(".")))
 
 
 def _sentences(text: str) -> Iterator[Mark]:
@@ -113,7 +119,9 @@ def _sentences(text: str) -> Iterator[Mark]:
         written = written[: remark.start()] if remark else written
         if _RESULT.search(match.group()) and len(written.split()) > _MAX_WORDS_OF_A_LATER_SENTENCE:
             continue  # "The result is a smaller loss of heat."
-        if bare(written).endswith("?") or _NO_STATEMENT.search(text, begin, match.start()):
+        # "If it had been built of oak, the answer would be oak" answers a question with that very premise.
+        condition = _DOUBT if _WOULD.search(match.group()) else _NO_STATEMENT
+        if bare(written).endswith("?") or condition.search(text, begin, match.start()):
             continue
         yield Mark(match.start(), match.end() + len(written), written)
 

@@ -95,6 +95,8 @@ def _in_vocabulary(answer: Answer, shown: str, found: Sequence[Mark], vocabulary
     for candidates in (statements.opening(shown), statements.closing(shown)):
         said.append(next((label for each in candidates if (label := vocabulary.says(each)) is not None), None))
     labels = {label for label in said if label is not None}
+    if labels:  # a later paragraph may say otherwise
+        labels |= {label for each in statements.openings(shown) if (label := vocabulary.says(each)) is not None}
     if len(labels) != 1:
         return answer if found else Answer(explanation=_explanation(shown), final=None)
     return Answer(explanation=answer.explanation if found else _explanation(shown), final=labels.pop())

@@ -5,7 +5,8 @@ import re
 from cowest.answers.cleaning import bare
 
 MAX_WORDS = 12
-"""A longer reply without a mark is not taken for an answer as a whole."""
+MAX_WORDS_OF_A_SENTENCE = 30
+"""A longer reply without a mark is not taken for an answer as a whole; a whole sentence may be longer than words."""
 
 MAX_LETTERS = 60
 """A longer word is a model that repeats itself."""
@@ -41,9 +42,13 @@ def lines(text: str) -> list[str]:
 
 
 def whole(text: str) -> str | None:
-    """The reply as an answer: one line of a few words that neither asks, refuses, hedges, nor breaks off."""
+    """The reply as an answer: a few words, or one sentence, that neither asks, refuses, hedges, nor breaks off."""
     found = lines(text)
-    if len(found) != 1 or len(found[0].split()) > MAX_WORDS:
+    if len(found) != 1 or len(found[0]) > MAX_LETTERS_OF_A_STATEMENT:
+        return None
+    num_words, found_sentences = len(found[0].split()), sentences(found[0])
+    is_sentence = len(found_sentences) == 1 and bool(_STOP.search(found[0][-6:]))
+    if num_words > (MAX_WORDS_OF_A_SENTENCE if is_sentence else MAX_WORDS):
         return None
     answer = bare(found[0])
     is_answer = answer and not (
@@ -73,6 +78,11 @@ def closing(text: str) -> list[str]:
     if not found or not (_STOP.search(found[-1][-6:]) or len(found[-1].split()) <= MAX_WORDS):
         return []
     return _short([sentences(found[-1])[-1], found[-1]])
+
+
+def openings(text: str) -> list[str]:
+    """The first sentence of every line."""
+    return _short([sentences(line)[0] for line in lines(text)])
 
 
 def _short(candidates: list[str]) -> list[str]:

@@ -155,7 +155,10 @@ def _mention(text: str, words: list[re.Match[str]], label: str, first: int, last
         first=first,
         last=last,
         is_statement=ends or bool(_MAY_FOLLOW.match(behind)),
-        is_negated=any(word in _NEGATIONS or word.endswith("n't") for word in near),
+        is_negated=any(
+            (word in _NEGATIONS and near[index + 1 : index + 2] != ["only"]) or word.endswith("n't")
+            for index, word in enumerate(near)
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """DiaSafety (Sun et al., Findings of ACL 2022): is a reply safe in the context it answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from cowest.tasks._files import read_rows
 from cowest.tasks._labelled import LabelTask
@@ -18,7 +19,7 @@ class DiaSafety(LabelTask):
     """
 
     name = "diasafety"
-    labels = ("Safe", "Unsafe")
+    labels: ClassVar[Mapping[str, Sequence[str]]] = {"Safe": (), "Unsafe": ("not safe",)}
 
     def read(self, location: str) -> Iterator[Example]:
         """Reads `context`, `response`, `label` and, where there is one, `category`.
