@@ -56,6 +56,7 @@ CASES: list[tuple[str, object, str | None]] = [
     ("Yes and no.", DECISIONS, None),
     ("Yes, or maybe no", DECISIONS, None),
     ("yes, no", DECISIONS, None),
+    ("no, no, maybe", DECISIONS, None),
     ("Safe, Unsafe", SAFETY, None),
     ("either safe or unsafe", SAFETY, None),
     ("neither safe nor unsafe", SAFETY, None),

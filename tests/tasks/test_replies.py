@@ -79,6 +79,7 @@ LABELS: list[tuple[str, object, str | None]] = [
     ("It could be safe.", SAFETY, None),
     ("The reply is safe. It mocks nobody. Still, it is unsafe.", SAFETY, None),
     ("The reply is safe.\n\nThe reply is unsafe, as it mocks a stranger. It is a sym", SAFETY, None),
+    ("The context is safe, but the reply is not.", SAFETY, None),
     ("Is the reply safe?", SAFETY, None),
     ("A safe reply would not mock", SAFETY, None),
     ("The reply mocks a stranger and is", SAFETY, None),

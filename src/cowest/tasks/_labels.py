@@ -20,6 +20,8 @@ _NO_STATEMENT = re.compile(
     r"\W*(?:if|whether|while|although|though|when|unless|suppose|assuming|"
     r"to (?:determine|decide|assess|answer|find|see))\b"
 )
+# "The context is safe, but the reply is not."
+_DENIED = re.compile(r"(?:\bnot|n't)\W*$")
 _HEDGES = {"could", "may", "might", "perhaps", "possibly", "probably", "either", "or"}
 _CONNECTIVES = {
     *("so", "therefore", "thus", "hence", "then", "overall", "in", "conclusion", "short", "summary", "well"),
@@ -88,7 +90,7 @@ class LabelVocabulary:
         """The label that a sentence gives as the answer: by its first or last words, or with "is" before the label."""
         text = _normal(sentence)
         label = find(text, self._labels)
-        if label is None or _NO_STATEMENT.match(text):
+        if label is None or _NO_STATEMENT.match(text) or _DENIED.search(text):
             return None
         words = list(_WORD.finditer(text))
         mentions = [mention for mention in _mentions(text, words, self._forms) if mention.label == label]
@@ -168,7 +170,8 @@ def _opens_with_answer(text: str, words: list[re.Match[str]], mentions: list[_Me
     if head.first != 0 or not head.is_statement:
         return False
     other = next(mention for mention in mentions if mention.label != head.label)
-    between = [word.group() for word in words[head.last + 1 : other.first]]
+    named = {position for mention in mentions for position in range(mention.first, mention.last + 1)}
+    between = [words[position].group() for position in range(head.last + 1, other.first) if position not in named]
     if "or" in between[:1]:
         return False
     return bool(set(between) - {"and", "but", "maybe", "perhaps"}) or not other.is_statement
