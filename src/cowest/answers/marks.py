@@ -57,7 +57,8 @@ _DOUBT = re.compile(r"\b(?:whether|doubt|not|unsure|perhaps|maybe|could|might)\b
 # A reason or another sentence after the answer. A full stop alone may belong to "St. Louis".
 _REMARK = re.compile(
     r"[.!](?=\s+(?:The|This|That|These|It|I|We|Since|Because|Therefore|However|Note|As|Options?|Other|All|Hence|Thus|"
-    r"So|If|But|While|Although|My|Please)\b)|。(?=.)|,?\s+(?=(?:because|since|due to|given that)\s)|,\s+(?=(?:which|as(?! well\b))\s)|"
+    r"So|If|But|While|Although|My|Please)\b)|。(?=.)|,?\s+(?=(?:because|since|due to|given that)\s)|"
+    r",\s+(?=(?:which|as(?! well\b))\s)|"
     r"(?:です|입니다)(?=[.。]?\s*$)"
 )
 _REACH_OF_A_CONDITION = 300
