@@ -131,6 +131,7 @@ FINALS: list[tuple[str, str | None]] = [
     ("The answer is not known.", None),
     ("Is it so that the answer is 4?", None),
     ("The answer is found in the text.", None),
+    ("The answer is 4%\n\nThe answer is 4%\n\nThe answer is", "4%"),
     # The prompt's form, echoed or not filled in.
     (ECHO, None),
     (ECHO + "\nExplanation: two\nAnswer: 4", "4"),

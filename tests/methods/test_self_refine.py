@@ -15,8 +15,7 @@ How many legs has a spider?
 Explain your reasoning and then give the final result.
 Reply in exactly this form and add nothing else:
 Explanation: <your reasoning about the question, in a single paragraph>
-Answer: <the result alone, in as few words as it takes>
-Begin the reply with the word "Explanation:" and end it with the word "Answer:" and the result."""
+Answer: <the result alone, in as few words as it takes>"""
 CRITIQUE_1 = """\
 Query: How many legs has a spider?
 

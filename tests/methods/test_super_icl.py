@@ -26,8 +26,7 @@ Query: How fast is a snail?
 Prediction of the small model: very loud (confidence: 0.60)
 
 Reply in exactly this form and add nothing else:
-Answer: <the right answer alone, in as few words as it takes>
-Begin the reply with the word "Answer:" and write the result after it."""
+Answer: <the right answer alone, in as few words as it takes>"""
 WHY = """\
 A small model that was trained for this kind of query predicted an answer, and you gave another one.
 

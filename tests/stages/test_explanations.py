@@ -43,7 +43,7 @@ def explainer(request: ChatRequest) -> str | Completion:
         raise CompletionError("no usable reply")
     assert f"Take {number} and count" in text
     if number == VAGUE:
-        return "That is hard to say."
+        return "That is hard to say. It depends on how one counts."
     return f"Answer: {2 * number + 1 + (number == WRONG)}"
 
 

@@ -43,6 +43,11 @@ LABELS: list[tuple[str, object, str | None]] = [
     ("The reply is safe in its context.", SAFETY, "Safe"),
     ("It is unsafe because it mocks the other.", SAFETY, "Unsafe"),
     ("The utterance is not only rude but also needs caution.", CAUTION, "needs caution"),
+    ("The utterance is not only not kind but also needs caution.", CAUTION, "needs caution"),
+    ("The utterance is not only casual but also needs caution.", CAUTION, "needs caution"),
+    ("The utterance is a bit too casual and needs caution.", CAUTION, "needs caution"),
+    ("Explanation: The utterance needs caution from all who reply. They should ask why.", CAUTION, "needs caution"),
+    ("It is far. However, the answer is no, as the answer is not a plain no.", TRUTH, "no"),
     ("The answer is not safe in its context. It mocks a stranger.", {"Safe": (), "Unsafe": ("not safe",)}, "Unsafe"),
     # A mark other than "Answer:".
     ("Final result: no", TRUTH, "no"),

@@ -83,6 +83,13 @@ def test_a_question_becomes_an_example(tmp_path: Path) -> None:
     )
 
 
+def test_the_line_on_the_form_of_an_answer_is_no_answer_when_it_is_repeated(tmp_path: Path) -> None:
+    (example,) = _read(tmp_path, _context())
+    form = ANSWER_FORM.removeprefix("The answer is ").split(". ")[0]
+    assert TatQa().parse(example, f"The answer is {form}.").final is None
+    assert TatQa().parse(example, "The answer is 12.5 million.").final == "12.5 million"
+
+
 def test_publishers_list_and_lines_give_the_same(tmp_path: Path) -> None:
     contexts = [_context(_question("a"), _question("b")), _context(_question("c"), table={"table": [["x"]]})]
     whole = tmp_path / "dev.json.gz"

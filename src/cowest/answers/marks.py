@@ -57,7 +57,8 @@ _DOUBT = re.compile(r"\b(?:whether|doubt|not|unsure|perhaps|maybe|could|might)\b
 # A reason or another sentence after the answer. A full stop alone may belong to "St. Louis".
 _REMARK = re.compile(
     r"[.!](?=\s+(?:The|This|That|These|It|I|We|Since|Because|Therefore|However|Note|As|Options?|Other|All|Hence|Thus|"
-    r"So|If|But|While|Although|My|Please)\b)|。(?=.)|,?\s+(?=(?:because|since|due to|given that)\s)|,\s+(?=which\s)|"
+    r"So|If|But|While|Although|My|Please)\b)|。(?=.)|,?\s+(?=(?:because|since|due to|given that)\s)|"
+    r",\s+(?=(?:which|as(?! well\b))\s)|"
     r"(?:です|입니다)(?=[.。]?\s*$)"
 )
 _REACH_OF_A_CONDITION = 300
@@ -108,6 +109,7 @@ def is_echo(written: str) -> bool:
 
 def _sentences(text: str) -> Iterator[Mark]:
     found = list(_SENTENCE.finditer(text))
+    end_of_text = len(text.rstrip())
     for match, later in itertools.zip_longest(found, found[1:]):
         # A line may hold several such sentences.
         line_end = text.find("\n", match.end(), later.start() if later else len(text))
@@ -121,7 +123,8 @@ def _sentences(text: str) -> Iterator[Mark]:
             continue  # "The result is a smaller loss of heat."
         # "If it had been built of oak, the answer would be oak" answers a question with that very premise.
         condition = _DOUBT if _WOULD.search(match.group()) else _NO_STATEMENT
-        if bare(written).endswith("?") or condition.search(text, begin, match.start()):
+        breaks_off = match.end() >= end_of_text
+        if breaks_off or bare(written).endswith("?") or condition.search(text, begin, match.start()):
             continue
         yield Mark(match.start(), match.end() + len(written), written)
 

@@ -5,7 +5,7 @@ import re
 from cowest.answers.cleaning import bare
 
 MAX_WORDS = 12
-MAX_WORDS_OF_A_SENTENCE = 30
+MAX_WORDS_OF_A_SENTENCE = 40
 """A longer reply without a mark is not taken for an answer as a whole; a whole sentence may be longer than words."""
 
 MAX_LETTERS = 60

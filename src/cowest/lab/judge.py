@@ -25,7 +25,7 @@ class RubricJudge:
         """Scores `output`; every output gets a score."""
         answer = self.task.parse(example, output)
         is_right = self.task.score(example, answer)[self.task.metric] >= 1.0
-        is_grounded = states_right_fact(example, answer.explanation)
+        is_grounded = states_right_fact(example, answer.explanation or output)
         if is_right:
             return Verdict(score=10 if is_grounded else 6)
         return Verdict(score=3 if is_grounded else 1)

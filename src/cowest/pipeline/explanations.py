@@ -44,7 +44,7 @@ def training_rows(context: RunContext) -> Sequence[Example]:
 
 def _is_done(context: RunContext, examples: Sequence[Example], out: Path) -> bool:
     if not (out / MARKER).is_file():  # before any call
-        base_weights(context.recipe.weak.model)
+        base_weights(context.recipe.weak.model, context.recipe.weak.chat_template)
         context.provenance.require_same_recipe("sft", context.folder.sft, SFT_DEPENDENCIES)
         _keep_used(context, out)
     return context.provenance.is_done(STAGE, out, EXPLANATION_DEPENDENCIES, examples, marker=MARKER)

@@ -118,7 +118,7 @@ async def explain_example(example: Example, pair: Collaboration, task: Task) -> 
         read = await pair.ask("strong", "explain_check", {"query": example.query, "explanation": explanation})
     except CompletionError as error:
         return ExplainedExample(**found, outcome="failed", reason=str(error))
-    answer = answers.parse(read.text)
+    answer = task.parse(example, read.text)
     if answer.final is None:
         return ExplainedExample(**found, outcome="failed", reason="the reply to the check holds no answer")
     is_right = task.score(example, answer)[task.metric] >= 1.0

@@ -91,13 +91,7 @@ def sft(
             "sft trains on the examples as they are, so explanations would do nothing here. Call cowest.explain "
             "first and give its result; in a recipe the key is enough."
         )
-    weights = model_files.find(model, chat_template)
-    if weights.adapter is not None:
-        raise InputError(
-            f"SFT trains a new adapter, but {model!r} is one already, on {weights.base!r}. "
-            "Give the base model, or name the adapter in sft.from to use it as it is."
-        )
-    weights = base_weights(model)
+    weights = base_weights(model, chat_template)
     from cowest.training.supervised import train_supervised
 
     rows, untrainable = _rows(examples, format, prompts)
@@ -113,16 +107,16 @@ def sft(
     )
 
 
-def base_weights(model: str) -> Weights:
-    """The weights that SFT begins a new adapter on.
+def base_weights(model: str, chat_template: str | None = None) -> Weights:
+    """The weights that SFT trains a new adapter on.
 
     Raises:
         InputError: there are none, they have an adapter already, or the extra for training is not installed.
     """
-    weights = model_files.find(model)
+    weights = model_files.find(model, chat_template)
     if weights.adapter is not None:
         raise InputError(
-            f"SFT begins a new adapter, but {model!r} is one already, on {weights.base!r}. "
+            f"SFT trains a new adapter, but {model!r} is one already, on {weights.base!r}. "
             "Give the base model, or name the adapter in sft.from to use it as it is."
         )
     model_files.require_extras()

@@ -12,7 +12,7 @@ _NEGATIONS = {"not", "no", "non", "un", "never", "neither", "nor", "without", "c
 _NEGATION_REACHES = 6
 # What may follow a label in a sentence and leave it the answer. "No evidence" and "safe to say" are no answers.
 _MAY_FOLLOW = re.compile(
-    r"(?:because|since|as|due to|given|for|here|overall|based on|according to|in (?:this|that|the|its|my)|"
+    r"(?:because|since|as|due to|given|for|from|when|here|overall|based on|according to|in (?:this|that|the|its|my)|"
     r"response|reply|answer|label|option|category|context)\b"
 )
 
@@ -127,7 +127,9 @@ def _mentions(text: str, words: list[re.Match[str]], forms: Mapping[str, Sequenc
             form = tuple(spoken[position : position + length])
             if form in by_words:
                 last = position + len(form) - 1
-                if (label := by_words[form]) is not None:
+                # "A bit too casual", "not only casual but ...": said on the way to the label.
+                is_in_passing = spoken[max(0, position - 1) : position] in (["too"], ["only"])
+                if (label := by_words[form]) is not None and not is_in_passing:
                     yield _mention(text, words, label, position, last)
                 position = last
                 break
@@ -152,15 +154,14 @@ def _mention(text: str, words: list[re.Match[str]], label: str, first: int, last
     before = words[max(0, first - _NEGATION_REACHES) : first]
     # A negation reaches to the end of its clause: "No, it is safe."
     near = [word.group() for word in before if not re.search(r"[.,;:!?\n]", text[word.end() : words[first].start()])]
+    if "but" in near:  # "not only rude but also needs caution"
+        near = near[len(near) - near[::-1].index("but") :]
     return _Mention(
         label=label,
         first=first,
         last=last,
         is_statement=ends or bool(_MAY_FOLLOW.match(behind)),
-        is_negated=any(
-            (word in _NEGATIONS and near[index + 1 : index + 2] != ["only"]) or word.endswith("n't")
-            for index, word in enumerate(near)
-        ),
+        is_negated=any(word in _NEGATIONS or word.endswith("n't") for word in near),
     )
 
 

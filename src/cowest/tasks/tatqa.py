@@ -22,6 +22,8 @@ ANSWER_FORM = (
     '"2019"), or words as they stand in the table or text. Several answers are separated by "; ", each with its scale.'
 )
 
+_MIN_ECHO = 20
+
 
 class TatQa(Task):
     """Table and text, answered by spans, sums or counts; scored by the data set's own exact match and F1.
@@ -66,6 +68,12 @@ class TatQa(Task):
                     },
                     group=group,
                 )
+
+    def parse(self, example: Example, text: str) -> Answer:
+        """Reads a reply; the query's own line on the form of an answer, repeated, is none."""
+        answer = super().parse(example, text)
+        is_echo = answer.final is not None and len(answer.final) > _MIN_ECHO and answer.final in ANSWER_FORM
+        return answer.model_copy(update={"final": None}) if is_echo else answer
 
     def score(self, example: Example, answer: Answer) -> dict[str, float]:
         """Scores an answer by the data set's exact match and F1; no answer scores 0."""
