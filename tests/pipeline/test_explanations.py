@@ -211,11 +211,12 @@ def test_the_plan_says_how_many_rows_and_what_they_cost(
 
 def test_the_plan_of_a_bench_counts_what_its_cells_share_once(base: Path, served: Served, tmp_path: Path) -> None:
     def num_strong(explanations: str | None) -> int:
-        bench = {"methods": [], "kinds": ["rlaif"], "pairs": [1], "probe": 0}
+        formats = ["chain_of_thought", "direct_answer"]
+        bench = {"methods": [], "kinds": ["rlaif"], "pairs": [1], "formats": formats, "probe": 0}
         recipe = recipe_with(tmp_path, base, served, bench=bench, sft__explanations=explanations)
         return make_bench_plan(recipe).high.roles["strong"].calls
 
-    # Two formats take explanations, and the cells of a kind have the SFT of the run.
+    # One format has explanations, and the cells of a kind have the SFT of the run. An explanation takes two calls.
     assert num_strong("strong") - num_strong(None) == 2 * NUM_ROWS
 
 
