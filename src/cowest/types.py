@@ -1,7 +1,4 @@
-"""The records of the package, frozen and validated, with the paper's symbols.
-
-They pass between layers and into the files of a run; this module computes nothing.
-"""
+"""The records that pass between layers and into the files of a run, frozen, with the paper's symbols."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -93,8 +90,7 @@ class Example(Record):
         references: accepted answers; the first is the canonical one.
         explanation: a reference explanation, used for SFT targets only and never shown in a prompt.
         fields: values that scoring or the report's filters need; the task chooses their names and types.
-        group: what the example shares with others that are not independent of it, such as a table or a dialogue;
-            intervals and p-values count groups. None where it stands alone.
+        group: what examples share that are not independent, such as a table; intervals are over groups.
     """
 
     id: str
@@ -149,8 +145,7 @@ class GradedExample(Record):
     """A query with its graded drafts: one row of graded.jsonl.
 
     `skipped` says why fewer than K drafts were made: "solo_perfect" or "settled" (both change no pair), or
-    "solo_unscored", which stages turn into a failure. `reference` and `fields` are the example's, for readers of
-    the file: its accepted answers, and what it can be filtered by. `group` is the example's, where it has one.
+    "solo_unscored", which stages turn into a failure. `reference`, `fields` and `group` are the example's.
     """
 
     example_id: str
@@ -186,8 +181,8 @@ class Comparison(Record):
 class ComparedExample(Record):
     """A query whose drafts were compared with each other: one row of graded.jsonl.
 
-    There is no z and no gain in it. `rewards` are of the drafts in their order, where the annotator gives any.
-    `reference`, `fields` and `group` are the example's, as in `GradedExample`.
+    There is no z and no gain in it. `rewards` are of the drafts in their order, where the annotator gives any; the
+    last three fields are the example's, as in `GradedExample`.
     """
 
     example_id: str
@@ -226,14 +221,12 @@ class Prediction(Record):
         answer: the final answer, None where none could be parsed.
         correct: the task's headline metric for this example, in [0, 1].
         scores: every per-example metric by name.
-        gold_label, label: the right label and the one answered, in tasks with labels; `label` is None where the
-            answer names none.
+        gold_label, label: in tasks with labels, the right one and the one answered; None where that names none.
         calls: number of model calls by role.
         usage: tokens by role.
         cost_usd: money of all calls; None where a price is unknown.
         error: why there is no answer, where a call failed; such a row counts as wrong and is reported as failed.
-        fields: the example's short fields, such as a subject, to filter by.
-        group: the example's, where it has one.
+        fields, group: the example's; `fields` are the short ones, such as a subject, to filter by.
     """
 
     id: str
