@@ -131,6 +131,9 @@ FINALS: list[tuple[str, str | None]] = [
     ("The answer is not known.", None),
     ("Is it so that the answer is 4?", None),
     ("The answer is found in the text.", None),
+    ("1. The answer is yes.\n2. The answer is no.\n\nIt is a", None),
+    ("1. The answer is yes.\n2. The answer is no.\n\nThe answer is no.", "no"),
+    ("1. The answer is yes.", "yes"),
     ("The answer is 4%\n\nThe answer is 4%\n\nThe answer is", "4%"),
     # The prompt's form, echoed or not filled in.
     (ECHO, None),

@@ -117,7 +117,7 @@ def test_the_weak_model_refines_as_it_was_before_sft() -> None:
     assert (len(base.requests), len(sft.requests), len(strong.requests)) == (2, 0, 0)
     assert base.closed
     assert not strong.closed
-    assert asked(base)[0].startswith("How many legs has a spider?\n\nExplain your reasoning")
+    assert asked(base)[0] == "How many legs has a spider?\n\nExplain your reasoning and then give the final result."
 
 
 def test_its_first_answer_is_the_one_that_other_rows_pay_for() -> None:

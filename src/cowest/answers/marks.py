@@ -79,6 +79,7 @@ class Mark:
     written: str
 
 
+_NUMBER = re.compile(r"\s{0,8}\d{1,2}[.)]\s{1,4}(?:the\s)?", re.IGNORECASE)
 _ELLIPSIS = re.compile(r"(?:\.{3}|…)[\s\"'”.]*")
 _REPEATED_LABEL = re.compile(r"^(?:final )?answer\s*:", re.IGNORECASE)
 
@@ -94,11 +95,20 @@ def marks(text: str) -> list[Mark]:
         if not is_echo(match["answer"]) and text.rfind("\n", 0, match.start() + 1) + 1 not in headers
     ]
     labels += [*columns, *boxes(text)]
-    sentences = list(_sentences(text))
+    sentences = _without_alternatives(text, list(_sentences(text)))
     if not labels:
         return sentences
     # "The answer is derived by adding both" follows many an "Answer: 4".
     return labels + [mark for mark in sentences if len(mark.written.split()) <= _MAX_WORDS_OF_A_LATER_SENTENCE]
+
+
+def _without_alternatives(text: str, sentences: list[Mark]) -> list[Mark]:
+    """Leaves out "1. The answer is yes." and "2. The answer is no.", which are a list of what it could be."""
+    items = [mark for mark in sentences if _NUMBER.fullmatch(text, text.rfind("\n", 0, mark.start) + 1, mark.start)]
+    if len({bare(mark.written).casefold() for mark in items}) < 2:
+        return sentences
+    positions = {mark.start for mark in items}
+    return [mark for mark in sentences if mark.start not in positions]
 
 
 def is_echo(written: str) -> bool:
