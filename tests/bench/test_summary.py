@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import scipy.stats
 
-from cowest.bench.cells import CellResult, make_cells, make_pairs_cells
-from cowest.bench.points import Probe, unhelpful_shares
+from cowest.bench.cells import make_cells, make_pairs_cells
+from cowest.bench.outcomes import CellResult, Probe, SeedRun
+from cowest.bench.points import unhelpful_shares
 from cowest.bench.summary import summarise
 from cowest.recipe import Recipe, make_recipe
 from cowest.records import BenchResults, BenchRow, Estimate, EvaluationResults, MethodResult, Prediction
@@ -91,7 +92,7 @@ def bench(tmp_path: Path) -> BenchResults:
         before=graded({f"e{index}": [0, -1, None, 3] for index in range(12)}),
         after=graded({f"e{index}": [0, 1, None, 3] for index in range(12)}),
     )
-    return summarise(recipe, cells, results, probe, num_pairs=30)
+    return summarise([SeedRun(recipe, cells, results, probe, {"collaborative": 30})])
 
 
 def value(point: BenchRow) -> float | None:
@@ -196,7 +197,7 @@ def test_a_method_that_fails_on_every_example_is_a_failed_row(tmp_path: Path) ->
     failed.results = failed.results.model_copy(update={"methods": {"weak_only": row}})
     rows = [prediction("weak_only", "e0", 0.0, error="it gives no log-probs")]
     write_jsonl(failed.folder / "evaluate/predictions/weak_only.jsonl", rows)
-    found = summarise(recipe, cells, {"method-weak_only": failed}, None, num_pairs=0)
+    found = summarise([SeedRun(recipe, cells, {"method-weak_only": failed}, None, {})])
     (shown,) = found.rows
     assert shown.state == "failed"
     assert "every example" in (shown.reason or "")

@@ -89,12 +89,13 @@ class Rehearsal:
             self._to_explain[name] = stages.to_explain(self.examples.labelled)
         return self._to_explain[name]
 
-    def num_pairs(self, case: str) -> int:
-        """Preference pairs from the first round of the recipe's own run."""
-        recipe = self.main.recipe
+    def num_pairs(self, case: str, cell: CellToPlan | None = None) -> int:
+        """Preference pairs from the first round of a cell; by default of the recipe's own run."""
+        cell = cell or self.main
+        recipe = cell.recipe
         if is_feedback_done(recipe, 1):
             return sum(1 for _ in runs.read_jsonl(runs.RunFolder(recipe.run).feedback(1) / "pairs.jsonl"))
-        stages, config = self._stages(self.main), feedback_config_for(case, recipe.feedback)
+        stages, config = self._stages(cell), feedback_config_for(case, recipe.feedback)
         queries = draw(self.examples.pool, config.queries, recipe.seed)
         _, num_pairs = stages.feedback(self._assumptions(case, stages), queries, Tally(), config)
         return num_pairs if config.max_pairs is None else min(num_pairs, config.max_pairs)
