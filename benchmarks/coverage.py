@@ -152,6 +152,7 @@ SIGMA = (0.0, 0.01, 0.03, 0.1)
 SEEDS = (2, 3, 5)
 SEED_LAYOUTS = ((100, 100), (1000, 1000), (100, 20), (1000, 100))
 SAME_ROWS = 0.5
+SEED_KINDS = ("share, .7", "difference of two trained rows", "difference to an untrained row")
 
 
 def right_by_seed(
@@ -168,7 +169,7 @@ def right_by_seed(
 
 def seed_rows(draws: int, seed: int) -> Iterator[tuple[str, int, int, int, list[str]]]:
     """The rows of the table of training seeds: what is measured, rows, groups, seeds, and coverage by sigma."""
-    for name in ("share, .7", "difference of two trained rows", "difference to an untrained row"):
+    for name in SEED_KINDS:
         for (num_rows, num_groups), num_seeds in itertools.product(SEED_LAYOUTS, SEEDS):
             shares = []
             for sigma in SIGMA:

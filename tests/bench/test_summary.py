@@ -151,6 +151,8 @@ def test_claims(bench: BenchResults) -> None:
     claims = {claim.name: claim for claim in bench.claims}
     assert {name: claim.verdict for name, claim in claims.items()} == {
         "collaboration_beats_each_alone": "reproduced",
+        "unaligned_collaboration_beats_each_alone": "reproduced",
+        "collaboration_beats_rlaif": "inconclusive",  # it failed
         "alignment_helps": "reproduced",
         "alignment_helps_in_every_format": "inconclusive",
         "collaborative_feedback_beats_other_kinds": "inconclusive",  # one kind failed and could have spoken against it
@@ -173,9 +175,11 @@ def test_claims(bench: BenchResults) -> None:
     (better,) = claims["more_capable_strong_model_gains_more"].contrasts
     assert (better.a, better.b) == ("collaborate (own, other)", "collaborate (own, own)")
     assert claims["more_pairs_help"].note == "best with 8 pairs"
-    ordered = sorted(claims.values(), key=lambda claim: claim.p_value)
+    assert claims["collaboration_beats_rlaif"].note == "not measured: rlaif_collaborate, rlaif_weak_only"
+    ordered = sorted((claim for claim in claims.values() if claim.p_value is not None), key=lambda each: each.p_value)
+    assert len(ordered) == len(claims) - 1
     assert [claim.p_holm for claim in ordered[:2]] == pytest.approx(
-        [8 * ordered[0].p_value, max(8 * ordered[0].p_value, 7 * ordered[1].p_value)]
+        [9 * ordered[0].p_value, max(9 * ordered[0].p_value, 8 * ordered[1].p_value)]
     )
     assert all(claim.p_value <= claim.p_holm <= 1 for claim in ordered)
     assert claims["more_pairs_help"].p_value == pytest.approx(2 * _p_value(11))

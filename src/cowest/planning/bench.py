@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -14,7 +13,7 @@ from cowest.errors import CowestError, InputError
 from cowest.ledger import Ledger
 from cowest.pipeline import RLWF, Pipeline
 from cowest.planning.assumptions import HIGH, LOW, latency_s
-from cowest.planning.cells import CellToPlan, Rehearsal, is_feedback_done
+from cowest.planning.cells import CellToPlan, Rehearsal, SeedToPlan, is_feedback_done
 from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems
 from cowest.planning.paid_replies import PaidReplies, open_ledger
@@ -99,23 +98,10 @@ def make_bench_plan(recipe: Recipe) -> BenchPlan:
         return _Planner(recipe, cells, ledger).plan()
 
 
-@dataclass
-class _Seed:
-    """One seed of a bench to plan: the run itself and its cells, named by their seed but for the first."""
-
-    recipe: Recipe
-    prefix: str
-    cells: list[CellToPlan]
-    rehearsal: Rehearsal
-
-    def cell(self, cell: Cell, name: str = "") -> CellToPlan:
-        return CellToPlan(self.prefix + (name or cell.name), cell.recipe, cell.trains)
-
-
 class _Planner:
     def __init__(self, recipe: Recipe, cells: Sequence[Cell], ledger: Ledger | None) -> None:
         self.recipe = recipe
-        self.seeds: list[_Seed] = []
+        self.seeds: list[SeedToPlan] = []
         self.trained_sft: dict[str, Path] = {}
         self.paid: list[PaidReplies] = []
         self.reasons: dict[str, str] = {}
@@ -135,7 +121,7 @@ class _Planner:
         rehearsal = Rehearsal(main, RunExamples.of(Pipeline(recipe)), self.trained_sft, self.paid[-1])
         if not is_first:  # what the first seed measured is the best guess until this one has
             rehearsal.measured = self.seeds[0].rehearsal.measured | rehearsal.measured
-        self.seeds.append(_Seed(recipe, prefix, to_plan, rehearsal))
+        self.seeds.append(SeedToPlan(recipe, prefix, to_plan, rehearsal))
 
     def plan(self) -> BenchPlan:
         recipe, configs = self.recipe, configs_of(self.recipe)
@@ -175,29 +161,35 @@ class _Planner:
             not_looked_for={role: reason for paid in self.paid for role, reason in paid.unknown.items()},
         )
 
-    def _last_cells(self, seed: _Seed) -> tuple[list[CellToPlan], list[CellToPlan]]:
+    def _last_cells(self, seed: SeedToPlan) -> tuple[list[CellToPlan], list[CellToPlan]]:
         """The fewest and the most of the cells that depend on the numbers of pairs of the first round."""
         counts = [seed.rehearsal.num_pairs(case) for case in (LOW, HIGH)]
         named, is_known = seed.recipe.bench.pairs, is_feedback_done(seed.recipe, 1)
         most = max(counts) if named is None or is_known else max(named) + 1
-        equal = [seed.cell(cell) for cell in make_equal_cells(seed.recipe, self._pairs_by_kind(seed))]
+        equal = [seed.named(cell) for cell in make_equal_cells(seed.recipe, self._pairs_by_kind(seed))]
         sweeps = []
         for count in (min(counts), most):
             cells = make_pairs_cells(seed.recipe, count)
             names = [cell.name for cell in cells] if named is not None or is_known else PLACEHOLDER_NAMES[-len(cells) :]
-            sweeps.append([*(seed.cell(cell, name) for name, cell in zip(names, cells, strict=False)), *equal])
+            sweeps.append([*(seed.named(cell, name) for name, cell in zip(names, cells, strict=False)), *equal])
         return sweeps[0], sweeps[1]
 
-    def _pairs_by_kind(self, seed: _Seed) -> dict[str, int]:
+    def _pairs_by_kind(self, seed: SeedToPlan) -> dict[str, int]:
         """Preference pairs of the first round by kind, known or expected; without kinds that cannot work."""
         main, *cells = seed.cells
-        counts = {PAPERS_KIND: seed.rehearsal.num_pairs(HIGH, main)}
-        for cell in cells:
-            kind = cell.recipe.feedback.kind
-            if kind != PAPERS_KIND and cell.trains:
-                with contextlib.suppress(Exception):  # the cell itself says why
-                    counts[kind] = seed.rehearsal.num_pairs(HIGH, cell)
-        return counts
+        by_kind = {PAPERS_KIND: main} | {
+            kind: cell for cell in cells if cell.trains and (kind := cell.recipe.feedback.kind) != PAPERS_KIND
+        }
+        counts = {}
+        for kind, cell in by_kind.items():
+            with contextlib.suppress(Exception):  # the cell itself says why
+                counts[kind] = seed.rehearsal.num_pairs(HIGH, cell)
+        if all(is_feedback_done(cell.recipe, 1) for cell in by_kind.values()):
+            return counts
+        # Until the numbers are known, all kinds but one are expected to have more than the fewest.
+        fewest = min(counts, key=lambda kind: counts[kind])
+        least = max(1, counts[fewest])
+        return {kind: least if kind == fewest else max(count, least + 1) for kind, count in counts.items()}
 
     def _cases(self, case: str, last: Sequence[Sequence[CellToPlan]]) -> dict[str, CellCase]:
         """The spend of each cell in order; later cells share the calls of earlier ones."""

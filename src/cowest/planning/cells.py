@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cowest import runs
-from cowest.bench.cells import sft_key
+from cowest.bench.cells import Cell, sft_key
 from cowest.method_names import weak_stage
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
@@ -140,3 +140,22 @@ class Rehearsal:
 def is_feedback_done(recipe: Recipe, number: int) -> bool:
     """Whether the feedback of a round is finished, so that it costs nothing more."""
     return (runs.RunFolder(recipe.run).feedback(number) / "summary.json").is_file()
+
+
+@dataclass(frozen=True)
+class SeedToPlan:
+    """One seed of a bench to rehearse.
+
+    Attributes:
+        prefix: of its cells' names; empty for the first seed.
+        cells: the run itself and its cells.
+    """
+
+    recipe: Recipe
+    prefix: str
+    cells: Sequence[CellToPlan]
+    rehearsal: Rehearsal
+
+    def named(self, cell: Cell, name: str = "") -> CellToPlan:
+        """A cell of this seed, under another name where one is given."""
+        return CellToPlan(self.prefix + (name or cell.name), cell.recipe, cell.trains)
