@@ -67,6 +67,9 @@ def no_connection(error: BaseException, where: str, secret: str) -> CowestError:
     chain = [error]
     while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(deeper)
+    # The packages take for a lost connection whatever ends the reading of a reply.
+    if (ours := next((each for each in chain if isinstance(each, CowestError)), None)) is not None:
+        return ours
     # The last link may be a stray of the libraries ("no running event loop"); what the network said is an OSError.
     cause = next((each for each in reversed(chain) if isinstance(each, OSError)), chain[-1])
     if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
