@@ -170,11 +170,12 @@ class BatchInterface:
 
     async def _look_for(self, client: "AsyncOpenAI", label: str, since: float) -> str | None:
         import openai
+        from openai import Omit, omit
 
-        after: dict[str, str] = {}
+        after: str | Omit = omit
         try:
             for _ in range(_MAX_PAGES):
-                listed = await client.batches.with_raw_response.list(limit=100, **after)
+                listed = await client.batches.with_raw_response.list(limit=100, after=after)
                 page = self._read(BatchPage, listed)
                 for batch in page.data:
                     if batch.has(_LABEL, label):
@@ -183,7 +184,7 @@ class BatchInterface:
                         return None
                 if not page.data or page.has_more is not True:
                     return None
-                after = {"after": page.data[-1].id}
+                after = page.data[-1].id
         except openai.APIStatusError as error:
             if error.status_code not in _NO_SUCH_INTERFACE:
                 raise

@@ -1,6 +1,7 @@
 """What went wrong with a call to a remote endpoint, in this package's terms: for good, for now, or for this request."""
 
 import email.utils
+import errno
 import socket
 import time
 from collections.abc import Mapping
@@ -13,10 +14,12 @@ from cowest.errors import (
     EndpointError,
     RateLimitError,
     TransientEndpointError,
+    UnreachableError,
 )
 from cowest.models.limits import duration_s
 
 _PASSING = {408, 409, 425}
+_NO_WAY_THERE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 _MAX_MESSAGE = 600
 
 
@@ -76,8 +79,12 @@ def no_connection(error: BaseException, where: str, secret: str) -> CowestError:
         return EndpointError(f"{where}: there is no such host. Check base_url and the network.")
     if isinstance(cause, TimeoutError):
         return TransientEndpointError(f"{where} did not answer in time.", may_be_billed=True)
-    was_sent = not isinstance(cause, ConnectionRefusedError)
-    return TransientEndpointError(f"{where} cannot be reached ({clean(str(cause), secret)}).", may_be_billed=was_sent)
+    said = clean(str(cause), secret)
+    if isinstance(cause, ConnectionRefusedError):
+        return UnreachableError(f"{where} cannot be reached (connection refused: {said}).")
+    if isinstance(cause, socket.gaierror) or (isinstance(cause, OSError) and cause.errno in _NO_WAY_THERE):
+        return UnreachableError(f"{where} cannot be reached ({said}).", may_be_billed=True)
+    return TransientEndpointError(f"{where} cannot be reached ({said}).", may_be_billed=True)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
