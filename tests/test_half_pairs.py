@@ -47,7 +47,6 @@ def recipe(folder: Path, url: str) -> dict[str, Any]:
         "strong": {"model": "openai/m", "base_url": url},
         "judge": {"name": "answer_match"},
         "feedback": {"queries": 6},
-        "evaluate": {"methods": ["collaborate"]},
     }  # fmt: skip
 
 
