@@ -37,6 +37,10 @@ class TransientEndpointError(EndpointError):
         self.may_be_billed = may_be_billed
 
 
+class UnreachableError(TransientEndpointError):
+    """A model endpoint cannot be connected to: nothing listens there, or the name or network does not answer."""
+
+
 class RateLimitError(TransientEndpointError):
     """A model endpoint refused a call because a limit on calls or tokens was reached (429)."""
 
@@ -54,7 +58,15 @@ class CompletionError(CowestError):
 
 
 class BrokenReplyError(CompletionError):
-    """A reply came broken (malformed, cut off, no finish reason); the same request may get a whole one."""
+    """A reply came broken (malformed, cut off, empty, no finish reason); the same request may get a whole one."""
+
+
+class UnrecognizedReplyError(BrokenReplyError):
+    """A reply is nothing like the endpoint's format. Where every reply is so, the address is wrong."""
+
+
+class OversizedReplyError(CompletionError):
+    """A reply is larger than is read. It was paid for, and the same request would get another of its kind."""
 
 
 class BudgetError(CowestError):

@@ -19,9 +19,10 @@ from cowest import synchronous
 from cowest.cli.main import main
 from cowest.errors import CompletionError, CowestError, EndpointError, InputError, TransientEndpointError
 from cowest.ledger import Ledger
-from cowest.models import ModelConfig, _batch_interface, batched, load_model
+from cowest.models import ModelConfig, _batch_interface, _batch_lines, batched, load_model
 from cowest.models.batched import Batched
 from cowest.models.providers.openai import OpenAIModel
+from cowest.models.retrying import Retrying
 from cowest.pipeline import Pipeline, models
 from cowest.pricing import cost_usd
 from cowest.progress import progress_bar
@@ -230,7 +231,7 @@ class TestLimits:
 
     def test_too_many_bytes_become_several_batches(self, endpoint: Endpoint, requests: list[ChatRequest]) -> None:
         body = {"model": "m", "messages": [{"role": "user", "content": "question 0"}], "temperature": 1.0}
-        room = 2 * len(_batch_interface.line("0" * 32, body))
+        room = 2 * len(_batch_lines.line("0" * 32, body))
         endpoint.batches.max_bytes = room
         assert texts_of(Watched(endpoint, max_bytes=room), requests) == expected(requests)
         assert endpoint.batches.sizes == [2, 2, 2]
@@ -617,7 +618,9 @@ class TestRecipe:
     def test_the_record_lies_beside_the_ledger(self, endpoint: Endpoint, tmp_path: Path) -> None:
         config = ModelConfig(model="openai/m", base_url=endpoint.url, batch=True)
         with Ledger(tmp_path / "ledger.sqlite") as ledger:
-            model = load_model(config, role="strong", ledger=ledger).connection.model
+            retrying = load_model(config, role="strong", ledger=ledger).connection.model
+        assert isinstance(retrying, Retrying)
+        model = retrying.model
         assert isinstance(model, Batched)
         assert model.path == tmp_path / "ledger.batches.jsonl"
         assert model.identity == OpenAIModel.from_config(config, 0).identity

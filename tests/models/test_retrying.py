@@ -1,3 +1,4 @@
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,10 @@ from cowest.errors import (
     EndpointError,
     RateLimitError,
     TransientEndpointError,
+    UnrecognizedReplyError,
 )
+from cowest.models.config import ModelConfig
+from cowest.models.providers.openai import OpenAIModel
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.retrying import Retrying
 from cowest.types import ChatRequest
@@ -90,9 +94,42 @@ async def test_a_rate_limit_takes_no_attempt(ask: Ask) -> None:
 
 async def test_a_broken_reply_is_tried_again_a_few_times(ask: Ask) -> None:
     assert (await retrying([*[BrokenReplyError("half")] * 2, "reply"], Time()).complete(ask())).text == "reply"
-    model = retrying([*[BrokenReplyError("half")] * 3, "reply"], Time())
-    with pytest.raises(BrokenReplyError, match=r"after 3 attempts.*half"):
+    time = Time()
+    model = retrying([*[BrokenReplyError("half")] * 5, "reply"], time)
+    with pytest.raises(BrokenReplyError, match=r"after 5 attempts.*half"):
         await model.complete(ask())
+    assert time.now < 5 * 0.5
+
+
+async def test_outages_and_broken_replies_are_counted_apart(ask: Ask) -> None:
+    replies = [TransientEndpointError("busy"), BrokenReplyError("half")] * 4
+    assert (await retrying([*replies, "reply"], Time(), max_attempts=5).complete(ask())).text == "reply"
+
+
+async def test_what_is_no_reply_is_the_endpoints_failure_where_nobody_else_is_answered(ask: Ask) -> None:
+    def reply(request: ChatRequest) -> str | Exception:
+        return UnrecognizedReplyError("<html>") if request.sample_index == 0 else "reply"
+
+    with pytest.raises(EndpointError, match="<html>") as caught:
+        await retrying(reply, Time()).complete(ask())
+    assert type(caught.value) is EndpointError
+    model = retrying(reply, Time())
+
+    async def sleep(seconds: float) -> None:
+        await model.complete(ask(sample_index=1))
+
+    model._sleep = sleep
+    with pytest.raises(BrokenReplyError, match="<html>"):
+        await model.complete(ask())
+
+
+async def test_a_model_whose_outages_are_its_own_matter_is_asked_again_for_broken_replies_only(ask: Ask) -> None:
+    busy = TransientEndpointError("busy")
+    with pytest.raises(TransientEndpointError) as caught:
+        await retrying([busy, "reply"], Time(), max_attempts=1).complete(ask())
+    assert caught.value is busy
+    model = retrying([BrokenReplyError("half"), "reply"], Time(), max_attempts=1)
+    assert (await model.complete(ask())).text == "reply"
 
 
 @pytest.mark.parametrize(("others_are_answered", "error"), [(True, CompletionError), (False, TransientEndpointError)])
@@ -119,3 +156,23 @@ async def test_a_request_that_always_fails_fails_alone_where_others_are_answered
     with pytest.raises(CowestError) as caught:
         await model.complete(ask())
     assert type(caught.value) is error
+
+
+async def test_an_endpoint_that_cannot_be_reached_is_said_before_the_first_wait(
+    ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        model = OpenAIModel.from_config(ModelConfig(model="openai/m", base_url=f"http://127.0.0.1:{port}/v1"), 0)
+        said = []
+
+        async def sleep(seconds: float) -> None:
+            said.append(capsys.readouterr().err)
+
+        with pytest.raises(TransientEndpointError):
+            await Retrying(model, sleep=sleep, max_attempts=3).complete(ask())
+        await model.close()
+    assert "retrying: m at http://127.0.0.1" in said[0]
+    assert "connection refused" in said[0]
+    assert said[1] == ""

@@ -185,7 +185,7 @@ class Ledger:
         query = "SELECT request FROM calls WHERE response IS NULL AND run = ? AND role = ?"
         with self._reading() as reader:
             rows = reader.execute(query, (self.run, role)).fetchall()
-        return [ChatRequest.model_validate_json(body) for (body,) in rows]
+        return [ChatRequest.model_validate(json.loads(body)) for (body,) in rows]
 
     def close(self) -> None:
         """Writes what is waiting and closes the file. Closing twice does nothing."""
