@@ -146,7 +146,7 @@ class _Endpoint:
             try:
                 headers = Request(scope).headers
                 raw = await read_body(headers.get("content-type", ""), receive, self._config)
-                call = parse(raw, self._models, wants_draft=headers.get("x-cowest-draft") == "1")
+                call = parse(raw, self._models, self._config, wants_draft=headers.get("x-cowest-draft") == "1")
                 model = call.model
                 outcome = await unless_gone(receive, self._answer(call, exchange))
             finally:
