@@ -33,6 +33,7 @@ from serving import _is_up, free_port, show
 Json = dict[str, Any]
 SILENT = 1000
 MIB = 2**20
+ATTACK_S = 4.0
 
 
 def question(text: str, **more: Any) -> Json:
@@ -58,8 +59,12 @@ REQUESTS: dict[str, Callable[[], bytes]] = {
     "1,000,000 escaped characters": lambda: dump(question("x")).replace(b'"x"', b'"' + rb"\u00e9" * 600_000 + b'"'),
     "an image of 4 MB": lambda: dump(question("?") | {"messages": [image(3 * MIB)]}),
     "90,000 numbers in logit_bias": lambda: dump(question("?", logit_bias={str(n): 1 for n in range(90_000)})),
-    "90,000 values in tools": lambda: dump(question("?", tools=[{"type": "function", "function": {"enum": [0] * 90_000}}])),
-    "2,000,000 empty lists": lambda: dump(question("?")).replace(b"]}", b'], "tools": [' + b"[]," * 1_300_000 + b"[]]}"),
+    "90,000 values in tools": lambda: dump(
+        question("?", tools=[{"type": "function", "function": {"enum": [0] * 90_000}}])
+    ),
+    "2,000,000 empty lists": lambda: dump(question("?")).replace(
+        b"]}", b'], "tools": [' + b"[]," * 1_300_000 + b"[]]}"
+    ),
     "lists in lists": lambda: b"[" * 4_000_000,
 }
 """The largest that the limits allow, and what they refuse, each by one request at a time."""
@@ -131,8 +136,8 @@ def serve_upstream(port: int) -> None:
 
 def watch(port: int) -> None:
     """Asks /healthz again and again until its standard input ends; prints what it saw as JSON."""
-    threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
     done = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
     times, failures = [], 0
     while not done.is_set():
         started = time.perf_counter()
@@ -141,6 +146,8 @@ def watch(port: int) -> None:
             connection.request("GET", "/healthz")
             assert connection.getresponse().status == 200
             connection.close()
+            if not times:
+                print("ready", flush=True)
             times.append(time.perf_counter() - started)
         except (OSError, http.client.HTTPException, AssertionError):
             failures += 1
@@ -153,12 +160,13 @@ def watched(port: int, seen: Json) -> Iterator[None]:
     watcher = subprocess.Popen(
         [sys.executable, __file__, "watch", str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    time.sleep(0.5)
+    assert watcher.stdout is not None
+    assert watcher.stdout.readline() == "ready\n"
     try:
         yield
     finally:
         time.sleep(0.3)
-        out, _ = watcher.communicate("", timeout=130)
+        out, _ = watcher.communicate("", timeout=300)
         seen |= json.loads(out)
 
 
@@ -186,7 +194,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=self.log.open("wb"),
             env=os.environ | {"SIEGE_KEY": "sk-siege-0123456789"},
-            preexec_fn=limit,
+            preexec_fn=limit,  # noqa: PLW1509
         )
         asyncio.run(_is_up(f"http://127.0.0.1:{self.port}/healthz", self._started))
 
@@ -253,11 +261,12 @@ def requests(server: Server) -> list[list[str]]:
         server.forget_peak()
         outcome = ""
         with watched(server.port, seen):
-            for _ in range(3):
+            until = time.monotonic() + ATTACK_S
+            while time.monotonic() < until:
                 if data is not None:
                     outcome = server.post(data)
                 else:
-                    time.sleep(1)
+                    time.sleep(0.1)
         rows.append(row(name, outcome, seen, server))
         print(rows[-1], file=sys.stderr, flush=True)
     return rows
@@ -341,13 +350,14 @@ def main() -> None:
     port = free_port()
     with (
         tempfile.TemporaryDirectory() as name,
-        started(
-            [sys.executable, __file__, "upstream", str(port), *options.kinds], f"http://127.0.0.1:{port}/healthz"
-        ),
+        started([sys.executable, __file__, "upstream", str(port), *options.kinds], f"http://127.0.0.1:{port}/healthz"),
     ):
         base_url = f"http://127.0.0.1:{port}/v1"
         if "connections" in options.kinds:
-            show(f"Connections; the server may open {SILENT:,} files", [[*HEAD, "lines of log"], *connections(Path(name), base_url)])
+            show(
+                f"Connections; the server may open {SILENT:,} files",
+                [[*HEAD, "lines of log"], *connections(Path(name), base_url)],
+            )
         for kind, attack in {"requests": requests, "replies": replies}.items():
             if kind in options.kinds:
                 server = Server(Path(name), base_url)

@@ -28,11 +28,12 @@ class ServeConfig(Record):
             connections; more are refused (429).
         max_body_bytes: largest accepted request body.
         max_messages: messages that a request may have.
-        max_characters: characters that the texts of a request's messages may have together.
-        max_choices: largest accepted `n`; a model that writes one text a call is called so many times.
-        max_reply_bytes: largest accepted reply of the strong model, unpacked; of a stream, all its events together.
+        max_characters: characters that the texts of a request's messages may have together; `n` times as many count
+            where a model that writes one text a call is sent them `n` times.
+        max_choices: largest accepted `n`.
         max_connections: open connections of clients, those that have sent nothing included.
-        head_s: seconds that a client may take from connecting, or from the first byte of a request, to its headers' end.
+        head_s: seconds that a client may take from connecting, or from its last answer, to the end of the headers of
+            its next request.
         allow_fields: names of request fields that are passed on besides those of OpenAI's interface.
         draft_deadline_s: seconds after which the strong model answers without the draft.
         stall_s: seconds without a new chunk of a streamed answer before the strong model counts as failed; a model that
@@ -50,7 +51,6 @@ class ServeConfig(Record):
     max_messages: int = Field(default=1000, ge=1)
     max_characters: int = Field(default=1_000_000, ge=1)
     max_choices: int = Field(default=16, ge=1, le=128)
-    max_reply_bytes: int = Field(default=16 * 2**20, ge=1024)
     max_connections: int = Field(default=1024, ge=1)
     head_s: float = Field(default=10, gt=0)
     allow_fields: tuple[str, ...] = ()

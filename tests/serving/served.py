@@ -71,8 +71,9 @@ def recipe_of(run: str, strong: dict[str, Any], **serve: Any) -> Any:
 
 
 @contextlib.contextmanager
-def running(app: Any, config: ServeConfig = ServeConfig()) -> Iterator[str]:
+def running(app: Any, config: ServeConfig | None = None) -> Iterator[str]:
     """Runs an application; yields its address."""
+    config = config or ServeConfig()
     started = threading.Event()
     with listen("127.0.0.1", 0) as listener:
         server = Server(app, config, config.max_connections, started.set)

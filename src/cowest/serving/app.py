@@ -70,7 +70,9 @@ class _Endpoint:
         for role, config in {"weak": recipe.weak, "strong": recipe.strong}.items():
             _refuse_budget(config, role)
         self._metrics = Metrics()
-        weak = WholeText(collaboration.weak, collaboration.weak_sampling, timeout_s=recipe.weak.timeout_s)
+        weak = WholeText(
+            collaboration.weak, collaboration.weak_sampling, timeout_s=recipe.weak.timeout_s, config=self._config
+        )
         strong = _strong(recipe.strong, collaboration, self._config)
         self._strong = tracing.upstream(strong, recipe.strong, "strong")
         gate = gate_of(recipe, collaboration)
@@ -214,7 +216,7 @@ def _strong(config: ModelConfig, collaboration: Collaboration, serve: ServeConfi
             timeout_s=config.timeout_s,
             stall_s=serve.stall_s,
         )
-    return WholeText(collaboration.strong, collaboration.strong_sampling, timeout_s=config.timeout_s)
+    return WholeText(collaboration.strong, collaboration.strong_sampling, timeout_s=config.timeout_s, config=serve)
 
 
 def _record(recipe: Recipe) -> TrafficRecord | None:

@@ -143,4 +143,3 @@ def parse(raw: bytes, models: dict[str, Part], config: ServeConfig, *, wants_dra
         raise APIError(400, "stream_options goes with stream: true.", param="stream_options")
     check_fields(fields, config)
     return Call(model, models[model], conversation, fields, stream, wants_draft)
-

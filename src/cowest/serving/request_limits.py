@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from cowest.serving.large_json import num_marks
 from cowest.serving.wire import APIError, Json
 from cowest.serving_config import ServeConfig
 
@@ -47,11 +48,20 @@ def check_messages(messages: Any, config: ServeConfig) -> None:
         return
     if len(messages) > config.max_messages:
         raise _too_many("messages", len(messages), config.max_messages)
-    size = sum(_num_characters(message.get("content")) for message in messages if isinstance(message, dict))
+    check_size(sum(num_characters(each.get("content")) for each in messages if isinstance(each, dict)), config)
+
+
+def check_size(size: int, config: ServeConfig) -> None:
+    """Checks the characters that are sent on.
+
+    Raises:
+        APIError: too many.
+    """
     if size > config.max_characters:
         raise APIError(
             400,
-            f"The messages have {size:,} characters; this server takes {config.max_characters:,}.",
+            f"The messages have {size:,} characters; this server takes {config.max_characters:,}, for a model that "
+            "writes one text a call divided by n.",
             code="string_above_max_length",
             param="messages",
         )
@@ -95,7 +105,7 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _num_characters(content: Any) -> int:
+def num_characters(content: Any) -> int:
     """Characters of a message's texts; what is not text, or not well formed, counts nothing here."""
     if isinstance(content, str):
         return len(content)
@@ -106,16 +116,12 @@ def _num_characters(content: Any) -> int:
 
 def _num_values(raw: bytes) -> int:
     """The values in a JSON text, about: its commas and opening brackets, outside texts where they are many."""
-    if (about := _num_marks(raw)) <= MAX_VALUES:
+    if (about := num_marks(raw)) <= MAX_VALUES:
         return about
     bare = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     if (num_texts := bare.count(b'"') // 2) > 2 * MAX_VALUES:  # names and values
         return num_texts
-    return _num_marks(b"".join(bare.split(b'"')[::2]))
-
-
-def _num_marks(raw: bytes) -> int:
-    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+    return num_marks(b"".join(bare.split(b'"')[::2]))
 
 
 def _refuse_constant(name: str) -> None:

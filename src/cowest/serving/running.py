@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -91,6 +92,8 @@ def serve(
         # What was imported stays: the collector need not walk through it again while requests wait.
         gc.collect()
         gc.freeze()
+        # A thread that reads a large reply gives way sooner than after Python's 5 ms.
+        sys.setswitchinterval(0.001)
         try:
             asyncio.run(server.serve(sockets=[listener]))
         finally:
@@ -160,12 +163,10 @@ def num_connections(recipe: Recipe) -> int:
         return wanted
     if possible < 1:
         raise InputError(
-            f"This process may open {soft} files (ulimit -n), and serving needs {others + 1} at least. Raise the limit, "
-            "or lower max_concurrency of the models."
+            f"This process may open {soft} files (ulimit -n), and serving needs {others + 1} at least. Raise the "
+            "limit, or lower max_concurrency of the models."
         )
-    _LOG.warning(
-        "serve.max_connections is %d, but %d open files (ulimit -n) leave room for %d", wanted, soft, possible
-    )
+    _LOG.warning("serve.max_connections is %d, but %d open files (ulimit -n) leave room for %d", wanted, soft, possible)
     return possible
 
 
