@@ -25,8 +25,8 @@ _MANY_TOKENS = 200
 _one_at_a_time = asyncio.Semaphore(1)
 
 
-class _Decoder(json.JSONDecoder):
-    """The decoder in Python; texts and numbers in it are still read by C code."""
+class SteppingDecoder(json.JSONDecoder):
+    """The standard library's decoder in Python; single texts are still read by C code."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ async def read(raw: bytes, use: Callable[[object], Result]) -> Result:
     if num_values > MAX_VALUES:
         raise UpstreamError(502, "The strong model's answer is too large.", code="upstream_too_large")
     async with _one_at_a_time:
-        return await asyncio.to_thread(lambda: use(_loads(raw, _Decoder().decode)))
+        return await asyncio.to_thread(lambda: use(_loads(raw, SteppingDecoder().decode)))
 
 
 async def write(reply: Json, encode: Callable[[Json], bytes]) -> bytes:
