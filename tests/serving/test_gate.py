@@ -92,7 +92,7 @@ def test_the_drafts_confidence_decides_who_answers(world: World, arm: str, strea
         {"n": 2},
         {"logprobs": True},
         {"presence_penalty": 1.0},
-        {"unheard_of": 1},
+        {"top_k": 1},
         {"messages": [{"role": "system", "content": "Be brief."}, *question()["messages"]]},
         {
             "messages": [

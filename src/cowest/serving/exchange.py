@@ -10,11 +10,15 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 from starlette.types import Message, Receive, Send
 
+from cowest.serving import large_json
 from cowest.serving.answering import Reply
 from cowest.serving.wire import DONE, APIError, Json, encode, event
 from cowest.serving_config import ServeConfig
 
 Result = TypeVar("Result")
+
+_CHUNKS_IN_A_ROW = 32
+"""That are sent before other requests have a turn."""
 
 
 class ClientGone(Exception):
@@ -41,7 +45,8 @@ class Exchange:
     async def send_whole(self, reply: Reply) -> None:
         """Sends a whole answer."""
         assert reply.whole is not None
-        await self._respond(_json(reply.whole, 200, self._headers(reply)))
+        body = await large_json.write(reply.whole, encode)
+        await self._respond(Response(body, 200, self._headers(reply), media_type="application/json"))
 
     async def send_stream(self, reply: Reply) -> None:
         """Sends a stream; one that fails ends with an error event and without [DONE]."""
@@ -56,8 +61,12 @@ class Exchange:
         async with contextlib.aclosing(reply.chunks) as chunks:
             await self._send({"type": "http.response.start", "status": 200, "headers": raw})
             try:
+                num_sent = 0
                 async for chunk in chunks:
                     await self._send_part(event(chunk))
+                    num_sent += 1
+                    if num_sent % _CHUNKS_IN_A_ROW == 0:
+                        await asyncio.sleep(0)  # many that came at once keep nobody waiting
                 await self._send_part(DONE, last=True)
             except APIError as error:
                 self.broken = True
