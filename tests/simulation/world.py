@@ -1,0 +1,70 @@
+"""What the models say in a simulated world: functions of the query, the draft and the output alone."""
+
+import re
+
+from cowest.types import ChatRequest
+from tests.simulation.plan import World
+from tests.worlds import chance
+
+_QUERY = re.compile(r"What is (\d+) plus")
+_REFERENCE = re.compile(r"<<<REFERENCE\nAnswer: (\d+)")
+_OUTPUT = re.compile(r"<<<OUTPUT\n(.*)\nOUTPUT>>>", re.DOTALL)
+_DRAFT = re.compile(r"What the expert model wrote:\n(.*)\n\nReply in exactly", re.DOTALL)
+PERFECT = 10
+
+
+def draft(world: World, query: int, sample: int) -> str:
+    """y: few different ones, so that some are equal."""
+    kind = int(3 * chance(world.number, "draft", query, sample))
+    return f"Explanation: draft {kind}.\nAnswer: {2 * query + kind}"
+
+
+def solo(world: World, query: int) -> str:
+    """z."""
+    return _reply(world, "solo", query, "")
+
+
+def refined(world: World, query: int, draft: str) -> str:
+    """y*."""
+    return _reply(world, "refined", query, draft)
+
+
+def score(world: World, query: int, output: str) -> int | None:
+    """E: None where the judge gives no number even when it is asked again."""
+    drawn = chance(world.number, "unscored", query, output)
+    return None if drawn < 0.05 else 1 + int(PERFECT * chance(world.number, "score", query, output))
+
+
+def weak_reply(world: World, request: ChatRequest) -> str:
+    """What the weak model says."""
+    return draft(world, _query(request.messages[0].content), request.sample_index)
+
+
+def strong_reply(world: World, messages: list[dict[str, str]]) -> str:
+    """What the strong model says, as itself and as the judge."""
+    asked = messages[0]["content"]
+    if (output := _OUTPUT.search(asked)) is not None:
+        reference = _REFERENCE.search(asked)
+        assert reference is not None
+        return _verdict(world, int(reference[1]) // 2, output[1], is_again=len(messages) > 1)
+    if (given := _DRAFT.search(asked)) is not None:
+        return refined(world, _query(asked), given[1])
+    return solo(world, _query(asked))
+
+
+def _verdict(world: World, query: int, output: str, is_again: bool) -> str:
+    found = score(world, query, output)
+    if found is None or (not is_again and chance(world.number, "talks", query, output) < 0.2):
+        return "I would rather not say."
+    return str(found)
+
+
+def _reply(world: World, *parts: object) -> str:
+    kind = int(6 * chance(world.number, *parts))
+    return f"Explanation: {parts[0]} {parts[1]} {kind}.\nAnswer: {int(chance(world.number, *parts, 'answer') * 4)}"
+
+
+def _query(text: str) -> int:
+    found = _QUERY.search(text)
+    assert found is not None, text
+    return int(found[1])
