@@ -11,6 +11,7 @@ from cowest.ledger import Ledger
 from cowest.models import ModelConfig, open_model
 from cowest.models.config import Price
 from cowest.models.providers.scripted import ScriptedModel
+from cowest.records import EvaluationResults, FeedbackSummary
 from cowest.runs import RunFolder
 from cowest.stages.evaluate import evaluate
 from cowest.stages.feedback import feedback
@@ -29,7 +30,12 @@ def work(plan: Plan, folder: Path, budget_usd: float | None, random: Random) -> 
     """One process from its start to its end."""
     run = RunFolder(folder / "run")
     with progress.quietly(), run.lock(), contextlib.closing(Ledger(run.ledger, run.id)) as ledger:
-        if plan.work == "evaluate":
+        # A command leaves alone what is done already, by the file that is written last.
+        if (done := run.feedback(1) / "summary.json").exists():
+            FeedbackSummary.read(done)
+        elif (done := run.evaluate / "results.json").exists():
+            EvaluationResults.read(done)
+        elif plan.work == "evaluate":
             _evaluate(plan, run, ledger, budget_usd, random)
         else:
             _feedback(plan, run, ledger, budget_usd, random)
