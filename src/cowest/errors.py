@@ -54,7 +54,15 @@ class CompletionError(CowestError):
 
 
 class BrokenReplyError(CompletionError):
-    """A reply came broken (malformed, cut off, no finish reason); the same request may get a whole one."""
+    """A reply came broken (malformed, cut off, empty, no finish reason); the same request may get a whole one."""
+
+
+class UnrecognizedReplyError(BrokenReplyError):
+    """A reply is nothing like the endpoint's format. Where every reply is so, the address is wrong."""
+
+
+class OversizedReplyError(CompletionError):
+    """A reply is larger than is read. It was paid for, and the same request would get another of its kind."""
 
 
 class BudgetError(CowestError):

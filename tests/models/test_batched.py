@@ -22,6 +22,7 @@ from cowest.ledger import Ledger
 from cowest.models import ModelConfig, _batch_interface, batched, load_model
 from cowest.models.batched import Batched
 from cowest.models.providers.openai import OpenAIModel
+from cowest.models.retrying import Retrying
 from cowest.pipeline import Pipeline, models
 from cowest.pricing import cost_usd
 from cowest.progress import progress_bar
@@ -617,7 +618,9 @@ class TestRecipe:
     def test_the_record_lies_beside_the_ledger(self, endpoint: Endpoint, tmp_path: Path) -> None:
         config = ModelConfig(model="openai/m", base_url=endpoint.url, batch=True)
         with Ledger(tmp_path / "ledger.sqlite") as ledger:
-            model = load_model(config, role="strong", ledger=ledger).connection.model
+            retrying = load_model(config, role="strong", ledger=ledger).connection.model
+        assert isinstance(retrying, Retrying)
+        model = retrying.model
         assert isinstance(model, Batched)
         assert model.path == tmp_path / "ledger.batches.jsonl"
         assert model.identity == OpenAIModel.from_config(config, 0).identity

@@ -24,8 +24,8 @@ OUTAGES = [
     "server_error", "bad_gateway", "unavailable", "unavailable_retry_after", "timeout", "reset", "cut_off",
     "error_as_reply",
 ]  # fmt: skip
-BROKEN = ["malformed", "no_finish_reason"]
-FAILS_ALONE = ["content_filter", "prompt_filtered", "empty", "refusal", "bad_request"]
+BROKEN = ["malformed", "no_finish_reason", "empty"]
+FAILS_ALONE = ["content_filter", "prompt_filtered", "refusal", "bad_request"]
 STOPS = {
     "wrong_key": "api_key_env",
     "forbidden": "may use this model",
@@ -84,7 +84,7 @@ def test_what_passes_is_tried_again(fault: str, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("faults", "error", "num_calls"), [(OUTAGES, TransientEndpointError, 8), (BROKEN, BrokenReplyError, 3)]
+    ("faults", "error", "num_calls"), [(OUTAGES, TransientEndpointError, 8), (BROKEN, BrokenReplyError, 5)]
 )
 def test_what_does_not_pass_is_given_up(faults: list[str], error: type[CowestError], num_calls: int, ask: Ask) -> None:
     for fault in faults:

@@ -10,6 +10,7 @@ from cowest.errors import (
     EndpointError,
     RateLimitError,
     TransientEndpointError,
+    UnrecognizedReplyError,
 )
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.retrying import Retrying
@@ -90,9 +91,42 @@ async def test_a_rate_limit_takes_no_attempt(ask: Ask) -> None:
 
 async def test_a_broken_reply_is_tried_again_a_few_times(ask: Ask) -> None:
     assert (await retrying([*[BrokenReplyError("half")] * 2, "reply"], Time()).complete(ask())).text == "reply"
-    model = retrying([*[BrokenReplyError("half")] * 3, "reply"], Time())
-    with pytest.raises(BrokenReplyError, match=r"after 3 attempts.*half"):
+    time = Time()
+    model = retrying([*[BrokenReplyError("half")] * 5, "reply"], time)
+    with pytest.raises(BrokenReplyError, match=r"after 5 attempts.*half"):
         await model.complete(ask())
+    assert time.now < 5 * 0.5
+
+
+async def test_outages_and_broken_replies_are_counted_apart(ask: Ask) -> None:
+    replies = [TransientEndpointError("busy"), BrokenReplyError("half")] * 4
+    assert (await retrying([*replies, "reply"], Time(), max_attempts=5).complete(ask())).text == "reply"
+
+
+async def test_what_is_no_reply_is_the_endpoints_failure_where_nobody_else_is_answered(ask: Ask) -> None:
+    def reply(request: ChatRequest) -> str | Exception:
+        return UnrecognizedReplyError("<html>") if request.sample_index == 0 else "reply"
+
+    with pytest.raises(EndpointError, match="<html>") as caught:
+        await retrying(reply, Time()).complete(ask())
+    assert type(caught.value) is EndpointError
+    model = retrying(reply, Time())
+
+    async def sleep(seconds: float) -> None:
+        await model.complete(ask(sample_index=1))
+
+    model._sleep = sleep
+    with pytest.raises(BrokenReplyError, match="<html>"):
+        await model.complete(ask())
+
+
+async def test_a_model_whose_outages_are_its_own_matter_is_asked_again_for_broken_replies_only(ask: Ask) -> None:
+    busy = TransientEndpointError("busy")
+    with pytest.raises(TransientEndpointError) as caught:
+        await retrying([busy, "reply"], Time(), max_attempts=1).complete(ask())
+    assert caught.value is busy
+    model = retrying([BrokenReplyError("half"), "reply"], Time(), max_attempts=1)
+    assert (await model.complete(ask())).text == "reply"
 
 
 @pytest.mark.parametrize(("others_are_answered", "error"), [(True, CompletionError), (False, TransientEndpointError)])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
 from cowest.errors import CowestError, EndpointError, TransientEndpointError
 from cowest.models.base import ChatModel, Json
+from cowest.models.providers._reply_format import parse
 from cowest.types import ChatRequest, Completion
 
 if TYPE_CHECKING:
@@ -222,13 +223,14 @@ class BatchInterface:
 
 async def _download(client: "AsyncOpenAI", file_id: str) -> dict[str, Json]:
     content = await client.files.content(file_id, timeout=_TRANSFER_S)
-    return dict(_rows(content.text.split("\n")))
+    return dict(rows(content.text.split("\n")))
 
 
-def _rows(lines: Iterable[str]) -> Iterable[tuple[str, Json]]:
+def rows(lines: Iterable[str | bytes]) -> Iterable[tuple[str, Json]]:
+    """The lines of a batch's files by the custom_id of each."""
     for text in lines:
         try:
-            row = json.loads(text)
+            row = parse(text)
         except ValueError:  # an empty or broken line; the request without a line is found to be missing
             continue
         if isinstance(row, dict) and isinstance(row.get("custom_id"), str):

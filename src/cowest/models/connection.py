@@ -57,7 +57,10 @@ def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None 
                 "for openai/NAME at OpenAI or at a base_url that has the interface."
             )
         path = None if ledger is None else ledger.path.with_suffix(".batches.jsonl")
+        # What fails for a while is sent in another batch by the queue itself. A broken reply was paid for, so that
+        # asking again is another call of the budget.
         model = _within_budget(Batched(provider, path), config, ledger, roles)
+        model = Retrying(model, max_attempts=1, max_broken=3, seed=seed)
     elif model.in_process:
         if config.redact is not None:
             raise InputError(

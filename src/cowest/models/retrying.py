@@ -4,7 +4,15 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from cowest.errors import BrokenReplyError, CompletionError, RateLimitError, TransientEndpointError
+from cowest.errors import (
+    BrokenReplyError,
+    CompletionError,
+    CowestError,
+    EndpointError,
+    RateLimitError,
+    TransientEndpointError,
+    UnrecognizedReplyError,
+)
 from cowest.models.base import ChatModel
 from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion
@@ -19,10 +27,15 @@ class Retrying(WrapperModel):
     A refusal because of a rate limit does not count as an attempt: the wrapped model's limits decide when the next call
     may start, and when an endpoint that refuses everything is given up.
 
+    A broken reply (cut off, malformed, empty) is counted apart: it was probably paid for, and it says nothing of the
+    endpoint's other replies. Only where the endpoint sends what is no reply at all, and answers nobody else meanwhile,
+    is it the endpoint that has failed.
+
     Args:
         model: what is called; its calls wait for the endpoint's limits by themselves.
-        max_attempts: calls for one request, the first included, without those that a rate limit refused.
-        max_broken: broken replies to one request before it is given up: they were probably paid for.
+        max_attempts: calls for one request, the first included, without those that a rate limit refused and those
+            that brought a broken reply. With 1, a failure that may pass is raised as it is.
+        max_broken: broken replies to one request before it is given up.
         max_time_s: total wait of one request.
         first_wait_s, max_wait_s: bounds of the waits this class chooses itself.
         seed: of the random part.
@@ -34,7 +47,7 @@ class Retrying(WrapperModel):
         model: ChatModel,
         *,
         max_attempts: int = 8,
-        max_broken: int = 3,
+        max_broken: int = 5,
         max_time_s: float = 300.0,
         first_wait_s: float = 0.5,
         max_wait_s: float = 60.0,
@@ -56,6 +69,7 @@ class Retrying(WrapperModel):
 
         Raises:
             TransientEndpointError: the bounds are reached, and no other request was answered meanwhile.
+            EndpointError: likewise, and what the endpoint sent was no reply at all.
             CompletionError: the bounds are reached, though others were answered: it is this request.
         """
         attempt, num_broken, waited_s = 1, 0, 0.0
@@ -67,16 +81,15 @@ class Retrying(WrapperModel):
                 await self._sleep(0)
                 continue
             except (BrokenReplyError, TransientEndpointError) as error:
-                num_broken += isinstance(error, BrokenReplyError)
+                is_broken = isinstance(error, BrokenReplyError)
+                num_broken += is_broken
                 wait_s = self._wait_s(attempt, error)
-                is_over = attempt >= self.max_attempts or waited_s + wait_s > self.max_time_s
-                if is_over or num_broken >= self.max_broken:
-                    given_up = f"Given up after {attempt} attempts and {waited_s:.0f} s of waiting; the last failed so:"
-                    if isinstance(error, BrokenReplyError):
-                        raise BrokenReplyError(f"{given_up} {error}") from error
-                    if self._num_answered > num_answered_before:
-                        raise CompletionError(f"{given_up} {error} Other requests were answered meanwhile.") from error
-                    raise TransientEndpointError(f"{given_up} {error}", error.retry_after_s) from error
+                is_last = num_broken >= self.max_broken if is_broken else attempt - num_broken >= self.max_attempts
+                if is_last or waited_s + wait_s > self.max_time_s:
+                    if self.max_attempts == 1 and not num_broken:
+                        raise
+                    others_are_answered = self._num_answered > num_answered_before
+                    raise _given_up(error, attempt, waited_s, others_are_answered=others_are_answered) from error
             else:
                 self._num_answered += 1
                 return completion
@@ -85,8 +98,23 @@ class Retrying(WrapperModel):
             attempt += 1
 
     def _wait_s(self, attempt: int, error: BrokenReplyError | TransientEndpointError) -> float:
-        longest_s = min(self.max_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
+        # Waiting mends an endpoint that is down, not a reply.
+        doublings = 0 if isinstance(error, BrokenReplyError) else attempt - 1
+        longest_s = min(self.max_wait_s, self.first_wait_s * 2.0**doublings)
         own_s = longest_s * (0.5 + 0.5 * self._random.random())
         if isinstance(error, TransientEndpointError) and error.retry_after_s is not None:
             return max(own_s, error.retry_after_s)
         return own_s
+
+
+def _given_up(
+    error: BrokenReplyError | TransientEndpointError, attempt: int, waited_s: float, *, others_are_answered: bool
+) -> CowestError:
+    said = f"Given up after {attempt} attempts and {waited_s:.0f} s of waiting; the last failed so: {error}"
+    if isinstance(error, UnrecognizedReplyError) and not others_are_answered:
+        return EndpointError(said)
+    if isinstance(error, BrokenReplyError):
+        return BrokenReplyError(said)
+    if others_are_answered:
+        return CompletionError(f"{said} Other requests were answered meanwhile.")
+    return TransientEndpointError(said, error.retry_after_s)

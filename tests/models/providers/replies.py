@@ -20,3 +20,13 @@ def google_reply(*parts: str | dict[str, Any], finish_reason: str | None = "STOP
         "usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 100, "totalTokenCount": 1100, **usage},
         "modelVersion": "gemini-x",
     }
+
+
+def openai_reply(text: str | None, tokens: list[tuple[str, float]] | None = None, **usage: Any) -> dict[str, Any]:
+    logprobs = tokens and {"content": [{"token": token, "logprob": logprob} for token, logprob in tokens]}
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4.1",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": logprobs}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100, **usage},
+    }  # fmt: skip

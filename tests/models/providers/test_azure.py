@@ -56,7 +56,7 @@ def test_dated_interface(endpoint: Endpoint, ask: Ask, version: Any) -> None:
 def test_price_is_that_of_the_model_behind_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
     model = load("https://ours.openai.azure.com")
     usage = {"prompt_tokens": 1000, "completion_tokens": 100}
-    cost = model._cost_usd({"usage": usage, "model": "gpt-4.1-2025-04-14"})
+    cost = model._completion({**REPLY, "usage": usage}, 0.0).cost_usd
     assert cost == pytest.approx(0.0028)
 
 

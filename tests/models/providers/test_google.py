@@ -11,6 +11,7 @@ from cowest.errors import (
     EndpointError,
     InputError,
     TransientEndpointError,
+    UnrecognizedReplyError,
 )
 from cowest.models.config import ModelConfig, Price
 from cowest.models.providers.google import GoogleModel
@@ -95,11 +96,9 @@ def test_thoughts_are_paid_for_and_no_part_of_the_reply(endpoint: Endpoint, ask:
 
 
 def test_cached_tokens_cost_less() -> None:
-    from google.genai.types import GenerateContentResponseUsageMetadata as Counts
-
     model = load(None, model="google/gemini-2.5-flash")
     whole, cached = (
-        model._cost_usd(Counts(prompt_token_count=1000, candidates_token_count=10, cached_content_token_count=count))
+        model._completion(reply("hello", candidatesTokenCount=10, cachedContentTokenCount=count), 0.0).cost_usd
         for count in (0, 800)
     )
     assert whole is not None
@@ -150,7 +149,6 @@ def test_wait_that_stands_in_the_body(endpoint: Endpoint, ask: Ask) -> None:
         (403, error_body("PERMISSION_DENIED"), "may use this model"),
         (404, error_body("NOT_FOUND"), "model's name"),
         (302, b"", "redirects"),
-        (200, {"hello": "world"}, "did not answer like"),
     ],
 )
 def test_what_fails_for_good(endpoint: Endpoint, ask: Ask, status: int, body: Any, says: str) -> None:
@@ -158,6 +156,12 @@ def test_what_fails_for_good(endpoint: Endpoint, ask: Ask, status: int, body: An
     assert type(error) is EndpointError
     assert says in str(error)
     assert len(endpoint.paths) == 1
+
+
+def test_what_is_no_reply_at_all(endpoint: Endpoint, ask: Ask) -> None:
+    error = failure(endpoint, ask(), 200, {"hello": "world"})
+    assert type(error) is UnrecognizedReplyError
+    assert "did not answer like" in str(error)
 
 
 def test_request_that_is_refused(endpoint: Endpoint, ask: Ask) -> None:

@@ -13,6 +13,7 @@ from cowest.errors import (
     InputError,
     RateLimitError,
     TransientEndpointError,
+    UnrecognizedReplyError,
 )
 from cowest.models.config import ModelConfig, Price
 from cowest.models.providers.openai import OpenAIModel
@@ -111,7 +112,7 @@ def test_reply_cut_by_the_limit_is_a_reply(endpoint: Endpoint, ask: Ask) -> None
 )
 def test_what_is_no_reply(endpoint: Endpoint, ask: Ask, body: Any, says: str) -> None:
     error = failure(endpoint, ask(), 200, body)
-    assert type(error) is CompletionError
+    assert type(error) is (BrokenReplyError if says == "empty reply" else CompletionError)
     assert says in str(error)
 
 
@@ -135,16 +136,20 @@ def test_what_may_pass(endpoint: Endpoint, ask: Ask, status: int) -> None:
         (429, error_body(type="insufficient_quota"), "quota"),
         (400, error_body("'temperature' does not support 0", code="unsupported_value"), "every request"),
         (302, b"", "redirects"),
-        (200, b"<html>welcome</html>", "ends in /v1"),
-        (200, {"hello": "world"}, "ends in /v1"),
     ],
 )
 def test_what_fails_for_good(endpoint: Endpoint, ask: Ask, status: int, body: Any, says: str) -> None:
-    content = "text/html" if body == b"<html>welcome</html>" else "application/json"
-    headers = {"Content-Type": content, "Location": "http://127.0.0.1:1/"}
-    error = failure(endpoint, ask(), status, body, **headers)
+    error = failure(endpoint, ask(), status, body, Location="http://127.0.0.1:1/")
     assert type(error) is EndpointError
     assert says in str(error)
+
+
+@pytest.mark.parametrize("body", [b"<html>welcome</html>", {"hello": "world"}, {"error": "overloaded"}])
+def test_what_is_no_reply_at_all(endpoint: Endpoint, ask: Ask, body: Any) -> None:
+    content = "text/html" if isinstance(body, bytes) else "application/json"
+    error = failure(endpoint, ask(), 200, body, **{"Content-Type": content})
+    assert type(error) is UnrecognizedReplyError
+    assert "ends in /v1" in str(error)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

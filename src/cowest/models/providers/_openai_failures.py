@@ -22,7 +22,7 @@ def translate(error: Exception, where: str, *, secret: str) -> CowestError:
         return failures.no_connection(error, where, secret)
     if isinstance(error, openai.APIStatusError):
         message = failures.clean(_message(error), secret)
-        codes = {str(error.code), str(error.type)}
+        codes = _codes(error.code, error.type)
         return by_code(error.status_code, codes, message, where, error.response.headers)
     return EndpointError(
         f"{where} did not answer like a chat completions endpoint ({failures.clean(str(error), secret)}). Check "
@@ -50,17 +50,31 @@ def of_batch_line(row: Mapping[str, Any], where: str, *, secret: str) -> CowestE
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         error = body["error"]
     error = error if isinstance(error, dict) else {"message": error or body}
-    message = failures.clean(str(error.get("message")), secret)
-    codes = {str(error.get("code")), str(error.get("type"))}
-    if isinstance(status, int) and status >= 400:
+    message = failures.clean(_words(error.get("message")), secret)
+    codes = _codes(error.get("code"), error.get("type"))
+    if isinstance(status, int) and 400 <= status < 600:
         return by_code(status, codes, message, where, {})
+    named = failures.clean(", ".join(sorted(codes)) or "no code", secret)
     if codes & _NOT_PROCESSED:
-        return TransientEndpointError(f"{where} did not come to the request ({', '.join(sorted(codes))}): {message}")
-    return CompletionError(f"{where} gave the request no reply ({', '.join(sorted(codes))}): {message}")
+        return TransientEndpointError(f"{where} did not come to the request ({named}): {message}")
+    return CompletionError(f"{where} gave the request no reply ({named}): {message}")
+
+
+def _codes(*values: object) -> set[str]:
+    """Those of the values that can be codes."""
+    return {str(value) for value in values if isinstance(value, str | int) and not isinstance(value, bool)}
 
 
 def _message(error: "openai.APIStatusError") -> str:
     """The server's words. The package shows those of OpenAI's error objects only; other servers say `detail`."""
     body = error.body if isinstance(error.body, dict) else {}
-    words = body.get("detail") or body.get("message") or ""
-    return str(error.message) if str(words) in error.message else f"{error.message}: {words}"
+    words = _words(body.get("detail") or body.get("message") or "")
+    return str(error.message) if words in error.message else f"{error.message}: {words}"
+
+
+def _words(value: object) -> str:
+    """What a server put where its words should be."""
+    try:
+        return str(value)
+    except (RecursionError, ValueError):  # nested too deeply; a number of thousands of digits
+        return "what cannot be shown"

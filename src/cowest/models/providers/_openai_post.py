@@ -6,12 +6,14 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from cowest.models.base import Json
+from cowest.models.providers._reply_format import parse
 
 if TYPE_CHECKING:
     import httpx2
     from openai import APIStatusError, AsyncOpenAI, AsyncStream
 
 _PATH = "/chat/completions"
+_MAX_TEXT = 10_000
 
 
 class ChatPost:
@@ -37,7 +39,7 @@ class ChatPost:
         self._url = client.base_url.join(_PATH.removeprefix("/"))
 
     async def reply(self, body: Json) -> object:
-        """The reply's JSON; its text where it is no JSON.
+        """The reply's JSON; the beginning of its text where it is no JSON.
 
         Raises:
             openai.OpenAIError: as `client.post` does.
@@ -45,11 +47,11 @@ class ChatPost:
         """
         response = await self._send(body)
         try:
-            return json.loads(response.content)
+            return parse(response.content)
         except ValueError:
             if response.headers.get("content-type", "").partition(";")[0].endswith("json"):
                 raise
-            return response.text
+            return response.content[:_MAX_TEXT].decode("utf-8", "replace")
 
     async def events(self, body: Json) -> "AsyncStream[object]":
         """The events of a streamed reply, without a time limit between them; the caller closes them.
@@ -110,9 +112,9 @@ def _without_read_limit(timeout: "httpx2.Timeout") -> "httpx2.Timeout":
 def _status_error(response: "httpx2.Response") -> "APIStatusError":
     import openai
 
-    body: Any = response.text.strip()
+    body: Any = response.content.decode("utf-8", "replace").strip()
     with contextlib.suppress(ValueError):
-        body = json.loads(body)
+        body = parse(body)
     text = f"Error code: {response.status_code}"
     if isinstance(body, dict):
         body = body.get("error", body)

@@ -5,16 +5,17 @@ import importlib
 import json
 import time
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 from weakref import WeakKeyDictionary
 
+from cowest.characters import without_half_pairs
 from cowest.errors import BrokenReplyError, CompletionError, CowestError, InputError
 from cowest.models.base import Account, BaseChatModel, HeaderListener
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._endpoint_key import NO_KEY, find_key, is_address, is_loopback
-from cowest.types import ChatRequest, Completion
+from cowest.types import ChatRequest, Completion, Message
 
 if TYPE_CHECKING:
     import httpx2
@@ -76,26 +77,36 @@ class RemoteModel(BaseChatModel, Generic[Client]):
         start = time.perf_counter()
         try:
             async with asyncio.timeout(self._config.timeout_s):
-                reply = await self._send(client, request)
+                reply = await self._send(client, sendable(request))
         except TimeoutError:
             raise failures.timed_out(self._where, self._config.timeout_s) from None
         except self._package_errors() as error:
             # Without its cause: the request in it holds the key.
             raise self._failure(error) from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = failures.clean(str(error), self._key)
             raise BrokenReplyError(
                 f"{self._where} sent a reply that is not JSON ({message}).", may_be_billed=True
             ) from None
+        return self._read(lambda: self._completion(reply, time.perf_counter() - start))
+
+    def _read(self, read: Callable[[], Completion]) -> Completion:
+        """The completion that `read` finds in a reply, without the key."""
         try:
-            completion = self._completion(reply, time.perf_counter() - start)
+            completion = read()
         except CompletionError as error:
             error.may_be_billed = True  # the endpoint did answer
             raise
         # A server that sends back what it was sent must not get the key written into ledger and results.
-        if (text := self.without_key(completion.text)) != completion.text:
-            completion = completion.model_copy(update={"text": text})
-        return completion
+        if not self.has_key:
+            return completion
+        changes: dict[str, Any] = {}
+        for name in ("text", "finish_reason"):
+            if self._key in (said := getattr(completion, name)):
+                changes[name] = self.without_key(said)
+        if completion.tokens and self._key in "".join(completion.tokens):  # it may span several
+            changes |= {"tokens": None, "token_logprobs": None}
+        return completion.model_copy(update=changes) if changes else completion
 
     @property
     def has_key(self) -> bool:
@@ -136,10 +147,10 @@ class RemoteModel(BaseChatModel, Generic[Client]):
         if reason is None:
             raise BrokenReplyError(f"{self._where} sent a reply without a finish reason: it may be cut off.")
         if reason not in reasons:
-            raise CompletionError(f"{self._where} gave no reply to use (finish reason {reason}).")
+            said = failures.clean(reason, self._key)
+            raise CompletionError(f"{self._where} gave no reply to use (finish reason {said}).")
         if not text.strip():
-            advice = "; a model that thinks needs a higher sampling.max_tokens" if reasons[reason] == "length" else ""
-            raise CompletionError(f"{self._where} sent an empty reply (finish reason {reason}){advice}.")
+            raise failures.empty_reply(self._where, reason, is_cut=reasons[reason] == "length")
         return Completion(text=text, finish_reason=reasons[reason], **numbers)
 
     @abstractmethod
@@ -148,7 +159,7 @@ class RemoteModel(BaseChatModel, Generic[Client]):
 
     @abstractmethod
     async def _send(self, client: Client, request: ChatRequest) -> Any:
-        """Sends the request; the reply as the package gives it."""
+        """Sends the request; the reply's JSON, or its text where it is none. ValueError: it is broken JSON."""
 
     @abstractmethod
     def _completion(self, reply: Any, latency_s: float) -> Completion:
@@ -187,6 +198,14 @@ class RemoteModel(BaseChatModel, Generic[Client]):
             self._connections[loop] = _Connection(self._open())
             await self._connections[loop].open()
         return self._connections[loop].client
+
+
+def sendable(request: ChatRequest) -> ChatRequest:
+    """The request with U+FFFD for half surrogate pairs in its messages, which endpoints refuse."""
+    if all(message.content.isascii() for message in request.messages):
+        return request
+    messages = tuple(Message(role=each.role, content=without_half_pairs(each.content)) for each in request.messages)
+    return request.model_copy(update={"messages": messages})
 
 
 class _Connection(Generic[Client]):

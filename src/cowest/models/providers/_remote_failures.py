@@ -5,7 +5,15 @@ import socket
 import time
 from collections.abc import Mapping
 
-from cowest.errors import CompletionError, CowestError, EndpointError, RateLimitError, TransientEndpointError
+from cowest.characters import printable
+from cowest.errors import (
+    BrokenReplyError,
+    CompletionError,
+    CowestError,
+    EndpointError,
+    RateLimitError,
+    TransientEndpointError,
+)
 from cowest.models.limits import duration_s
 
 _PASSING = {408, 409, 425}
@@ -89,9 +97,21 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return max((reset_s for reset_s in resets if reset_s is not None), default=None)
 
 
+def empty_reply(where: str, reason: str, *, is_cut: bool) -> CompletionError:
+    """The error for a reply without text: one that was cut stays empty, another may come whole the next time."""
+    if is_cut:
+        return CompletionError(
+            f"{where} sent no text within the token limit (finish reason {reason}); a model that thinks needs a higher "
+            "sampling.max_tokens.",
+            may_be_billed=True,
+        )
+    return BrokenReplyError(f"{where} sent an empty reply (finish reason {reason}).", may_be_billed=True)
+
+
 def clean(message: str, secret: str) -> str:
-    """What a server said, without the key and not too long."""
+    """What a server said, without the key and control characters, and not too long."""
     # Servers have been seen to send the key back in their error messages.
     if len(secret) > 4:
         message = message.replace(secret, "[key]")
+    message = printable(message)
     return message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + " ..."

@@ -3,11 +3,14 @@
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Self
 
+from pydantic import TypeAdapter
+
 from cowest.errors import CowestError, EndpointError, InputError
 from cowest.models.base import Json
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._remote import RemoteModel, needs_package
+from cowest.models.providers._reply_format import Count, Format, Reason, Text, parse, read, unrecognized, valid
 from cowest.types import ChatRequest, Completion, Usage
 
 if TYPE_CHECKING:
@@ -23,6 +26,27 @@ _FINISHED = {
     "model_context_window_exceeded": "length",
 }
 _SAMPLING_FIELDS = {"max_tokens", "temperature", "top_p", "stop_sequences"}
+
+
+class _Block(Format):
+    type: Text
+    text: Text | None = None
+
+
+class _Reply(Format):
+    content: list[_Block]
+    stop_reason: Reason | None = None
+    usage: object = None
+
+
+class _Counts(Format):
+    input_tokens: Count
+    output_tokens: Count
+    cache_read_input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+
+
+_COUNTS = TypeAdapter(_Counts)
 
 
 class AnthropicModel(RemoteModel["AsyncAnthropic"]):
@@ -67,7 +91,8 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
             await client.close()
 
     async def _send(self, client: "AsyncAnthropic", request: ChatRequest) -> Any:
-        return await client.messages.create(**self._body(request))
+        response = await client.messages.with_raw_response.create(**self._body(request))
+        return parse(response.http_response.content)
 
     def _body(self, request: ChatRequest) -> Json:
         sampling = request.sampling
@@ -89,23 +114,21 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
             body["stop_sequences"] = list(sampling.stop)
         return body
 
-    def _completion(self, reply: Any, latency_s: float) -> Completion:
-        # Of a server that is not Anthropic's, the package returns a text, or a Message that lacks even required fields.
-        blocks = getattr(reply, "content", None)
-        if not isinstance(blocks, list):
-            sent = failures.clean(repr(reply)[:200], self._key)
-            raise EndpointError(f"{self._where} did not answer like Anthropic's endpoint; it sent {sent}.")
-        text = "".join(block.text for block in blocks if block.type == "text")
+    def _completion(self, reply: object, latency_s: float) -> Completion:
+        if not isinstance(reply, dict) or "content" not in reply:
+            raise unrecognized(reply, self._where, "Anthropic's endpoint", self._key)
+        whole = read(_Reply, reply, self._where)
+        counts = valid(_COUNTS, whole.usage)
         return self._finished(
-            text,
-            reply.stop_reason,
+            "".join(block.text or "" for block in whole.content if block.type == "text"),
+            whole.stop_reason,
             _FINISHED,
-            usage=_usage(reply.usage),
+            usage=_usage(counts),
             latency_s=latency_s,
-            cost_usd=self._cost_usd(reply.usage),
+            cost_usd=self._cost_usd(counts),
         )
 
-    def _cost_usd(self, counts: Any) -> float | None:
+    def _cost_usd(self, counts: _Counts | None) -> float | None:
         if counts is None:
             return None
         return self._config.cost_usd(
@@ -132,12 +155,12 @@ class AnthropicModel(RemoteModel["AsyncAnthropic"]):
         return EndpointError(f"{self._where} cannot be used ({failures.clean(str(error), self._key)}).")
 
 
-def _usage(counts: Any) -> Usage:
+def _usage(counts: _Counts | None) -> Usage:
     """Tokens; the interface counts those of the cache apart from the prompt's others."""
     if counts is None:
         return Usage()
     cached = (counts.cache_read_input_tokens or 0) + (counts.cache_creation_input_tokens or 0)
-    return Usage(prompt_tokens=(counts.input_tokens or 0) + cached, completion_tokens=counts.output_tokens or 0)
+    return Usage(prompt_tokens=counts.input_tokens + cached, completion_tokens=counts.output_tokens)
 
 
 PLUGIN = AnthropicModel

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Self
 
 from cowest.errors import InputError
-from cowest.models.base import Json
 from cowest.models.config import ModelConfig
 from cowest.models.providers.openai import OpenAIModel
 
@@ -49,9 +48,9 @@ class AzureModel(OpenAIModel):
     def _limit_field(self) -> str:
         return "max_completion_tokens"
 
-    def _priced_as(self, reply: Json) -> str:
+    def _priced_as(self, answered: str) -> str:
         # A deployment may have any name; the reply tells which model stands behind it.
-        return str(reply.get("model"))
+        return answered
 
     def _connect(self, http: "httpx2.AsyncClient") -> "AsyncOpenAI":
         from openai import AsyncAzureOpenAI, AsyncOpenAI

@@ -4,10 +4,13 @@ import re
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Self
 
-from cowest.errors import CompletionError, CowestError, EndpointError, InputError
+from pydantic import TypeAdapter
+
+from cowest.errors import BrokenReplyError, CompletionError, CowestError, InputError
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._remote import RemoteModel, needs_package
+from cowest.models.providers._reply_format import Count, Format, Reason, Text, parse, read, unrecognized, valid
 from cowest.types import ChatRequest, Completion, Usage
 
 if TYPE_CHECKING:
@@ -16,6 +19,42 @@ if TYPE_CHECKING:
 _FINISHED = {"STOP": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
 _ROLES = {"user": "user", "assistant": "model"}
 _SAMPLING_FIELDS = {"temperature", "top_p", "max_output_tokens", "stop_sequences"}
+
+
+# The names of the interface.
+class _Part(Format):
+    text: Text | None = None
+    thought: object = None
+
+
+class _Content(Format):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(Format):
+    content: _Content | None = None
+    finishReason: Reason | None = None  # noqa: N815
+
+
+class _Feedback(Format):
+    blockReason: Reason | None = None  # noqa: N815
+
+
+class _Reply(Format):
+    candidates: list[_Candidate] | None = None
+    promptFeedback: _Feedback | None = None  # noqa: N815
+    usageMetadata: object = None  # noqa: N815
+
+
+class _Counts(Format):
+    promptTokenCount: Count  # noqa: N815
+    # Absent where they are 0.
+    candidatesTokenCount: Count | None = None  # noqa: N815
+    thoughtsTokenCount: Count | None = None  # noqa: N815
+    cachedContentTokenCount: Count | None = None  # noqa: N815
+
+
+_COUNTS = TypeAdapter(_Counts)
 
 
 class GoogleModel(RemoteModel["AsyncClient"]):
@@ -27,7 +66,9 @@ class GoogleModel(RemoteModel["AsyncClient"]):
 
     default_url = "https://generativelanguage.googleapis.com"
     default_key_env = "GEMINI_API_KEY"
-    own_fields = frozenset({"system_instruction", "candidate_count", "http_options"} | _SAMPLING_FIELDS)
+    own_fields = frozenset(
+        {"system_instruction", "candidate_count", "http_options", "should_return_http_response"} | _SAMPLING_FIELDS
+    )
 
     @classmethod
     def from_config(cls, config: ModelConfig, seed: int) -> Self:
@@ -86,31 +127,37 @@ class GoogleModel(RemoteModel["AsyncClient"]):
             top_p=sampling.top_p,
             max_output_tokens=sampling.max_tokens,
             stop_sequences=list(sampling.stop) or None,
+            should_return_http_response=True,
             **self._config.options,
         )
-        return await client.models.generate_content(model=self._config.model_name, contents=contents, config=config)
+        reply = await client.models.generate_content(model=self._config.model_name, contents=contents, config=config)
+        return parse((reply.sdk_http_response and reply.sdk_http_response.body) or "")
 
-    def _completion(self, reply: Any, latency_s: float) -> Completion:
-        if reply.prompt_feedback is not None and reply.prompt_feedback.block_reason is not None:
-            raise CompletionError(f"{self._where} refused the prompt ({reply.prompt_feedback.block_reason.value}).")
-        if not reply.candidates:
-            sent = failures.clean(repr(reply)[:200], self._key)
-            raise EndpointError(f"{self._where} did not answer like Google's endpoint; it sent {sent}.")
-        candidate = reply.candidates[0]
-        parts = (candidate.content.parts if candidate.content else None) or []
+    def _completion(self, reply: object, latency_s: float) -> Completion:
+        if not isinstance(reply, dict) or not reply.keys() & {"candidates", "promptFeedback"}:
+            raise unrecognized(reply, self._where, "Google's endpoint", self._key)
+        whole = read(_Reply, reply, self._where)
+        if (feedback := whole.promptFeedback) is not None and feedback.blockReason is not None:
+            reason = failures.clean(feedback.blockReason, self._key)
+            raise CompletionError(f"{self._where} refused the prompt ({reason}).")
+        if not whole.candidates:
+            raise BrokenReplyError(f"{self._where} sent a reply without candidates.")
+        candidate, counts = whole.candidates[0], valid(_COUNTS, whole.usageMetadata)
+        parts = (candidate.content and candidate.content.parts) or []
         return self._finished(
             "".join(part.text for part in parts if part.text and not part.thought),
-            None if candidate.finish_reason is None else candidate.finish_reason.value,
+            candidate.finishReason,
             _FINISHED,
-            usage=_usage(reply.usage_metadata),
+            usage=_usage(counts),
             latency_s=latency_s,
-            cost_usd=self._cost_usd(reply.usage_metadata),
+            cost_usd=self._cost_usd(counts),
         )
 
-    def _cost_usd(self, counts: Any) -> float | None:
+    def _cost_usd(self, counts: _Counts | None) -> float | None:
         if counts is None:
             return None
-        return self._config.cost_usd(_usage(counts), num_cached_tokens=counts.cached_content_token_count or 0)
+        cached = min(counts.cachedContentTokenCount or 0, counts.promptTokenCount)
+        return self._config.cost_usd(_usage(counts), num_cached_tokens=cached)
 
     def _package_errors(self) -> tuple[type[Exception], ...]:
         import httpx2
@@ -134,12 +181,12 @@ class GoogleModel(RemoteModel["AsyncClient"]):
         return failures.by_status(status, message, self._where, headers)
 
 
-def _usage(counts: Any) -> Usage:
+def _usage(counts: _Counts | None) -> Usage:
     """Tokens; what the model thought is charged as output."""
     if counts is None:
         return Usage()
-    written = (counts.candidates_token_count or 0) + (counts.thoughts_token_count or 0)
-    return Usage(prompt_tokens=counts.prompt_token_count or 0, completion_tokens=written)
+    written = (counts.candidatesTokenCount or 0) + (counts.thoughtsTokenCount or 0)
+    return Usage(prompt_tokens=counts.promptTokenCount, completion_tokens=written)
 
 
 PLUGIN = GoogleModel

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cowest.errors import CowestError
 from cowest.models.base import Json
@@ -10,8 +10,8 @@ from cowest.models.config import ModelConfig
 from cowest.models.providers import _openai_failures
 from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._openai_post import ChatPost
-from cowest.models.providers._openai_reply import field, usable_choice, usage_of
-from cowest.models.providers._remote import RemoteModel
+from cowest.models.providers._openai_reply import Counted, read_reply
+from cowest.models.providers._remote import RemoteModel, sendable
 from cowest.types import ChatRequest, Completion, Usage
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
 
     def batch_body(self, request: ChatRequest) -> Json:
         """The request as the JSON that a line of a batch holds."""
-        return self._body(request)
+        return self._body(sendable(request))
 
     def batch_reply(self, row: Json, latency_s: float) -> Completion:
         """The completion in a line of a batch's output, which holds the reply that a single call would have got.
@@ -104,7 +104,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         body = response.get("body") if isinstance(response, dict) and response.get("status_code") == 200 else None
         if not isinstance(body, dict):
             raise _openai_failures.of_batch_line(row, self._where, secret=self._key)
-        return self._completion(body, latency_s, batch=True)
+        return self._read(lambda: self._completion(body, latency_s, batch=True))
 
     def _body(self, request: ChatRequest) -> Json:
         sampling = request.sampling
@@ -126,36 +126,30 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         # OpenAI's newer models refuse the old name, older servers do not know the new one.
         return "max_completion_tokens" if self._base_url == _OPENAI_URL else "max_tokens"
 
-    def _completion(self, reply: Any, latency_s: float, *, batch: bool = False) -> Completion:
-        choice = usable_choice(reply, self._where, secret=self._key)
-        tokens = field(choice.get("logprobs"), "content")
+    def _completion(self, reply: object, latency_s: float, *, batch: bool = False) -> Completion:
+        read = read_reply(reply, self._where, secret=self._key)
         return Completion(
-            text=choice["message"]["content"],
-            finish_reason=choice["finish_reason"],
-            usage=usage_of(reply) or Usage(),
-            token_logprobs=tuple(token["logprob"] for token in tokens) if tokens else None,
-            tokens=tuple(token["token"] for token in tokens) if tokens else None,
+            text=read.text,
+            finish_reason=read.finish_reason,
+            usage=read.counted.usage if read.counted else Usage(),
+            token_logprobs=tuple(logprob for _, logprob in read.tokens) or None,
+            tokens=tuple(text for text, _ in read.tokens) or None,
             latency_s=latency_s,
-            cost_usd=self._cost_usd(reply, batch),
+            cost_usd=self._cost_usd(read.counted, self._priced_as(read.model), batch=batch),
         )
 
-    def _cost_usd(self, reply: Json, batch: bool = False) -> float | None:
+    def _cost_usd(self, counted: Counted | None, model: str, *, batch: bool = False) -> float | None:
         """USD of a call; None where the endpoint counted no tokens or charges a price that is not known."""
-        usage = usage_of(reply)
-        if usage is None:
+        if counted is None:
             return None
-        charged = reply["usage"].get("cost")
-        if self._config.price is None and isinstance(charged, int | float):
-            return float(charged)  # gateways such as OpenRouter say what they charged, in USD
+        if self._config.price is None and counted.charged_usd is not None:
+            return counted.charged_usd  # gateways such as OpenRouter say what they charged
         return self._config.cost_usd(
-            usage,
-            model=self._priced_as(reply),
-            num_cached_tokens=field(reply["usage"].get("prompt_tokens_details"), "cached_tokens") or 0,
-            batch=batch,
+            counted.usage, model=model, num_cached_tokens=counted.num_cached_tokens, batch=batch
         )
 
-    def _priced_as(self, reply: Json) -> str:
-        """The name of the model whose price the reply has."""
+    def _priced_as(self, answered: str) -> str:
+        """The name of the model whose price a reply has; `answered` is the one that it names."""
         return self._config.model_name
 
     async def _open(self) -> AsyncGenerator["AsyncOpenAI"]:
