@@ -9,19 +9,23 @@ Pair = tuple[str, str, str]
 
 def expected_pairs(world: World) -> list[Pair]:
     """The pairs of a world, in the order of its examples."""
-    return [pair for query in range(world.num_examples) for pair in _pairs_of(world, query)]
+    return [
+        (f"example-{position}", chosen, rejected)
+        for position, query in enumerate(world.queries)
+        for chosen, rejected in _pairs_of(world, query)
+    ]
 
 
 def expected_failures(world: World) -> list[str]:
     """The examples whose z the judge does not score."""
     return [
-        f"sum-{query}"
-        for query in range(world.num_examples)
+        f"example-{position}"
+        for position, query in enumerate(world.queries)
         if said.score(world, query, said.solo(world, query)) is None
     ]
 
 
-def _pairs_of(world: World, query: int) -> list[Pair]:
+def _pairs_of(world: World, query: int) -> list[tuple[str, str]]:
     alone = said.score(world, query, said.solo(world, query))
     if alone is None:
         return []
@@ -37,8 +41,7 @@ def _pairs_of(world: World, query: int) -> list[Pair]:
             side = better if grade > alone else worse
             if draft not in side:
                 side.append(draft)
-    matched = zip(_not_in(better, worse), _not_in(worse, better), strict=False)
-    return [(f"sum-{query}", chosen, rejected) for chosen, rejected in matched]
+    return list(zip(_not_in(better, worse), _not_in(worse, better), strict=False))
 
 
 def _not_in(side: list[str], other: list[str]) -> list[str]:

@@ -27,7 +27,7 @@ def simulated_disk(machine: Machine) -> Iterator[None]:
             stack.enter_context(mock.patch.object(os, name, _changing(machine, name, getattr(os, name))))
         stack.enter_context(mock.patch.object(os, "open", _opening_flat(machine, os.open)))
         # Processes are killed, the machine's power is not cut.
-        stack.enter_context(mock.patch.object(os, "fsync", lambda file: machine.step("disk", "fsync")))
+        stack.enter_context(mock.patch.object(os, "fsync", lambda file: machine.step("file", "fsync")))
         stack.enter_context(mock.patch.object(sqlite3, "connect", _connecting(machine, sqlite3.connect)))
         yield
 
@@ -39,7 +39,7 @@ def _is_inside(machine: Machine, path: Any) -> bool:
 def _changing(machine: Machine, name: str, change: Callable[..., Any]) -> Callable[..., Any]:
     def changed(path: Any, *more: Any, **settings: Any) -> Any:
         if _is_inside(machine, path) and not machine.copying:
-            machine.step("disk", f"{name} {Path(path).name}")
+            machine.step("file", f"{name} {Path(path).name}")
         return change(path, *more, **settings)
 
     return changed
@@ -49,7 +49,7 @@ def _opening(machine: Machine, really_open: Callable[..., Any]) -> Callable[...,
     def opened(path: Any, mode: str = "r", *more: Any, **settings: Any) -> Any:
         if not set(mode) & set("wax+") or not _is_inside(machine, path) or machine.copying:
             return really_open(path, mode, *more, **settings)
-        machine.step("disk", f"open {Path(path).name} {mode}")
+        machine.step("file", f"open {Path(path).name} {mode}")
         return _File(machine, really_open(path, mode, *more, **settings))
 
     return opened
@@ -58,7 +58,7 @@ def _opening(machine: Machine, really_open: Callable[..., Any]) -> Callable[...,
 def _opening_flat(machine: Machine, really_open: Callable[..., int]) -> Callable[..., int]:
     def opened(path: Any, flags: int, *more: Any, **settings: Any) -> int:
         if flags & (os.O_WRONLY | os.O_RDWR) and _is_inside(machine, path) and not machine.copying:
-            machine.step("disk", f"open {Path(path).name}")
+            machine.step("file", f"open {Path(path).name}")
         return really_open(path, flags, *more, **settings)
 
     return opened
@@ -81,10 +81,10 @@ class _File:
         self._file.close()
 
     def write(self, data: Any) -> int:
-        if self._machine.is_last("disk"):
+        if self._machine.is_last("file"):
             self._file.write(data[: self._machine.random.randrange(len(data) + 1)])
             self._file.flush()
-        self._machine.step("disk", f"write {len(data)}")
+        self._machine.step("file", f"write {len(data)}")
         return int(self._file.write(data))
 
 
@@ -93,7 +93,7 @@ def _connecting(machine: Machine, connect: Callable[..., sqlite3.Connection]) ->
         def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
             words = sql.split(maxsplit=3)
             if words[0].upper() in _WRITES:
-                machine.step("disk", " ".join(words[:3]))
+                machine.step("ledger", " ".join(words[:3]))
             if "synchronous" in sql:
                 sql = "PRAGMA synchronous = OFF"
             return super().execute(sql, *values)

@@ -13,6 +13,7 @@ class Fault:
 
     Attributes:
         is_billed: whether the server counts the call.
+        is_reply: whether what comes is the reply all the same.
         passes: whether asking again helps.
         status: of the response.
         headers: likewise.
@@ -21,11 +22,32 @@ class Fault:
     """
 
     is_billed: bool = False
+    is_reply: bool = False
     passes: bool = True
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     end: str = "whole"
 
+
+_ODD: tuple[Any, ...] = (
+    {"choices": "none"},
+    {"choices": {"index": 0}},
+    {"choices": []},
+    {"choices": [None]},
+    {"choices": [{"message": None, "finish_reason": "stop"}]},
+    {"choices": [{"message": {"content": ["a", "list"]}, "finish_reason": "stop"}]},
+    {"choices": [{"message": {"content": 7}, "finish_reason": "stop"}]},
+    {"choices": [{"message": {"content": "Answer: 1"}, "finish_reason": 3}]},
+    [],
+    "text",
+)
+_ODD_USAGE: tuple[Any, ...] = (
+    [],
+    "many",
+    {"prompt_tokens": -5, "completion_tokens": -5},
+    {"prompt_tokens": "many", "completion_tokens": None},
+    {"prompt_tokens": float("nan"), "completion_tokens": 1},
+)
 
 FAULTS = {
     "rate_limited": Fault(status=429),
@@ -41,16 +63,23 @@ FAULTS = {
     "not_json": Fault(is_billed=True),
     "no_finish_reason": Fault(is_billed=True),
     "empty": Fault(is_billed=True),
+    "odd": Fault(is_billed=True),
+    "odd_usage": Fault(is_billed=True, is_reply=True),
+    "no_usage": Fault(is_billed=True, is_reply=True),
     "error_as_reply": Fault(),
     "content_filter": Fault(is_billed=True, passes=False),
     "bad_request": Fault(status=400, passes=False),
     "wrong_key": Fault(status=401, passes=False),
 }
-PASSING = tuple(name for name, fault in FAULTS.items() if fault.passes and name not in ("empty", "not_json"))
+PASSING = tuple(name for name, fault in FAULTS.items() if fault.passes)
 
 
-def body_of(name: str, reply: Json) -> bytes:
-    """What the server sends instead of a reply."""
+def body_of(name: str, reply: Json, drawn: float) -> bytes:
+    """What the server sends instead of a reply.
+
+    Args:
+        drawn: decides where there is a choice, in [0, 1).
+    """
     fault = FAULTS[name]
     if fault.status != 200:
         return json.dumps({"error": {"message": f"simulated {name}", "type": name, "code": None}}).encode()
@@ -58,6 +87,11 @@ def body_of(name: str, reply: Json) -> bytes:
         return json.dumps({"error": {"code": 502, "message": "the upstream provider is gone"}}).encode()
     if name == "not_json":
         return b"<html>Bad gateway</html>"
+    if name == "odd":
+        return json.dumps(_ODD[int(drawn * len(_ODD))]).encode()
+    if name in ("odd_usage", "no_usage"):
+        usage = {"usage": _ODD_USAGE[int(drawn * len(_ODD_USAGE))]} if name == "odd_usage" else {}
+        return json.dumps({key: value for key, value in reply.items() if key != "usage"} | usage).encode()
     whole = json.dumps(_changed(name, reply)).encode()
     return whole[: len(whole) // 2] if name == "garbage" else whole
 

@@ -69,7 +69,7 @@ def check_feedback(plan: Plan, out: Path, reference: Mapping[str, bytes] | None)
         _check_same(out, reference, _COMPARED["feedback"])
         return
     for example_id, chosen, rejected in pairs:
-        query = int(example_id.removeprefix("sum-"))
+        query = plan.world.queries[int(example_id.removeprefix("example-"))]
         alone, better, worse = (
             said.score(plan.world, query, text)
             for text in (
@@ -87,9 +87,9 @@ def check_evaluation(plan: Plan, out: Path, reference: Mapping[str, bytes] | Non
     _check_names(out, {"results.json", f"predictions/{ALONE}.jsonl", f"predictions/{PAIR}.jsonl"})
     for name in (ALONE, PAIR):
         rows = _rows(out / "predictions" / f"{name}.jsonl")
-        if [row["id"] for row in rows] != [f"sum-{query}" for query in range(plan.world.num_examples)]:
+        if [row["id"] for row in rows] != [f"example-{position}" for position in range(len(plan.world.queries))]:
             raise Violated(f"the rows of {name} are not those of the examples in their order")
-        for query, row in enumerate(rows):
+        for query, row in zip(plan.world.queries, rows, strict=True):
             draft = said.draft(plan.world, query, 0)
             expected = said.refined(plan.world, query, draft)
             if row.get("error") and not plan.is_bounded:

@@ -19,7 +19,7 @@ class Hang(SystemExit):
 
 @dataclass(frozen=True)
 class Kill:
-    """When a process is killed: at its nth wake-up, or at its nth step on the disk."""
+    """When a process is killed: at its nth wake-up, statement of its ledger, or step with its files."""
 
     kind: str
     number: int
@@ -60,7 +60,7 @@ class Machine:
     def boot(self, kill: Kill | None = None, down_s: float = 0.0) -> None:
         """Starts a process, after `down_s` without one."""
         self.at = self.now() + down_s
-        self.dead, self.kill, self.steps, self.loop = False, kill, {"wake": 0, "disk": 0}, None
+        self.dead, self.kill, self.steps, self.loop = False, kill, {"wake": 0, "ledger": 0, "file": 0}, None
         self.ends_at = self.at + self.deadline_s
         self.note(f"--- process {self.num_lives} starts, kill {kill}")
 

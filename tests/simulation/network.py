@@ -76,7 +76,8 @@ class _Transport(httpx2.AsyncBaseTransport):
         headers = {**_JSON, **dict(kind.headers)}
         if fault == "not_json":
             headers["content-type"] = "text/html"
-        stream = _Body(machine, body_of(fault, reply), None, is_half=kind.end == "half")
+        content = body_of(fault, reply, chance(server.plan.seed, "which", len(server.charges)))
+        stream = _Body(machine, content, charge if kind.is_reply else None, is_half=kind.end == "half")
         return httpx2.Response(kind.status, headers=headers, stream=stream, request=request)
 
 

@@ -13,12 +13,18 @@ WORLDS = 16
 
 @dataclass(frozen=True)
 class World:
-    """The queries and everything that is ever said to them, apart from faults."""
+    """The queries and everything that is ever said to them, apart from faults.
+
+    Attributes:
+        queries: of the examples, by number; a query may occur twice.
+        half_characters: whether replies hold half a surrogate pair.
+    """
 
     number: int
-    num_examples: int
+    queries: tuple[int, ...]
     samples: int
     null_control: int
+    half_characters: bool
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,9 @@ class Plan:
 def world_of(number: int) -> World:
     """One of the worlds."""
     random = Random(f"world {number}")
-    return World(number, random.randint(1, 3), random.choice((1, 2, 2, 3, 4)), random.choice((0, 0, 1)))
+    queries = random.choice(((0,), (0, 1), (0, 0), (0, 1, 2), (0, 1, 0)))
+    samples, null_control = random.choice((1, 2, 2, 3, 4)), random.choice((0, 0, 1))
+    return World(number, queries, samples, null_control, half_characters=False)
 
 
 def calm(world: World, work: str) -> Plan:
@@ -96,6 +104,5 @@ def plan_of(seed: int) -> Plan:
 
 
 def _kill(random: Random) -> Kill:
-    if random.random() < 0.5:
-        return Kill("disk", int(2 ** random.uniform(0, 8)))
-    return Kill("wake", int(2 ** random.uniform(0, 12)))
+    kind, most = random.choice((("wake", 2000), ("ledger", 300), ("file", 50)))
+    return Kill(kind, int(most ** random.random()))

@@ -19,7 +19,7 @@ from cowest.types import ChatRequest, Sampling
 from tests.simulation import world as said
 from tests.simulation.plan import Plan
 from tests.simulation.server import USD_PER_TOKEN
-from tests.worlds import Sums, sums
+from tests.worlds import Sums
 
 TIMEOUT_S = 20.0
 MAX_TOKENS = 32
@@ -43,7 +43,7 @@ def work(plan: Plan, folder: Path, budget_usd: float | None, random: Random) -> 
 
 def _feedback(plan: Plan, run: RunFolder, ledger: Ledger, budget_usd: float | None, random: Random) -> None:
     feedback(
-        sums(plan.world.num_examples),
+        said.examples(plan.world),
         weak=weak_model(plan, random),
         strong=strong_config(plan, budget_usd),
         out=run.feedback(1),
@@ -66,7 +66,7 @@ def _evaluate(plan: Plan, run: RunFolder, ledger: Ledger, budget_usd: float | No
         PAIR: Collaboration(weak, strong, strong_sampling=sampling),
     }
     evaluate(
-        sums(plan.world.num_examples),
+        said.examples(plan.world),
         methods,
         task=Sums(),
         out=run.evaluate,

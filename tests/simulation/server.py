@@ -89,7 +89,7 @@ class Server:
         if fault is not None and not FAULTS[fault].is_billed:
             return None
         usd = USD_PER_TOKEN * reply["usage"]["total_tokens"]
-        charge = Charge(digest_of(body["messages"]), usd, fault is None, process)
+        charge = Charge(digest_of(body["messages"]), usd, fault is None or FAULTS[fault].is_reply, process)
         self.charges.append(charge)
         return charge
 

@@ -133,7 +133,7 @@ async def _serve(plan: Plan, folder: Path, clients: Sequence[Client], random: Ra
 
 def _client(plan: Plan, random: Random) -> Client:
     return Client(
-        query=random.randrange(plan.world.num_examples),
+        query=random.choice(plan.world.queries),
         part=random.choice(("", "", "", ":weak", ":strong")),
         is_stream=random.random() < 0.5,
         starts_at_s=random.choice((0.0, random.uniform(0.0, 5.0))),

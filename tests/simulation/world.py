@@ -2,9 +2,9 @@
 
 import re
 
-from cowest.types import ChatRequest
+from cowest.types import ChatRequest, Example
 from tests.simulation.plan import World
-from tests.worlds import chance
+from tests.worlds import chance, sums
 
 _QUERY = re.compile(r"What is (\d+) plus")
 _REFERENCE = re.compile(r"<<<REFERENCE\nAnswer: (\d+)")
@@ -13,10 +13,18 @@ _DRAFT = re.compile(r"What the expert model wrote:\n(.*)\n\nReply in exactly", r
 PERFECT = 10
 
 
+def examples(world: World) -> list[Example]:
+    """The examples, with the position as id: two may ask the same."""
+    return [
+        sums(query + 1)[query].model_copy(update={"id": f"example-{position}"})
+        for position, query in enumerate(world.queries)
+    ]
+
+
 def draft(world: World, query: int, sample: int) -> str:
     """y: few different ones, so that some are equal."""
     kind = int(3 * chance(world.number, "draft", query, sample))
-    return f"Explanation: draft {kind}.\nAnswer: {2 * query + kind}"
+    return f"Explanation: draft {kind}{_half(world)}.\nAnswer: {2 * query + kind}"
 
 
 def solo(world: World, query: int) -> str:
@@ -26,13 +34,13 @@ def solo(world: World, query: int) -> str:
 
 def refined(world: World, query: int, draft: str) -> str:
     """y*."""
-    return _reply(world, "refined", query, draft)
+    return _reply(world, "refined", query, _sent(draft))
 
 
 def score(world: World, query: int, output: str) -> int | None:
     """E: None where the judge gives no number even when it is asked again."""
-    drawn = chance(world.number, "unscored", query, output)
-    return None if drawn < 0.05 else 1 + int(PERFECT * chance(world.number, "score", query, output))
+    drawn = chance(world.number, "unscored", query, _sent(output))
+    return None if drawn < 0.05 else 1 + int(PERFECT * chance(world.number, "score", query, _sent(output)))
 
 
 def weak_reply(world: World, request: ChatRequest) -> str:
@@ -61,7 +69,16 @@ def _verdict(world: World, query: int, output: str, is_again: bool) -> str:
 
 def _reply(world: World, *parts: object) -> str:
     kind = int(6 * chance(world.number, *parts))
-    return f"Explanation: {parts[0]} {parts[1]} {kind}.\nAnswer: {int(chance(world.number, *parts, 'answer') * 4)}"
+    return f"Explanation: {parts[0]} {parts[1]} {kind}{_half(world)}.\nAnswer: {int(chance(world.number, *parts, 'answer') * 4)}"
+
+
+def _sent(text: str) -> str:
+    """A text as it is sent: no endpoint takes half a surrogate pair."""
+    return text.replace("\ud83d", "\ufffd")
+
+
+def _half(world: World) -> str:
+    return "\ud83d" if world.half_characters else ""
 
 
 def _query(text: str) -> int:
