@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from cowest.errors import BrokenReplyError, CompletionError, RateLimitError, TransientEndpointError
+from cowest.errors import BrokenReplyError, CompletionError, CowestError, RateLimitError, TransientEndpointError
 from cowest.models.base import ChatModel
 from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion
@@ -21,6 +21,7 @@ class Retrying(WrapperModel):
 
     Args:
         model: what is called; its calls wait for the endpoint's limits by themselves.
+        repeats: the failures after which a request is repeated.
         max_attempts: calls for one request, the first included, without those that a rate limit refused.
         max_broken: broken replies to one request before it is given up: they were probably paid for.
         max_time_s: total wait of one request.
@@ -33,6 +34,7 @@ class Retrying(WrapperModel):
         self,
         model: ChatModel,
         *,
+        repeats: tuple[type[CowestError], ...] = (BrokenReplyError, TransientEndpointError),
         max_attempts: int = 8,
         max_broken: int = 3,
         max_time_s: float = 300.0,
@@ -42,6 +44,7 @@ class Retrying(WrapperModel):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         super().__init__(model)
+        self.repeats = repeats
         self.max_attempts = max_attempts
         self.max_broken = max_broken
         self.max_time_s = max_time_s
@@ -66,7 +69,7 @@ class Retrying(WrapperModel):
             except RateLimitError:
                 await self._sleep(0)
                 continue
-            except (BrokenReplyError, TransientEndpointError) as error:
+            except self.repeats as error:
                 num_broken += isinstance(error, BrokenReplyError)
                 wait_s = self._wait_s(attempt, error)
                 is_over = attempt >= self.max_attempts or waited_s + wait_s > self.max_time_s
@@ -76,7 +79,8 @@ class Retrying(WrapperModel):
                         raise BrokenReplyError(f"{given_up} {error}") from error
                     if self._num_answered > num_answered_before:
                         raise CompletionError(f"{given_up} {error} Other requests were answered meanwhile.") from error
-                    raise TransientEndpointError(f"{given_up} {error}", error.retry_after_s) from error
+                    retry_after_s = error.retry_after_s if isinstance(error, TransientEndpointError) else None
+                    raise TransientEndpointError(f"{given_up} {error}", retry_after_s) from error
             else:
                 self._num_answered += 1
                 return completion
@@ -84,7 +88,7 @@ class Retrying(WrapperModel):
             waited_s += wait_s
             attempt += 1
 
-    def _wait_s(self, attempt: int, error: BrokenReplyError | TransientEndpointError) -> float:
+    def _wait_s(self, attempt: int, error: CowestError) -> float:
         longest_s = min(self.max_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
         own_s = longest_s * (0.5 + 0.5 * self._random.random())
         if isinstance(error, TransientEndpointError) and error.retry_after_s is not None:
