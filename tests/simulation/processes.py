@@ -1,7 +1,6 @@
 """What a simulated process does: feedback or evaluate, in a run's folder, with the real provider and ledger."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 from random import Random
 
@@ -11,6 +10,8 @@ from cowest.ledger import Ledger
 from cowest.models import ModelConfig, open_model
 from cowest.models.config import Price
 from cowest.models.providers.scripted import ScriptedModel
+from cowest.pipeline.models import open_ledger
+from cowest.recipe import make_recipe
 from cowest.records import EvaluationResults, FeedbackSummary
 from cowest.runs import RunFolder
 from cowest.stages.evaluate import evaluate
@@ -29,7 +30,15 @@ ALONE, PAIR = "alone", "pair"
 def work(plan: Plan, folder: Path, budget_usd: float | None, random: Random) -> None:
     """One process from its start to its end."""
     run = RunFolder(folder / "run")
-    with progress.quietly(), run.lock(), contextlib.closing(Ledger(run.ledger, run.id)) as ledger:
+    recipe = make_recipe(
+        {
+            "run": str(run.path),
+            "task": {"name": "tests.worlds:Sums"},
+            "weak": {"model": "scripted/tests.worlds:weak_reply"},
+            "strong": {"model": "scripted/tests.worlds:strong_reply"},
+        }
+    )
+    with progress.quietly(), run.lock(), open_ledger(recipe, run, lambda said: None) as ledger:
         # A command leaves alone what is done already, by the file that is written last.
         if (done := run.feedback(1) / "summary.json").exists():
             FeedbackSummary.read(done)

@@ -66,6 +66,11 @@ def _writer(machine: Machine) -> type[writer.BatchWriter]:
             asyncio.get_running_loop().call_later(delay_s, self._turn)
             return await super().write(work)
 
+        def write_now(self, work: Callable[[Any], Result]) -> Result:
+            done = self._submit(work)
+            self._turn()
+            return done.result()
+
         def _turn(self) -> None:
             if not self._writes.empty() and not self._closed and (batch := self._next_batch()) is not None:
                 self._commit(batch)

@@ -79,6 +79,9 @@ def _run_until_done(plan: Plan, machine: Machine, outcome: Outcome, reference: d
     for process in range(MOST_PROCESSES):
         machine.wall_offset_s += random.choice((0.0, 0.0, -3600.0, 5.0))  # somebody sets the clock
         machine.boot(plan.kills[process] if process < len(plan.kills) else None, random.choice((0.0, 1.0, 600.0)))
+        if random.random() < 0.05:
+            machine.note("somebody deletes the run's id")
+            (machine.folder / "run" / ".run-id").unlink(missing_ok=True)
         end = _live(plan, machine, server, cap_usd, random)
         outcome.ends.append(end)
         ended_at, number = machine.now(), machine.num_lives
