@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import sys
 from collections import deque
 from typing import Any
-from unittest import mock
 
 from looptime import LoopTimeEventLoop
 
@@ -52,7 +50,7 @@ class SimulatedLoop(LoopTimeEventLoop, asyncio.SelectorEventLoop):
         if self._machine.dead:
             for task in asyncio.all_tasks(self):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                with contextlib.suppress(BaseException), mock.patch.object(sys, "unraisablehook", lambda _: None):
+                with contextlib.suppress(BaseException):
                     task.get_coro().close()  # type: ignore[union-attr]
         super().close()
 

@@ -104,5 +104,7 @@ def plan_of(seed: int) -> Plan:
 
 
 def _kill(random: Random) -> Kill:
-    kind, most = random.choice((("wake", 2000), ("ledger", 300), ("file", 50)))
-    return Kill(kind, int(most ** random.random()))
+    kind = random.choice(("wake", "ledger", "file"))
+    if kind == "file":
+        return Kill(kind, random.randint(1, 45))
+    return Kill(kind, int({"wake": 2000, "ledger": 300}[kind] ** random.random()))

@@ -194,7 +194,7 @@ def _drafts_mixed_up() -> AbstractContextManager[Any]:
 
     async def mixed(self: Answering, conversation: Any) -> Any:
         last.append(await draft(self, conversation))
-        return last[0]
+        return last[max(0, len(last) - 2)]
 
     return mock.patch.object(Answering, "_draft", mixed)
 
@@ -230,3 +230,6 @@ PLANTED: dict[str, tuple[str, Planted]] = {
     "clients get each other's drafts": ("serve", _drafts_mixed_up),
 }
 """Each by what it does, with the work in which it shows."""
+
+RARE = ("failed calls are free", "the marker is written first", "files are written in place")
+"""Those that show in few seeds."""

@@ -225,4 +225,3 @@ def _scope(method: str, path: str) -> dict[str, Any]:
 
 def _question(query: int) -> dict[str, str]:
     return {"role": "user", "content": f"What is {query} plus {query + 1}?"}
-

@@ -69,7 +69,8 @@ def _verdict(world: World, query: int, output: str, is_again: bool) -> str:
 
 def _reply(world: World, *parts: object) -> str:
     kind = int(6 * chance(world.number, *parts))
-    return f"Explanation: {parts[0]} {parts[1]} {kind}{_half(world)}.\nAnswer: {int(chance(world.number, *parts, 'answer') * 4)}"
+    answer = int(4 * chance(world.number, *parts, "answer"))
+    return f"Explanation: {parts[0]} {parts[1]} {kind}{_half(world)}.\nAnswer: {answer}"
 
 
 def _sent(text: str) -> str:
