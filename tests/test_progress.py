@@ -197,3 +197,17 @@ def test_a_notice_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with notice("waiting on the limit"), progress_bar("feedback", total=4, stream=stream) as bar:
         bar.advance()
     assert "(waiting on the limit)" in stream.getvalue()
+
+
+def test_what_cannot_wait_is_said_at_once_and_not_again_for_a_while(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    stream = io.StringIO()
+    for about in ("a", "a", "b"):
+        progress.say(f"retrying: {about} \x1b[2J", about=about, clock=lambda: now[0])
+    assert capsys.readouterr().err == "• retrying: a \\x1b[2J\n• retrying: b \\x1b[2J\n"
+    with progress_bar("feedback", total=3, stream=stream):
+        now[0] = 4.9
+        progress.say("too soon", about="a", clock=lambda: now[0])
+        now[0] = 5.1
+        progress.say("still so", about="a", clock=lambda: now[0])
+        assert stream.getvalue() == "• still so\n"

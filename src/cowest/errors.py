@@ -43,6 +43,10 @@ class TransientEndpointError(EndpointError):
         self.may_be_billed = may_be_billed
 
 
+class UnreachableError(TransientEndpointError):
+    """A model endpoint cannot be connected to: nothing listens there, or the name or network does not answer."""
+
+
 class RateLimitError(TransientEndpointError):
     """A model endpoint refused a call because a limit on calls or tokens was reached (429)."""
 

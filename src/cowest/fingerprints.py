@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any
 
+from cowest import runs
 from cowest.errors import CowestError, EndpointError, InputError, TrainingError
 from cowest.prompts import Prompts
 from cowest.records import StageInputs
@@ -43,7 +44,7 @@ def digest_of(examples: Iterable[Example]) -> str:
     """SHA-256 of the examples' full content in this order, as hex."""
     rows = hashlib.sha256()
     for example in examples:
-        rows.update((example.model_dump_json() + "\n").encode("utf-8", "surrogatepass"))
+        rows.update((runs.to_json(example) + "\n").encode("utf-8", "surrogatepass"))
     return rows.hexdigest()
 
 

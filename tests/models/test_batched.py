@@ -26,7 +26,7 @@ from cowest.errors import (
     TransientEndpointError,
 )
 from cowest.ledger import Ledger
-from cowest.models import ModelConfig, _batch_interface, batched, load_model
+from cowest.models import ModelConfig, _batch_interface, _batch_lines, batched, load_model
 from cowest.models.batched import Batched
 from cowest.models.budgeted import Budgeted
 from cowest.models.connection import Connection
@@ -241,7 +241,7 @@ class TestLimits:
 
     def test_too_many_bytes_become_several_batches(self, endpoint: Endpoint, requests: list[ChatRequest]) -> None:
         body = {"model": "m", "messages": [{"role": "user", "content": "question 0"}], "temperature": 1.0}
-        room = 2 * len(_batch_interface.line("0" * 32, body))
+        room = 2 * len(_batch_lines.line("0" * 32, body))
         endpoint.batches.max_bytes = room
         assert texts_of(Watched(endpoint, max_bytes=room), requests) == expected(requests)
         assert endpoint.batches.sizes == [2, 2, 2]

@@ -1,3 +1,4 @@
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from cowest.errors import (
     TransientEndpointError,
     UnrecognizedReplyError,
 )
+from cowest.models.config import ModelConfig
+from cowest.models.providers.openai import OpenAIModel
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.retrying import Retrying
 from cowest.types import ChatRequest
@@ -153,3 +156,23 @@ async def test_a_request_that_always_fails_fails_alone_where_others_are_answered
     with pytest.raises(CowestError) as caught:
         await model.complete(ask())
     assert type(caught.value) is error
+
+
+async def test_an_endpoint_that_cannot_be_reached_is_said_before_the_first_wait(
+    ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        model = OpenAIModel.from_config(ModelConfig(model="openai/m", base_url=f"http://127.0.0.1:{port}/v1"), 0)
+        said = []
+
+        async def sleep(seconds: float) -> None:
+            said.append(capsys.readouterr().err)
+
+        with pytest.raises(TransientEndpointError):
+            await Retrying(model, sleep=sleep, max_attempts=3).complete(ask())
+        await model.close()
+    assert "retrying: m at http://127.0.0.1" in said[0]
+    assert "connection refused" in said[0]
+    assert said[1] == ""

@@ -215,7 +215,6 @@ def test_numbers_as_answers(tmp_path: Path, answer: Any) -> None:
         ({"question": "x", "answer": ["y", ""]}, ["field 'answer'", "no text"]),
         ({"question": "x", "answer": {"text": "y"}}, ["field 'answer'", "dict"]),
         ({"question": "", "answer": "y"}, ["field 'question'", "null or empty"]),
-        ({"question": "\ud83d", "answer": "y"}, ["field 'question'", "surrogate"]),
     ],
 )
 def test_faults_name_file_line_and_field(tmp_path: Path, row: dict[str, Any], words: list[str]) -> None:

@@ -167,9 +167,7 @@ def _value(literal: str) -> str | None:
         value = ast.literal_eval(literal) if literal[0] == "'" else json.loads(literal, strict=False)
     except (ValueError, SyntaxError):
         return literal
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    # An escape may be half a surrogate pair, which no file can hold.
-    return text.encode("utf-8", "replace").decode()
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _final(written: str | None) -> str | None:

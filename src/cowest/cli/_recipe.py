@@ -18,10 +18,11 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 def say(line: str) -> None:
     """Prints a stage's line to stderr, where progress goes."""
+    from cowest.characters import printable
     from cowest.distributed import is_main_process
 
     if is_main_process():
-        print(f"• {line}", file=sys.stderr)
+        print(f"• {printable(line)}", file=sys.stderr)
 
 
 def open_pipeline(options: argparse.Namespace) -> "Pipeline":

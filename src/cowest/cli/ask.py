@@ -14,10 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Asks the pair and prints the strong model's answer."""
     from cowest import synchronous
+    from cowest.characters import printable
     from cowest.cli._recipe import open_pipeline
 
     with open_pipeline(options) as pipeline:
         exchange = synchronous.run(pipeline.collaboration().exchange(options.question))
     if options.show_draft:
-        print(f"Draft of the weak model:\n{exchange.draft.text}\n\nAnswer of the strong model:")
-    print(exchange.output.text)
+        print(f"Draft of the weak model:\n{printable(exchange.draft.text)}\n\nAnswer of the strong model:")
+    print(printable(exchange.output.text))

@@ -20,12 +20,13 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         InputError: a check failed; every fault has been printed.
     """
+    from cowest.characters import printable
     from cowest.doctor import FAULT, diagnose
     from cowest.errors import InputError
 
     num_faults = 0
     for check in diagnose(open_pipeline(options), None if options.all else NUM_PROBLEMS_SHOWN):
         num_faults += check.mark == FAULT
-        print(f"{check.mark} {check.line}", flush=True)
+        print(f"{check.mark} {printable(check.line)}", flush=True)
     if num_faults:
         raise InputError(f"{num_faults} of these checks failed; nothing was spent.")

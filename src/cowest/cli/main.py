@@ -12,6 +12,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from cowest.characters import printable
+
 VERBS = {
     "quickstart": "the whole loop on the embedded lab, in about two minutes",
     "run": "every stage of a recipe, skipping what is done",
@@ -117,8 +119,7 @@ def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> 
 
 
 def _print_error(message: str, status: int) -> int:
-    paragraphs = (
-        textwrap.fill(line, 100, subsequent_indent="  ", break_long_words=False) for line in message.splitlines()
-    )
+    lines = printable(message).splitlines()
+    paragraphs = (textwrap.fill(line, 100, subsequent_indent="  ", break_long_words=False) for line in lines)
     print("\ncowest: " + "\n".join(paragraphs), file=sys.stderr)
     return status

@@ -12,10 +12,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints state, pairs, spend, the gate, failures and results; reads files only."""
     from cowest import runs
+    from cowest.characters import with_half_pairs_escaped
     from cowest.report import collect, print_run
 
     run = collect(runs.begun(options.folder).path)
     if options.json:
-        print(run.model_dump_json(indent=2, by_alias=True))
+        print(with_half_pairs_escaped(runs.to_json(run, indent=2, by_alias=True)))
     else:
         print_run(run)

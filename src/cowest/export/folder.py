@@ -33,14 +33,18 @@ def write_folder(run_folder: str | Path, target: str | Path, *, merged: bool = F
         rounding = weights.write_merged(run, folder / MODEL) if merged else None
         if not merged:
             weights.write_adapter(run, folder / MODEL)
-        (folder / MODEL / "README.md").write_text(cards.model_card(run, rounding), encoding="utf-8")
+        (folder / MODEL / "README.md").write_text(
+            cards.model_card(run, rounding), encoding="utf-8", errors="backslashreplace"
+        )
         if run.rounds:
             data = folder / PAIRS / "data"
             counts = {
                 each.number: pairs.write_parquet(each.pairs, data / f"round-{each.number}.parquet")
                 for each in run.rounds
             }
-            (folder / PAIRS / "README.md").write_text(cards.data_card(run, counts), encoding="utf-8")
+            (folder / PAIRS / "README.md").write_text(
+                cards.data_card(run, counts), encoding="utf-8", errors="backslashreplace"
+            )
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 

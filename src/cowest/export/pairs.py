@@ -4,6 +4,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from cowest.characters import without_half_pairs
 from cowest.errors import InputError
 from cowest.records import PreferencePair, read_rows
 
@@ -31,8 +32,17 @@ def write_parquet(pairs: Path, target: Path) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        rows = (pair.model_dump() for pair in read_rows(pairs, PreferencePair, "preference pair"))
+        rows = (_writable(pair.model_dump()) for pair in read_rows(pairs, PreferencePair, "preference pair"))
         while group := list(islice(rows, _ROWS_PER_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
             count += len(group)
     return count
+
+
+def _writable(value: Any) -> Any:
+    """The value with U+FFFD for half surrogate pairs, as it is trained on: Parquet's texts are UTF-8."""
+    if isinstance(value, str):
+        return without_half_pairs(value)
+    if isinstance(value, dict):
+        return {name: _writable(part) for name, part in value.items()}
+    return [_writable(part) for part in value] if isinstance(value, list | tuple) else value

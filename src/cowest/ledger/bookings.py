@@ -4,6 +4,7 @@ A booking is in `cost_usd` of the call's row while that has no reply. A reply re
 attempt that may have been billed without one moves its booking to the table `billed_failures`, where it stays.
 """
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable
@@ -98,7 +99,7 @@ class Bookings:
         """Books the calls that were sent while there was no budget and of which no reply was kept."""
         with self._reading() as reader:
             rows = reader.execute(_NOT_BOOKED, (self._run, role)).fetchall()
-        prices = [(worst_usd(ChatRequest.model_validate_json(asked)), key, self._run) for key, asked in rows]
+        prices = [(worst_usd(ChatRequest.model_validate(json.loads(asked))), key, self._run) for key, asked in rows]
         if prices:
             self._writer.write_now(lambda connection: connection.executemany(_PRICE, prices))
 

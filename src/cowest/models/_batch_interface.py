@@ -2,19 +2,26 @@
 
 import asyncio
 import functools
-import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from cowest.errors import CowestError, EndpointError, TransientEndpointError
+from cowest.errors import (
+    BrokenReplyError,
+    CowestError,
+    EndpointError,
+    OversizedReplyError,
+    TransientEndpointError,
+)
+from cowest.models import _batch_lines
+from cowest.models._batch_state import BatchPage, BatchState, Named
 from cowest.models.base import ChatModel, Json
-from cowest.models.providers._reply_format import parse
+from cowest.models.providers._reply_format import Form, parse, read
 from cowest.types import ChatRequest, Completion
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI, OpenAIError
-    from openai.types import Batch
+    from openai import AsyncOpenAI
+    from openai._legacy_response import LegacyAPIResponse
 
 Sleep = Callable[[float], Awaitable[None]]
 Result = TypeVar("Result")
@@ -22,15 +29,13 @@ Result = TypeVar("Result")
 FIRST_POLL_S = 3.0
 MAX_POLL_S = 60.0
 
-_URL: Final = "/v1/chat/completions"
 _LABEL = "cowest"
 _ENDED = {"completed", "expired", "cancelled", "failed"}
 _TOO_MANY_QUEUED_TOKENS = "token_limit_exceeded"
 _NO_SUCH_INTERFACE = {404, 405, 501}
-# A file may be 200 MB.
-_TRANSFER_S = 600.0
 # Failures in a row, about half an hour of them: waiting costs nothing, and the batch goes on meanwhile.
 _MAX_FAILURES = 30
+_MAX_PAGES = 100
 # The clocks of the two sides may differ.
 _CLOCK_MARGIN_S = 3600.0
 
@@ -86,12 +91,6 @@ class Outcome:
     refusal: CowestError | None
 
 
-def line(custom_id: str, body: Json) -> bytes:
-    """One request of a batch's file."""
-    row = {"custom_id": custom_id, "method": "POST", "url": _URL, "body": body}
-    return json.dumps(row, separators=(",", ":")).encode() + b"\n"
-
-
 class BatchInterface:
     """The calls of the interface, each repeated while its failure may pass.
 
@@ -111,7 +110,13 @@ class BatchInterface:
         """
         client = await self._provider.batch_client()
         upload = (f"{label}.jsonl", content, "application/jsonl")
-        file = await self._repeat(lambda: client.files.create(file=upload, purpose="batch", timeout=_TRANSFER_S))
+
+        async def send() -> str:
+            files = client.files.with_raw_response
+            sent = await files.create(file=upload, purpose="batch", timeout=_batch_lines.TRANSFER_S)
+            return self._read(Named, sent).id
+
+        file_id = await self._repeat(send)
         num_attempts = 0
 
         async def create() -> str:
@@ -120,10 +125,10 @@ class BatchInterface:
             # The attempt before may have made the batch, and only its reply was lost.
             if num_attempts > 1 and (found := await self._look_for(client, label, since)) is not None:
                 return found
-            batch = await client.batches.create(
-                input_file_id=file.id, endpoint=_URL, completion_window="24h", metadata={_LABEL: label}
+            batch = await client.batches.with_raw_response.create(
+                input_file_id=file_id, endpoint=_batch_lines.URL, completion_window="24h", metadata={_LABEL: label}
             )
-            return batch.id
+            return self._read(Named, batch).id
 
         return await self._repeat(create)
 
@@ -132,16 +137,24 @@ class BatchInterface:
         client = await self._provider.batch_client()
         return await self._repeat(lambda: self._look_for(client, label, since))
 
-    async def wait(self, batch_id: str, show: "Callable[[Batch], None]") -> Outcome:
+    async def wait(self, batch_id: str, show: "Callable[[BatchState], None]", wanted: Container[str]) -> Outcome:
         """Polls a batch until it has ended, less and less often, and downloads its results.
+
+        Args:
+            show: is called with each state.
+            wanted: custom_ids; other lines are not kept.
 
         Raises:
             EndpointError: the endpoint does not know the batch or its files any more.
         """
         client = await self._provider.batch_client()
+
+        async def state() -> BatchState:
+            return self._read(BatchState, await client.batches.with_raw_response.retrieve(batch_id))
+
         wait_s = FIRST_POLL_S
         while True:
-            batch = await self._repeat(lambda: client.batches.retrieve(batch_id), of=batch_id)
+            batch = await self._repeat(state, of=batch_id)
             show(batch)
             if batch.status in _ENDED:
                 break
@@ -149,26 +162,36 @@ class BatchInterface:
             wait_s = min(1.5 * wait_s, MAX_POLL_S)
         lines: dict[str, Json] = {}
         for file_id in filter(None, (batch.error_file_id, batch.output_file_id)):
-            lines |= await self._repeat(functools.partial(_download, client, file_id), of=batch_id)
-        ended_at = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at or batch.created_at
-        return Outcome(batch.status, lines, max(0.0, float(ended_at - batch.created_at)), self._refusal(batch))
+            lines |= await self._repeat(functools.partial(_batch_lines.download, client, file_id, wanted), of=batch_id)
+        return Outcome(batch.status, lines, batch.duration_s, self._refusal(batch))
 
-    @staticmethod
-    async def _look_for(client: "AsyncOpenAI", label: str, since: float) -> str | None:
+    def _read(self, form: type[Form], response: "LegacyAPIResponse[Any]") -> Form:
+        return read(form, parse(response.http_response.content), self._provider.batch_where)
+
+    async def _look_for(self, client: "AsyncOpenAI", label: str, since: float) -> str | None:
         import openai
+        from openai import Omit, omit
 
+        after: str | Omit = omit
         try:
-            async for batch in client.batches.list(limit=100):  # the newest first
-                if (batch.metadata or {}).get(_LABEL) == label:
-                    return batch.id
-                if batch.created_at < since - _CLOCK_MARGIN_S:
+            for _ in range(_MAX_PAGES):
+                listed = await client.batches.with_raw_response.list(limit=100, after=after)
+                page = self._read(BatchPage, listed)
+                for batch in page.data:
+                    if batch.has(_LABEL, label):
+                        return batch.id
+                    if batch.created_at < since - _CLOCK_MARGIN_S:
+                        return None
+                if not page.data or page.has_more is not True:
                     return None
+                after = page.data[-1].id
         except openai.APIStatusError as error:
             if error.status_code not in _NO_SUCH_INTERFACE:
                 raise
         return None
 
     async def _repeat(self, call: Callable[[], Awaitable[Result]], of: str | None = None) -> Result:
+        import httpx2
         import openai
 
         wait_s = FIRST_POLL_S
@@ -176,9 +199,11 @@ class BatchInterface:
         while True:
             try:
                 return await call()
-            except openai.OpenAIError as error:
+            except (openai.OpenAIError, httpx2.HTTPError) as error:  # the latter half way through a file
                 # Without its cause: the request in it holds the key.
                 failure = self._failure(error, of)
+            except BrokenReplyError as error:
+                failure = TransientEndpointError(str(error))
             except ValueError as error:
                 failure = TransientEndpointError(f"{self._provider.batch_where} sent what is not JSON ({error}).")
             num_failures += 1
@@ -187,7 +212,7 @@ class BatchInterface:
             await self._sleep(max(wait_s, failure.retry_after_s or 0.0))
             wait_s = min(2 * wait_s, MAX_POLL_S)
 
-    def _failure(self, error: "OpenAIError", batch_id: str | None) -> CowestError:
+    def _failure(self, error: Exception, batch_id: str | None) -> CowestError:
         import openai
 
         where = self._provider.batch_where
@@ -206,32 +231,20 @@ class BatchInterface:
             )
         if isinstance(failure, EndpointError):
             return failure
+        if isinstance(failure, BrokenReplyError):
+            return TransientEndpointError(str(failure))
+        if isinstance(failure, OversizedReplyError):
+            return EndpointError(str(failure))
         return EndpointError(f"{failure} It was the file of a batch that was refused.")
 
-    def _refusal(self, batch: "Batch") -> CowestError | None:
+    def _refusal(self, batch: BatchState) -> CowestError | None:
         if batch.status != "failed":
             return None
         where = f"{self._provider.batch_where}, batch {batch.id}"
-        errors = (batch.errors.data if batch.errors else None) or []
+        errors = batch.reasons
         if not errors:
             return TransientEndpointError(f"{where}: it failed, and no reason is given.")
         message = self._provider.batch_clean("; ".join(f"{error.code}: {error.message}" for error in errors[:3]))
         if any(error.code == _TOO_MANY_QUEUED_TOKENS for error in errors):
             return QueueFullError(f"{where}: the account may not have so many tokens waiting ({message}).")
         return EndpointError(f"{where}: the endpoint refused its file ({message}).")
-
-
-async def _download(client: "AsyncOpenAI", file_id: str) -> dict[str, Json]:
-    content = await client.files.content(file_id, timeout=_TRANSFER_S)
-    return dict(rows(content.text.split("\n")))
-
-
-def rows(lines: Iterable[str | bytes]) -> Iterable[tuple[str, Json]]:
-    """The lines of a batch's files by the custom_id of each."""
-    for text in lines:
-        try:
-            row = parse(text)
-        except ValueError:  # an empty or broken line; the request without a line is found to be missing
-            continue
-        if isinstance(row, dict) and isinstance(row.get("custom_id"), str):
-            yield row["custom_id"], row

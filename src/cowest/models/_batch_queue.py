@@ -3,22 +3,19 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cowest import progress
 from cowest.errors import BrokenReplyError, CowestError, TransientEndpointError
-from cowest.models import _batch_interface
+from cowest.models import _batch_interface, _batch_lines
 from cowest.models._batch_files import BatchLimits, QueuedRequest, split
 from cowest.models._batch_interface import BatchInterface, BatchProvider, Outcome, QueueFullError, Sleep
 from cowest.models._batch_record import BatchRecord, Submission
-from cowest.models.base import Json
+from cowest.models._batch_state import BatchState
 from cowest.types import ChatRequest, Completion
-
-if TYPE_CHECKING:
-    from openai.types import Batch
 
 MAX_ATTEMPTS = 3
 """Batches that a request is sent in before it is given up."""
@@ -68,7 +65,7 @@ class BatchQueue:
         if reply is None:
             reply = self._replies[custom_id] = asyncio.get_running_loop().create_future()
             reply.add_done_callback(_mark_retrieved)
-            self._enqueue({custom_id: QueuedRequest(_batch_interface.line(custom_id, body))})
+            self._enqueue({custom_id: QueuedRequest(_batch_lines.line(custom_id, body))})
         return await asyncio.shield(reply)
 
     async def close(self) -> None:
@@ -129,7 +126,7 @@ class BatchQueue:
             batch_id = await self._interface.find(submission.label, submission.started_at)
             if batch_id is not None:
                 self._record.created(submission, batch_id)
-        outcome = None if submission.batch_id is None else await self._wait(submission)
+        outcome = None if submission.batch_id is None else await self._wait(submission, requests)
         again = {}
         for custom_id, request in requests.items():
             try:
@@ -149,7 +146,7 @@ class BatchQueue:
         content = b"".join(request.line for request in requests.values())
         batch_id = await self._interface.submit(content, submission.label, submission.started_at)
         self._record.created(submission, batch_id)
-        outcome = await self._wait(submission)
+        outcome = await self._wait(submission, requests)
         if isinstance(outcome.refusal, QueueFullError) and (self._in_progress or len(requests) > 1):
             await self._send_later(requests)
             return
@@ -183,18 +180,16 @@ class BatchQueue:
         for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
             await self._send({custom_id: requests[custom_id] for custom_id in half})
 
-    async def _wait(self, submission: Submission) -> Outcome:
+    async def _wait(self, submission: Submission, requests: Mapping[str, QueuedRequest]) -> Outcome:
         assert submission.batch_id is not None
 
-        def show(batch: "Batch") -> None:
-            if counts := batch.request_counts:
-                self._in_progress[submission.label] = _Progress(counts.total, counts.completed + counts.failed)
-            else:
-                self._in_progress[submission.label] = _Progress(0, 0)
+        def show(batch: BatchState) -> None:
+            counts = batch.counts
+            self._in_progress[submission.label] = _Progress(counts.total, counts.completed + counts.failed)
             self._show()
 
         try:
-            return await self._interface.wait(submission.batch_id, show)
+            return await self._interface.wait(submission.batch_id, show, requests)
         finally:
             self._in_progress.pop(submission.label, None)
             self._a_batch_ended.set()

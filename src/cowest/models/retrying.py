@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
+from cowest import progress
 from cowest.errors import (
     BrokenReplyError,
     CompletionError,
@@ -11,6 +12,7 @@ from cowest.errors import (
     EndpointError,
     RateLimitError,
     TransientEndpointError,
+    UnreachableError,
     UnrecognizedReplyError,
 )
 from cowest.models.base import ChatModel
@@ -91,6 +93,8 @@ class Retrying(WrapperModel):
                 if is_last or waited_s + wait_s > self.max_time_s:
                     others_are_answered = self._num_answered > num_answered_before
                     raise _given_up(error, attempt, waited_s, others_are_answered=others_are_answered) from error
+                if isinstance(error, UnreachableError):
+                    progress.say(f"retrying: {error}", about=self.identity)
             else:
                 self._num_answered += 1
                 return completion

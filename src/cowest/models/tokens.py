@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 
+from cowest.characters import without_half_pairs
 from cowest.models.config import ModelConfig
 
 CHARACTERS_PER_TOKEN = 4.0
@@ -21,7 +22,9 @@ class TokenCounter:
 
     def __init__(self, config: ModelConfig) -> None:
         count, self.how = _local(config) or _openai(config) or (_estimate, "4 characters a token")
-        self.count: Callable[[str], int] = functools.lru_cache(maxsize=4096)(count)
+        self.count: Callable[[str], int] = functools.lru_cache(maxsize=4096)(
+            lambda text: count(without_half_pairs(text))
+        )
 
     def count_messages(self, texts: list[str]) -> int:
         """Tokens of a whole prompt."""

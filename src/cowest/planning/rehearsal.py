@@ -87,7 +87,7 @@ class RehearsedModel:
             prompt_tokens=self._counter.count_messages([message.content for message in request.messages]),
             completion_tokens=limit,
         )
-        self._tally.add(self.role, _digest(self.role, self.name, request.model_dump_json()), usage)
+        self._tally.add(self.role, _digest(self.role, self.name, repr(request)), usage)
         tokens = _TOKEN.findall(self._reply(request, length))[: limit if limit < length else None]
         is_sure = self._is_sure(request)
         return Completion(

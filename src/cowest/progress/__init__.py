@@ -1,6 +1,6 @@
 """How far a long stage is: a bar on a terminal, a line every 30 seconds anywhere else, always on stderr."""
 
-from cowest.progress.bar import ProgressBar, progress_bar, quietly, refresh
+from cowest.progress.bar import ProgressBar, progress_bar, quietly, refresh, say
 from cowest.progress.status import Status, notice
 
-__all__ = ["ProgressBar", "Status", "notice", "progress_bar", "quietly", "refresh"]
+__all__ = ["ProgressBar", "Status", "notice", "progress_bar", "quietly", "refresh", "say"]

@@ -1,6 +1,7 @@
 """A bar that counts what a stage has done; the stages open one each with `progress_bar`."""
 
 import contextlib
+import math
 import os
 import sys
 import threading
@@ -9,11 +10,17 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self, TextIO
 
+from cowest.characters import printable
 from cowest.progress.display import Display, LineDisplay, NoDisplay, Snapshot, TerminalDisplay
 from cowest.progress.status import shown_fields, shown_notices
 
 _quiet = False
 _open_bars: list["ProgressBar"] = []
+
+SECONDS_OF_SILENCE = 5.0
+"""Between two lines about the same thing."""
+_said: dict[str, float] = {}
+_say_lock = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -31,6 +38,24 @@ def refresh() -> None:
     """Shows every open bar as it is now: for long waits in which nothing is counted."""
     for bar in list(_open_bars):
         bar.refresh()
+
+
+def say(line: str, *, about: str, clock: Callable[[], float] = time.monotonic) -> None:
+    """Says what somebody who watches must know now, such as that nothing can be reached; on stderr where no bar is.
+
+    Args:
+        line: what is said, without control characters.
+        about: whatever is said about the same within `SECONDS_OF_SILENCE` is said once.
+        clock: a monotonic clock in seconds, for tests.
+    """
+    now = clock()
+    with _say_lock:
+        if _quiet or now - _said.get(about, -math.inf) < SECONDS_OF_SILENCE:
+            return
+        _said[about] = now
+    bars = list(_open_bars)
+    display: Display = bars[-1]._display if bars else LineDisplay(sys.stderr, now)
+    display.say(f"• {printable(line)}")
 
 
 def progress_bar(

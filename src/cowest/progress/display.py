@@ -72,6 +72,9 @@ class Display(Protocol):
     def stop(self, snapshot: Snapshot, failed: bool) -> None:
         """Shows it for the last time."""
 
+    def say(self, line: str) -> None:
+        """Shows a line beside it, at once."""
+
 
 class NoDisplay:
     """Shows nothing."""
@@ -83,6 +86,9 @@ class NoDisplay:
         """Nothing."""
 
     def stop(self, snapshot: Snapshot, failed: bool) -> None:
+        """Nothing."""
+
+    def say(self, line: str) -> None:
         """Nothing."""
 
 
@@ -109,6 +115,10 @@ class LineDisplay:
     def stop(self, snapshot: Snapshot, failed: bool) -> None:
         """Prints the last line."""
         self._print(snapshot.line + (" (stopped)" if failed else ""))
+
+    def say(self, line: str) -> None:
+        """Prints the line."""
+        self._print(line)
 
     def _print(self, line: str) -> None:
         # A failure to show progress must not end the work: the reader at the other end of a pipe may have left.
@@ -150,6 +160,10 @@ class TerminalDisplay:
         """Leaves the bar as it is now."""
         self.refresh(snapshot, 0.0)
         self._progress.stop()
+
+    def say(self, line: str) -> None:
+        """Prints the line above the bar."""
+        self._progress.console.print(line, markup=False, highlight=False)
 
 
 class _Columns(TypedDict):

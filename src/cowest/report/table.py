@@ -1,15 +1,17 @@
 """Tables for the terminal: in colour on a terminal, as plain Markdown anywhere else."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from cowest import words
+from cowest.characters import printable
 from cowest.gating.section import gate_line
 from cowest.pricing import total_usd
 from cowest.records import EvaluationResults, FeedbackSummary, MethodResult, Preparation
@@ -192,7 +194,15 @@ def text_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...
     return table
 
 
-class _PlainConsole(Console):
+class _SafeConsole(Console):
+    """Prints texts of files, and so of endpoints, without their control characters."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+class _PlainConsole(_SafeConsole):
     """Prints tables as Markdown, without colours and without wrapping."""
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -206,5 +216,5 @@ def console_for(stream: TextIO | None) -> Console:
     """A console for a terminal, or else one that prints plain Markdown tables; stdout by default."""
     stream = stream or sys.stdout
     if stream.isatty():
-        return Console(file=stream, highlight=False)
+        return _SafeConsole(file=stream, highlight=False)
     return _PlainConsole(file=stream, width=1000, color_system=None, highlight=False, force_terminal=False)

@@ -1,6 +1,6 @@
 """The folder of a run: its paths, atomic writes, and a lock for one process at a time."""
 
-from cowest.runs.files import read_json, read_jsonl, write_json, write_jsonl, write_text
+from cowest.runs.files import read_json, read_jsonl, to_json, write_json, write_jsonl, write_text
 from cowest.runs.folder import GRADED_SO_FAR, MAX_ROUNDS, RunFolder, begun, existing
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "existing",
     "read_json",
     "read_jsonl",
+    "to_json",
     "write_json",
     "write_jsonl",
     "write_text",

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 from cowest.errors import CowestError, InputError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file atomically: a kill leaves the old file or the new one, never half of one.
+    r"""Writes a file atomically: a kill leaves the old file or the new one, never half of one.
+
+    Half a surrogate pair, which UTF-8 has not, is written as `\ud800`: in JSON that is its escape, so that it is read
+    back as it was.
 
     Raises:
         CowestError: the disk is full, or the folder cannot be written.
@@ -21,7 +25,7 @@ def write_text(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file:
+        with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -40,10 +44,18 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
     """Writes one JSON object per line, atomically."""
-    lines = (
-        row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False) for row in rows
-    )
+    lines = (to_json(row) if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False) for row in rows)
     write_text(path, "".join(line + "\n" for line in lines))
+
+
+def to_json(row: BaseModel, *, indent: int | None = None, by_alias: bool = False) -> str:
+    """A record as JSON in one line, or indented; half surrogate pairs in it are kept."""
+    try:
+        return row.model_dump_json(indent=indent, by_alias=by_alias)
+    except PydanticSerializationError:
+        separators = (",", ":") if indent is None else None
+        whole = row.model_dump(mode="json", by_alias=by_alias)
+        return json.dumps(whole, ensure_ascii=False, indent=indent, separators=separators)
 
 
 def read_json(path: Path, advice: str = "Delete it to have it made again.") -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from cowest import runs
+from cowest.characters import with_half_pairs_escaped
 
 
 class ProgressFile:
@@ -27,7 +28,7 @@ class ProgressFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # One unbuffered write, so that a reader hardly ever sees half a line.
             with self._path.open("ab" if self._has_rows else "wb", buffering=0) as file:
-                file.write(row.model_dump_json().encode() + b"\n")
+                file.write(with_half_pairs_escaped(runs.to_json(row)).encode() + b"\n")
             self._has_rows = True
 
     def remove(self) -> None:

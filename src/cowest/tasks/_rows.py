@@ -85,11 +85,6 @@ class Row:
         if isinstance(value, bytes):
             raise self.error(field, "the value is bytes, not text. Write the column as UTF-8 text.")
         text = "" if value is None else str(value).strip()
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            problem = r"the text holds half a surrogate pair (such as \ud83d alone), which no file can store. Mend it."
-            raise self.error(field, problem) from error
         if isinstance(value, float) and math.isinf(value):
             raise self.error(field, "the value is the number infinity. Where the word is meant, put it in quotes.")
         return text or None

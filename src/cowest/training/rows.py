@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cowest.characters import without_half_pairs
 from cowest.errors import InputError
 from cowest.types import Message
 
@@ -51,9 +52,12 @@ def tokenize(rows: Sequence[ChatRow], tokenizer: Any, end_ids: Sequence[int]) ->
     Raises:
         InputError: the template refuses a conversation.
     """
-    prompts = [[message.model_dump() for message in row.prompt] for row in rows]
+    # As drafts are sampled: tokenizers refuse half surrogate pairs.
+    prompts = [
+        [{"role": turn.role, "content": without_half_pairs(turn.content)} for turn in row.prompt] for row in rows
+    ]
     whole = [
-        [*prompt, {"role": "assistant", "content": completion}]
+        [*prompt, {"role": "assistant", "content": without_half_pairs(completion)}]
         for row, prompt in zip(rows, prompts, strict=True)
         for completion in row.completions
     ]

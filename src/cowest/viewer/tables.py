@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from cowest.characters import without_half_pairs
 from cowest.viewer.collections import FLAGS, Item
 from cowest.viewer.query import TOKENIZE
 
@@ -41,5 +42,4 @@ def insert(connection: sqlite3.Connection, number: int, identifier: str, item: I
 
 
 def _clean(text: str | None) -> str | None:
-    # A model's text can hold half a surrogate pair, which SQLite refuses.
-    return None if text is None else text.encode("utf-8", "replace").decode()
+    return None if text is None else without_half_pairs(text)  # SQLite refuses them

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cowest import plugins
 from cowest.errors import CompletionError, CowestError, EndpointError, InputError
 from cowest.ledger.keys import canonical
-from cowest.models import _batch_interface
+from cowest.models import _batch_lines
 from cowest.models.config import ModelConfig, Price
 from cowest.models.providers._remote import RemoteModel
 from cowest.models.providers.openai import OpenAIModel
@@ -179,7 +179,7 @@ def test_a_line_of_a_batch_is_a_completion_or_a_named_failure(
     )  # fmt: skip
     @given(body=bodies(good, good, bad, unprocessed))
     def ask(body: bytes) -> None:
-        for _, row in _batch_interface.rows([body.decode("utf-8", "replace")]):
+        for _, row in _batch_lines.rows([body.decode("utf-8", "replace")]):
             try:
                 outcome: Completion | Exception = model.batch_reply(row, 1.0)
             except CowestError as error:

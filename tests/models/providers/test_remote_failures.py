@@ -31,7 +31,7 @@ def test_a_lost_connection_says_what_the_network_said() -> None:
     outer = Exception("Connection error.")
     outer.__cause__ = refused
     said = str(_remote_failures.no_connection(outer, "m at http://x", ""))
-    assert "Connect call failed" in said
+    assert "connection refused: Connect call failed" in said
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from cowest.characters import without_half_pairs
 from cowest.errors import CompletionError, InputError
 from cowest.models.providers import _local_weights
 from cowest.models.providers._local_decoding import Decoder, Row, cut
@@ -112,7 +113,9 @@ class Engine:
         try:
             prompt = tuple(
                 self._tokenizer.apply_chat_template(
-                    [message.model_dump() for message in messages], add_generation_prompt=True, return_dict=False
+                    [{"role": each.role, "content": without_half_pairs(each.content)} for each in messages],
+                    add_generation_prompt=True,
+                    return_dict=False,
                 )
             )
         except jinja2.TemplateError as error:

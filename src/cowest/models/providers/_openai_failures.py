@@ -16,9 +16,10 @@ _NOT_PROCESSED = {"batch_expired", "batch_cancelled", "rate_limit_exceeded", "se
 
 def translate(error: Exception, where: str, *, secret: str) -> CowestError:
     """Turns an error of the `openai` package into one of ours; `secret` never stands in it."""
+    import httpx2
     import openai
 
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
         return failures.no_connection(error, where, secret)
     if isinstance(error, openai.APIStatusError):
         message = failures.clean(_message(error), secret)

@@ -174,21 +174,27 @@ class RemoteModel(BaseChatModel, Generic[Client]):
         """Such an error in this package's terms."""
 
     def _http(self) -> "httpx2.AsyncClient":
-        """An HTTP client that follows no redirect, since the key would go along."""
+        """An HTTP client that reads bounded replies, and follows no redirect, since the key would go along."""
         import httpx2
         from openai import DefaultAioHttpClient
+
+        from cowest.models.providers._bounded_body import ACCEPTED
 
         num_connections = self._config.max_concurrency
         return DefaultAioHttpClient(
             follow_redirects=False,
             timeout=self._config.timeout_s,
             limits=httpx2.Limits(max_connections=num_connections, max_keepalive_connections=num_connections),
-            event_hooks={"response": [self._read_headers]},
+            headers={"Accept-Encoding": ACCEPTED},
+            event_hooks={"response": [self._begin_reading]},
             # A proxy of the environment cannot reach this machine's own servers.
             trust_env=not is_loopback(self._base_url),
         )
 
-    async def _read_headers(self, response: "httpx2.Response") -> None:
+    async def _begin_reading(self, response: "httpx2.Response") -> None:
+        from cowest.models.providers._bounded_body import bound
+
+        bound(response, self._where)
         if self._header_listener is not None:
             self._header_listener(response.headers)
 

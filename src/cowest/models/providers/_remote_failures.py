@@ -1,6 +1,7 @@
 """What went wrong with a call to a remote endpoint, in this package's terms: for good, for now, or for this request."""
 
 import email.utils
+import errno
 import socket
 import time
 from collections.abc import Mapping
@@ -13,12 +14,14 @@ from cowest.errors import (
     EndpointError,
     RateLimitError,
     TransientEndpointError,
+    UnreachableError,
 )
 from cowest.models.limits import duration_s
 
 _PASSING = {408, 409, 425}
 # A gateway gave up waiting, or could not read what it got: behind it the work may have been done.
 _MAY_BE_BILLED = {408, 502, 504, 520, 524}
+_NO_WAY_THERE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 _MAX_MESSAGE = 600
 
 
@@ -71,14 +74,21 @@ def no_connection(error: BaseException, where: str, secret: str) -> CowestError:
     chain = [error]
     while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(deeper)
+    # The packages take for a lost connection whatever ends the reading of a reply.
+    if (ours := next((each for each in chain if isinstance(each, CowestError)), None)) is not None:
+        return ours
     # The last link may be a stray of the libraries ("no running event loop"); what the network said is an OSError.
     cause = next((each for each in reversed(chain) if isinstance(each, OSError)), chain[-1])
     if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
         return EndpointError(f"{where}: there is no such host. Check base_url and the network.")
     if isinstance(cause, TimeoutError):
         return TransientEndpointError(f"{where} did not answer in time.", may_be_billed=True)
-    was_sent = not isinstance(cause, ConnectionRefusedError)
-    return TransientEndpointError(f"{where} cannot be reached ({clean(str(cause), secret)}).", may_be_billed=was_sent)
+    said = clean(str(cause), secret)
+    if isinstance(cause, ConnectionRefusedError):
+        return UnreachableError(f"{where} cannot be reached (connection refused: {said}).")
+    if isinstance(cause, socket.gaierror) or (isinstance(cause, OSError) and cause.errno in _NO_WAY_THERE):
+        return UnreachableError(f"{where} cannot be reached ({said}).", may_be_billed=True)
+    return TransientEndpointError(f"{where} cannot be reached ({said}).", may_be_billed=True)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -31,7 +31,7 @@ Form = TypeVar("Form", bound=Format)
 Value = TypeVar("Value")
 
 
-def parse(content: bytes | str) -> object:
+def parse(content: bytes | bytearray | str) -> object:
     """The value of a JSON text.
 
     Raises:
