@@ -59,7 +59,7 @@ def serve(path: str, port: int) -> None:
         return JSONResponse({"tasks": len(asyncio.all_tasks()), "files": len(os.listdir("/proc/self/fd"))})
 
     app.router.routes.append(Route("/inside", inside))
-    serving.serve(app, host="127.0.0.1", port=port, drain_s=5)
+    serving.serve(app, pipeline.recipe, host="127.0.0.1", port=port)
 
 
 def serve_faulty_upstream(port: int) -> None:

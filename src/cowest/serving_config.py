@@ -27,6 +27,14 @@ class ServeConfig(Record):
         max_concurrency: requests handled at once, including those that wait for one of the strong model's
             connections; more are refused (429).
         max_body_bytes: largest accepted request body.
+        max_messages: messages that a request may have.
+        max_characters: characters that the texts of a request's messages may have together; `n` times as many count
+            where a model that writes one text a call is sent them `n` times.
+        max_choices: largest accepted `n`.
+        max_connections: open connections of clients, those that have sent nothing included.
+        head_s: seconds that a client may take from connecting, or from its last answer, to the end of the headers of
+            its next request.
+        allow_fields: names of request fields that are passed on besides those of OpenAI's interface.
         draft_deadline_s: seconds after which the strong model answers without the draft.
         stall_s: seconds without a new chunk of a streamed answer before the strong model counts as failed; a model that
             pauses to reason needs more.
@@ -40,6 +48,12 @@ class ServeConfig(Record):
 
     max_concurrency: int = Field(default=256, ge=1)
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
+    max_messages: int = Field(default=1000, ge=1)
+    max_characters: int = Field(default=1_000_000, ge=1)
+    max_choices: int = Field(default=16, ge=1, le=128)
+    max_connections: int = Field(default=1024, ge=1)
+    head_s: float = Field(default=10, gt=0)
+    allow_fields: tuple[str, ...] = ()
     draft_deadline_s: float = Field(default=30, gt=0)
     stall_s: float = Field(default=120, gt=0)
     slow_client_s: float = Field(default=30, gt=0)

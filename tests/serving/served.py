@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
-import uvicorn
 
 from cowest.collaboration import Collaboration
 from cowest.models.providers.scripted import Reply, ScriptedModel
 from cowest.recipe import make_recipe
 from cowest.serving import make_app
-from cowest.serving.protocol import HTTPProtocol
-from cowest.serving.running import _Server, listen
+from cowest.serving.running import Server, listen
 from cowest.serving.tracing import Tracing
+from cowest.serving_config import ServeConfig
 from cowest.types import ChatRequest
 from tests.endpoint import serving
 from tests.serving.upstream import StrongEndpoint
@@ -72,12 +71,12 @@ def recipe_of(run: str, strong: dict[str, Any], **serve: Any) -> Any:
 
 
 @contextlib.contextmanager
-def running(app: Any, **settings: Any) -> Iterator[str]:
+def running(app: Any, config: ServeConfig | None = None) -> Iterator[str]:
     """Runs an application; yields its address."""
+    config = config or ServeConfig()
     started = threading.Event()
     with listen("127.0.0.1", 0) as listener:
-        config = uvicorn.Config(app, http=HTTPProtocol, log_config=None, access_log=False, lifespan="on", **settings)
-        server = _Server(config, started.set)
+        server = Server(app, config, config.max_connections, started.set)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
         thread.start()
         assert started.wait(10)
@@ -108,11 +107,11 @@ def served(
     weak = ScriptedModel(latest)
     with serving(endpoint.app()) as upstream:
         section = {"model": "openai/big", "base_url": upstream.url, "timeout_s": 10} | (strong or {})
-        recipe = recipe_of(run, section, **serve)
+        recipe = recipe_of(run, section, **{"drain_s": 5} | serve)
         pair = Collaboration(
             weak, recipe.strong, weak_sampling=recipe.weak.sampling, strong_sampling=recipe.strong.sampling
         )
-        with running(make_app(recipe, pair, key=key, tracing=tracing), timeout_graceful_shutdown=5) as url:
+        with running(make_app(recipe, pair, key=key, tracing=tracing), recipe.serve) as url:
             yield World(url, endpoint, weak, draft)
 
 

@@ -83,7 +83,7 @@ def test_parameters_reach_the_strong_model_as_they_are(world: World) -> None:
     given: dict[str, Any] = {
         "temperature": 0.2, "top_p": 0.5, "max_completion_tokens": 77, "stop": ["a", "b"], "n": 2, "seed": 5,
         "tools": tools, "tool_choice": "auto", "response_format": {"type": "json_object"},
-        "extra_body": {"something_new": {"a": [1]}},
+        "extra_body": {"top_k": 5},
     }  # fmt: skip
     reply = ask(world, **given)
     asked = world.strong.asked[0]

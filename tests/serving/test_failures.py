@@ -100,6 +100,21 @@ def test_a_reply_without_usage_is_an_answer(world: World) -> None:
     assert world.post(question()).json()["usage"]["cowest"]["strong"] is None
 
 
+def test_a_reply_that_is_too_large(world: World) -> None:
+    world.strong.message = {"content": "x" * 17 * 2**20}
+    assert world.post(question()).json()["error"]["code"] == "upstream_too_large"
+    world.strong.reset()
+    world.strong.stream = [chunk("half a"), b"data: " + b"x" * 5 * 2**20]
+    error = json.loads(events(world.post(question(stream=True)).text)[-1])["error"]
+    assert error["code"] == "upstream_too_large"
+
+
+def test_a_stream_without_an_end(world: World) -> None:
+    world.strong.stream = [chunk("x" * 2**20)] * 18
+    error = json.loads(events(world.post(question(stream=True)).text)[-1])["error"]
+    assert error["code"] == "upstream_too_large"
+
+
 def test_a_rate_limit_tells_when_to_come_back(world: World) -> None:
     world.strong.fault = "rate_limited_retry_after"
     assert world.post(question()).headers["retry-after"] == "1"
@@ -124,6 +139,7 @@ BROKEN: dict[str, list[Step]] = {
     "error": [chunk("half a"), {"error": {"message": "out of memory", "code": 500}}],
     "error as finish reason": [chunk("half a"), chunk(finish_reason="error")],
     "no usage": [chunk("half a"), chunk("b", usage=[1])],
+    "another choice": [chunk("half a"), chunk("b", index=1)],
     "no count": [chunk("half a"), chunk("b", usage={"prompt_tokens": "many"})],
     "no utf-8": [chunk("half a"), b"data: \xff\xfe\n\n"],
 }

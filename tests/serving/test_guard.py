@@ -77,6 +77,14 @@ def test_loopback_needs_none(host: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert api_key(host) is None
 
 
+ROUTING = (
+    "api_base", "api_key", "api_version", "aws_bedrock_runtime_endpoint", "aws_sts_endpoint", "azure_ad_token",
+    "base_url", "extra_body", "extra_headers", "fallbacks", "models", "plugins", "preset", "provider", "route",
+    "vertex_credentials", "anything_new",
+)  # fmt: skip
+"""By which gateways choose endpoint, key or model."""
+
+
 def body(**changes: Any) -> bytes:
     return json.dumps(question() | changes).encode()
 
@@ -110,9 +118,15 @@ def body(**changes: Any) -> bytes:
         (body(n=0), 400, "n"),
         (body(n=True), 400, "n"),
         (body(n=1000), 400, "n"),
-        (body(base_url="http://evil.example"), 400, "base_url"),
-        (body(api_key="sk-mine"), 400, "api_key"),
-        (body(models=["dearer"]), 400, "models"),
+        (body(top_logprobs=1000), 400, "top_logprobs"),
+        (body(stop=["a"] * 100), 400, "stop"),
+        (body(tools=[{}] * 200), 400, "tools"),
+        (body(logit_bias=dict.fromkeys(map(str, range(2000)), 1)), 400, "logit_bias"),
+        (body(metadata={"tags": ["dear"]}), 400, "metadata"),
+        (body(messages=[{"role": "user", "content": "a"}] * 1001), 400, "messages"),
+        (body(messages=[{"role": "user", "content": "a" * 500_001}] * 2), 400, "messages"),
+        (body(tools=[[0] * 100_000]), 400, None),
+        *((body(**{name: "x"}), 400, name) for name in ROUTING),
     ],
 )
 def test_what_is_no_request_is_refused_before_any_model_is_called(
@@ -130,6 +144,12 @@ def test_what_is_no_request_is_refused_before_any_model_is_called(
 def test_null_is_as_if_not_there(world: World, name: str) -> None:
     assert world.post(body(**{name: None})).status_code == 200
     assert world.strong.asked[0]["temperature"] == 1.0
+
+
+def test_texts_with_many_marks_are_no_larger_for_it(world: World) -> None:
+    marks = '[{,"\\ \\"' * 30_000
+    assert world.post(body(messages=[{"role": "user", "content": marks}])).status_code == 200
+    assert marks in world.strong.asked[0]["messages"][0]["content"]
 
 
 def test_other_routes_and_methods(world: World) -> None:

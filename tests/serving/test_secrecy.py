@@ -126,3 +126,37 @@ def test_tokens_do_not_spell_the_key_of_a_refusal() -> None:
         passed.append(stream.hide({"choices": [given]})["choices"][0])
     assert "".join(each["delta"]["refusal"] for each in passed) == f"no: {MASK}."
     assert [[token["token"] for token in each["logprobs"]["refusal"]] for each in passed] == [["no: "], [], [], ["."]]
+
+
+def tokens(*pieces: str, **more: Any) -> dict[str, Any]:
+    return {"content": [{"token": piece, "logprob": -1.0, **more} for piece in pieces]}
+
+
+SPELLING = {
+    "tokens": tokens("is ", "sk-", "abc"),
+    "alternatives": {"content": [{"token": "x", "top_logprobs": [{"token": part}]} for part in ("sk-", "abc")]},
+    "bytes": {"content": [{"token": "?", "bytes": list(part.encode())} for part in ("sk", "-abc")]},
+    "plain": {"tokens": ["sk-", "abc"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPELLING)
+def test_tokens_that_spell_the_key_beside_a_harmless_text(name: str) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "fine"}, "logprobs": SPELLING[name]}
+    (hidden,) = Secret(KEY).hide({"choices": [choice]})["choices"]
+    assert set(map(str, hidden["logprobs"].values())) == {"[]"}
+    (field, entries), stream, shown = *SPELLING[name].items(), Secret(KEY).stream(), []
+    for entry in entries:
+        given = {"index": 0, "delta": {"content": "fine"}, "logprobs": {field: [entry]}, "finish_reason": None}
+        shown += (stream.hide({"choices": [given]})["choices"][0]["logprobs"] or {})[field]
+    given = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    shown += (stream.hide({"choices": [given]})["choices"][0].get("logprobs") or {}).get(field, [])
+    assert shown == entries[: len(entries) - 2], "only what came before the key"
+
+
+@pytest.mark.parametrize("reason", [KEY, f"because of {KEY[:3]}", {"a": KEY}, 7])
+def test_a_finish_reason_is_a_known_one(reason: Any) -> None:
+    message = {"role": "assistant", "content": "fine"}
+    (whole,) = Secret(KEY).hide({"choices": [{"message": message, "finish_reason": reason}]})["choices"]
+    (part,) = Secret(KEY).stream().hide(chunk("a", finish_reason=reason))["choices"]
+    assert whole["finish_reason"] == part["finish_reason"] == "other"

@@ -35,7 +35,10 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Any:
     recipe = recipe_of(str(tmp_path_factory.mktemp("runs") / "pair"), {"model": "scripted/tests.worlds:strong_reply"})
 
     def script(request: ChatRequest) -> Any:
-        errors = {"unusable": CompletionError("The prompt is too long."), "broken": EndpointError("no such host x")}
+        errors = {
+            "unusable": CompletionError("The prompt of big at http://10.0.0.5:80/v1 is too long."),
+            "broken": EndpointError("no such host x"),
+        }
         hit = [error for word, error in errors.items() if word in request.messages[-1].content]
         return hit[0] if hit else f"Answer: {request.sample_index}"
 
@@ -51,6 +54,13 @@ def test_sampling_and_choices_reach_a_model_in_process(local: Local) -> None:
     sent = local.strong.requests[0].sampling
     assert (sent.temperature, sent.max_tokens, sent.stop) == (0, 5, ("a", "b"))
     assert reply["usage"]["completion_tokens"] == 2 + 2 + len(DRAFT.split())
+
+
+def test_texts_that_are_sent_n_times_count_n_times(local: Local) -> None:
+    text = "a" * 100_000
+    assert local.world.post(question(text, n=5)).status_code == 200
+    refused = local.world.post(question(text, n=12))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "string_above_max_length")
 
 
 def test_a_model_in_process_streams_in_one_piece(local: Local) -> None:
@@ -97,6 +107,7 @@ def test_texts_in_parts_are_joined_and_images_refused(local: Local) -> None:
 def test_failures_of_a_model_in_process(local: Local) -> None:
     refused = local.world.post(question("unusable"))
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "no_answer")
+    assert refused.json()["error"]["message"].endswith("The prompt of big at [address] is too long.")
     failed = local.world.post(question("broken"))
     assert (failed.status_code, failed.json()["error"]["message"]) == (502, "The model failed.")
 
@@ -150,6 +161,31 @@ def test_a_key_that_is_spread_over_chunks_stays_here(keyed: World) -> None:
     assert done == "[DONE]"
 
 
+def test_a_refusal_shows_neither_key_nor_address(keyed: World) -> None:
+    keyed.strong.reset()
+    said = f"{KEY} at http://10.0.0.5:8000/v1 (gpu-7:8000): the prompt is too long"
+    keyed.strong.refusal = {"message": said, "code": said, "param": said, "type": KEY}
+    response = keyed.post(question())
+    assert response.status_code == 422
+    for name in ("message", "code", "param"):
+        assert response.json()["error"][name] == "[key] at [address] ([address]): the prompt is too long"
+    assert KEY not in response.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_in_finish_reason_and_tokens_stays_here(keyed: World, stream: bool) -> None:
+    keyed.strong.reset()
+    spelled = {"content": [{"token": part, "logprob": -1.0} for part in (KEY[:5], KEY[5:])]}
+    choice = {"index": 0, "finish_reason": KEY, "logprobs": spelled}
+    keyed.strong.more = {"choices": [choice | {"message": {"role": "assistant", "content": "fine"}}]}
+    keyed.strong.stream = [chunk("fine") | {"choices": [choice | {"delta": {"content": "fine"}}]}]
+    text = keyed.post(question(stream=stream)).text
+    assert "fine" in text
+    assert '"finish_reason":"other"' in text
+    assert KEY not in text
+    assert KEY[5:] not in text
+
+
 @pytest.mark.parametrize("role", ["weak", "strong"])
 def test_a_budget_is_not_silently_ignored(tmp_path: Path, role: str) -> None:
     recipe = recipe_of(str(tmp_path), {"model": "scripted/tests.worlds:strong_reply"})
@@ -170,6 +206,14 @@ def test_redaction_holds_while_serving(tmp_path: Path, stream: bool) -> None:
         world.strong.reply = lambda body: "[NAME] is fine."
         assert "Ann is fine." in world.post(question("Is Ann well?", stream=stream)).text
         assert "Ann" not in str(world.strong.asked)
+
+
+def test_fields_that_the_recipe_allows_are_passed_on(tmp_path: Path) -> None:
+    with served(str(tmp_path / "pair"), allow_fields=["chat_template_kwargs"]) as world:
+        asked = question(chat_template_kwargs={"enable_thinking": False})
+        assert world.post(asked).status_code == 200
+        assert world.strong.asked[0]["chat_template_kwargs"] == {"enable_thinking": False}
+        assert world.post(asked | {"provider": {}}).json()["error"]["param"] == "provider"
 
 
 @pytest.mark.timeout(900)

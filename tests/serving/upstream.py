@@ -38,6 +38,7 @@ class StrongEndpoint:
         more: further fields of the whole answer's message, or of the answer itself.
         fault: one of `FAULTS` that befalls every request, streamed or not.
         stream: the steps of a stream; None streams the reply word by word.
+        refusal: an error object with which every request is refused (422).
         hold: is waited for before anything is answered.
         asked, heard: bodies and headers of the requests.
         gone: set when a request was given up by whoever sent it.
@@ -49,6 +50,7 @@ class StrongEndpoint:
     more: Json = field(default_factory=dict)
     fault: str | None = None
     stream: list[Step] | None = None
+    refusal: Json | None = None
     hold: threading.Event | None = None
     asked: list[Json] = field(default_factory=list)
     heard: list[dict[str, str]] = field(default_factory=list)
@@ -78,6 +80,8 @@ class StrongEndpoint:
     async def _respond(self, request: web.Request, body: Json) -> web.StreamResponse:
         if self.hold is not None:
             await asyncio.to_thread(self.hold.wait, 20)
+        if self.refusal is not None:
+            return web.json_response({"error": self.refusal}, status=422)
         whole = self._whole(body)
         if self.fault is not None:
             return await FAULTS[self.fault](request, whole, 20)

@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> None:
     serving.warm_up(pipeline.recipe, collaboration)
     serving.serve(
         app,
+        pipeline.recipe,
         host=options.host,
         port=options.port,
-        drain_s=pipeline.recipe.serve.drain_s,
         on_start=lambda url: print(f"serving {pipeline.folder.path.name} at {url}/v1", file=sys.stderr, flush=True),
     )

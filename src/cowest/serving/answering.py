@@ -13,11 +13,14 @@ from cowest.serving.conversation import Call, Conversation
 from cowest.serving.gate import Gate
 from cowest.serving.metrics import Metrics
 from cowest.serving.upstream import Upstream
-from cowest.serving.wire import Json, UpstreamError, chunks_of, joint_usage, reply_of, usage_json
+from cowest.serving.wire import Json, UpstreamError, chunks_of, joint_usage, known_reason, reply_of, usage_json
 from cowest.serving_config import ServeConfig
 from cowest.types import Completion
 
 _LOG = logging.getLogger(__name__)
+
+_MAX_CHARACTERS = 16 * 2**20
+"""Of one streamed text."""
 
 
 @dataclass
@@ -192,13 +195,17 @@ class Answering:
     async def _relay(self, first: Json, rest: AsyncGenerator[Json], call: Call, reply: Reply) -> AsyncGenerator[Json]:
         """The chunks with this server's ids; usage comes at the end, and only if the client asked for it."""
         names, shown = self._names(call, reply), self._shown(call, reply)
-        usage, texts = None, []
+        usage, texts, num_characters = None, [], 0
         try:
             chunk: Json | None = first
             while chunk is not None:
                 usage = chunk.get("usage") or usage
                 if chunk["choices"] or "usage" not in chunk:
-                    texts += [_text(choice) for choice in chunk["choices"] if choice.get("index") == 0]
+                    new = [_text(choice) for choice in chunk["choices"] if choice.get("index") == 0]
+                    num_characters += sum(map(len, new))
+                    texts += new
+                    if num_characters > _MAX_CHARACTERS:
+                        raise UpstreamError(502, "The model's answer has no end.", code="upstream_too_large")
                     yield {name: value for name, value in chunk.items() if name != "usage"} | names | shown
                     shown = {}
                 chunk = await anext(rest, None)
@@ -217,8 +224,9 @@ class Answering:
         if not call.wants_draft or reply.draft is None:
             return {}
         completion = reply.draft.completion
-        shown = {"draft": completion.text, "finish_reason": completion.finish_reason} if completion else {"draft": None}
-        return {"cowest": shown}
+        if completion is None:
+            return {"cowest": {"draft": None}}
+        return {"cowest": {"draft": completion.text, "finish_reason": known_reason(completion.finish_reason)}}
 
     def _count(self, usage: Json | None, call: Call, reply: Reply) -> None:
         """Counts the tokens of the model that answered; those of a draft are counted already."""

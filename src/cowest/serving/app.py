@@ -70,7 +70,9 @@ class _Endpoint:
         for role, config in {"weak": recipe.weak, "strong": recipe.strong}.items():
             _refuse_budget(config, role)
         self._metrics = Metrics()
-        weak = WholeText(collaboration.weak, collaboration.weak_sampling, timeout_s=recipe.weak.timeout_s)
+        weak = WholeText(
+            collaboration.weak, collaboration.weak_sampling, timeout_s=recipe.weak.timeout_s, config=self._config
+        )
         strong = _strong(recipe.strong, collaboration, self._config)
         self._strong = tracing.upstream(strong, recipe.strong, "strong")
         gate = gate_of(recipe, collaboration)
@@ -146,7 +148,7 @@ class _Endpoint:
             try:
                 headers = Request(scope).headers
                 raw = await read_body(headers.get("content-type", ""), receive, self._config)
-                call = parse(raw, self._models, wants_draft=headers.get("x-cowest-draft") == "1")
+                call = parse(raw, self._models, self._config, wants_draft=headers.get("x-cowest-draft") == "1")
                 model = call.model
                 outcome = await unless_gone(receive, self._answer(call, exchange))
             finally:
@@ -214,7 +216,7 @@ def _strong(config: ModelConfig, collaboration: Collaboration, serve: ServeConfi
             timeout_s=config.timeout_s,
             stall_s=serve.stall_s,
         )
-    return WholeText(collaboration.strong, collaboration.strong_sampling, timeout_s=config.timeout_s)
+    return WholeText(collaboration.strong, collaboration.strong_sampling, timeout_s=config.timeout_s, config=serve)
 
 
 def _record(recipe: Recipe) -> TrafficRecord | None:

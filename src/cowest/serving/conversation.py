@@ -1,27 +1,19 @@
 """A client's request, checked, and the messages that each model gets for it."""
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cowest.serving.fields import TAKEN
+from cowest.serving.request_limits import check_fields, check_messages, read_object
 from cowest.serving.wire import APIError, Json
+from cowest.serving_config import ServeConfig
 from cowest.types import Message
 
 Part = Literal["both", "weak", "strong"]
 
-MAX_CHOICES = 128
-
 _NAME_SHOWN = 200
-"""Maximal number of characters of an unknown model's name that the error repeats."""
-
-ROUTING_FIELDS = frozenset(
-    "api_base api_key api_type api_version base_url custom_llm_provider default_headers endpoint extra_body "
-    "extra_headers fallbacks headers litellm_params model_list models organization organization_id route "
-    "user_config".split()
-)
-"""Fields by which gateways choose endpoint, key or model. Only the recipe may choose those."""
+"""Maximal number of characters of an unknown name that an error repeats."""
 
 _ROLES: dict[str, Literal["system", "user", "assistant"]] = {
     "system": "system",
@@ -117,13 +109,14 @@ class Call:
         return isinstance(options, dict) and bool(options.get("include_usage"))
 
 
-def parse(raw: bytes, models: dict[str, Part], *, wants_draft: bool = False) -> Call:
+def parse(raw: bytes, models: dict[str, Part], config: ServeConfig, *, wants_draft: bool = False) -> Call:
     """Reads the body of a request.
 
     Raises:
-        APIError: it is not a JSON object, names an unknown model, or has a field that is refused.
+        APIError: it is not a JSON object, is larger than it may be, names an unknown model, or has a field that is
+            refused.
     """
-    body = _object(raw)
+    body = read_object(raw)
     model = body.pop("model", None)
     if not isinstance(model, str):
         raise APIError(400, "model must be one of: " + ", ".join(models) + ".", param="model")
@@ -132,41 +125,21 @@ def parse(raw: bytes, models: dict[str, Part], *, wants_draft: bool = False) -> 
         raise APIError(
             404, f"The model {model[:_NAME_SHOWN]!r} is not here: {known}.", code="model_not_found", param="model"
         )
-    conversation = Conversation(body.pop("messages", None))
+    messages = body.pop("messages", None)
+    check_messages(messages, config)
+    conversation = Conversation(messages)
     stream = body.pop("stream", None) or False
     if not isinstance(stream, bool):
         raise APIError(400, "stream must be true or false.", param="stream")
     fields = {name: value for name, value in body.items() if value is not None}
-    for name in sorted(ROUTING_FIELDS & fields.keys()):
-        raise APIError(400, f"{name} is not taken from requests.", param=name)
+    for name in sorted(fields.keys() - TAKEN - set(config.allow_fields)):
+        raise APIError(
+            400,
+            f"{name[:_NAME_SHOWN]} is not taken from requests.",
+            code="unknown_parameter",
+            param=name[:_NAME_SHOWN],
+        )
     if "stream_options" in fields and not stream:
         raise APIError(400, "stream_options goes with stream: true.", param="stream_options")
-    count = fields.get("n", 1)
-    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_CHOICES:
-        raise APIError(400, f"n must be a whole number from 1 to {MAX_CHOICES}.", param="n")
+    check_fields(fields, config)
     return Call(model, models[model], conversation, fields, stream, wants_draft)
-
-
-def _object(raw: bytes) -> Json:
-    try:
-        body = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
-        if b"\\ud" in raw.lower():
-            # Half a surrogate pair is legal JSON but not text: no tokenizer and no endpoint accepts it.
-            json.dumps(body, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        raise APIError(400, "The body is not JSON in UTF-8.") from None
-    if not isinstance(body, dict):
-        raise APIError(400, "The body must be a JSON object.")
-    return body
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _finite(text: str) -> float:
-    """Refuses numbers that cannot be sent on: 1e400 is legal JSON, but Python reads it as infinity, which is not."""
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(text)
-    return number

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 from starlette.types import Message, Receive, Send
 
+from cowest.serving import large_json
 from cowest.serving.answering import Reply
 from cowest.serving.wire import DONE, APIError, Json, encode, event
 from cowest.serving_config import ServeConfig
@@ -41,7 +42,8 @@ class Exchange:
     async def send_whole(self, reply: Reply) -> None:
         """Sends a whole answer."""
         assert reply.whole is not None
-        await self._respond(_json(reply.whole, 200, self._headers(reply)))
+        body = await large_json.write(reply.whole, encode)
+        await self._respond(Response(body, 200, self._headers(reply), media_type="application/json"))
 
     async def send_stream(self, reply: Reply) -> None:
         """Sends a stream; one that fails ends with an error event and without [DONE]."""

@@ -6,8 +6,10 @@ import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cowest.errors import CowestError, TransientEndpointError
+from cowest.errors import BrokenReplyError, CompletionError, CowestError, TransientEndpointError
 from cowest.models.providers.openai import OpenAIModel
+from cowest.serving import large_json
+from cowest.serving.addresses import without_addresses
 from cowest.serving.fields import LIMITS
 from cowest.serving.secrecy import Secret
 from cowest.serving.wire import APIError, Json, UpstreamError
@@ -20,6 +22,9 @@ _LOG = logging.getLogger(__name__)
 
 _REQUEST_STATUSES = {400, 413, 415, 422}
 """Statuses by which an endpoint says that the request is at fault, not who sent it or the endpoint itself."""
+
+
+_MAX_NAME = 100
 
 
 class PassThrough:
@@ -65,8 +70,8 @@ class PassThrough:
         post = await self._model.chat_post()
         with self._failures():
             async with asyncio.timeout(self._timeout_s):
-                reply = await post.reply(self._body(messages, fields))
-        return self._secret.hide(_whole(reply))
+                raw = await post.content(self._body(messages, fields))
+            return await large_json.read(raw, lambda reply: self._secret.hide(_whole(reply)))
 
     async def stream(self, messages: Sequence[Json], fields: Json) -> AsyncGenerator[Json]:
         """The endpoint's chunks as they come."""
@@ -76,7 +81,8 @@ class PassThrough:
             async with asyncio.timeout(self._timeout_s):
                 events = await post.events(body)
         mask = self._secret.stream()
-        open_choices, limit_s = set(range(fields.get("n", 1))), self._timeout_s
+        expected = range(fields.get("n", 1))
+        open_choices, limit_s = set(expected), self._timeout_s
         async with events:
             while True:
                 with self._failures():
@@ -85,7 +91,7 @@ class PassThrough:
                             data = await anext(events)
                     except StopAsyncIteration:
                         break
-                chunk = _chunk(data)
+                chunk = _chunk(data, expected)
                 open_choices -= {choice.get("index") for choice in chunk["choices"] if choice.get("finish_reason")}
                 limit_s = self._stall_s
                 yield mask.hide(chunk)
@@ -105,6 +111,10 @@ class PassThrough:
 
         try:
             yield
+        except BrokenReplyError:
+            raise _malformed() from None
+        except CompletionError:
+            raise UpstreamError(502, "The strong model's answer is too large.", code="upstream_too_large") from None
         except (CowestError, StopAsyncIteration):
             raise
         except TimeoutError:
@@ -128,8 +138,9 @@ class PassThrough:
     def _by_status(self, error: "APIStatusError") -> APIError:
         failure, status = self._model.batch_failure(error), error.status_code
         if status in _REQUEST_STATUSES:
-            message = self._model.batch_clean(_message(error))
-            return APIError(status, message, code=_text_or_none(error.code), param=_text_or_none(error.param))
+            return APIError(
+                status, self._words(_message(error)), code=self._name(error.code), param=self._name(error.param)
+            )
         if status == 429 and isinstance(failure, TransientEndpointError):
             return UpstreamError(
                 429,
@@ -141,6 +152,13 @@ class PassThrough:
             # A wrong key, model or address, or no money left: the operator must see it in the log.
             _LOG.error("%s", failure)
         return UpstreamError(502, f"The strong model's endpoint failed ({status}).", code="upstream_failed")
+
+    def _words(self, said: str) -> str:
+        return without_addresses(self._model.batch_clean(said))
+
+    def _name(self, said: object) -> str | None:
+        """A code or the name of a parameter, as the endpoint gave it."""
+        return None if said is None else self._words(str(said))[:_MAX_NAME]
 
 
 def _whole(reply: object) -> Json:
@@ -158,12 +176,12 @@ def _whole(reply: object) -> Json:
     return reply
 
 
-def _chunk(data: object) -> Json:
+def _chunk(data: object, expected: range) -> Json:
     if not isinstance(data, dict) or not isinstance(data.get("choices"), list):
         raise _malformed()
     _check_usage(data)
     for choice in data["choices"]:
-        if not isinstance(choice, dict):
+        if not isinstance(choice, dict) or choice.get("index", 0) not in expected:
             raise _malformed()
         if choice.get("finish_reason") == "error":
             raise UpstreamError(502, "The strong model failed while it answered.", code="upstream_failed")
@@ -188,7 +206,3 @@ def _malformed() -> UpstreamError:
 def _message(error: "APIStatusError") -> str:
     body = error.body if isinstance(error.body, dict) else {}
     return str(body.get("message") or body.get("detail") or error.message)
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -5,13 +5,46 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from cowest.serving.connections import Connections
+
 
 class HTTPProtocol(H11Protocol):
-    """Uvicorn's own protocol over `HeldHeadTransport`."""
+    """Uvicorn's own protocol over `HeldHeadTransport`.
+
+    Args:
+        connections: are told what becomes of this one, and may close it.
+        settings: uvicorn's own.
+    """
+
+    def __init__(self, *, connections: Connections, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._all = connections
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes a connection."""
         super().connection_made(HeldHeadTransport(transport))
+        self._all.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed."""
+        self._all.closed(self)
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        """Handles what has come, perhaps a request."""
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._all.asked(self)
+
+    def on_response_complete(self) -> None:
+        """A request is answered; another one that came with it is handled now."""
+        self._all.answered(self)
+        super().on_response_complete()
+
+    def abort(self) -> None:
+        """Closes the connection at once."""
+        self.transport.abort()
 
 
 class _Delegating(asyncio.Transport):

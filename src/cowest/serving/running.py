@@ -1,10 +1,16 @@
 """Runs the endpoint: where it may listen, warm-up, and how it stops."""
 
 import asyncio
+import contextlib
+import functools
+import gc
+import logging
 import math
 import os
+import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -14,10 +20,24 @@ from cowest import synchronous
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.recipe import Recipe
+from cowest.serving.connections import Connections
 from cowest.serving.guard import is_loopback
 from cowest.serving.protocol import HTTPProtocol
+from cowest.serving.quiet_log import OnceASecond
+from cowest.serving_config import ServeConfig
+
+_LOG = logging.getLogger("cowest.serving")
 
 KEY_VARIABLE = "COWEST_API_KEY"
+
+_QUEUED = 2048
+"""Connections that the kernel keeps until they are accepted."""
+
+_AT_ONCE = 64
+"""Connections that asyncio accepts before it does anything else, each of which takes a file."""
+
+_OTHER_FILES = 64
+"""Open files besides connections: the log, records, libraries, the event loop."""
 
 
 def api_key(host: str) -> str | None:
@@ -49,11 +69,12 @@ def warm_up(recipe: Recipe, collaboration: Collaboration) -> None:
 
 
 def serve(
-    app: Starlette, *, host: str, port: int, drain_s: float, on_start: Callable[[str], None] = lambda url: None
+    app: Starlette, recipe: Recipe, *, host: str, port: int, on_start: Callable[[str], None] = lambda url: None
 ) -> None:
     """Serves until SIGTERM or Ctrl-C; requests in progress get `drain_s` seconds to finish.
 
     Args:
+        recipe: its section `serve` has the limits.
         port: 0 chooses a free one.
         on_start: called with the URL once requests are answered.
 
@@ -64,34 +85,89 @@ def serve(
     with listen(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
-        server = _Server(
-            uvicorn.Config(
-                app,
-                http=HTTPProtocol,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                lifespan="on",
-                timeout_graceful_shutdown=math.ceil(drain_s),
-            ),
-            lambda: on_start(url),
-        )
+        server = Server(app, recipe.serve, num_connections(recipe), lambda: on_start(url))
         before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has stopped
+        for name in ("uvicorn.error", "asyncio"):
+            logging.getLogger(name).addFilter(OnceASecond())
+        # What was imported stays: the collector need not walk through it again while requests wait.
+        gc.collect()
+        gc.freeze()
+        # A thread that reads a large reply gives way sooner than after Python's 5 ms.
+        sys.setswitchinterval(0.001)
         try:
             asyncio.run(server.serve(sockets=[listener]))
         finally:
             signal.signal(signal.SIGTERM, before)
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
-        super().__init__(config)
+class Server(uvicorn.Server):
+    """Uvicorn's server, with limits on connections.
+
+    Args:
+        num_connections: that may be open.
+        on_start: called once requests are answered.
+    """
+
+    def __init__(
+        self,
+        app: Starlette,
+        config: ServeConfig,
+        num_connections: int,
+        on_start: Callable[[], None],
+    ) -> None:
+        self._connections = Connections(num_connections, config.head_s)
         self._on_start = on_start
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=functools.partial(HTTPProtocol, connections=self._connections),  # type: ignore[arg-type]
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                lifespan="on",
+                timeout_graceful_shutdown=math.ceil(config.drain_s),
+                backlog=_AT_ONCE,
+            )
+        )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts to answer."""
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_QUEUED)  # asyncio has set it to `backlog`
         self._on_start()
+
+    async def on_tick(self, counter: int) -> bool:
+        """What is done ten times a second."""
+        if counter % 10 == 0:
+            self._connections.sweep()
+        return await super().on_tick(counter)
+
+
+def num_connections(recipe: Recipe) -> int:
+    """How many clients may be connected: `max_connections`, or fewer where this process may open fewer files.
+
+    Raises:
+        InputError: hardly any files may be opened.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    others = _OTHER_FILES + _AT_ONCE + recipe.weak.max_concurrency + recipe.strong.max_concurrency
+    wanted, possible = recipe.serve.max_connections, soft - others
+    if soft == resource.RLIM_INFINITY or wanted <= possible:
+        return wanted
+    if possible < 1:
+        raise InputError(
+            f"This process may open {soft} files (ulimit -n), and serving needs {others + 1} at least. Raise the "
+            "limit, or lower max_concurrency of the models."
+        )
+    _LOG.warning("serve.max_connections is %d, but %d open files (ulimit -n) leave room for %d", wanted, soft, possible)
+    return possible
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -110,7 +186,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(2048)
+        listener.listen(_QUEUED)
     except (OSError, OverflowError) as error:
         if listener is not None:
             listener.close()

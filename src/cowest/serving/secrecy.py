@@ -1,9 +1,10 @@
 """Removes an API key from what clients get: from whole replies, and from streams where it may span chunks."""
 
 import itertools
+from collections import defaultdict
 from typing import Any
 
-from cowest.serving.wire import Json, UpstreamError
+from cowest.serving.wire import Json, UpstreamError, known_reason
 
 MASK = "[key]"
 
@@ -29,8 +30,12 @@ class Secret:
             return reply
         hidden: Json = _hide(reply, self._key)
         for before, after in zip(reply.get("choices", ()), hidden.get("choices", ()), strict=True):
-            if after.get("message") != before.get("message") and isinstance(given := after.get("logprobs"), dict):
-                after["logprobs"] = given | {name: [] for name in _lists(given)}
+            given = before.get("logprobs")
+            lists = _lists(given) if isinstance(given, dict) else {}
+            spelled = [text for each in lists.values() for text in _spelled(each).values()]
+            if lists and (after.get("message") != before.get("message") or any(self._key in text for text in spelled)):
+                after["logprobs"] = after["logprobs"] | {name: [] for name in lists}
+            after.update(_reason(before))
         return hidden
 
     def stream(self) -> "StreamMask":
@@ -94,25 +99,40 @@ class StreamMask:
 
 
 class _Choice:
-    """One choice of a stream: its texts by their path in the delta, and log probabilities of tokens held back."""
+    """One choice of a stream: its texts by their path in the delta, what its tokens spell, and those held back."""
 
     def __init__(self, key: str) -> None:
         self._key = key
         self._texts: dict[Path, PieceMask] = {}
+        self._spelled: dict[Path, PieceMask] = {}
         self._tokens: dict[str, list[Any]] = {}
 
     def hide(self, choice: Json) -> Json:
         delta, num_before = choice.get("delta"), self._num_hidden
+        self._spell(choice.get("logprobs"))
         delta = self._pieces(delta, ()) if isinstance(delta, dict) else {}
         if choice.get("finish_reason"):
             for path, text in self._texts.items():
                 if held := text.end():
                     _append(delta, path, held)
-        return choice | {"delta": delta} | self._logprobs(choice, self._num_hidden > num_before)
+            for text in self._spelled.values():
+                text.end()
+        tokens = self._logprobs(choice, self._num_hidden > num_before)
+        return choice | {"delta": delta} | tokens | _reason(choice)
+
+    @property
+    def _all(self) -> list[PieceMask]:
+        return [*self._texts.values(), *self._spelled.values()]
 
     @property
     def _num_hidden(self) -> int:
-        return sum(text.num_hidden for text in self._texts.values())
+        return sum(text.num_hidden for text in self._all)
+
+    def _spell(self, logprobs: Any) -> None:
+        """Notes what the tokens spell, whether or not the text does."""
+        for name, entries in _lists(logprobs if isinstance(logprobs, dict) else {}).items():
+            for path, text in _spelled(entries).items():
+                self._spelled.setdefault((name, *path), PieceMask(self._key)).add(text)
 
     def _pieces(self, data: Any, path: Path) -> Any:
         if isinstance(data, str):
@@ -138,14 +158,41 @@ class _Choice:
         tokens = {name: [*waiting.get(name, []), *new.get(name, [])] for name in {**waiting, **new}}
         if is_masked:
             tokens = {name: [] for name in tokens}
-        elif any(text.held for text in self._texts.values()):
+        elif any(text.held for text in self._all):
             tokens, self._tokens = {name: [] for name in tokens}, {name: each for name, each in tokens.items() if each}
         return {"logprobs": given | tokens}
+
+
+def _reason(choice: Json) -> Json:
+    """A choice's finish reason, which an endpoint might put its key in."""
+    return {"finish_reason": known_reason(choice["finish_reason"])} if "finish_reason" in choice else {}
 
 
 def _lists(logprobs: Json) -> dict[str, list[Any]]:
     """Lists of tokens by field: content or refusal."""
     return {name: value for name, value in logprobs.items() if isinstance(value, list)}
+
+
+def _spelled(entries: list[Any]) -> dict[Path, str]:
+    """What the entries of a list spell together, by the place in an entry; bytes as characters."""
+    found: defaultdict[Path, list[str]] = defaultdict(list)
+
+    def collect(data: Any, path: Path) -> None:
+        if isinstance(data, str):
+            found[path].append(data)
+        elif isinstance(data, dict):
+            for name, value in data.items():
+                collect(value, (*path, name))
+        elif isinstance(data, list):
+            if data and all(isinstance(each, int) for each in data):
+                found[path].append("".join(chr(each) for each in data if 0 <= each < 256))
+                return
+            for index, each in enumerate(data):
+                collect(each, (*path, index))
+
+    for entry in entries:
+        collect(entry, ())
+    return {path: "".join(texts) for path, texts in found.items()}
 
 
 def _number(value: Any, position: int) -> int:

@@ -13,7 +13,7 @@ from cowest.errors import CowestError, InputError
 from cowest.models import ChatModel, ModelConfig
 from cowest.models.wrapper import WrapperModel
 from cowest.serving.upstream import Upstream
-from cowest.serving.wire import APIError, Json
+from cowest.serving.wire import APIError, Json, known_reason
 from cowest.types import ChatRequest, Completion
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 _PROVIDERS = {"azure": "azure.ai.openai", "google": "gcp.gemini"}
 """OpenTelemetry's provider names where they differ from ours."""
-
-_FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
-"""Other values come from an endpoint and may be anything; they are recorded as "other"."""
 
 
 class Tracing:
@@ -205,7 +202,7 @@ class _TracedUpstream:
 
 def _record_reply(span: "Span", usage: Json | None, reasons: Sequence[Any]) -> None:
     """Adds token counts and finish reasons to the span."""
-    known = [str(reason) if str(reason) in _FINISH_REASONS else "other" for reason in reasons]
+    known = [str(known_reason(reason)) for reason in reasons]
     span.set_attribute("gen_ai.response.finish_reasons", known)
     for name, kind in (("input", "prompt"), ("output", "completion")):
         count = (usage or {}).get(f"{kind}_tokens")

@@ -9,8 +9,11 @@ from pydantic import ValidationError
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, CowestError
 from cowest.models import ChatModel
+from cowest.serving.addresses import without_addresses
 from cowest.serving.fields import LIMITS, NEUTRAL, WITHOUT_INFLUENCE
+from cowest.serving.request_limits import check_size
 from cowest.serving.wire import APIError, Json, UpstreamError, chunks_of, reply_of
+from cowest.serving_config import ServeConfig
 from cowest.types import ChatRequest, Message, Sampling
 
 _LOG = logging.getLogger(__name__)
@@ -25,12 +28,14 @@ class WholeText:
     Args:
         sampling: values for what a request leaves out.
         timeout_s: seconds until its reply.
+        config: the server's limits.
     """
 
-    def __init__(self, model: ChatModel, sampling: Sampling, *, timeout_s: float) -> None:
+    def __init__(self, model: ChatModel, sampling: Sampling, *, timeout_s: float, config: ServeConfig) -> None:
         self._model = model
         self._sampling = sampling
         self._timeout_s = timeout_s
+        self._config = config
 
     async def open(self) -> None:
         """Nothing: weights are loaded before the server starts."""
@@ -51,6 +56,7 @@ class WholeText:
         self.check(fields)
         turns, sampling = tuple(_message(message) for message in messages), self._sampling_of(fields)
         count = fields.get("n", 1)
+        check_size(count * sum(len(turn.content) for turn in turns), self._config)
         requests = [ChatRequest(messages=turns, sampling=sampling, sample_index=index) for index in range(count)]
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -58,7 +64,8 @@ class WholeText:
         except TimeoutError:
             raise UpstreamError(504, "The model did not answer in time.", code="upstream_timeout") from None
         except CompletionError as error:
-            raise APIError(422, f"The model gave no usable answer: {error}", code="no_answer") from error
+            message = without_addresses(f"The model gave no usable answer: {error}")
+            raise APIError(422, message, code="no_answer") from error
         except CowestError as error:
             _LOG.error("%s: %s", self._model.name, type(error).__name__)
             raise UpstreamError(502, "The model failed.", code="upstream_failed") from error

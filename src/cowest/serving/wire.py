@@ -11,6 +11,9 @@ Json = dict[str, Any]
 
 DONE = b"data: [DONE]\n\n"
 
+FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
+"""OpenAI's. Other values come from an endpoint and may be anything, its key included."""
+
 _KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
@@ -59,6 +62,11 @@ def event(data: Json) -> bytes:
     return b"data: " + encode(data) + b"\n\n"
 
 
+def known_reason(reason: object) -> str | None:
+    """A finish reason that may be shown: one of OpenAI's, or "other"; None where there is none."""
+    return None if reason is None else reason if isinstance(reason, str) and reason in FINISH_REASONS else "other"
+
+
 def reply_of(completions: Sequence[Completion]) -> Json:
     """A whole reply whose choices are these completions; `Answering` adds id, model and time."""
     usage = Usage(
@@ -71,7 +79,7 @@ def reply_of(completions: Sequence[Completion]) -> Json:
             "index": index,
             "message": {"role": "assistant", "content": completion.text},
             "logprobs": None,
-            "finish_reason": completion.finish_reason,
+            "finish_reason": known_reason(completion.finish_reason),
         }
         for index, completion in enumerate(completions)
     ]

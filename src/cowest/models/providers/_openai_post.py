@@ -53,6 +53,14 @@ class ChatPost:
                 raise
             return response.content[:_MAX_TEXT].decode("utf-8", "replace")
 
+    async def content(self, body: Json) -> bytes:
+        """The reply as it came.
+
+        Raises:
+            openai.OpenAIError: as `client.post` does.
+        """
+        return (await self._send(body)).content
+
     async def events(self, body: Json) -> "AsyncStream[object]":
         """The events of a streamed reply, without a time limit between them; the caller closes them.
 

@@ -1,0 +1,79 @@
+"""JSON of many values, read and written in a thread in steps, so that other requests are answered meanwhile.
+
+The standard library's C code would hold the interpreter's lock for the whole of it.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from json import scanner
+from typing import TypeVar
+
+from cowest.serving.wire import Json, UpstreamError
+
+Result = TypeVar("Result")
+
+MANY_VALUES = 20_000
+"""From here on a reply is read in a thread."""
+
+MAX_VALUES = 2_000_000
+"""In a reply. 16,000 tokens with 20 alternatives each have so many."""
+
+_MANY_TOKENS = 200
+"""Log probabilities of so many tokens, with 20 alternatives each, have about `MANY_VALUES` values."""
+
+_one_at_a_time = asyncio.Semaphore(1)
+
+
+class SteppingDecoder(json.JSONDecoder):
+    """The standard library's decoder in Python; single texts are still read by C code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parse_object = json.decoder.JSONObject
+        self.parse_array = json.decoder.JSONArray
+        self.scan_once = scanner.py_make_scanner(self)
+
+
+async def read(raw: bytes, use: Callable[[object], Result]) -> Result:
+    """What `use` makes of a reply's value.
+
+    Raises:
+        ValueError: it is no JSON.
+        UpstreamError: it has more than `MAX_VALUES` values.
+    """
+    num_values = num_marks(raw)
+    if num_values <= MANY_VALUES:
+        return use(_loads(raw, json.loads))
+    if num_values > MAX_VALUES:
+        raise UpstreamError(502, "The strong model's answer is too large.", code="upstream_too_large")
+    async with _one_at_a_time:
+        return await asyncio.to_thread(lambda: use(_loads(raw, SteppingDecoder().decode)))
+
+
+async def write(reply: Json, encode: Callable[[Json], bytes]) -> bytes:
+    """The reply in JSON: by `encode`, or in a thread where it has many values."""
+    if _num_tokens(reply) <= _MANY_TOKENS:
+        return encode(reply)
+    encoder = json.JSONEncoder(separators=(",", ":"))
+    async with _one_at_a_time:
+        return await asyncio.to_thread(lambda: "".join(encoder.iterencode(reply)).encode("ascii"))
+
+
+def num_marks(raw: bytes) -> int:
+    """The values in a JSON text at most, about: its commas and opening brackets, those in texts included."""
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+
+
+def _num_tokens(reply: Json) -> int:
+    every = (choice.get("logprobs") for choice in reply["choices"])
+    return sum(
+        len(each) for given in every if isinstance(given, dict) for each in given.values() if isinstance(each, list)
+    )
+
+
+def _loads(raw: bytes, load: Callable[[str], object]) -> object:
+    try:
+        return load(raw.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
