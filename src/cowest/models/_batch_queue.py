@@ -15,6 +15,7 @@ from cowest.models._batch_files import BatchLimits, QueuedRequest, split
 from cowest.models._batch_interface import BatchInterface, BatchProvider, Outcome, QueueFullError, Sleep
 from cowest.models._batch_record import BatchRecord, Submission
 from cowest.models._batch_state import BatchState
+from cowest.models.base import Json
 from cowest.types import ChatRequest, Completion
 
 MAX_ATTEMPTS = 3
