@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.simulation import world as said
 from tests.simulation.server import digest_of
 
 
@@ -30,6 +31,7 @@ def rows_of(path: Path) -> LedgerRows:
     finally:
         connection.close()
     for request, is_kept in found:
-        digest = digest_of(json.loads(request)["messages"])
+        messages = json.loads(request)["messages"]
+        digest = digest_of([each | {"content": said.as_sent(each["content"])} for each in messages])
         (rows.kept if is_kept else rows.left_open)[digest] += 1
     return rows

@@ -34,13 +34,13 @@ def solo(world: World, query: int) -> str:
 
 def refined(world: World, query: int, draft: str) -> str:
     """y*."""
-    return _reply(world, "refined", query, _sent(draft))
+    return _reply(world, "refined", query, as_sent(draft))
 
 
 def score(world: World, query: int, output: str) -> int | None:
     """E: None where the judge gives no number even when it is asked again."""
-    drawn = chance(world.number, "unscored", query, _sent(output))
-    return None if drawn < 0.05 else 1 + int(PERFECT * chance(world.number, "score", query, _sent(output)))
+    drawn = chance(world.number, "unscored", query, as_sent(output))
+    return None if drawn < 0.05 else 1 + int(PERFECT * chance(world.number, "score", query, as_sent(output)))
 
 
 def weak_reply(world: World, request: ChatRequest) -> str:
@@ -73,7 +73,7 @@ def _reply(world: World, *parts: object) -> str:
     return f"Explanation: {parts[0]} {parts[1]} {kind}{_half(world)}.\nAnswer: {answer}"
 
 
-def _sent(text: str) -> str:
+def as_sent(text: str) -> str:
     """A text as it is sent: no endpoint takes half a surrogate pair."""
     return text.replace("\ud83d", "\ufffd")
 
