@@ -58,9 +58,9 @@ REQUESTS: dict[str, Callable[[], bytes]] = {
     "one of 4 MB": lambda: dump(question("word " * 800_000)),
     "1,000,000 escaped characters": lambda: dump(question("x")).replace(b'"x"', b'"' + rb"\u00e9" * 600_000 + b'"'),
     "an image of 4 MB": lambda: dump(question("?") | {"messages": [image(3 * MIB)]}),
-    "90,000 numbers in logit_bias": lambda: dump(question("?", logit_bias={str(n): 1 for n in range(90_000)})),
-    "90,000 values in tools": lambda: dump(
-        question("?", tools=[{"type": "function", "function": {"enum": [0] * 90_000}}])
+    "45,000 numbers in logit_bias": lambda: dump(question("?", logit_bias={str(n): 1 for n in range(45_000)})),
+    "45,000 values in tools": lambda: dump(
+        question("?", tools=[{"type": "function", "function": {"enum": [0] * 45_000}}])
     ),
     "2,000,000 empty lists": lambda: dump(question("?")).replace(
         b"]}", b'], "tools": [' + b"[]," * 1_300_000 + b"[]]}"

@@ -14,7 +14,6 @@ from cowest.ledger import Ledger
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Message
-from cowest.viewer.library import Library
 from tests.endpoint import Behaviour, serving
 from tests.worlds import chance
 
@@ -75,8 +74,6 @@ def test_a_run_keeps_it_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert all(HALF in row["id"] and HALF in row["query"] and row["answer"].endswith(HALF) for row in predictions)
     assert write_parquet(pairs, tmp_path / "pairs.parquet") == len(rows)
     assert "\ufffd" in pq.read_table(tmp_path / "pairs.parquet").to_pylist()[0]["chosen"][0]["content"]
-    with Library([run]) as library:
-        assert library.wait_until_indexed(30)
     for arguments in ([], ["--json"]):
         assert main(["show", str(run), *arguments]) == 0
     capsys.readouterr()

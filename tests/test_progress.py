@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+from cowest import progress
 from cowest.progress import ProgressBar, Status, notice, progress_bar, quietly, refresh
 
 

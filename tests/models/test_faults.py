@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from cowest.errors import BrokenReplyError, CompletionError, CowestError, EndpointError, TransientEndpointError
+from cowest.judge import ModelJudge
 from cowest.models import Metered, ModelConfig, limits, load_model
 from cowest.models.limits import EndpointLimits
+from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.retrying import Retrying
 from cowest.stages.feedback import feedback
 from cowest.types import ChatRequest, Message
 from tests.endpoint import FAULTS, Behaviour, serving
-from tests.worlds import ScoreBy, gamble, gambler, right_or_wrong, sums
+from tests.worlds import ScoreBy, chance, gamble, gambler, judge_reply, right_or_wrong, sums
 
 Ask = Callable[..., ChatRequest]
 
@@ -183,6 +185,32 @@ class TestFeedback:
             assert counts.successes == 40
         for name in ("graded.jsonl", "pairs.jsonl", "failures.jsonl"):
             assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
+
+    def test_a_quarter_of_faulty_replies_and_a_fifth_of_unreadable_verdicts_change_nothing(
+        self, tmp_path: Path
+    ) -> None:
+        def verdict(request: ChatRequest) -> str:
+            key = (request.messages[0].content, request.messages[-1].content, request.sample_index)
+            # As a judge that is asked again answers, some time.
+            return "no idea" if len(request.messages) == 1 and chance(*key) < 0.2 else judge_reply(request)
+
+        faults = dict.fromkeys(["empty", "malformed", "no_finish_reason", "server_error", "reset"], 0.05)
+        counts = {}
+        for name, share in (("whole", {}), ("faulty", faults)):
+
+            def reply(body: Any) -> str:
+                return gamble("strong", 0.5, ChatRequest(messages=tuple(Message(**turn) for turn in body["messages"])))
+
+            with serving(Behaviour(reply=reply, faults=share)) as served:
+                model, _ = load(served.url, max_concurrency=16)
+                judge = ModelJudge(ScriptedModel(verdict if share else judge_reply))
+                feedback(sums(8), weak=gambler("weak", 0.4), strong=model, judge=judge, out=tmp_path / name, samples=4)
+            counts[name] = served.counts
+        assert counts["faulty"].successes == counts["whole"].successes
+        assert sum(counts["faulty"].faults.values()) > 0.15 * counts["faulty"].calls
+        assert counts["faulty"].faults["empty"] > 0
+        pairs = [(tmp_path / name / "pairs.jsonl").read_bytes() for name in ("whole", "faulty")]
+        assert pairs[0] == pairs[1] != b""
 
     @pytest.mark.parametrize("fault", [*FAILS_ALONE, *BROKEN, "server_error"])
     def test_a_request_that_fails_costs_its_example_or_its_draft(self, fault: str, whole: Path, tmp_path: Path) -> None:

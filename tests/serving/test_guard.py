@@ -125,7 +125,7 @@ def body(**changes: Any) -> bytes:
         (body(metadata={"tags": ["dear"]}), 400, "metadata"),
         (body(messages=[{"role": "user", "content": "a"}] * 1001), 400, "messages"),
         (body(messages=[{"role": "user", "content": "a" * 500_001}] * 2), 400, "messages"),
-        (body(tools=[[0] * 100_000]), 400, None),
+        (body(tools=[[0] * 50_000]), 400, None),
         *((body(**{name: "x"}), 400, name) for name in ROUTING),
     ],
 )

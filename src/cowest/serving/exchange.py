@@ -17,6 +17,9 @@ from cowest.serving_config import ServeConfig
 
 Result = TypeVar("Result")
 
+_CHUNKS_IN_A_ROW = 32
+"""That are sent before other requests have a turn."""
+
 
 class ClientGone(Exception):
     """The client disconnected, or was slower than `slow_client_s`."""
@@ -58,8 +61,12 @@ class Exchange:
         async with contextlib.aclosing(reply.chunks) as chunks:
             await self._send({"type": "http.response.start", "status": 200, "headers": raw})
             try:
+                num_sent = 0
                 async for chunk in chunks:
                     await self._send_part(event(chunk))
+                    num_sent += 1
+                    if num_sent % _CHUNKS_IN_A_ROW == 0:
+                        await asyncio.sleep(0)  # many that came at once keep nobody waiting
                 await self._send_part(DONE, last=True)
             except APIError as error:
                 self.broken = True

@@ -9,7 +9,7 @@ from cowest.serving.large_json import num_marks
 from cowest.serving.wire import APIError, Json
 from cowest.serving_config import ServeConfig
 
-MAX_VALUES = 100_000
+MAX_VALUES = 50_000
 """Texts, numbers, lists and objects in a body: reading so many takes tens of milliseconds."""
 
 MAX_ITEMS = {"stop": 16, "tools": 128, "functions": 128, "logit_bias": 1024, "metadata": 16}

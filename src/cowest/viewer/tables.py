@@ -2,7 +2,6 @@
 
 import sqlite3
 
-from cowest.characters import without_half_pairs
 from cowest.viewer.collections import FLAGS, Item
 from cowest.viewer.query import TOKENIZE
 
@@ -42,4 +41,5 @@ def insert(connection: sqlite3.Connection, number: int, identifier: str, item: I
 
 
 def _clean(text: str | None) -> str | None:
-    return None if text is None else without_half_pairs(text)  # SQLite refuses them
+    # A model's text can hold half a surrogate pair, which SQLite refuses.
+    return None if text is None else text.encode("utf-8", "replace").decode()
