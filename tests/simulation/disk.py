@@ -27,9 +27,16 @@ def simulated_disk(machine: Machine) -> Iterator[None]:
             stack.enter_context(mock.patch.object(os, name, _changing(machine, name, getattr(os, name))))
         stack.enter_context(mock.patch.object(os, "open", _opening_flat(machine, os.open)))
         # Processes are killed, the machine's power is not cut.
-        stack.enter_context(mock.patch.object(os, "fsync", lambda file: machine.step("file", "fsync")))
+        stack.enter_context(mock.patch.object(os, "fsync", _synced(machine)))
         stack.enter_context(mock.patch.object(sqlite3, "connect", _connecting(machine, sqlite3.connect)))
         yield
+
+
+def _synced(machine: Machine) -> Callable[[Any], None]:
+    def synced(file: Any) -> None:
+        machine.step("file", "fsync")
+
+    return synced
 
 
 def _is_inside(machine: Machine, path: Any) -> bool:

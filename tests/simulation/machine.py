@@ -70,6 +70,10 @@ class Machine:
             self.at = self.loop.time()
         return self.at
 
+    def wall_time(self) -> float:
+        """Seconds since 1970, as far as the machine knows."""
+        return self.now() + self.wall_offset_s
+
     def note(self, what: str) -> None:
         """Adds a line to the trace."""
         self.trace.append(f"{self.now():12.6f} {what}")

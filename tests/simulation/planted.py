@@ -84,7 +84,7 @@ def _nothing_reserved() -> AbstractContextManager[Any]:
 
 def _spend_of_earlier_processes_forgotten() -> AbstractContextManager[Any]:
     """A new process begins with an untouched budget."""
-    return mock.patch.object(Ledger, "spend_usd", lambda self, role=None: 0.0)
+    return mock.patch.object(Ledger, "spend_usd", return_value=0.0)
 
 
 def _retries_counted_twice() -> AbstractContextManager[Any]:
@@ -159,7 +159,7 @@ def _marker_first() -> AbstractContextManager[Any]:
 
 def _progress_left() -> AbstractContextManager[Any]:
     """The file for the viewer stays."""
-    return mock.patch.object(ProgressFile, "remove", lambda self: None)
+    return mock.patch.object(ProgressFile, "remove")
 
 
 def _served_twice() -> AbstractContextManager[Any]:

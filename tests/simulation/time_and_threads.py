@@ -28,7 +28,7 @@ def simulated_process(machine: Machine) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for name in ("monotonic", "perf_counter"):
             stack.enter_context(mock.patch.object(time, name, machine.now))
-        stack.enter_context(mock.patch.object(time, "time", lambda: machine.now() + machine.wall_offset_s))
+        stack.enter_context(mock.patch.object(time, "time", machine.wall_time))
         stack.enter_context(mock.patch.object(time, "sleep", sleep))
         defaults = limits.EndpointLimits.__init__.__kwdefaults__
         stack.enter_context(mock.patch.dict(defaults, clock=machine.now))
