@@ -29,6 +29,8 @@ class Fault:
     end: str = "whole"
 
 
+ODD_TEXT = "Answer: 1"
+
 _ODD: tuple[Any, ...] = (
     {"choices": "none"},
     {"choices": {"index": 0}},
@@ -37,7 +39,7 @@ _ODD: tuple[Any, ...] = (
     {"choices": [{"message": None, "finish_reason": "stop"}]},
     {"choices": [{"message": {"content": ["a", "list"]}, "finish_reason": "stop"}]},
     {"choices": [{"message": {"content": 7}, "finish_reason": "stop"}]},
-    {"choices": [{"message": {"content": "Answer: 1"}, "finish_reason": 3}]},
+    {"choices": [{"message": {"content": ODD_TEXT}, "finish_reason": 3}]},
     [],
     "text",
 )

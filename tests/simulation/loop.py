@@ -21,10 +21,18 @@ class SimulatedLoop(LoopTimeEventLoop, asyncio.SelectorEventLoop):
         self._machine = machine
         super().__init__(start=machine.now(), noop_cycles=0)
         machine.loop = self
+        self._main: asyncio.Task[Any] | None = None
+
+    def run_until_complete(self, future: Any) -> Any:
+        """Runs until a task is done, which is the one that Ctrl-C cancels."""
+        self._main = future if isinstance(future, asyncio.Task) else None
+        return super().run_until_complete(future)
 
     def _run_once(self) -> None:
         machine, ready = self._machine, self._ready
         machine.step("wake")
+        if machine.is_interrupted() and self._main is not None:
+            self._main.cancel()
         held: list[Any] = []
         if len(ready) > 1:
             index = 0 if machine.in_order else machine.random.randrange(len(ready))

@@ -19,7 +19,10 @@ class Hang(SystemExit):
 
 @dataclass(frozen=True)
 class Kill:
-    """When a process is killed: at its nth wake-up, statement of its ledger, or step with its files."""
+    """When a process is killed: at its nth wake-up, statement of its ledger, or step with its files.
+
+    An "interrupt" at the nth wake-up cancels what runs, as Ctrl-C does.
+    """
 
     kind: str
     number: int
@@ -42,6 +45,7 @@ class Machine:
     deadline_s: float = 7200.0
     trace: list[str] = field(default_factory=list)
     num_lives: int = 0
+    num_processes: int = 0
     ends_at: float = 0.0
     at: float = 1000.0
     wall_offset_s: float = 1.75e9
@@ -59,10 +63,11 @@ class Machine:
 
     def boot(self, kill: Kill | None = None, down_s: float = 0.0) -> None:
         """Starts a process, after `down_s` without one."""
+        self.num_processes += 1
         self.at = self.now() + down_s
         self.dead, self.kill, self.steps, self.loop = False, kill, {"wake": 0, "ledger": 0, "file": 0}, None
         self.ends_at = self.at + self.deadline_s
-        self.note(f"--- process {self.num_lives} starts, kill {kill}")
+        self.note(f"--- process {self.num_processes} starts, kill {kill}")
 
     def now(self) -> float:
         """Virtual seconds, monotonic."""
@@ -77,6 +82,13 @@ class Machine:
     def note(self, what: str) -> None:
         """Adds a line to the trace."""
         self.trace.append(f"{self.now():12.6f} {what}")
+
+    def is_interrupted(self) -> bool:
+        """Whether this is the moment at which the user presses Ctrl-C, which lets the process end by itself."""
+        if self.kill is None or self.kill.kind != "interrupt" or self.kill.number != self.steps["wake"]:
+            return False
+        self.note(f"interrupted at wake {self.steps['wake']}")
+        return True
 
     def is_last(self, kind: str) -> bool:
         """Whether the next step of this kind is the one at which the process is killed."""

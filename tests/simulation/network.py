@@ -41,7 +41,7 @@ class _Transport(httpx2.AsyncBaseTransport):
         machine, server = self._machine, self._server
         if machine.dead:
             raise Killed(1)
-        process, body = machine.num_lives, json.loads(request.content)
+        process, body = machine.num_processes, json.loads(request.content)
         server.in_flight += 1
         server.most_in_flight = max(server.most_in_flight, server.in_flight)
         try:

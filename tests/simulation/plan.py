@@ -104,7 +104,7 @@ def plan_of(seed: int) -> Plan:
 
 
 def _kill(random: Random) -> Kill:
-    kind = random.choice(("wake", "ledger", "file"))
+    kind = random.choice(("wake", "ledger", "file", "interrupt"))
     if kind == "file":
         return Kill(kind, random.randint(1, 45))
-    return Kill(kind, int({"wake": 2000, "ledger": 300}[kind] ** random.random()))
+    return Kill(kind, int({"wake": 2000, "interrupt": 2000, "ledger": 300}[kind] ** random.random()))

@@ -18,7 +18,7 @@ def test_every_invariant_holds(first: int) -> None:
 def test_the_seeds_meet_everything() -> None:
     plans = [plan_of(seed) for seed in range(SEEDS)]
     assert {plan.work for plan in plans} == {"feedback", "evaluate", "serve"}
-    assert {kill.kind for plan in plans for kill in plan.kills} == {"wake", "ledger", "file"}
+    assert {kill.kind for plan in plans for kill in plan.kills} == {"wake", "ledger", "file", "interrupt"}
     assert {plan.budget for plan in plans} == {"none", "ample", "tight"}
 
 

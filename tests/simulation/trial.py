@@ -48,7 +48,11 @@ class Outcome:
 
 def try_seed(seed: int) -> Outcome:
     """Runs what a seed decides."""
-    plan = plan_of(seed)
+    return try_whole(plan_of(seed))
+
+
+def try_whole(plan: Plan) -> Outcome:
+    """Runs a plan, and compares its files with those of a calm run."""
     try:
         reference = None if plan.work == "serve" else reference_of(plan.world, plan.work)
     except Violated as violation:
@@ -93,7 +97,7 @@ def _run_until_done(plan: Plan, machine: Machine, outcome: Outcome, reference: d
             (machine.folder / "run" / ".run-id").unlink(missing_ok=True)
         end = _live(plan, machine, server, cap_usd, random)
         outcome.ends.append(end)
-        ended_at, number = machine.now(), machine.num_lives
+        ended_at, number = machine.now(), machine.num_processes
         machine.note(f"--- process {number} ended: {end}")
         machine.bury()
         if plan.work != "serve":
@@ -132,6 +136,8 @@ def _live(plan: Plan, machine: Machine, server: Server, cap_usd: float | None, r
     except EndpointError as error:
         machine.note(str(error))
         end = "endpoint"
+    except asyncio.CancelledError:
+        end = "interrupted"
     except BaseException:
         if not machine.dead:
             raise
