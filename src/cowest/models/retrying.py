@@ -82,8 +82,9 @@ class Retrying(WrapperModel):
         while True:
             try:
                 completion = await self.model.complete(request)
-            except RateLimitError:
-                await self._sleep(0)
+            except RateLimitError as error:
+                # What the endpoint asks for is about this request; the limits decide about the others.
+                await self._sleep(error.retry_after_s or 0.0)
                 continue
             except self.repeats as error:
                 is_broken = isinstance(error, BrokenReplyError)
