@@ -47,6 +47,7 @@ def recipe(folder: Path, url: str) -> dict[str, Any]:
         "strong": {"model": "openai/m", "base_url": url},
         "judge": {"name": "answer_match"},
         "feedback": {"queries": 6},
+        "evaluate": {"methods": ["strong_only", "collaborate_sft"]},
     }  # fmt: skip
 
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from cowest import plugins
-from cowest.models.config import ModelConfig
+from cowest.errors import CompletionError
+from cowest.models.config import ModelConfig, Price
 from cowest.models.providers._remote import RemoteModel
-from cowest.types import ChatRequest
+from cowest.models.providers.openai import OpenAIModel
+from cowest.types import ChatRequest, Usage
 from tests.models.providers.endpoint import Endpoint, chat
-from tests.models.providers.replies import anthropic_reply, google_reply
+from tests.models.providers.replies import anthropic_reply, google_reply, openai_reply
 
 Ask = Callable[..., ChatRequest]
 KEY = "a-key-that-is-sent-back"
@@ -73,3 +75,44 @@ def test_one_connection_for_each_event_loop_and_all_closed(provider: str, endpoi
 def test_a_key_in_the_reply_is_not_kept(provider: str, endpoint: Endpoint, ask: Ask) -> None:
     endpoint.body = REPLIES[provider](f"You sent {KEY}.")
     assert asyncio.run(load(provider, endpoint).complete(ask())).text == "You sent [key]."
+
+
+def test_a_key_in_what_surrounds_the_reply_is_not_kept(endpoint: Endpoint, ask: Ask, monkeypatch: Any) -> None:
+    monkeypatch.setenv("COWEST_TEST_KEY", KEY)
+    model = load("openai", endpoint)
+    endpoint.body = openai_reply("hello", tokens=[(KEY[:5], -0.5), (KEY[5:], -0.5)])
+    endpoint.body["choices"][0]["finish_reason"] = KEY
+    completion = asyncio.run(model.complete(ask()))
+    assert completion.finish_reason == "[key]"
+    assert completion.tokens is None
+    assert isinstance(model, OpenAIModel)
+    for place in ("code", "type", "param", "message"):
+        error = {"code": "x", "message": "y", place: KEY}
+        for row in ({"error": error}, {"response": {"status_code": 400, "body": {"error": error}}}):
+            with pytest.raises(CompletionError) as caught:
+                model.batch_reply(row, 0.0)
+            assert KEY not in str(caught.value)
+    row = {"response": {"status_code": 200, "body": openai_reply(f"You sent {KEY}.")}}
+    assert model.batch_reply(row, 0.0).text == "You sent [key]."
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None, [], "12", {}, {"prompt_tokens": -1, "completion_tokens": 5},
+        {"prompt_tokens": "1", "completion_tokens": 5},
+        {"prompt_tokens": 1}, {"prompt_tokens": 10**20, "completion_tokens": 5},
+        {"prompt_tokens": float("nan"), "completion_tokens": 5},
+    ],
+)  # fmt: skip
+def test_counts_that_cannot_be_are_none(endpoint: Endpoint, ask: Ask, usage: Any) -> None:
+    endpoint.body = openai_reply("hello") | {"usage": usage}
+    config = ModelConfig(model="openai/m", base_url=endpoint.url, price=Price(input=1, output=1))
+    completion = asyncio.run(OpenAIModel.from_config(config, 0).complete(ask()))
+    assert (completion.text, completion.usage, completion.cost_usd) == ("hello", Usage(), None)
+
+
+@pytest.mark.parametrize("cost", [-1, "0.1", float("nan"), float("inf"), True])
+def test_a_charge_that_cannot_be_is_none(endpoint: Endpoint, ask: Ask, cost: Any) -> None:
+    endpoint.body = openai_reply("hello", cost=cost)
+    assert asyncio.run(load("openai", endpoint).complete(ask())).cost_usd is None
