@@ -6,7 +6,7 @@ The standard library's C code would hold the interpreter's lock for the whole of
 import asyncio
 import json
 from collections.abc import Callable
-from json import scanner
+from json import decoder, scanner
 from typing import TypeVar
 
 from cowest.serving.wire import Json, UpstreamError
@@ -30,9 +30,10 @@ class SteppingDecoder(json.JSONDecoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.parse_object = json.decoder.JSONObject
-        self.parse_array = json.decoder.JSONArray
-        self.scan_once = scanner.py_make_scanner(self)
+        # By name, since type stubs leave them out.
+        self.parse_object = vars(decoder)["JSONObject"]
+        self.parse_array = vars(decoder)["JSONArray"]
+        self.scan_once = vars(scanner)["py_make_scanner"](self)
 
 
 async def read(raw: bytes, use: Callable[[object], Result]) -> Result:
