@@ -20,12 +20,16 @@ from typing import Any
 LIMIT = 50.0
 FAULTS = {"server_error": 0.02, "unavailable": 0.01, "reset": 0.01, "malformed": 0.01}
 ROOT = Path(__file__).parent.parent
+RETRY_AFTER = ["--retry-after", "seconds"]
 SERVERS = {
-    "bucket, refuses at once": [],
-    "bucket, refuses after 300 ms": ["--slow-refusals"],
-    "bucket, `Retry-After: 1`": ["--retry-after", "seconds"],
-    "bucket of 0.1 s": ["--burst", "0.1"],
+    "bucket of 1 s": [],
+    "bucket of 1 s, `Retry-After: 1`": RETRY_AFTER,
+    "bucket of 1 s, refuses after 300 ms": ["--slow-refusals"],
+    "bucket of 1 s, refuses after 300 ms, `Retry-After: 1`": ["--slow-refusals", *RETRY_AFTER],
+    "bucket of 0.1 s, `Retry-After: 1`": ["--burst", "0.1", *RETRY_AFTER],
     "fixed windows of 1 s": ["--limiter", "fixed"],
+    "fixed windows of 1 s, `Retry-After: 1`": ["--limiter", "fixed", *RETRY_AFTER],
+    "sliding window of 1 s, `Retry-After: 1`": ["--limiter", "window", *RETRY_AFTER],
 }
 Call = Callable[[int], Awaitable[Any]]
 
@@ -131,7 +135,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for server_name, arguments in list(SERVERS.items())[: 1 if given.quick else None]:
         clients: dict[str, Any] = {"cowest": ours}
-        if not arguments:
+        if arguments in ([], RETRY_AFTER):
             clients |= {"`openai`, 2 retries (its default)": bare, "`openai`, 10 retries": bare_patient}
         for name, client in clients.items():
             faults = [part for fault, share in FAULTS.items() for part in ("--fault", f"{fault}={share}")]

@@ -6,9 +6,15 @@ of the class, so that no other place has to know it.
 
 
 class CowestError(Exception):
-    """Root of every error this package raises on purpose."""
+    """Root of every error this package raises on purpose.
+
+    Attributes:
+        exit_status: of the command line.
+        may_be_billed: whether a model's endpoint may have done the work all the same.
+    """
 
     exit_status: int = 1
+    may_be_billed: bool = False
 
 
 class InputError(CowestError):

@@ -17,10 +17,20 @@ from aiohttp import web
 
 from cowest import synchronous
 from cowest.cli.main import main
-from cowest.errors import CompletionError, CowestError, EndpointError, InputError, TransientEndpointError
+from cowest.errors import (
+    BrokenReplyError,
+    CompletionError,
+    CowestError,
+    EndpointError,
+    InputError,
+    TransientEndpointError,
+)
 from cowest.ledger import Ledger
 from cowest.models import ModelConfig, _batch_interface, _batch_lines, batched, load_model
 from cowest.models.batched import Batched
+from cowest.models.budgeted import Budgeted
+from cowest.models.connection import Connection
+from cowest.models.metered import Metered
 from cowest.models.providers.openai import OpenAIModel
 from cowest.models.retrying import Retrying
 from cowest.pipeline import Pipeline, models
@@ -612,6 +622,91 @@ class TestFeedback:
             config = ModelConfig(model="openai/m", base_url=endpoint.url, api_key_env="OPENAI_API_KEY")
             self.gather(tmp_path / "single", config, ledger)
         assert endpoint.num_single_calls == 0
+
+
+class TestBudget:
+    """What is in a batch is booked once, however often the process is started again."""
+
+    worst_usd = 100.0
+
+    def open(self, endpoint: Endpoint, path: Path, ledger: Ledger, num_requests: int, num_worst: int) -> Metered:
+        """The model with a budget of so many worst cases; a batch goes when so many requests have come."""
+
+        async def settle(seconds: float) -> None:
+            while seconds == batched.SETTLE_S and model.num_asked < num_requests:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
+
+        config = ModelConfig.model_validate(
+            {"model": "openai/m", "base_url": endpoint.url, "price": {"input": 0, "output": 1e6}}
+        )
+        model = Watched(endpoint, path, sleep=settle)
+        model._provider = OpenAIModel.from_config(config, 0)
+        budget = Budgeted(
+            model, num_worst * self.worst_usd, cost=config.cost_usd, max_tokens=100, was_sent=model.was_sent
+        )
+        repeated = Retrying(budget, repeats=(BrokenReplyError,), sleep=model.no_wait)
+        return Metered(Connection(model, repeated, budget), "strong", ledger)
+
+    def stop(self, endpoint: Endpoint, model: Metered, requests: list[ChatRequest], *, when_sent: bool) -> None:
+        ledger = model.ledger
+        assert ledger is not None
+
+        async def until_stopped() -> None:
+            work = asyncio.gather(*map(model.complete, requests), return_exceptions=True)
+            while when_sent and not endpoint.batches.asked["GET /v1/batches/{id}"]:
+                await asyncio.sleep(0.002)
+            while not when_sent and ledger.num_open() < len(requests):
+                await asyncio.sleep(0.002)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await model.close()
+
+        endpoint.batches.open_.clear()
+        asyncio.run(until_stopped())
+        endpoint.batches.open_.set()
+
+    def finish(self, model: Metered, requests: list[ChatRequest]) -> list[Completion | BaseException]:
+        async def all_of_them() -> list[Completion | BaseException]:
+            found = await asyncio.gather(*map(model.complete, requests), return_exceptions=True)
+            await model.close()
+            return found
+
+        return synchronous.run(all_of_them())
+
+    def test_a_batch_that_is_waited_for_is_booked_once(
+        self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path
+    ) -> None:
+        for _ in range(2):
+            with Ledger(tmp_path / "ledger.sqlite") as ledger:
+                self.stop(endpoint, self.open(endpoint, tmp_path / "b", ledger, 6, 6), requests, when_sent=True)
+                assert ledger.bookings.possibly_billed_usd() == {"strong": 6 * self.worst_usd}
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            model = self.open(endpoint, tmp_path / "b", ledger, 6, 5)  # lowered: what is paid is fetched all the same
+            found = self.finish(model, requests)
+            assert [type(each) for each in found] == [Completion] * 6
+            assert endpoint.batches.sizes == [6]
+            assert ledger.bookings.possibly_billed_usd() == {}
+
+    def test_what_was_never_sent_is_not_booked(
+        self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path
+    ) -> None:
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            self.stop(endpoint, self.open(endpoint, tmp_path / "b", ledger, 7, 6), requests, when_sent=False)
+            assert ledger.bookings.possibly_billed_usd() == {}
+
+    def test_a_reply_to_an_earlier_process_that_cannot_be_used_counts_beside_the_next(
+        self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path
+    ) -> None:
+        cut_off = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "x"}}]}
+        lines = [{"response": {"status_code": 200, "body": reply("x") | cut_off}}]
+        endpoint.batches.line_of = lambda row, line: line | lines.pop() if lines else line
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            self.stop(endpoint, self.open(endpoint, tmp_path / "b", ledger, 1, 2), requests[:1], when_sent=True)
+            (found,) = self.finish(self.open(endpoint, tmp_path / "b", ledger, 1, 2), requests[:1])
+            assert isinstance(found, Completion)
+            assert endpoint.batches.sizes == [1, 1]
+            assert ledger.bookings.possibly_billed_usd() == {"strong": self.worst_usd}
 
 
 class TestRecipe:

@@ -1,7 +1,6 @@
 """A hard cap on money: the worst case fits before a call is made."""
 
 import asyncio
-import functools
 from pathlib import Path
 from random import Random
 
@@ -13,7 +12,6 @@ from cowest.errors import BudgetError, CompletionError, InputError, TransientEnd
 from cowest.ledger import Ledger
 from cowest.models.budgeted import TOKENS_A_MESSAGE, Budgeted, worst_case_usd
 from cowest.models.config import ModelConfig
-from cowest.models.ledgered import Ledgered
 from cowest.models.load import load_model
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
@@ -29,7 +27,12 @@ def cost(usage: Usage) -> float:
 
 
 def costing(cost_usd: float | None) -> ScriptedModel:
-    return ScriptedModel(lambda _: Completion(text="a", finish_reason="stop", cost_usd=cost_usd))
+    return ScriptedModel(lambda _: reply(cost_usd))
+
+
+def reply(cost_usd: float | None, **changes: object) -> Completion:
+    usage = Usage(prompt_tokens=1, completion_tokens=1)
+    return Completion(text="a", finish_reason="stop", usage=usage, cost_usd=cost_usd).model_copy(update=changes)
 
 
 WORST = worst_case_usd(request(), cost)
@@ -49,7 +52,7 @@ def test_the_worst_case_by_hand() -> None:
 async def test_the_budget_is_used_up_but_not_overrun_however_many_ask_at_once(spent: float) -> None:
     inner = costing(0.1)
     model = Budgeted(inner, 5.0, cost=cost)
-    model.add_earlier_spend(spent)
+    model.spent_usd = spent
     outcomes = await ask(model, 80)
     assert model.spent_usd <= 5.0
     assert 5.0 - model.spent_usd < WORST + 0.1
@@ -94,7 +97,7 @@ async def test_calls_wait_for_what_others_hold_instead_of_giving_up() -> None:
             most = max(most, in_flight)
             await asyncio.sleep(0)
             in_flight -= 1
-            return Completion(text="a", finish_reason="stop", cost_usd=0.0)
+            return reply(0.0)
 
     outcomes = await ask(Budgeted(Slow("a"), 2.5 * WORST, cost=cost), 20)
     assert all(isinstance(outcome, Completion) for outcome in outcomes)
@@ -104,7 +107,7 @@ async def test_calls_wait_for_what_others_hold_instead_of_giving_up() -> None:
 async def test_a_spent_budget_asks_nothing() -> None:
     inner = costing(0.1)
     model = Budgeted(inner, 1.0, cost=cost)
-    model.add_earlier_spend(1.0)
+    model.spent_usd = 1.0
     (outcome,) = await ask(model, 1)
     assert isinstance(outcome, BudgetError)
     assert inner.requests == []
@@ -148,12 +151,6 @@ async def test_a_cancelled_call_may_have_been_billed() -> None:
     assert (model.spent_usd, model.reserved_usd) == (WORST, 0.0)
 
 
-async def test_calls_that_a_killed_process_left_unanswered_count_at_their_worst() -> None:
-    model = Budgeted(costing(0.1), 9.0, cost=cost, max_tokens=100)
-    model.add_earlier_spend(2.0, [request(), request(max_tokens=None)])
-    assert model.spent_usd == pytest.approx(2.0 + 2 * WORST)
-
-
 async def test_a_restarted_run_counts_strong_and_judge_where_one_model_is_both(tmp_path: Path) -> None:
     config = ModelConfig.model_validate(
         {
@@ -171,49 +168,11 @@ async def test_a_restarted_run_counts_strong_and_judge_where_one_model_is_both(t
                 await ledger.intend(ledger.key(role, "openai/m", "x", each), role, "openai/m", each)
             key = ledger.key(role, "openai/m", "x", paid)
             await ledger.settle(key, Completion(text="a", finish_reason="stop", cost_usd=1.0))
-        await ledger.keep_billed_failure("strong", 0.25)
-        await ledger.keep_billed_failure("weak", 0.5)
+        for role, usd in (("strong", 0.25), ("weak", 0.5)):
+            await ledger.bookings.book(role, role, "openai/m", request(), usd)
+            await ledger.bookings.end(role, may_be_billed=True)
         model = load_model(config, role="strong", ledger=ledger, shared_with=["judge"])
-    capped = model.model
-    while not isinstance(capped, Budgeted):
-        capped = capped.model
+    capped = model.connection.budget
+    assert capped is not None
     lost_usd = [worst_case_usd(request(f"lost {role}", max_tokens=1), cost) for role in ("strong", "judge")]
     assert capped.spent_usd == pytest.approx(2.0 + 0.25 + sum(lost_usd))
-
-
-async def test_what_failed_calls_may_have_cost_outlives_the_process(tmp_path: Path) -> None:
-    failures = iter([TransientEndpointError("cut off", may_be_billed=True), CompletionError("503")])
-
-    def reply(_: ChatRequest) -> Completion | Exception:
-        return next(failures, Completion(text="a", finish_reason="stop", cost_usd=0.5))
-
-    with Ledger(tmp_path / "ledger.sqlite", "a-run") as ledger:
-        model = Budgeted(
-            ScriptedModel(reply),
-            3 * WORST,
-            cost=cost,
-            keep_failure=functools.partial(ledger.keep_billed_failure, "strong"),
-        )
-        await ask(model, 1)
-        await ask(model, 1)
-        await ask(model, 1)
-        assert model.spent_usd == pytest.approx(WORST + 0.5)
-    with Ledger(tmp_path / "ledger.sqlite", "a-run") as again, Ledger(tmp_path / "ledger.sqlite", "other") as other:
-        assert again.billed_failures_usd("strong") == pytest.approx(WORST)
-        assert again.billed_failures_usd("judge") == other.billed_failures_usd("strong") == 0.0
-        assert again.counts() == {}  # no calls: those are kept elsewhere
-
-
-async def test_calls_that_never_got_a_place_leave_no_trace_in_the_ledger(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        capped = Budgeted(costing(WORST), 4.5 * WORST, cost=cost)
-        model = Ledgered(capped, ledger, "strong")
-        tasks = [asyncio.ensure_future(model.complete(request(f"q{index:02}"))) for index in range(30)]
-        _, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in waiting:
-            task.cancel()
-        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        assert any(isinstance(outcome, BudgetError) for outcome in outcomes)
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:  # what is waiting to be written is written at the end
-        assert ledger.open_requests("strong") == []
-        assert ledger.counts() == {"strong": sum(isinstance(outcome, Completion) for outcome in outcomes)}

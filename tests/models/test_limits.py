@@ -116,7 +116,8 @@ async def test_waiting_on_the_limit_is_shown_while_it_lasts() -> None:
     stream = io.StringIO()
     time = Time()
     shared = make(time)
-    shared.refused(await shared.turn(), RateLimitError("slow down", 65.0))
+    for call in [await shared.turn() for _ in range(4)]:
+        shared.refused(call, RateLimitError("slow down", 66.0))
     with progress_bar("feedback", total=2, stream=stream, clock=time.clock) as bar:
         await shared.turn()
         assert limits.WAITING not in bar.line()

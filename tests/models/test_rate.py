@@ -5,10 +5,14 @@ import math
 from dataclasses import dataclass, field
 from itertools import count, pairwise
 from random import Random
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from cowest.models.rate import FIRST_RATE, LONGEST_PAUSE_S, AdaptiveRate
+from cowest.models.rate import CUT, FIRST_RATE, LONGEST_PAUSE_S, AdaptiveRate
+from cowest.models.refusals import Call
 from tests.endpoint.limiters import make_limiter
 
 
@@ -36,9 +40,9 @@ class Simulation:
         limiter = make_limiter(self.limiter, self.limit, self.burst_s) if self.limit else None
         rate = AdaptiveRate(self.most)
         now, waiting, in_flight, had_to_wait = 0.0, self.num_calls, 0, False
-        events: list[tuple[float, int, str, object]] = []
+        events: list[tuple[float, int, str, Any]] = []
 
-        def later(when: float, what: str, call: object) -> None:
+        def later(when: float, what: str, call: Any) -> None:
             heapq.heappush(events, (when + abs(random.gauss(0, 0.002)), next(order), what, call))
 
         while len(self.answered) < self.num_calls:
@@ -60,7 +64,8 @@ class Simulation:
                     elif limiter is None or limiter.take(1, when):
                         later(when + self.latency_s, "answered", call)
                     else:
-                        later(when + (self.latency_s if self.slow_refusals else 0.003), "refused", call)
+                        wait_s = math.ceil(limiter.wait_s(1, when)) if self.retry_after else None
+                        later(when + (self.latency_s if self.slow_refusals else 0.003), "refused", (call, wait_s))
                     continue
                 in_flight -= 1
                 if what == "answered":
@@ -70,10 +75,10 @@ class Simulation:
                     rate.failed(call)
                     later(when + random.uniform(0.25, 0.5), "again", None)
                 else:
-                    assert limiter is not None
-                    rate.refused(call, when, math.ceil(limiter.wait_s(1, when)) if self.retry_after else None)
+                    refused, wait_s = call
+                    rate.refused(refused, when, wait_s)
                     self.refused.append(when)
-                    waiting += 1
+                    later(when + (wait_s or 0.0), "again", None)
                 self.rates.append((when, rate.rate))
         return self
 
@@ -101,28 +106,68 @@ def test_limits_of_every_size(limit: float) -> None:
     assert found.refused_share <= (0.05 if limit > 1 else 0.2)
 
 
+@pytest.mark.parametrize("retry_after", [False, True])
 @pytest.mark.parametrize(
-    ("limiter", "burst_s", "slow", "retry_after", "share"),
+    ("limiter", "burst_s", "slow", "share", "refused"),
     [
-        ("bucket", 0.1, False, False, 0.95),
-        ("bucket", 1.0, True, False, 0.96),
-        ("bucket", 1.0, False, True, 0.95),
-        ("bucket", 60.0, False, False, 0.97),
-        ("fixed", 1.0, False, False, 0.92),
-        ("window", 1.0, False, False, 0.90),
-        ("fixed", 60.0, False, True, 0.97),
+        ("bucket", 1.0, False, 0.97, 0.02),
+        ("bucket", 1.0, True, 0.97, 0.02),
+        ("bucket", 0.1, False, 0.95, 0.01),
+        ("bucket", 0.1, True, 0.95, 0.012),
+        ("bucket", 60.0, False, 0.97, 0.02),
+        ("fixed", 1.0, False, 0.95, 0.02),
+        ("fixed", 1.0, True, 0.94, 0.02),
+        # Even a perfectly even pace fills 0.954 of such a window, with 5% faults that are not counted.
+        ("window", 1.0, False, 0.92, 0.02),
+        ("window", 1.0, True, 0.91, 0.02),
+        ("fixed", 10.0, False, 0.8, 0.025),
+        ("fixed", 10.0, True, 0.8, 0.035),
     ],
 )
-def test_other_ways_of_counting(limiter: str, burst_s: float, slow: bool, retry_after: bool, share: float) -> None:
-    found = Simulation(
-        6000,
-        limiter=limiter,
-        burst_s=burst_s,
-        slow_refusals=slow,
-        retry_after=retry_after,  # type: ignore[arg-type]
-    ).run()
+def test_ways_of_counting_and_refusing(
+    limiter: str, burst_s: float, slow: bool, share: float, refused: float, retry_after: bool
+) -> None:
+    found = Simulation(3500, limiter=limiter, burst_s=burst_s, slow_refusals=slow, retry_after=retry_after).run()
     assert found.share_of_limit >= share
-    assert found.refused_share <= 0.035
+    assert found.refused_share <= refused
+
+
+def test_a_window_of_a_minute_is_waited_for() -> None:
+    found = Simulation(6000, limiter="fixed", burst_s=60.0, retry_after=True).run()
+    assert found.share_of_limit >= 0.95
+    assert found.refused_share <= 0.02
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    limiter=st.sampled_from(["bucket", "window", "fixed"]),
+    limit=st.sampled_from([10.0, 50.0]),
+    burst_s=st.sampled_from([1.0, 2.0, 10.0]),
+    latency_s=st.sampled_from([0.02, 0.3, 1.0]),
+    slow=st.booleans(),
+    retry_after=st.booleans(),
+    fault_share=st.sampled_from([0.0, 0.05, 0.2]),
+    seed=st.integers(0, 1000),
+)
+def test_no_limiter_starves_a_run_or_is_pestered(
+    limiter: str, limit: float, burst_s: float, latency_s: float, slow: bool, retry_after: bool, fault_share: float,
+    seed: int,
+) -> None:  # fmt: skip
+    found = Simulation(
+        int(60 * limit),
+        limit,
+        limiter,
+        burst_s,
+        latency_s,
+        fault_share,
+        slow,
+        retry_after,
+        seed=seed,
+        num_in_flight=512,
+    ).run()
+    assert len(found.answered) == 40 * limit
+    assert found.share_of_limit >= 0.6
+    assert found.refused_share <= 0.15
 
 
 def test_a_known_limit_is_begun_at_and_never_exceeded() -> None:
@@ -150,19 +195,16 @@ def test_faults_do_not_shrink_the_rate() -> None:
     assert rates == sorted(rates)
 
 
-def started(rate: AdaptiveRate, now: float, how_many: int, waited: bool = True) -> list[object]:
+def started(rate: AdaptiveRate, now: float, how_many: int, waited: bool = True) -> list[Call]:
     return [rate.start(now, waited) for _ in range(how_many)]
 
 
-def test_one_cut_in_an_episode_however_many_were_refused() -> None:
+def test_refusals_cut_no_deeper_than_what_was_let_through() -> None:
     rate = AdaptiveRate(most=50.0)
-    first, *others = started(rate, 0.0, 5)
-    rate.refused(first, 0.1)
-    after = rate.rate
-    assert after < 50.0
-    for call in others[:1]:
-        rate.refused(call, 0.2)
-    assert rate.rate == after
+    calls = started(rate, 0.0, 100)
+    for call in calls[:50]:
+        rate.refused(call, 0.1)
+    assert rate.rate == pytest.approx(CUT * 50.0)
 
 
 def test_calls_that_had_not_to_wait_raise_nothing() -> None:
@@ -172,12 +214,18 @@ def test_calls_that_had_not_to_wait_raise_nothing() -> None:
     assert rate.rate == FIRST_RATE
 
 
-def test_nothing_is_sent_before_the_time_a_refusal_names() -> None:
-    rate = AdaptiveRate()
-    (call,) = started(rate, 10.0, 1)
-    rate.refused(call, 10.1, 42.0)
-    assert rate.wait_s(10.1) == pytest.approx(42.0)
+def test_a_refusal_that_says_how_long_to_wait_holds_the_others_back_only_if_it_stays_alone() -> None:
+    rate = AdaptiveRate(most=50.0)
+    calls = started(rate, 10.0, 5)
+    rate.refused(calls[0], 10.1, 42.0)
+    assert rate.wait_s(10.2) == 0
+    for call in calls[1:]:
+        rate.refused(call, 10.1, 42.0)
+    assert rate.wait_s(10.1) == pytest.approx(41.0)  # whole seconds are rounded up
     assert rate.is_limited(10.1)
+    (later,) = started(rate, 10.2, 1)
+    rate.succeeded(later, 10.5)
+    assert rate.wait_s(10.6) == 0
 
 
 def test_a_long_closed_endpoint_is_asked_ever_more_rarely_and_the_rate_survives() -> None:
@@ -201,4 +249,4 @@ def test_a_long_closed_endpoint_is_asked_ever_more_rarely_and_the_rate_survives(
     rate.succeeded(call, now + 0.3)
     assert rate.refused_for_s(now + 0.3) == 0
     assert rate.wait_s(now + 0.3) < 1
-    assert rate.rate >= 0.7 * before
+    assert rate.rate >= 0.2 * before

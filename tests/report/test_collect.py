@@ -1,4 +1,5 @@
 import asyncio
+import io
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from cowest import runs
 from cowest.errors import InputError
 from cowest.ledger import Ledger
-from cowest.report import collect
+from cowest.report import collect, print_run
 from cowest.runs import RunFolder
 from cowest.types import ChatRequest, Completion, Message
 from tests.report.sample import results, summary, training
@@ -78,11 +79,19 @@ def test_spend_by_role_comes_from_the_ledger(tmp_path: Path) -> None:
             request = ChatRequest(messages=(Message(role="user", content="?"),))
             await ledger.intend("key", "strong", "openai/x", request)
             await ledger.settle("key", Completion(text="!", finish_reason="stop", cost_usd=0.25))
+            await ledger.bookings.book("cut off", "strong", "openai/x", request, 0.5)
+            await ledger.bookings.book("failed", "judge", "openai/x", request, 2.0)
+            await ledger.bookings.end("failed", may_be_billed=True)
+            await ledger.bookings.book("refused", "judge", "openai/x", request, 4.0)
+            await ledger.bookings.end("refused", may_be_billed=False)
 
     asyncio.run(pay())
     found = collect(tmp_path)
     assert found.spend_usd == {"strong": 0.25}
     assert found.calls == {"strong": 1}
+    assert found.possibly_billed_usd == {"judge": 2.0, "strong": 0.5}
+    print_run(found, stream := io.StringIO())
+    assert "Possibly billed besides, at most: $2.50 (judge $2.00, strong $0.5000)" in stream.getvalue()
 
 
 def test_a_file_that_is_no_ledger_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from cowest.errors import CowestError
+from cowest.ledger.bookings import KEEP, Bookings
 from cowest.ledger.keys import body, call_key, canonical, digest
 from cowest.ledger.opening import connect
 from cowest.ledger.writer import BatchWriter, uncancellable
@@ -50,6 +51,9 @@ class Ledger:
         run: who pays: what `spend_usd`, `counts` and `num_open` are about. Replies of other runs are found by
             `lookup` all the same.
 
+    Attributes:
+        bookings: what the run may have been billed for without a reply that says so.
+
     Raises:
         InputError: the path cannot be opened, or holds something that is not a ledger of this version.
     """
@@ -60,6 +64,7 @@ class Ledger:
         self._reader = connect(self.path)
         self._reader_lock = threading.Lock()
         self._writer = BatchWriter(connect(self.path), self.path)
+        self.bookings = Bookings(run, self._writer, self._reading)
         self._turns: dict[str, Future[None]] = {}
         self._turns_lock = threading.Lock()
         self._closed = False
@@ -87,15 +92,10 @@ class Ledger:
         )
 
     async def intend(self, key: str, role: str, model: str, request: ChatRequest) -> None:
-        """Says that a call is about to be sent; returns when that is on disk."""
+        """Says that a call is about to be sent that nobody has a budget for; returns when that is on disk."""
         kept = body(request)
         values = (key, self.run, role, model, digest(kept), canonical(kept), time.time())
         await self._writer.write(lambda connection: connection.execute(_INTEND, values))
-
-    async def withdraw(self, key: str) -> None:
-        """Takes back the intent of a call that was not sent after all; returns when that is on disk."""
-        withdraw = "DELETE FROM calls WHERE key = ? AND run = ? AND response IS NULL"
-        await self._writer.write(lambda connection: connection.execute(withdraw, (key, self.run)))
 
     async def settle(self, key: str, completion: Completion) -> Completion:
         """Keeps the reply of an intended call; returns when it is on disk.
@@ -109,25 +109,14 @@ class Ledger:
         values = (canonical(response), usage, completion.cost_usd, completion.latency_s)
 
         def keep(connection: sqlite3.Connection) -> int:
+            if completion.cost_usd is None:
+                connection.execute(KEEP, (key, self.run))
             # The time is taken inside the transaction: what is committed first must also be the earlier by its time.
             connection.execute(_SETTLE, (*values, time.time(), key, self.run))
             return int(connection.execute(_NUM_REPLIES, (key,)).fetchone()[0])
 
         num_replies = await self._writer.write(keep)
         return completion if num_replies == 1 else (self.lookup(key) or completion)
-
-    async def keep_billed_failure(self, role: str, cost_usd: float) -> None:
-        """Keeps what a call that failed may have cost; returns when it is on disk."""
-        values = (self.run, role, cost_usd, time.time())
-        await self._writer.write(
-            lambda connection: connection.execute("INSERT INTO billed_failures VALUES (?, ?, ?, ?)", values)
-        )
-
-    def billed_failures_usd(self, role: str) -> float:
-        """The most that failed calls of this run may have cost in one role, beside what `spend_usd` knows."""
-        query = "SELECT TOTAL(cost_usd) FROM billed_failures WHERE run = ? AND role = ?"
-        with self._reading() as reader:
-            return float(reader.execute(query, (self.run, role)).fetchone()[0])
 
     def begin(self, key: str) -> "Future[None] | None":
         """Takes the turn to make the call `key`: None if it is the caller's, else what ends when the other's does.
@@ -179,13 +168,6 @@ class Ledger:
         query = "SELECT COUNT(*) FROM calls WHERE response IS NULL AND run = ?"
         with self._reading() as reader:
             return int(reader.execute(query, (self.run,)).fetchone()[0])
-
-    def open_requests(self, role: str) -> list[ChatRequest]:
-        """The calls behind `num_open` of one role: in flight when a process ended, or failed."""
-        query = "SELECT request FROM calls WHERE response IS NULL AND run = ? AND role = ?"
-        with self._reading() as reader:
-            rows = reader.execute(query, (self.run, role)).fetchall()
-        return [ChatRequest.model_validate(json.loads(body)) for (body,) in rows]
 
     def close(self) -> None:
         """Writes what is waiting and closes the file. Closing twice does nothing."""

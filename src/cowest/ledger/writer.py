@@ -41,12 +41,19 @@ class BatchWriter:
         Raises:
             CowestError: the file cannot be written, or the writer is closed.
         """
+        return await asyncio.wrap_future(self._submit(work))
+
+    def write_now(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """As `write`, for code outside an event loop."""
+        return self._submit(work).result()
+
+    def _submit(self, work: Callable[[sqlite3.Connection], Result]) -> "Future[Result]":
         done: Future[Result] = uncancellable()
         with self._lock:
             if self._closed:
                 raise CowestError(f"The ledger {str(self._path)!r} is closed.")
             self._writes.put((work, done))
-        return await asyncio.wrap_future(done)
+        return done
 
     def close(self) -> None:
         """Writes what is waiting and ends the thread. Closing twice does nothing."""

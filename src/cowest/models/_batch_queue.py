@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cowest import progress
-from cowest.errors import CowestError, TransientEndpointError
+from cowest.errors import BrokenReplyError, CowestError, TransientEndpointError
 from cowest.models import _batch_interface, _batch_lines
 from cowest.models._batch_files import BatchLimits, QueuedRequest, split
 from cowest.models._batch_interface import BatchInterface, BatchProvider, Outcome, QueueFullError, Sleep
 from cowest.models._batch_record import BatchRecord, Submission
 from cowest.models._batch_state import BatchState
+from cowest.models.base import Json
 from cowest.types import ChatRequest, Completion
 
 MAX_ATTEMPTS = 3
@@ -54,10 +55,13 @@ class BatchQueue:
         self._status = progress.Status()
         self._a_batch_ended = asyncio.Event()
 
+    def was_sent(self, request: ChatRequest) -> bool:
+        """Whether a batch with this request was sent, or is about to be."""
+        return self._record.find(self._identify(request)[0]) is not None
+
     async def complete(self, request: ChatRequest) -> Completion:
         """Queues a request and waits for its reply; an equal request that waits already shares the reply."""
-        body = self._provider.batch_body(request)
-        custom_id = _digest([self._provider.identity, body, request.sample_index, request.prompt_version])
+        custom_id, body = self._identify(request)
         reply = self._replies.get(custom_id)
         if reply is None:
             reply = self._replies[custom_id] = asyncio.get_running_loop().create_future()
@@ -73,6 +77,10 @@ class BatchQueue:
         await asyncio.gather(*tasks, return_exceptions=True)
         for reply in self._replies.values():
             reply.cancel()
+
+    def _identify(self, request: ChatRequest) -> tuple[str, Json]:
+        body = self._provider.batch_body(request)
+        return _digest([self._provider.identity, body, request.sample_index, request.prompt_version]), body
 
     def _enqueue(self, requests: dict[str, QueuedRequest]) -> None:
         self._queue |= requests
@@ -124,9 +132,12 @@ class BatchQueue:
         for custom_id, request in requests.items():
             try:
                 self._answer(custom_id, outcome)
-            except CowestError:
+            except CowestError as error:
                 self._record.forget(custom_id)
-                again[custom_id] = request
+                if error.may_be_billed:
+                    self._fail(custom_id, _broken(error))
+                else:
+                    again[custom_id] = request
         if again:
             self._enqueue(again)
 
@@ -146,7 +157,9 @@ class BatchQueue:
                 self._answer(custom_id, outcome)
             except TransientEndpointError as error:
                 self._record.forget(custom_id)
-                if request.num_attempts + 1 < MAX_ATTEMPTS:
+                if error.may_be_billed:
+                    self._fail(custom_id, _broken(error))
+                elif request.num_attempts + 1 < MAX_ATTEMPTS:
                     again[custom_id] = replace(request, num_attempts=request.num_attempts + 1)
                 else:
                     given_up = f"Given up after {MAX_ATTEMPTS} batches; the last failed so: {error}"
@@ -186,11 +199,8 @@ class BatchQueue:
     def _show(self) -> None:
         batches = self._in_progress.values()
         if batches:
-            self._status.show(
-                waiting_for_batches=len(batches),
-                requests_in_them=sum(batch.num_requests for batch in batches),
-                answered=sum(batch.num_ended for batch in batches),
-            )
+            num_requests, num_answered = map(sum, zip(*batches, strict=True))
+            self._status.show(waiting_for_batches=len(batches), requests_in_them=num_requests, answered=num_answered)
         else:
             self._status.hide()
         progress.refresh()
@@ -205,8 +215,8 @@ class BatchQueue:
         if outcome is None or row is None:
             status = "" if outcome is None else f" ({outcome.status})"
             refusal = None if outcome is None else outcome.refusal
-            where = self._provider.batch_where
-            raise refusal or TransientEndpointError(f"{where}: the batch ended{status} without this request.")
+            ended = f"{self._provider.batch_where}: the batch ended{status} without this request."
+            raise refusal or TransientEndpointError(ended)
         completion = self._provider.batch_reply(row, outcome.latency_s)
         if not self._keeps_replies:
             # The same request is a new one next time.
@@ -224,6 +234,11 @@ class BatchQueue:
 def _digest(value: object) -> str:
     # Endpoints take up to 64 characters as a custom_id; 128 bits tell all requests apart.
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _broken(error: CowestError) -> BrokenReplyError:
+    # Whoever waits sends the request again, so that a budget sees it.
+    return BrokenReplyError(f"The reply in a batch cannot be used: {error}", may_be_billed=True)
 
 
 def _mark_retrieved(reply: "asyncio.Future[Completion]") -> None:

@@ -52,6 +52,10 @@ class Batched(WrapperModel):
         # Futures belong to one event loop, and the stages of a run each have their own.
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, BatchQueue] = WeakKeyDictionary()
 
+    def was_sent(self, request: ChatRequest) -> bool:
+        """Whether a batch with this request was sent, or is about to be: then `complete` waits for its reply."""
+        return self._queue().was_sent(request)
+
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation when its batch has ended; an equal request in flight shares the reply.
 
@@ -61,11 +65,7 @@ class Batched(WrapperModel):
             EndpointError: wrong key, no money left, no such interface; batches in progress go on, and
                 are waited for by the next start.
         """
-        loop = asyncio.get_running_loop()
-        queue = self._queues.get(loop)
-        if queue is None:
-            queue = self._queues[loop] = BatchQueue(self._provider, self.path, self._limits, self.sleep)
-        return await queue.complete(request)
+        return await self._queue().complete(request)
 
     async def close(self) -> None:
         """Stops waiting and closes the provider; batches in progress go on at the endpoint."""
@@ -73,3 +73,10 @@ class Batched(WrapperModel):
         if queue is not None:
             await queue.close()
         await super().close()
+
+    def _queue(self) -> BatchQueue:
+        loop = asyncio.get_running_loop()
+        queue = self._queues.get(loop)
+        if queue is None:
+            queue = self._queues[loop] = BatchQueue(self._provider, self.path, self._limits, self.sleep)
+        return queue

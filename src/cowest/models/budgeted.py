@@ -1,12 +1,15 @@
 """A model with a hard cap on its cost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import logging
+import math
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-from cowest.errors import BudgetError, CompletionError, InputError, TransientEndpointError
+from cowest.errors import BudgetError, CompletionError, EndpointError, InputError
+from cowest.ledger import Ledger
 from cowest.models.base import ChatModel
-from cowest.models.call_status import before_sending
+from cowest.models.kept_call import KeptCall, current_call
 from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion, Usage
 
@@ -24,14 +27,18 @@ class Budgeted(WrapperModel):
 
     The worst case is reserved before the call and given back after it: a prompt token for every byte of the prompt,
     since no tokenizer makes more, and `max_tokens` of completion. While other calls hold the rest of the budget, a call
-    waits for them. A call that failed in a way that may have been billed stays reserved.
+    waits for them. A call that failed in a way that may have been billed stays reserved, and so does a reply that does
+    not say credibly what it cost.
+
+    Where a ledger keeps the call, its worst case is booked there before it is sent, and until its reply is kept.
 
     Args:
+        model: what is called; each of its calls is one attempt that may be billed.
         budget_usd: the cap.
         cost: prices a usage.
         max_tokens: the cap on completions whose request has none; they are sent with it.
-        keep_failure: keeps the USD that a failed call may have cost, since a budget outlives the process; None keeps
-            nothing.
+        was_sent: whether the model will wait for a request that was sent before, in place of sending it again; None
+            for a model that always sends.
 
     Raises:
         InputError: the price is not known, so that no budget can be kept.
@@ -44,7 +51,7 @@ class Budgeted(WrapperModel):
         *,
         cost: Cost,
         max_tokens: int | None = None,
-        keep_failure: Callable[[float], Awaitable[None]] | None = None,
+        was_sent: Callable[[ChatRequest], bool] | None = None,
     ) -> None:
         super().__init__(model)
         self.budget_usd = budget_usd
@@ -52,7 +59,9 @@ class Budgeted(WrapperModel):
         self.reserved_usd = 0.0
         self._cost = cost
         self._max_tokens = max_tokens
-        self._keep_failure = keep_failure
+        self._was_sent = was_sent
+        self._excess = _Excess(self.name)
+        self._counted: set[tuple[str, str, str]] = set()
         # A condition belongs to one event loop, and the stages of a run each have their own.
         self._changed: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Condition] = WeakKeyDictionary()
         if cost(Usage(prompt_tokens=1, completion_tokens=1)) is None:
@@ -61,15 +70,17 @@ class Budgeted(WrapperModel):
                 "output: ..} in USD per million tokens."
             )
 
-    def add_earlier_spend(self, usd: float, unanswered: Iterable[ChatRequest] = ()) -> None:
-        """Counts what earlier processes of the same run spent.
+    def count_earlier(self, ledger: Ledger, role: str) -> None:
+        """Counts what earlier processes of the ledger's run spent in a role, or may have; a second time does nothing.
 
-        Args:
-            usd: of the replies that were kept.
-            unanswered: calls that were sent, or about to be, and of which no reply was kept: they may have been billed.
+        Raises:
+            InputError: a call without a limit on its completion was sent when there was no budget.
         """
-        limited = (self._limited(request) for request in unanswered)
-        self.spent_usd += usd + sum(worst_case_usd(request, self._cost) for request in limited)
+        counted = (str(ledger.path.absolute()), ledger.run, role)
+        if counted not in self._counted:
+            self._counted.add(counted)
+            ledger.bookings.book_earlier(role, lambda request: worst_case_usd(self._limited(request), self._cost))
+            self.spent_usd += ledger.spend_usd(role) + ledger.bookings.possibly_billed_usd().get(role, 0.0)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation if the budget allows.
@@ -79,27 +90,51 @@ class Budgeted(WrapperModel):
             InputError: neither the request nor the recipe limits the completion, so that there is no worst case.
         """
         request = self._limited(request)
-        worst_usd = worst_case_usd(request, self._cost)
-        with before_sending():
+        call = current_call()
+        allowed_usd = worst_case_usd(request, self._cost)
+        worst_usd = self._take_over(call, request)
+        is_sent = worst_usd is not None
+        if worst_usd is None:
+            worst_usd = self._excess.factor * allowed_usd
             await self._reserve(worst_usd)
+        billed_usd = worst_usd
         try:
-            completion = await self.model.complete(request)
-            self.spent_usd += worst_usd if completion.cost_usd is None else completion.cost_usd
+            if call is not None and not is_sent:
+                await call.book(worst_usd)
+            is_sent = True
+            completion = _with_credible_cost(await self.model.complete(request))
+            if completion.cost_usd is not None:
+                billed_usd = completion.cost_usd
+                self._excess.see(billed_usd, allowed_usd)
             return completion
-        except (TransientEndpointError, CompletionError) as error:
-            if error.may_be_billed:
-                self.spent_usd += worst_usd
-                if self._keep_failure is not None:
-                    await self._keep_failure(worst_usd)
+        except (EndpointError, CompletionError) as error:
+            billed_usd = worst_usd if error.may_be_billed else 0.0
+            if call is not None:
+                await call.end(may_be_billed=error.may_be_billed)
             raise
         except asyncio.CancelledError:
-            self.spent_usd += worst_usd
+            # What is being written gets to the ledger although nobody waits for it any more.
+            if not is_sent or (self._was_sent is not None and not self._was_sent(request)):
+                billed_usd = 0.0
+                if call is not None:
+                    await call.end(may_be_billed=False)
             raise
         finally:
+            self.spent_usd += billed_usd
             self.reserved_usd -= worst_usd
             changed = self._condition()
             async with changed:
                 changed.notify_all()
+
+    def _take_over(self, call: KeptCall | None, request: ChatRequest) -> float | None:
+        """What is booked for a call that an earlier process sent and that is waited for; None for a new call."""
+        if call is None or self._was_sent is None or not self._was_sent(request):
+            return None
+        booked_usd = call.booked_usd()
+        if booked_usd is not None:
+            self.spent_usd -= booked_usd
+            self.reserved_usd += booked_usd
+        return booked_usd
 
     def _limited(self, request: ChatRequest) -> ChatRequest:
         if request.sampling.max_tokens is not None:
@@ -120,13 +155,60 @@ class Budgeted(WrapperModel):
                     raise BudgetError(
                         f"The budget of {self.name!r} is reached: ${self.spent_usd:.4f} of ${self.budget_usd:.4f} are "
                         f"spent or may have been, and the next call could cost up to ${worst_usd:.4f}. Everything "
-                        "paid for is kept; raise budget_usd and run the same command again to go on."
+                        f"paid for is kept; raise budget_usd and run the same command again to go on.{self._excess}"
                     )
                 await changed.wait()
             self.reserved_usd += worst_usd
 
     def _condition(self) -> asyncio.Condition:
         return self._changed.setdefault(asyncio.get_running_loop(), asyncio.Condition())
+
+
+class _Excess:
+    """What replies cost beyond their worst case: the endpoint bills more than it was allowed.
+
+    Attributes:
+        factor: the most that a reply has cost in its worst case; the next ones are taken to cost as much.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.factor = 1.0
+        self._name = name
+        self._num_replies = 0
+        self._usd = 0.0
+
+    def see(self, cost_usd: float, allowed_usd: float) -> None:
+        if cost_usd > allowed_usd + _ROUNDING_USD:
+            if not self._num_replies:
+                logging.getLogger(__name__).warning(
+                    "%s billed $%.4f for a call that max_tokens and the price limit to $%.4f. The next calls are taken "
+                    "to cost as much more; those in flight can exceed budget_usd.",
+                    self._name,
+                    cost_usd,
+                    allowed_usd,
+                )
+            self.factor = max(self.factor, cost_usd / allowed_usd) if allowed_usd else self.factor
+            self._num_replies += 1
+            self._usd += cost_usd - allowed_usd
+
+    def __str__(self) -> str:
+        if not self._num_replies:
+            return ""
+        return (
+            f" By its own count the endpoint billed more for {self._num_replies} replies than their max_tokens and the "
+            f"price allow, ${self._usd:.4f} in all; calls in flight at that moment can exceed a budget."
+        )
+
+
+def _with_credible_cost(completion: Completion) -> Completion:
+    """The completion; with no cost where the one that it has cannot be true."""
+    cost_usd = completion.cost_usd
+    if cost_usd is None:
+        return completion
+    is_counted = completion.usage.prompt_tokens > 0 and completion.usage.completion_tokens >= 0
+    if math.isfinite(cost_usd) and (cost_usd > 0 or (cost_usd == 0 and is_counted)):
+        return completion
+    return completion.model_copy(update={"cost_usd": None})
 
 
 def worst_case_usd(request: ChatRequest, cost: Cost) -> float:

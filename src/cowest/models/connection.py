@@ -1,10 +1,9 @@
 """From a recipe's section to a connection: the provider it names, with everything that stands between a call and it."""
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cowest import plugins
-from cowest.errors import InputError
+from cowest.errors import BrokenReplyError, InputError
 from cowest.ledger import Ledger
 from cowest.models._batch_interface import BatchProvider
 from cowest.models.base import BaseChatModel, ChatModel, as_base_model
@@ -17,6 +16,7 @@ from cowest.models.paced import Paced
 from cowest.models.redacted import load_redaction
 from cowest.models.retrying import Retrying
 from cowest.models.wrapper import WrapperModel
+from cowest.types import ChatRequest
 
 
 class Connection(WrapperModel):
@@ -25,14 +25,17 @@ class Connection(WrapperModel):
     Args:
         provider: what is called in the end.
         model: the wrappers around it; None where there are none.
+        budget: the one among them that holds the budget; None where there is none.
 
     Attributes:
         provider: what is called in the end, for what only a provider of its class can do.
+        budget: likewise; what else spends from it is to be counted there.
     """
 
-    def __init__(self, provider: ChatModel, model: BaseChatModel | None = None) -> None:
+    def __init__(self, provider: ChatModel, model: BaseChatModel | None = None, budget: Budgeted | None = None) -> None:
         super().__init__(provider if model is None else model)
         self.provider = provider
+        self.budget = budget
 
 
 def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None = None, seed: int = 0) -> Connection:
@@ -40,8 +43,7 @@ def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None 
 
     Args:
         config: the recipe's section.
-        roles: of all who call this very model: what they spent in earlier processes counts towards its budget. What
-            its failed calls may cost is kept under the first.
+        roles: of all who call this very model: what they spent in earlier processes counts towards its budget.
         ledger: where calls are kept; None keeps nothing.
         seed: of sampling in process, and of the waits between retries.
 
@@ -57,10 +59,11 @@ def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None 
                 "for openai/NAME at OpenAI or at a base_url that has the interface."
             )
         path = None if ledger is None else ledger.path.with_suffix(".batches.jsonl")
+        batched = Batched(provider, path)
+        budget = _budget(batched, config, was_sent=batched.was_sent)
         # What fails for a while is sent in another batch by the queue itself. A broken reply was paid for, so that
         # asking again is another call of the budget.
-        model = _within_budget(Batched(provider, path), config, ledger, roles)
-        model = Retrying(model, max_attempts=1, max_broken=3, seed=seed)
+        model = Retrying(budget or batched, repeats=(BrokenReplyError,), max_broken=3, seed=seed)
     elif model.in_process:
         if config.redact is not None:
             raise InputError(
@@ -69,14 +72,17 @@ def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None 
         # No endpoint to spare, and no failure that passes by itself.
         return Connection(provider)
     else:
-        # From the inside out: a call is paced, bounded in number, within budget, and repeated where that may help. So
-        # every attempt is paced and paid.
+        # From the inside out: a call is within budget, paced, bounded in number, and repeated where that may help. So
+        # every attempt is paced and paid, and a kill leaves only such calls booked as were sent.
         limits = limits_of(*model.account, config.requests_per_minute, config.tokens_per_minute)
-        model = Concurrent(Paced(model, limits), config.max_concurrency)
-        model = Retrying(_within_budget(model, config, ledger, roles), seed=seed)
+        budget = _budget(model, config)
+        model = Retrying(Concurrent(Paced(budget or model, limits), config.max_concurrency), seed=seed)
+    if budget is not None and ledger is not None:
+        for role in roles:
+            budget.count_earlier(ledger, role)
     if config.redact is not None:
         model = load_redaction(model, config.redact)
-    return Connection(provider, model)
+    return Connection(provider, model, budget)
 
 
 def load_provider(config: ModelConfig, seed: int = 0) -> ChatModel:
@@ -89,21 +95,11 @@ def load_provider(config: ModelConfig, seed: int = 0) -> ChatModel:
     return provider
 
 
-def _within_budget(
-    model: BaseChatModel, config: ModelConfig, ledger: Ledger | None, roles: Sequence[str]
-) -> BaseChatModel:
+def _budget(
+    model: BaseChatModel, config: ModelConfig, was_sent: Callable[[ChatRequest], bool] | None = None
+) -> Budgeted | None:
     if config.budget_usd is None:
-        return model
-    keep_failure = None if ledger is None else functools.partial(ledger.keep_billed_failure, roles[0])
-    capped = Budgeted(
-        model,
-        config.budget_usd,
-        cost=config.cost_usd,
-        max_tokens=config.sampling.max_tokens,
-        keep_failure=keep_failure,
+        return None
+    return Budgeted(
+        model, config.budget_usd, cost=config.cost_usd, max_tokens=config.sampling.max_tokens, was_sent=was_sent
     )
-    if ledger is None:
-        return capped
-    for role in roles:
-        capped.add_earlier_spend(ledger.spend_usd(role) + ledger.billed_failures_usd(role), ledger.open_requests(role))
-    return capped

@@ -4,7 +4,7 @@ import asyncio
 
 from cowest.ledger import Ledger
 from cowest.models.base import ChatModel
-from cowest.models.call_status import watch_call
+from cowest.models.kept_call import KeptCall, keeping
 from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion
 
@@ -15,15 +15,22 @@ class Ledgered(WrapperModel):
     Equal requests in flight at the same time are sent once: the others wait for the first, and one of them tries
     itself if the first failed. Closing it leaves the ledger open, which belongs to whoever opened it.
 
+    Args:
+        model: what is called.
+        ledger: where replies are kept.
+        role: the name that they are kept under.
+        is_booked: whether the model has a budget, and so books each call in the ledger before it is sent.
+
     Attributes:
         num_hits: replies that were not paid for again.
     """
 
-    def __init__(self, model: ChatModel, ledger: Ledger, role: str) -> None:
+    def __init__(self, model: ChatModel, ledger: Ledger, role: str, *, is_booked: bool = False) -> None:
         super().__init__(model)
         self.ledger = ledger
         self.role = role
         self.num_hits = 0
+        self._is_booked = is_booked
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation, from the ledger where it is known."""
@@ -42,17 +49,10 @@ class Ledgered(WrapperModel):
             if known is not None:
                 self.num_hits += 1
                 return known
-            is_intended = False
-            with watch_call() as call:
-                try:
-                    await self.ledger.intend(key, self.role, self.name, request)
-                    is_intended = True
-                    completion = await self.model.complete(request)
-                except BaseException as error:
-                    # Who is cancelled while the intent is being written has sent nothing, but the intent gets there.
-                    if call.is_unsent or (not is_intended and isinstance(error, asyncio.CancelledError)):
-                        await self.ledger.withdraw(key)
-                    raise
+            if not self._is_booked:
+                await self.ledger.intend(key, self.role, self.name, request)
+            with keeping(KeptCall(self.ledger, key, self.role, self.name, request)):
+                completion = await self.model.complete(request)
             return await self.ledger.settle(key, completion)
         finally:
             self.ledger.end(key)

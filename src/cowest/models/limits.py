@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 from cowest import progress
 from cowest.errors import EndpointError, RateLimitError
-from cowest.models.rate import AdaptiveRate, Call
+from cowest.models.rate import AdaptiveRate
+from cowest.models.refusals import Call
 
 Sleep = Callable[[float], Awaitable[None]]
 

@@ -24,7 +24,11 @@ class Metered(WrapperModel):
     """
 
     def __init__(self, connection: Connection, role: str, ledger: Ledger | None = None) -> None:
-        self._ledgered = None if ledger is None else Ledgered(connection, ledger, role)
+        self._ledgered = None
+        if ledger is not None:
+            self._ledgered = Ledgered(connection, ledger, role, is_booked=connection.budget is not None)
+            if connection.budget is not None:
+                connection.budget.count_earlier(ledger, role)
         super().__init__(self._ledgered or connection)
         self.connection = connection
         self.role = role

@@ -5,73 +5,49 @@ Pure arithmetic over times that the caller gives: no clock, no sleep, no event l
 
 import math
 from collections import deque
-from dataclasses import dataclass
 
-FIRST_RATE = 8.0
-"""Calls a second at first: low, so that a wrong key costs few calls."""
+from cowest.models.refusals import ENOUGH, Call, Refusals, count_between
+
+FIRST_RATE = 20.0
+"""Calls a second at first."""
 BLIND_CUT = 0.8
 """What is left of a rate that may be far above the limit."""
-GROWTH = 0.7
+GROWTH = 0.3
 """How much of itself the rate grows by in a round trip before a limit was met."""
 LEAST_LEFT = 0.4
-"""What is left at least of a rate in one episode, besides the cut."""
-SEARCH_PER_S = 0.10
+"""What is left at least of a rate when the limit is first estimated, besides the cut."""
+SEARCH_PER_S = 0.15
 """Growth a second while the limit is only roughly known."""
 FASTEST_SEARCH = 0.05
 """Growth with one success at most, for endpoints of less than a few calls a second."""
-CUT, CUT_AGAIN = 0.99, 0.95
-"""What is left of a rate that was just above the limit, and of one that was cut a moment ago."""
-REFUSED_SHARE = 0.005
+CUT = 0.98
+"""What a refusal leaves of a rate that is about the limit."""
+FAR_CUT = 0.3
+"""What a refusal takes of the difference to the rate at which calls were let through."""
+REFUSED_SHARE = 0.006
 """Refusals a success that staying at the limit may cost."""
-PAUSED_SHARE = 0.01
-"""Share of the time that the waits which refusals ask for may cost."""
 LONGEST_PAUSE_S = 60.0
 _LONGEST_DRAIN_S = 1.0
-_ENOUGH = 8
 _MOST_BEHIND_S = 0.05
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """A call that was let through: when, at what rate, in which episode, and whether it had to wait for its turn."""
-
-    started: float
-    rate: float
-    episode: int
-    waited: bool
-
-
-@dataclass(slots=True)
-class _Refusals:
-    """What became of the calls that were sent to a full endpoint: from the first one refused until the cut."""
-
-    since: float
-    until: float
-    num_sent: int
-    num_open: int
-    """Calls in flight when the rate was cut, those sent before `since` included."""
-    num_refused: int = 0
-
-    def rate(self) -> float | None:
-        """How many of them a second were let through, which is the limit; None where too few tell."""
-        if self.num_sent < _ENOUGH or self.num_refused < 0.25 * self.num_sent or self.until <= self.since:
-            return None
-        return max(1.0, self.num_sent - self.num_refused) / (self.until - self.since)
+_CLOSED_AFTER = 4
+_LEAST_SHARE_ANSWERED = 0.5
 
 
 class AdaptiveRate:
-    """The rate of one endpoint: grows while calls succeed, is cut once in each episode of refusals.
+    """The rate of one endpoint: grows while calls succeed, and is cut where they are refused.
 
-    Before a limit was met the rate grows with every success, by up to 0.7 in a round trip. A refusal begins an episode:
-    the rate is cut once. Refusals of calls sent before the cut cut nothing; they tell how far above the limit it was.
-    Then the rate grows steadily until it is refused again, which is the limit. From then on the growth after each
-    success balances the cuts at `REFUSED_SHARE` refusals a success, or fewer where each refusal costs a wait.
+    Before a limit was met the rate grows with every success, by up to 0.3 in a round trip. The first refusal cuts it
+    and lets the calls in flight end: how many of them are let through is a first estimate of the limit. From there the
+    rate grows until it is refused again, which is the limit. From then on each refusal takes a little of the rate, down
+    to what was let through in the second before, and each success adds so much that `REFUSED_SHARE` refusals a success
+    are in balance.
 
     Failures of other kinds say nothing about the limit and change nothing. Nor do successes of calls that did not have
     to wait, since then something other than the rate holds the calls back.
 
-    Where a refusal says how long to wait, nothing is sent before. Where nothing but refusals comes, one call at a time
-    is sent after ever longer pauses.
+    A refusal that says how long to wait says so for its own call; the others go on. Where nothing but refusals comes,
+    the endpoint is closed: nothing is sent for as long as they say, then one call at a time after ever longer pauses.
+    What it let through from one opening to the next is then the limit.
 
     Args:
         most: a known limit in calls a second, which the rate begins at and never exceeds.
@@ -86,19 +62,23 @@ class AdaptiveRate:
         self.limit = most
         self._most = most
         self._is_sure = most is not None
-        self._num_since_cut = self._num_again = 0
-        self._retry_after_s = 0.0
-        self._refused_per_episode = 1.0
-        self._mean_cut = 1 - CUT
-        self._recent: deque[float] = deque(maxlen=4096)
+        self._num_since_cut = 0
         self._latency_s: float | None = None
         self._next = 0.0
         self._paused_until = 0.0
         self._draining_until = 0.0
         self._episode = 0
         self._cut_at = -math.inf
-        self._refusals = _Refusals(0, 0, 0, 0)
+        self._refusals = Refusals(0, 0, 0, 0)
         self._in_flight: set[Call] = set()
+        # When calls of the last second or so were sent, and when those of them that were refused.
+        self._sent: deque[float] = deque(maxlen=4096)
+        self._refused: deque[float] = deque(maxlen=4096)
+        self._num_answered = self._num_failed = 0
+        self._in_row: list[float] = []
+        self._closed_at: float | None = None
+        self._opened_at = 0.0
+        self._num_before_opening = 0
         self._num_fruitless = 0
         self._refused_since: float | None = None
 
@@ -122,18 +102,22 @@ class AdaptiveRate:
             self._paused_until = max(self._paused_until, now + self._pause_s)
         call = Call(now, self.rate, self._episode, waited)
         self._in_flight.add(call)
-        if not self._is_sure:
-            self._recent.append(now)
+        self._sent.append(now)
         return call
 
     def succeeded(self, call: Call, now: float) -> None:
         """A call was answered."""
         latency_s = now - call.started
         self._latency_s = latency_s if self._latency_s is None else 0.8 * self._latency_s + 0.2 * latency_s
-        if self._num_fruitless > 1:
-            self._paused_until = now
-        self._num_fruitless = 0
+        self._num_answered += 1
+        self._refusals.num_answered += call.started >= self._refusals.since
         self._refused_since = None
+        # A call that was sent before a closed endpoint's refusals does not show that it is open again.
+        is_after = not self._in_row or call.started > self._in_row[0]
+        if is_after or self._closed_at is None:
+            self._open(now)
+        if is_after:
+            self._in_row.clear()
         self._end(call)
         if call.waited and call.episode == self._episode:
             self._grow(latency_s)
@@ -142,18 +126,20 @@ class AdaptiveRate:
         """A call was refused because of a limit."""
         if self._refused_since is None:
             self._refused_since = call.started
+        self._refused.append(call.started)
+        self._in_row.append(call.started)
+        self._close_if_all_are_refused(now, retry_after_s or 0.0)
         # An episode lasts at least a round trip: earlier than that no success can show the effect of the cut.
-        if call.episode == self._episode and now - self._cut_at >= min(self._latency_s or 0.0, _LONGEST_DRAIN_S):
+        if self._is_sure and self._num_fruitless <= 1:
+            self._ease(call)
+        elif call.episode == self._episode and now - self._cut_at >= min(self._latency_s or 0.0, _LONGEST_DRAIN_S):
             self._cut(call, now)
-        if call.started >= self._refusals.since:
-            self._refusals.num_refused += 1
+        self._refusals.num_refused += call.started >= self._refusals.since
         self._end(call)
-        if retry_after_s is not None:
-            self._paused_until = max(self._paused_until, now + retry_after_s)
-            self._retry_after_s = retry_after_s
 
     def failed(self, call: Call) -> None:
         """A call ended in another way."""
+        self._num_failed += 1
         self._end(call)
 
     def pause(self, now: float, seconds: float) -> None:
@@ -164,6 +150,10 @@ class AdaptiveRate:
     def _pause_s(self) -> float:
         return float(min(LONGEST_PAUSE_S, 0.5 * 2.0 ** min(self._num_fruitless - 2, 16)))
 
+    @property
+    def _num_through(self) -> int:
+        return self._num_answered + self._num_failed
+
     def _grow(self, latency_s: float) -> None:
         self._num_since_cut += 1
         if self.limit is None:
@@ -172,50 +162,73 @@ class AdaptiveRate:
             # One success stands for 1 / rate seconds.
             self.rate += min(SEARCH_PER_S, FASTEST_SEARCH * self.rate)
         else:
-            affordable = PAUSED_SHARE / (self._retry_after_s * self.rate) if self._retry_after_s else REFUSED_SHARE
-            share = min(REFUSED_SHARE, affordable) / self._refused_per_episode
             # A limit that has moved up is followed ever faster.
-            speedup = max(1.0, share * self._num_since_cut / 4) ** 2
-            self.rate *= 1 + min(speedup * share * self._mean_cut, SEARCH_PER_S / self.rate, FASTEST_SEARCH)
+            speedup = max(1.0, REFUSED_SHARE * self._num_since_cut / 4) ** 2
+            growth = speedup * REFUSED_SHARE * (1 - CUT)
+            self.rate *= 1 + min(growth, SEARCH_PER_S / self.rate, FASTEST_SEARCH)
         if self._most is not None:
             self.rate = min(self.rate, self._most)
+
+    def _ease(self, call: Call) -> None:
+        """Takes a little of a rate that is about the limit; not more than what was let through just before."""
+        self._num_since_cut = 0
+        span_s = max(1.0, 20 / self.rate)
+        num_sent, num_refused = (count_between(times, call.started - span_s, call.started)
+                                 for times in (self._sent, self._refused))  # fmt: skip
+        through = (num_sent - num_refused) / span_s
+        far_above = FAR_CUT * (self.rate - through)
+        self.rate = max(self.rate - max((1 - CUT) * self.rate, far_above), min(self.rate, CUT * through))
+        self.limit = self.rate
 
     def _cut(self, call: Call, now: float) -> None:
         self._episode += 1
         self._num_fruitless += 1
-        is_soon = now - self._cut_at < max(1.0, 3 * (self._latency_s or 0.0))
         self._cut_at = now
         if self._num_fruitless > 1:
             # Nothing was let through since the last cut: only time helps.
             self._paused_until = max(self._paused_until, now + self._pause_s)
             return
-        if self._is_sure and self._refusals.num_refused:
-            self._refused_per_episode += 0.3 * (self._refusals.num_refused - self._refused_per_episode)
         num_sent = sum(other.started >= call.started for other in self._in_flight)
-        self._refusals = _Refusals(call.started, now, num_sent, len(self._in_flight))
-        if self.limit is None or (is_soon and not self._is_sure):
+        self._refusals = Refusals(call.started, now, num_sent, len(self._in_flight))
+        if self.limit is None:
             # How far above is not known: what is in flight will tell, and nothing is sent meanwhile.
             self._draining_until = now + min(_LONGEST_DRAIN_S, 2 * (self._latency_s or _LONGEST_DRAIN_S))
-            self._is_sure = False
             self.rate = min(BLIND_CUT * call.rate, self._recent_rate(call.started))
         else:
-            # Few successes between cuts: many cuts lie between this rate and the limit, so they are made deeper.
-            self._num_again = self._num_again + 1 if self._num_since_cut < _ENOUGH else 0
-            deeper = max(BLIND_CUT, CUT_AGAIN ** max(1, self._num_again))
-            left = deeper if is_soon or self._num_again else CUT
-            self._mean_cut += 0.2 * (1 - left - self._mean_cut)
-            self.rate = left * call.rate
-            self._is_sure = self._num_again < 4
-            self._recent.clear()
+            self.rate = CUT * call.rate
+            self._is_sure = True
         self._num_since_cut = 0
         self.limit = call.rate
 
+    def _close_if_all_are_refused(self, now: float, retry_after_s: float) -> None:
+        if len(self._in_row) < _CLOSED_AFTER:
+            return
+        # Whole seconds are rounded up, so that up to one of them is too long.
+        told_s = max(0.0, retry_after_s - 1.0)
+        others_would_have_been_answered = now - self._in_row[0] > 1.5 * (self._latency_s or math.inf) + 0.1
+        if told_s >= 1.0 or others_would_have_been_answered:
+            if self._closed_at is None:
+                self._closed_at = now
+                self._num_fruitless = max(2, self._num_fruitless)
+            self._paused_until = max(self._paused_until, now + told_s)
+
+    def _open(self, now: float) -> None:
+        if self._num_fruitless > 1:
+            self._paused_until = now
+        self._num_fruitless = 0
+        if self._closed_at is not None and now - self._closed_at > 1.0:
+            num = self._num_through - self._num_before_opening
+            # Not all at once: an outage is no limit.
+            self.rate = min(self.rate, max(LEAST_LEFT * self.rate, num / (now - self._opened_at)))
+            self.limit, self._is_sure = self.rate, True
+            self._opened_at, self._num_before_opening = now, self._num_through
+        self._closed_at = None
+
     def _recent_rate(self, now: float) -> float:
         """Calls of the last second before `now`; infinite where they are too few to tell."""
-        while self._recent and self._recent[0] < now - 1.0:
-            self._recent.popleft()
-        span_s = now - self._recent[0] if self._recent else 0.0
-        return len(self._recent) / span_s if len(self._recent) >= _ENOUGH and span_s > 0.5 else math.inf
+        recent = [when for when in self._sent if now - 1.0 <= when <= now]
+        span_s = now - recent[0] if recent else 0.0
+        return len(recent) / span_s if len(recent) >= ENOUGH and span_s > 0.5 else math.inf
 
     def _end(self, call: Call) -> None:
         self._in_flight.discard(call)
@@ -226,9 +239,10 @@ class AdaptiveRate:
         if refusals.num_open:
             return
         self._draining_until = 0.0
-        found = refusals.rate()
-        if found is not None and found < self.rate:
+        share = self._num_answered / max(1, self._num_through)
+        found = refusals.rate(max(_LEAST_SHARE_ANSWERED, share))
+        if found is not None and found < self.rate and not self._is_sure:
             # Far above the limit, so that the rate of the refused call says little about it.
             # Not all at once: an endpoint that counts by the second refuses everything at the end of one.
             self.rate = max(CUT * found, LEAST_LEFT * self.rate)
-            self.limit, self._is_sure = self.rate, False
+            self.limit = self.rate

@@ -35,8 +35,9 @@ class Retrying(WrapperModel):
 
     Args:
         model: what is called; its calls wait for the endpoint's limits by themselves.
+        repeats: the failures after which a request is repeated.
         max_attempts: calls for one request, the first included, without those that a rate limit refused and those
-            that brought a broken reply. With 1, a failure that may pass is raised as it is.
+            that brought a broken reply.
         max_broken: broken replies to one request before it is given up.
         max_time_s: total wait of one request.
         first_wait_s, max_wait_s: bounds of the waits this class chooses itself.
@@ -48,6 +49,7 @@ class Retrying(WrapperModel):
         self,
         model: ChatModel,
         *,
+        repeats: tuple[type[CowestError], ...] = (BrokenReplyError, TransientEndpointError),
         max_attempts: int = 8,
         max_broken: int = 5,
         max_time_s: float = 300.0,
@@ -57,6 +59,7 @@ class Retrying(WrapperModel):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         super().__init__(model)
+        self.repeats = repeats
         self.max_attempts = max_attempts
         self.max_broken = max_broken
         self.max_time_s = max_time_s
@@ -79,17 +82,16 @@ class Retrying(WrapperModel):
         while True:
             try:
                 completion = await self.model.complete(request)
-            except RateLimitError:
-                await self._sleep(0)
+            except RateLimitError as error:
+                # What the endpoint asks for is about this request; the limits decide about the others.
+                await self._sleep(error.retry_after_s or 0.0)
                 continue
-            except (BrokenReplyError, TransientEndpointError) as error:
+            except self.repeats as error:
                 is_broken = isinstance(error, BrokenReplyError)
                 num_broken += is_broken
                 wait_s = self._wait_s(attempt, error)
                 is_last = num_broken >= self.max_broken if is_broken else attempt - num_broken >= self.max_attempts
                 if is_last or waited_s + wait_s > self.max_time_s:
-                    if self.max_attempts == 1 and not num_broken:
-                        raise
                     others_are_answered = self._num_answered > num_answered_before
                     raise _given_up(error, attempt, waited_s, others_are_answered=others_are_answered) from error
                 if isinstance(error, UnreachableError):
@@ -101,7 +103,7 @@ class Retrying(WrapperModel):
             waited_s += wait_s
             attempt += 1
 
-    def _wait_s(self, attempt: int, error: BrokenReplyError | TransientEndpointError) -> float:
+    def _wait_s(self, attempt: int, error: CowestError) -> float:
         # Waiting mends an endpoint that is down, not a reply.
         doublings = 0 if isinstance(error, BrokenReplyError) else attempt - 1
         longest_s = min(self.max_wait_s, self.first_wait_s * 2.0**doublings)
@@ -111,9 +113,7 @@ class Retrying(WrapperModel):
         return own_s
 
 
-def _given_up(
-    error: BrokenReplyError | TransientEndpointError, attempt: int, waited_s: float, *, others_are_answered: bool
-) -> CowestError:
+def _given_up(error: CowestError, attempt: int, waited_s: float, *, others_are_answered: bool) -> CowestError:
     said = f"Given up after {attempt} attempts and {waited_s:.0f} s of waiting; the last failed so: {error}"
     if isinstance(error, UnrecognizedReplyError) and not others_are_answered:
         return EndpointError(said)
@@ -121,4 +121,4 @@ def _given_up(
         return BrokenReplyError(said)
     if others_are_answered:
         return CompletionError(f"{said} Other requests were answered meanwhile.")
-    return TransientEndpointError(said, error.retry_after_s)
+    return TransientEndpointError(said, error.retry_after_s if isinstance(error, TransientEndpointError) else None)

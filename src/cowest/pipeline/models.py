@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from cowest import runs
 from cowest.annotators import RLAIF
@@ -29,9 +30,28 @@ def open_ledger(recipe: Recipe, folder: runs.RunFolder, say: Say) -> Iterator[Le
             f"the ledger {str(path)!r} lies on a network file system ({kind}), where SQLite's locks are not to be "
             "relied on; name a local file with ledger=PATH"
         )
+    was_used = folder.ledger.exists()
+    if was_used and not folder.has_id:
+        _find_lost_id(path, folder, say)
     with closing(Ledger(path, folder.id)) as ledger:
+        if was_used and (others := ledger.bookings.runs()) and ledger.run not in others:
+            say(
+                f"the run's id (.run-id) is not the one that its calls are kept under, and the ledger has those of "
+                f"{len(others)} runs: all that they spent counts towards the budgets of this one"
+            )
+            ledger.bookings.begin(counts_all=True)
+        ledger.bookings.begin(counts_all=False)
         folder.link_ledger(path)
         yield ledger
+
+
+def _find_lost_id(path: Path, folder: runs.RunFolder, say: Say) -> None:
+    """Gives a run that has lost its id the one that its ledger knows, if that knows only one."""
+    with closing(Ledger(path)) as ledger:
+        known = ledger.bookings.runs()
+    if len(known) == 1:
+        runs.write_text(folder.path / ".run-id", f"{known.pop()}\n")
+        say("the run's id (.run-id) was missing; its ledger knows one run, so that all spent there counts as its own")
 
 
 class Models:

@@ -56,9 +56,16 @@ class SharedLedger(Part):
 
 
 class Spend(Part):
-    """The spend of this run according to its ledger, by role; USD is None where the price of a reply is unknown."""
+    """The spend of this run according to its ledger, by role.
+
+    Attributes:
+        spend_usd: of the replies; None where the price of one is unknown.
+        possibly_billed_usd: the most that calls may have cost for which no reply says what they did cost: cut off by a
+            kill, failed after the endpoint worked on them, or answered without a cost. They count towards a budget.
+    """
 
     spend_usd: dict[str, float | None] | None = None
+    possibly_billed_usd: dict[str, float] | None = omitted_if_none()
     calls: dict[str, int] | None = None
     shared_ledger: SharedLedger | None = None
 
@@ -159,6 +166,7 @@ def _spend(run: runs.RunFolder, reader: _Reader) -> Spend:
                 shared = SharedLedger(path=str(path.readlink()), num_replies=num_replies, cost_usd=cost_usd)
             return Spend(
                 spend_usd={role: ledger.spend_usd(role) if ledger.is_spend_known(role) else None for role in calls},
+                possibly_billed_usd=ledger.bookings.possibly_billed_usd() or None,
                 calls=calls,
                 shared_ledger=shared,
             )

@@ -66,6 +66,9 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
         spent = ", ".join(f"{role} {words.money(usd)}" for role, usd in run.spend_usd.items())
         total = words.money(total_usd(run.spend_usd.values()))
         console.print(Text(f"Spent: {total}" + (f" ({spent})" if spent else "")))
+    if booked := run.possibly_billed_usd:
+        most = ", ".join(f"{role} {words.money(usd)}" for role, usd in booked.items())
+        console.print(Text(f"Possibly billed besides, at most: {words.money(sum(booked.values()))} ({most})"))
     if shared := run.shared_ledger:
         console.print(
             Text(

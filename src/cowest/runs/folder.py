@@ -58,6 +58,11 @@ class RunFolder:
                 f"{str(file)!r} cannot be written: {error.strerror or error}. Check that the folder may be written."
             ) from error
 
+    @property
+    def has_id(self) -> bool:
+        """Whether the id exists; reading it makes one."""
+        return (self.path / ".run-id").exists()
+
     def locate_ledger(self, shared: str | None) -> Path:
         """The ledger of the run's calls: `shared`, or the run's own.
 

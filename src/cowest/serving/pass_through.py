@@ -169,6 +169,8 @@ def _whole(reply: object) -> Json:
     for choice in choices:
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
             raise _malformed()
+        if not isinstance(choice["message"].get("content"), str | None):
+            raise _malformed()
         if choice.get("finish_reason") in (None, "error"):
             raise UpstreamError(502, "The strong model's answer was cut off.", code="upstream_cut_off")
     return reply

@@ -19,6 +19,8 @@ from cowest.errors import (
 from cowest.models.limits import duration_s
 
 _PASSING = {408, 409, 425}
+# A gateway gave up waiting, or could not read what it got: behind it the work may have been done.
+_MAY_BE_BILLED = {408, 502, 504, 520, 524}
 _NO_WAY_THERE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 _MAX_MESSAGE = 600
 
@@ -38,7 +40,9 @@ def by_status(status: int, message: str, where: str, headers: Mapping[str, str])
         return RateLimitError(f"{where} refused because of a rate limit (429): {message}", retry_after_s(headers))
     if status in _PASSING or status >= 500:
         return TransientEndpointError(
-            f"{where} is not able to answer now ({status}): {message}", retry_after_s(headers)
+            f"{where} is not able to answer now ({status}): {message}",
+            retry_after_s(headers),
+            may_be_billed=status in _MAY_BE_BILLED,
         )
     advice = {
         401: "Check the key in the variable that api_key_env names.",
