@@ -75,6 +75,7 @@ class AdaptiveRate:
         self._sent: deque[float] = deque(maxlen=4096)
         self._refused: deque[float] = deque(maxlen=4096)
         self._num_answered = self._num_failed = 0
+        self._before_cuts = self.rate
         self._in_row: list[float] = []
         self._closed_at: float | None = None
         self._opened_at = 0.0
@@ -156,6 +157,7 @@ class AdaptiveRate:
 
     def _grow(self, latency_s: float) -> None:
         self._num_since_cut += 1
+        self._before_cuts = self.rate
         if self.limit is None:
             self.rate += GROWTH / max(latency_s, 1e-4)
         elif not self._is_sure:
@@ -179,6 +181,7 @@ class AdaptiveRate:
         far_above = FAR_CUT * (self.rate - through)
         self.rate = max(self.rate - max((1 - CUT) * self.rate, far_above), min(self.rate, CUT * through))
         self.limit = self.rate
+        self._is_sure = self.rate > 0.85 * self._before_cuts
 
     def _cut(self, call: Call, now: float) -> None:
         self._episode += 1
