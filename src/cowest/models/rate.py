@@ -172,7 +172,7 @@ class AdaptiveRate:
             self.rate = min(self.rate, self._most)
 
     def _ease(self, call: Call) -> None:
-        """Takes a little of a rate that is about the limit; not more than what was let through just before."""
+        """Takes a little of a rate that is about the limit, down to what was let through just before."""
         self._num_since_cut = 0
         span_s = max(1.0, 20 / self.rate)
         num_sent, num_refused = (count_between(times, call.started - span_s, call.started)
@@ -221,7 +221,6 @@ class AdaptiveRate:
         self._num_fruitless = 0
         if self._closed_at is not None and now - self._closed_at > 1.0:
             num = self._num_through - self._num_before_opening
-            # Not all at once: an outage is no limit.
             self.rate = min(self.rate, max(LEAST_LEFT * self.rate, num / (now - self._opened_at)))
             self.limit, self._is_sure = self.rate, True
             self._opened_at, self._num_before_opening = now, self._num_through
