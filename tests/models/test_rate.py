@@ -112,16 +112,16 @@ def test_limits_of_every_size(limit: float) -> None:
     [
         ("bucket", 1.0, False, 0.97, 0.02),
         ("bucket", 1.0, True, 0.97, 0.02),
-        ("bucket", 0.1, False, 0.95, 0.01),
-        ("bucket", 0.1, True, 0.95, 0.012),
+        ("bucket", 0.1, False, 0.94, 0.01),
+        ("bucket", 0.1, True, 0.94, 0.012),
         ("bucket", 60.0, False, 0.97, 0.02),
         ("fixed", 1.0, False, 0.95, 0.02),
         ("fixed", 1.0, True, 0.94, 0.02),
         # Even a perfectly even pace fills 0.954 of such a window, with 5% faults that are not counted.
         ("window", 1.0, False, 0.92, 0.02),
         ("window", 1.0, True, 0.91, 0.02),
-        ("fixed", 10.0, False, 0.8, 0.025),
-        ("fixed", 10.0, True, 0.8, 0.035),
+        ("fixed", 10.0, False, 0.7, 0.05),
+        ("fixed", 10.0, True, 0.7, 0.05),
     ],
 )
 def test_ways_of_counting_and_refusing(
@@ -138,36 +138,23 @@ def test_a_window_of_a_minute_is_waited_for() -> None:
     assert found.refused_share <= 0.02
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(
     limiter=st.sampled_from(["bucket", "window", "fixed"]),
-    limit=st.sampled_from([10.0, 50.0]),
-    burst_s=st.sampled_from([1.0, 2.0, 10.0]),
-    latency_s=st.sampled_from([0.02, 0.3, 1.0]),
     slow=st.booleans(),
     retry_after=st.booleans(),
-    fault_share=st.sampled_from([0.0, 0.05, 0.2]),
+    fault_share=st.sampled_from([0.0, 0.05]),
     seed=st.integers(0, 1000),
 )
-def test_no_limiter_starves_a_run_or_is_pestered(
-    limiter: str, limit: float, burst_s: float, latency_s: float, slow: bool, retry_after: bool, fault_share: float,
-    seed: int,
-) -> None:  # fmt: skip
+def test_no_seed_starves_a_run_or_pesters_an_endpoint(
+    limiter: str, slow: bool, retry_after: bool, fault_share: float, seed: int
+) -> None:
     found = Simulation(
-        int(60 * limit),
-        limit,
-        limiter,
-        burst_s,
-        latency_s,
-        fault_share,
-        slow,
-        retry_after,
-        seed=seed,
-        num_in_flight=512,
+        2500, limiter=limiter, fault_share=fault_share, slow_refusals=slow, retry_after=retry_after, seed=seed
     ).run()
-    assert len(found.answered) == 40 * limit
-    assert found.share_of_limit >= 0.6
-    assert found.refused_share <= 0.15
+    assert len(found.answered) == 2500
+    assert found.share_of_limit >= 0.88
+    assert found.refused_share <= 0.035
 
 
 def test_a_known_limit_is_begun_at_and_never_exceeded() -> None:

@@ -75,6 +75,7 @@ class AdaptiveRate:
         self._sent: deque[float] = deque(maxlen=4096)
         self._refused: deque[float] = deque(maxlen=4096)
         self._num_answered = self._num_failed = 0
+        self._before_cuts = self.rate
         self._in_row: list[float] = []
         self._closed_at: float | None = None
         self._opened_at = 0.0
@@ -156,6 +157,7 @@ class AdaptiveRate:
 
     def _grow(self, latency_s: float) -> None:
         self._num_since_cut += 1
+        self._before_cuts = self.rate
         if self.limit is None:
             self.rate += GROWTH / max(latency_s, 1e-4)
         elif not self._is_sure:
@@ -170,7 +172,7 @@ class AdaptiveRate:
             self.rate = min(self.rate, self._most)
 
     def _ease(self, call: Call) -> None:
-        """Takes a little of a rate that is about the limit; not more than what was let through just before."""
+        """Takes a little of a rate that is about the limit, down to what was let through just before."""
         self._num_since_cut = 0
         span_s = max(1.0, 20 / self.rate)
         num_sent, num_refused = (count_between(times, call.started - span_s, call.started)
@@ -179,6 +181,7 @@ class AdaptiveRate:
         far_above = FAR_CUT * (self.rate - through)
         self.rate = max(self.rate - max((1 - CUT) * self.rate, far_above), min(self.rate, CUT * through))
         self.limit = self.rate
+        self._is_sure = self.rate > 0.85 * self._before_cuts
 
     def _cut(self, call: Call, now: float) -> None:
         self._episode += 1
@@ -218,7 +221,6 @@ class AdaptiveRate:
         self._num_fruitless = 0
         if self._closed_at is not None and now - self._closed_at > 1.0:
             num = self._num_through - self._num_before_opening
-            # Not all at once: an outage is no limit.
             self.rate = min(self.rate, max(LEAST_LEFT * self.rate, num / (now - self._opened_at)))
             self.limit, self._is_sure = self.rate, True
             self._opened_at, self._num_before_opening = now, self._num_through
