@@ -49,6 +49,7 @@ class MethodResult(Part):
         confusion: how often each gold label (outer key) got each answer (inner key), in tasks with labels.
         num_failed: examples without a reply; they count as wrong.
         num_unparsed: examples whose reply holds no answer, or none that means a label of the task; they count as wrong.
+        unparsed_share: the same as a share of all examples.
         calls, usage: by role.
         cost_usd: of all examples; None where a price is unknown.
         failed: why there is no score, where every example failed.
@@ -60,6 +61,7 @@ class MethodResult(Part):
     confusion: dict[str, dict[str, NonNegativeInt]] | None = omitted_if_none()
     num_failed: NonNegativeInt = 0
     num_unparsed: NonNegativeInt = 0
+    unparsed_share: float | None = omitted_if_none()
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)
     cost_usd: float | None = None
