@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cowest.answers.cleaning import HTML, bare
+from cowest.answers.statements import sentences
 
 _BEFORE = (
     r"the|my|our|your|final|correct|right|best|short|direct|most|likely|"
@@ -129,6 +130,7 @@ def _sentences(text: str) -> Iterator[Mark]:
         written = text[match.end() : end]
         remark = _REMARK.search(written)
         written = written[: remark.start()] if remark else written
+        written = sentences(written)[0] if written.strip() else written
         if _RESULT.search(match.group()) and len(written.split()) > _MAX_WORDS_OF_A_LATER_SENTENCE:
             continue  # "The result is a smaller loss of heat."
         # "If it had been built of oak, the answer would be oak" answers a question with that very premise.

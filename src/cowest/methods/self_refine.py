@@ -20,14 +20,20 @@ class SelfRefine:
     holds the whole history.
     """
 
-    round: int | None = None
-
-    def __init__(self, role: Literal["weak", "strong"], collaboration: Collaboration, task: Task, rounds: int) -> None:
+    def __init__(
+        self,
+        role: Literal["weak", "strong"],
+        collaboration: Collaboration,
+        task: Task,
+        rounds: int,
+        round: int | None = None,
+    ) -> None:
         self.name = f"self_refine_{role}"
         self.role = role
         self.collaboration = collaboration
         self.task = task
         self.rounds = rounds
+        self.round = round
 
     async def predict(self, example: Example) -> Prediction:
         """One call for the first answer, then two per round; the last round may end after the critique."""
@@ -70,9 +76,9 @@ def says_enough(critique: str) -> bool:
 def variants(setting: Setting) -> list[Method]:
     """`self_refine_weak`, with the model as it is before SFT where there is one, and `self_refine_strong`."""
     rounds = setting.options.self_refine.rounds
-    weak = setting.with_weak("base" if "base" in setting.weak else "sft")
+    stage, round_number = ("base", None) if "base" in setting.weak else ("sft", 0)
     return [
-        SelfRefine("weak", weak, setting.task, rounds),
+        SelfRefine("weak", setting.with_weak(stage), setting.task, rounds, round_number),
         SelfRefine("strong", setting.without_weak(), setting.task, rounds),
     ]
 

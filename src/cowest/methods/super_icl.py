@@ -37,7 +37,7 @@ class SuperICL:
     """
 
     name = "super_icl"
-    round: int | None = None
+    round: int | None = 0
 
     def __init__(
         self,

@@ -10,12 +10,11 @@ from cowest.types import Example, Prediction
 class WeakOnly:
     """Answers with the weak model's own draft."""
 
-    round: int | None = None
-
-    def __init__(self, name: str, collaboration: Collaboration, task: Task) -> None:
+    def __init__(self, name: str, collaboration: Collaboration, task: Task, round: int | None = None) -> None:
         self.name = name
         self.collaboration = collaboration
         self.task = task
+        self.round = round
 
     async def predict(self, example: Example) -> Prediction:
         """One call of the weak model."""
@@ -31,7 +30,7 @@ class WeakOnly:
 @uses()
 def variants(setting: Setting) -> list[Method]:
     """`weak_only` after SFT, and `weak_only_base` before it."""
-    rows: list[Method] = [WeakOnly("weak_only", setting.with_weak("sft"), setting.task)]
+    rows: list[Method] = [WeakOnly("weak_only", setting.with_weak("sft"), setting.task, 0)]
     if "base" in setting.weak:
         rows.append(WeakOnly("weak_only_base", setting.with_weak("base"), setting.task))
     return rows

@@ -18,7 +18,7 @@ from cowest.methods.collaborate import Collaborate
 from cowest.methods.strong_only import StrongOnly
 from cowest.models import Openable, open_model
 from cowest.progress import progress_bar
-from cowest.records import EvaluationResults, FeedbackSummary, Preparation
+from cowest.records import EvaluationResults, ExplanationSummary, FeedbackSummary, Preparation
 from cowest.stages._facets import short_fields
 from cowest.stages._results import failed_on_all, summarise
 from cowest.stages.preparation import preparation_of
@@ -66,6 +66,7 @@ def evaluate(
     seed: int = 0,
     num_in_flight: int = 64,
     summaries: Mapping[int, FeedbackSummary] | None = None,
+    explanations: ExplanationSummary | None = None,
 ) -> EvaluationResults:
     """Runs every method on every example, compares them, and writes predictions and results.json to `out`.
 
@@ -78,6 +79,7 @@ def evaluate(
         seed: kept in the results; nothing here is drawn by it.
         num_in_flight: examples evaluated at once.
         summaries: of feedback by round, so that rows with an aligned model include its cost.
+        explanations: that SFT learned from, likewise for all rows with a trained model.
 
     Returns:
         The content of results.json.
@@ -104,7 +106,7 @@ def evaluate(
         predictions[method.name] = [
             row.model_copy(update={"group": group}) for row, group in zip(found, groups, strict=True)
         ]
-        preparations[method.name] = preparation_of(method.round, own, summaries or {})
+        preparations[method.name] = preparation_of(method.round, own, summaries or {}, explanations)
         if out is not None:
             runs.write_jsonl(Path(out) / "predictions" / f"{method.name}.jsonl", predictions[method.name])
     failed = [name for name, each in predictions.items() if failed_on_all(each)]
