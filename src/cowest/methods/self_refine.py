@@ -5,6 +5,7 @@ from typing import Literal
 
 from cowest.collaboration import Calls, Collaboration
 from cowest.methods.base import Method, Setting, predict
+from cowest.methods._final_answer import final_answer
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Prediction
@@ -51,7 +52,9 @@ class SelfRefine:
             latest = await self.collaboration.ask(self.role, "self_refine_rewrite", values)
             calls.append((self.role, latest))
             history += f"\n\nAttempt {number + 1}:\n{latest.text}"
-        return predict(self.name, self.task, example, self._parse(example, latest.text), calls, output=latest.text)
+        read = self._parse(example, latest.text)
+        answer = await final_answer(self.collaboration, self.role, self.task, example, latest.text, calls, found=read)
+        return predict(self.name, self.task, example, answer, calls, output=latest.text)
 
     async def close(self) -> None:
         """Releases the weak model; keeps the strong one, which the other methods need too."""

@@ -1,7 +1,8 @@
 """The weak model alone: after SFT, and before any training."""
 
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
 from cowest.methods.base import Method, Setting, predict
+from cowest.methods._final_answer import final_answer
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Example, Prediction
@@ -17,10 +18,12 @@ class WeakOnly:
         self.round = round
 
     async def predict(self, example: Example) -> Prediction:
-        """One call of the weak model."""
+        """One call of the weak model, and another where the draft holds no answer and the recipe asks for it."""
         draft = await self.collaboration.draft(example.query)
-        answer = self.collaboration.read_draft(self.task, example, draft.text)
-        return predict(self.name, self.task, example, answer, [("weak", draft)], draft=draft.text)
+        calls: Calls = [("weak", draft)]
+        read = self.collaboration.read_draft(self.task, example, draft.text)
+        answer = await final_answer(self.collaboration, "weak", self.task, example, draft.text, calls, found=read)
+        return predict(self.name, self.task, example, answer, calls, draft=draft.text, output=draft.text)
 
     async def close(self) -> None:
         """Releases the weak model."""

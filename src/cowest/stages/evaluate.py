@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 from pydantic import Field
 
@@ -36,6 +37,8 @@ class EvaluateConfig(Record):
             is not the recipe's, so that runs with different seeds measure the same examples.
         methods: files of methods/ or `package.module:Class`; each may give several rows.
         settings: of individual methods.
+        final_answer: "ask": where a reply holds no answer, its model is asked once more for the answer alone. "parse":
+            such a reply counts as wrong.
         weak_sampling, strong_sampling: sampling in the evaluation; None means as in feedback.
     """
 
@@ -45,6 +48,7 @@ class EvaluateConfig(Record):
     sample_seed: int = Field(default=0, ge=0)
     methods: tuple[str, ...] = ("weak_only", "strong_only", "collaborate")
     settings: MethodOptions = MethodOptions()
+    final_answer: Literal["parse", "ask"] = "parse"
     weak_sampling: Sampling | None = None
     strong_sampling: Sampling | None = None
 
