@@ -1,8 +1,8 @@
 """CoWest: the strong model refines the weak model's draft (Algorithm 2), before and after each round of alignment."""
 
 from cowest.collaboration import Calls, Collaboration
-from cowest.methods.base import Method, Setting, predict
 from cowest.methods._final_answer import final_answer
+from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Example, Prediction

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from cowest import retrieval
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CompletionError
+from cowest.methods._final_answer import final_answer
 from cowest.methods._options import FLAREOptions
 from cowest.methods._probabilities import Token, tokens_of
 from cowest.methods.base import Method, Setting, predict
-from cowest.methods._final_answer import final_answer
 from cowest.prompts.declared import uses
 from cowest.retrieval import Passage, Retriever
 from cowest.tasks.base import Task

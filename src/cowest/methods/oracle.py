@@ -2,8 +2,8 @@
 
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CompletionError
-from cowest.methods.base import Method, Setting, predict
 from cowest.methods._final_answer import final_answer
+from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Example, Prediction

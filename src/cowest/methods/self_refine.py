@@ -4,8 +4,8 @@ import re
 from typing import Literal
 
 from cowest.collaboration import Calls, Collaboration
-from cowest.methods.base import Method, Setting, predict
 from cowest.methods._final_answer import final_answer
+from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Answer, Completion, Example, Prediction

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from cowest import retrieval
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError
+from cowest.methods._final_answer import final_answer
 from cowest.methods._options import SKROptions
 from cowest.methods.base import Method, Setting, normalized_question, predict, prepare
-from cowest.methods._final_answer import final_answer
 from cowest.prompts.declared import uses
 from cowest.records import Preparation
 from cowest.retrieval import Retriever

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from cowest import metrics
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError, InputError
+from cowest.methods._final_answer import final_answer
 from cowest.methods._options import SuperICLOptions
 from cowest.methods._probabilities import confidence
 from cowest.methods.base import Method, Setting, normalized_question, predict, prepare
-from cowest.methods._final_answer import final_answer
 from cowest.prompts.declared import uses
 from cowest.records import Preparation
 from cowest.tasks.base import Task

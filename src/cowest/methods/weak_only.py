@@ -1,8 +1,8 @@
 """The weak model alone: after SFT, and before any training."""
 
 from cowest.collaboration import Calls, Collaboration
-from cowest.methods.base import Method, Setting, predict
 from cowest.methods._final_answer import final_answer
+from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
 from cowest.types import Example, Prediction
