@@ -26,7 +26,8 @@ OPENING = rf"(?:[^\S\n]|[>#*_`~\-•·|\"'“”«「【\[(]|\d{{1,2}}[.)](?=\s)
 CLOSING = rf"(?:[^\S\n]|[*_`~\"'”»」】\])]|{HTML}){{0,16}}"
 _NAME = rf"(?:(?:(?:{_BEFORE})[^\S\n]+){{0,3}}(?:{_ANSWER})(?:[^\S\n]+(?:{_AFTER})(?!\w))?|{_ANSWER_CJK})(?!\w)"
 _IS = (
-    r"(?:[^\S\n]+(?:to|for)[^\S\n]+[^.:\n]{1,60}?)?[^\S\n]+"
+    # A question in quotes holds an "is" of its own.
+    r"(?:[^\S\n]+(?:to|for)[^\S\n]+(?:[^.:\n\"“]{0,60}[\"“][^\"“”\n]{1,300}[\"”]|[^.:\n\"“]{1,60}?))?[^\S\n]+"
     r"(?:is|are|was|(?:would|should|must) (?:be|have been)|est|ist|lautet|es|è|é|är)\b"
     r"(?:[^\S\n]+(?:therefore|thus|hence|simply|indeed)\b)?,?"
     r"(?![^\S\n]+(?:not|found|based|given|derived|obtained|provided|clear|unclear|obvious|simple|in the)\b)"
@@ -46,6 +47,12 @@ _LABELS = [
 ]
 _SENTENCE = re.compile(
     rf"(?:(?<!\w){_NAME}{_IS}|{_ANSWER_CJK}(?:应该是|应为|是|为|為|は|은|는)){CLOSING}[:：]?",
+    re.IGNORECASE,
+)
+# "The answer is", "the": what comes next is missing.
+_STATES_NOTHING = re.compile(
+    rf"(?:.*[^\W\d_][\"'”]?\s?:|(?:{_NAME}[^\n]{{0,80}}?{_IS}[\s\"“:]*)+|{_NAME}\s(?:to|for)\s[^\"“]*[\"“][^\"”]*|"
+    r"the|an|is)",
     re.IGNORECASE,
 )
 _RESULT = re.compile(r"\b(?:result|verdict)\b", re.IGNORECASE)
@@ -110,6 +117,11 @@ def _without_alternatives(text: str, sentences: list[Mark]) -> list[Mark]:
         return sentences
     positions = {mark.start for mark in items}
     return [mark for mark in sentences if mark.start not in positions]
+
+
+def states_nothing(written: str) -> bool:
+    """Whether what follows a mark breaks off before an answer: it is another mark, or ends in a colon."""
+    return bool(_STATES_NOTHING.fullmatch(bare(written)[-400:]))
 
 
 def is_echo(written: str) -> bool:
