@@ -32,7 +32,8 @@ def hold_back(
         if len(chosen) + len(unit) <= count:
             chosen.update(unit)
     if len(chosen) < count:
-        chosen.update(min((unit for unit in units if unit[0] not in chosen), key=len, default=()))
+        left = [unit for unit in units if unit[0] not in chosen]
+        chosen.update(min(left, key=len) if left else ())
     if len(chosen) == len(examples):
         raise InputError(
             f"{count} rows are to be kept out of SFT, but the {len(examples)} training rows belong to {len(units)} "
