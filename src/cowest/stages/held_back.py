@@ -31,9 +31,9 @@ def hold_back(
     for unit in units:
         if len(chosen) + len(unit) <= count:
             chosen.update(unit)
-    if len(chosen) < count:
-        left = [unit for unit in units if unit[0] not in chosen]
-        chosen.update(min(left, key=len) if left else ())
+    if len(chosen) < min(count, len(examples)):
+        smallest: list[int] = min((unit for unit in units if unit[0] not in chosen), key=len)
+        chosen.update(smallest)
     if len(chosen) == len(examples):
         raise InputError(
             f"{count} rows are to be kept out of SFT, but the {len(examples)} training rows belong to {len(units)} "
