@@ -309,6 +309,19 @@ def test_rows_can_be_kept_out_of_sft_for_demonstrations_alone(tmp_path: Path) ->
         unseen(tmp_path, sft__held_back=20)
 
 
+@pytest.mark.parametrize("change", [{"sft__held_back": 4}, {"feedback__queries_from": "held_back"}])
+def test_rows_of_one_group_are_on_one_side_of_sft(tmp_path: Path, change: dict[str, Any]) -> None:
+    rows = [{"id": f"{n}", "question": f"What is {n}?", "answer": f"{n}", "table": f"{n // 4}"} for n in range(24)]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = {"name": "jsonl", "train": str(file), "test": str(file), "overlap": "keep"}
+    columns = {"question": "question", "answer": "answer", "id": "id", "group": "table"}
+    pipeline = Pipeline(make_recipe(recipe_of(tmp_path / "run", task=task | columns, **change)))
+    trained = {each.id for each in pipeline.context.data.sft()}
+    assert 0 < len(trained) < 24
+    assert all(len({f"{n}" in trained for n in range(table * 4, table * 4 + 4)}) == 1 for table in range(6))
+
+
 @pytest.mark.parametrize(
     ("given", "stages"),
     [

@@ -59,6 +59,7 @@ class Collaboration:
         format: what a draft looks like; a name or a Format.
         prompts: templates; the built-in ones by default.
         weak_sampling, strong_sampling: the paper's settings by default.
+        asks_for_final_answer: whether methods ask once more where a reply holds no answer (`final_answer`).
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Collaboration:
         prompts: Prompts | None = None,
         weak_sampling: Sampling = WEAK_SAMPLING,
         strong_sampling: Sampling = STRONG_SAMPLING,
+        asks_for_final_answer: bool = False,
     ) -> None:
         self.weak: ChatModel = weak if isinstance(weak, ChatModel) else open_model(weak, role="weak")
         self.strong: ChatModel = strong if isinstance(strong, ChatModel) else open_model(strong, role="strong")
@@ -77,6 +79,7 @@ class Collaboration:
         self.prompts = prompts or Prompts()
         self.weak_sampling = weak_sampling
         self.strong_sampling = strong_sampling
+        self.asks_for_final_answer = asks_for_final_answer
 
     async def draft(self, query: str, sample_index: int = 0) -> Completion:
         """y ~ pi_w(y | x), Algorithm 1 line 12."""

@@ -113,6 +113,20 @@ def test_sft_trains_on_what_was_kept_and_a_second_call_pays_nothing(
     assert served.counts.calls == num_calls
 
 
+def test_results_charge_the_explanations_to_the_rows_whose_weak_model_was_trained(
+    base: Path, served: Served, tmp_path: Path
+) -> None:
+    evaluation = {"methods": ["weak_only", "strong_only"], "limit": 2, "weak_sampling": {"max_tokens": 2}}
+    with Pipeline(recipe_with(tmp_path, base, served, evaluate=evaluation)) as pipeline:
+        pipeline.sft()
+        rows = pipeline.evaluate().methods
+    spent = ExplanationSummary.read(tmp_path / "sft/explanations/summary.json")
+    paid = {name: row.preparation for name, row in rows.items() if row.preparation is not None}
+    assert list(paid) == ["weak_only"]
+    assert (paid["weak_only"].calls, paid["weak_only"].cost_usd) == ({"strong": 2 * NUM_ROWS}, spent.cost_usd)
+    assert (paid["weak_only"].num_to_explain, spent.cost_usd is None) == (NUM_ROWS, False)
+
+
 def test_a_budget_stops_it_and_a_larger_one_goes_on(base: Path, served: Served, tmp_path: Path) -> None:
     # One call at once, since calls in flight at the stop may be paid again.
     recipe = recipe_with(tmp_path, base, served, strong__max_concurrency=1)

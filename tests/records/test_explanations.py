@@ -4,7 +4,7 @@ from cowest.records import ExplainedExample, ExplanationSummary
 
 
 def test_keys_of_the_summary() -> None:
-    counts = ["num_examples", "num_made", "num_kept", "num_rejected", "num_failed"]
+    counts = ["num_examples", "num_made", "num_kept", "num_rejected", "num_stating", "num_failed"]
     assert list(ExplanationSummary().to_json()) == ["version", *counts, "calls", "usage", "cost_usd", "wall_s"]
 
 
@@ -17,5 +17,6 @@ def test_keys_of_a_row() -> None:
         "outcome": "failed",
         "explanation": None,
         "answer": None,
+        "states_answer": False,
         "reason": "no reply",
     }

@@ -46,8 +46,8 @@ def test_keys_of_a_comparison() -> None:
 
 def test_keys_of_a_preparation() -> None:
     assert sorted(Preparation().model_dump(mode="json")) == ["calls", "cost_usd", "usage"]
-    whole = Preparation(num_examples=9, num_used=8, num_failed=1, rounds=2, num_queries=4, num_pairs=3)
-    counts = ["num_examples", "num_failed", "num_pairs", "num_queries", "num_used", "rounds"]
+    counts = ["num_examples", "num_failed", "num_pairs", "num_queries", "num_to_explain", "num_used", "rounds"]
+    whole = Preparation.model_validate(dict.fromkeys(counts, 2))
     assert sorted(whole.model_dump(mode="json")) == sorted(["calls", "cost_usd", "usage", *counts])
     nothing = Preparation(num_used=0).model_dump(mode="json")
     assert nothing["num_used"] == 0  # none is a number; only what is unknown is left out

@@ -173,7 +173,7 @@ def test_a_method_whose_every_call_failed_has_no_score(tmp_path: Path) -> None:
 
 def test_an_unparsable_answer_is_counted_not_guessed() -> None:
     results = evaluate(TASK.test, {"strong": ScriptedModel(lambda _: "I would rather not say.")})
-    assert results.methods["strong"].num_unparsed == 40
+    assert (results.methods["strong"].num_unparsed, results.methods["strong"].unparsed_share) == (40, 1.0)
     assert results.methods["strong"].metrics["accuracy"].value == 0.0
 
 
@@ -245,6 +245,7 @@ def test_tasks_with_labels_get_macro_f1_and_a_confusion_table() -> None:
     assert even.confusion == {"even": {"even": 5}, "odd": {"even": 4, "odd": 1}}
     assert results.methods["silent"].confusion["even"] == {"(unparsed)": 5}
     assert results.methods["silent"].num_unparsed == 9
+    assert results.to_json()["methods"]["silent"]["unparsed_share"] == 0.9
     assert [each.metric for each in results.comparisons] == ["accuracy", "macro_f1"]
     assert results.comparisons[1].difference == pytest.approx(0.0 + (0 + 2 / 6) / 2 - (10 / 14 + 2 / 6) / 2)
 

@@ -21,6 +21,8 @@ from tests.worlds import Sums, sums
 TASK = Sums(train="12")
 WRONG, SILENT, VAGUE, CUT, BROKEN = 3, 4, 5, 6, 7
 """Sums whose explanation leads elsewhere, has no text, leads to no answer, is cut, or whose check gets no reply."""
+STATES, CONCLUDES = 8, 9
+"""Sums whose explanation states the result: in the middle, where it cannot be cut out, or at the end."""
 
 
 def number_in(request: ChatRequest) -> int:
@@ -38,7 +40,9 @@ def explainer(request: ChatRequest) -> str | Completion:
             return "Explanation:"
         if number == CUT:
             return Completion(text="Explanation: Add the", finish_reason="length")
-        return f"Explanation: Take {number} and count {number + 1} further{', roughly' * (number == VAGUE)}."
+        stated = f" Therefore, the answer is {2 * number + 1}." * (number in (STATES, CONCLUDES))
+        stated += " Both are counted." * (number == STATES)
+        return f"Explanation: Take {number} and count {number + 1} further{', roughly' * (number == VAGUE)}.{stated}"
     if number == BROKEN:
         raise CompletionError("no usable reply")
     assert f"Take {number} and count" in text
@@ -63,7 +67,7 @@ def rows_in(out: Path) -> dict[int, ExplainedExample]:
 def test_only_an_explanation_that_leads_back_to_the_reference_is_kept(tmp_path: Path) -> None:
     found = explain(TASK.train, strong=strong_of([]), out=tmp_path)
     assert [example.id for example in found] == [example.id for example in TASK.train]
-    rows, others = rows_in(tmp_path), {WRONG, SILENT, VAGUE, CUT, BROKEN}
+    rows, others = rows_in(tmp_path), {WRONG, SILENT, VAGUE, CUT, BROKEN, STATES}
     assert list(rows) == list(range(12))
     assert {number for number, row in rows.items() if row.outcome == "kept"} == set(range(12)) - others
     for number, example in enumerate(found):
@@ -71,6 +75,8 @@ def test_only_an_explanation_that_leads_back_to_the_reference_is_kept(tmp_path: 
         assert example.explanation == (None if number in others else kept)
         assert example.model_copy(update={"explanation": None}) == TASK.train[number]
     assert (rows[WRONG].outcome, rows[WRONG].answer, rows[WRONG].reason) == ("rejected", "8", None)
+    assert {number for number, row in rows.items() if row.outcome == "rejected"} == {WRONG, STATES}
+    assert {number for number, row in rows.items() if row.states_answer} == {STATES}
 
 
 def test_a_failure_is_no_rejection_and_says_why(tmp_path: Path) -> None:
@@ -82,10 +88,10 @@ def test_a_failure_is_no_rejection_and_says_why(tmp_path: Path) -> None:
         assert reason in str(rows[number].reason)
         assert rows[number].answer is None
     summary = ExplanationSummary.read(tmp_path / "summary.json")
-    assert (summary.num_examples, summary.num_made, summary.num_kept) == (12, 10, 7)
-    assert (summary.num_rejected, summary.num_failed) == (1, 4)
-    # Two calls a row, but one where there is nothing to check, and one that got no reply.
-    assert summary.calls == {"strong": 2 * 12 - 2 - 1}
+    assert (summary.num_examples, summary.num_made, summary.num_kept) == (12, 10, 6)
+    assert (summary.num_rejected, summary.num_stating, summary.num_failed) == (2, 1, 4)
+    # Two calls a row, but one where there is nothing to check or to find, and one that got no reply.
+    assert summary.calls == {"strong": 2 * 12 - 3 - 1}
     assert summary.cost_usd == 0.0
 
 

@@ -19,7 +19,7 @@ from cowest.records import NullControl, NullSample
 from cowest.runs import GRADED_SO_FAR
 from cowest.stages._annotation import MAX_FAILURES_BEFORE_SUCCESS
 from cowest.stages._diagnostics import concordance, null_control
-from cowest.stages.feedback import FeedbackConfig, draw, feedback, hold_back
+from cowest.stages.feedback import draw, feedback
 from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
 from tests.worlds import ScoreBy, Sums, chance, gamble, gambler, right_or_wrong, sums
 
@@ -364,13 +364,6 @@ def test_queries_are_drawn_by_seed_and_round_in_the_order_of_the_data() -> None:
     assert first != draw(EXAMPLES, 10, seed=0, round_number=2)
     assert first == [example for example in EXAMPLES if example in first]
     assert draw(EXAMPLES, 99, seed=0) == EXAMPLES
-
-
-def test_held_back_rows_are_disjoint_from_those_of_sft() -> None:
-    for_sft, held_back = hold_back(EXAMPLES, FeedbackConfig(held_back_share=0.3), seed=0)
-    assert len(held_back) == 9
-    assert {e.id for e in for_sft} | {e.id for e in held_back} == {e.id for e in EXAMPLES}
-    assert {e.id for e in for_sft}.isdisjoint(e.id for e in held_back)
 
 
 def test_unknown_settings_are_refused(tmp_path: Path) -> None:

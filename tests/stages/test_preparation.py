@@ -3,7 +3,7 @@
 import pytest
 
 from cowest.methods import make_methods
-from cowest.records import FeedbackSummary, Preparation
+from cowest.records import ExplanationSummary, FeedbackSummary, Preparation
 from cowest.stages.evaluate import evaluate
 from cowest.stages.preparation import preparation_of
 from cowest.types import Usage
@@ -55,6 +55,33 @@ def test_a_row_without_alignment_took_what_it_did_itself() -> None:
     assert both is not None
     assert (both.calls, both.cost_usd) == ({"weak": 4, "strong": 14}, 2.0)
     assert both.num_used == 2
+
+
+EXPLAINED = ExplanationSummary(
+    num_examples=7, calls={"strong": 14}, usage={"strong": Usage(prompt_tokens=3)}, cost_usd=0.25
+)
+
+
+def test_every_row_with_a_trained_model_took_the_explanations_that_sft_learned_from() -> None:
+    after_sft = preparation_of(0, None, {}, EXPLAINED)
+    assert after_sft == Preparation(
+        num_to_explain=7, calls={"strong": 14}, usage={"strong": Usage(prompt_tokens=3)}, cost_usd=0.25
+    )
+    aligned = preparation_of(1, OWN, {1: summary(4)}, EXPLAINED)
+    assert aligned is not None
+    assert (aligned.calls, aligned.cost_usd) == ({"weak": 4, "strong": 28}, 2.25)
+    assert (aligned.num_to_explain, aligned.num_queries, aligned.num_used) == (7, 4, 2)
+    assert preparation_of(None, OWN, {}, EXPLAINED) == OWN
+    assert preparation_of(None, None, {}, EXPLAINED) is None
+
+
+def test_results_charge_explanations_to_the_rows_with_a_trained_model() -> None:
+    names = ["weak_only", "weak_aligned", "strong_only", "collaborate", "self_refine"]
+    rows = evaluate(
+        TASK.test, make_methods(names, setting()), summaries={1: summary(4)}, explanations=EXPLAINED
+    ).methods
+    found = {name: row.preparation.calls["strong"] for name, row in rows.items() if row.preparation is not None}
+    assert found == {"weak_only": 14, "weak_aligned": 14 + 8, "collaborate_sft": 14, "collaborate": 14 + 8}
 
 
 def test_results_keep_it_apart_from_what_queries_take() -> None:

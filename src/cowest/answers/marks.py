@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cowest.answers.cleaning import HTML, bare
+from cowest.answers.statements import sentences
 
 _BEFORE = (
     r"the|my|our|your|final|correct|right|best|short|direct|most|likely|"
@@ -25,7 +26,8 @@ OPENING = rf"(?:[^\S\n]|[>#*_`~\-•·|\"'“”«「【\[(]|\d{{1,2}}[.)](?=\s)
 CLOSING = rf"(?:[^\S\n]|[*_`~\"'”»」】\])]|{HTML}){{0,16}}"
 _NAME = rf"(?:(?:(?:{_BEFORE})[^\S\n]+){{0,3}}(?:{_ANSWER})(?:[^\S\n]+(?:{_AFTER})(?!\w))?|{_ANSWER_CJK})(?!\w)"
 _IS = (
-    r"(?:[^\S\n]+(?:to|for)[^\S\n]+[^.:\n]{1,60}?)?[^\S\n]+"
+    # A question in quotes holds an "is" of its own.
+    r"(?:[^\S\n]+(?:to|for)[^\S\n]+(?:[^.:\n\"“]{0,60}[\"“][^\"“”\n]{1,300}[\"”]|[^.:\n\"“]{1,60}?))?[^\S\n]+"
     r"(?:is|are|was|(?:would|should|must) (?:be|have been)|est|ist|lautet|es|è|é|är)\b"
     r"(?:[^\S\n]+(?:therefore|thus|hence|simply|indeed)\b)?,?"
     r"(?![^\S\n]+(?:not|found|based|given|derived|obtained|provided|clear|unclear|obvious|simple|in the)\b)"
@@ -45,6 +47,12 @@ _LABELS = [
 ]
 _SENTENCE = re.compile(
     rf"(?:(?<!\w){_NAME}{_IS}|{_ANSWER_CJK}(?:应该是|应为|是|为|為|は|은|는)){CLOSING}[:：]?",
+    re.IGNORECASE,
+)
+# "The answer is", "the": what comes next is missing.
+_STATES_NOTHING = re.compile(
+    rf"(?:.*[^\W\d_][\"'”]?\s?:|(?:{_NAME}[^\n]{{0,80}}?{_IS}[\s\"“:]*)+|{_NAME}\s(?:to|for)\s[^\"“]*[\"“][^\"”]*|"
+    r"the|an|is)",
     re.IGNORECASE,
 )
 _RESULT = re.compile(r"\b(?:result|verdict)\b", re.IGNORECASE)
@@ -111,6 +119,11 @@ def _without_alternatives(text: str, sentences: list[Mark]) -> list[Mark]:
     return [mark for mark in sentences if mark.start not in positions]
 
 
+def states_nothing(written: str) -> bool:
+    """Whether what follows a mark breaks off before an answer: it is another mark, or ends in a colon."""
+    return bool(_STATES_NOTHING.fullmatch(bare(written)[-400:]))
+
+
 def is_echo(written: str) -> bool:
     """Whether this is the prompt's placeholder for an answer, not an answer."""
     plain = _REPEATED_LABEL.sub("", written.strip(" \t\r*_`\"'“”")).strip(" *_`\"'“”")
@@ -129,6 +142,7 @@ def _sentences(text: str) -> Iterator[Mark]:
         written = text[match.end() : end]
         remark = _REMARK.search(written)
         written = written[: remark.start()] if remark else written
+        written = sentences(written)[0] if written.strip() else written
         if _RESULT.search(match.group()) and len(written.split()) > _MAX_WORDS_OF_A_LATER_SENTENCE:
             continue  # "The result is a smaller loss of heat."
         # "If it had been built of oak, the answer would be oak" answers a question with that very premise.

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from cowest.answers import statements
 from cowest.answers.cleaning import bare
-from cowest.answers.marks import CLOSING, OPENING, PLACEHOLDER, Mark, boxes, is_echo, marks
+from cowest.answers.marks import CLOSING, OPENING, PLACEHOLDER, Mark, boxes, is_echo, marks, states_nothing
 from cowest.types import Answer
 
 _EXPLANATION = (
@@ -77,7 +77,7 @@ def parse(text: str, vocabulary: Vocabulary | None = None) -> Answer:
         explained = _EXPLANATION_FIELD.search(shown)
         explanation = _value(explained["value"]) if explained else None
         return Answer(explanation=explanation or "", final=_final(_value(fields[-1]["value"])) if fields else None)
-    found = marks(shown)
+    found = [mark for mark in marks(shown) if not states_nothing(_written(shown, mark)[0])]
     if found:
         answer = _marked(shown, found)
     else:
@@ -106,13 +106,16 @@ def _marked(shown: str, found: Sequence[Mark]) -> Answer:
     last = max(found, key=lambda mark: (mark.start, -mark.end))
     # "Answer: The answer is 4" is two marks with no explanation between them.
     begin = min(mark.start for mark in found if mark.start <= last.start <= mark.end)
-    written, end = last.written, last.end
-    if not bare(written):
-        written, end = _next_line(shown, end)
+    written, end = _written(shown, last)
     explained = _EXPLANATION_IN_LINE.search(written)
     if explained:
         written, end = written[: explained.start()], end - len(written) + explained.start()
     return Answer(explanation=_explanation(shown[:begin]) or _explanation(shown[end:]), final=_final(written))
+
+
+def _written(shown: str, mark: Mark) -> tuple[str, int]:
+    """What follows a mark, on its line or else on the next, and where that ends."""
+    return (mark.written, mark.end) if bare(mark.written) else _next_line(shown, mark.end)
 
 
 def explanation_in(text: str) -> str:

@@ -16,7 +16,11 @@ MAX_LETTERS_OF_A_STATEMENT = 800
 _FENCE = re.compile(r"\s*(?:```|~~~)\w*\s*|[-=*_|:\s]*")
 _STOP = re.compile(r"[.!?]+[\"'”’)*_`\]]{0,4}(?=\s|$)|[。！？]")
 # A full stop after an initial ("J. K. Rowling"), an option's letter ("C. Streptococcus") or a short form is no end.
-_NO_END = re.compile(r"(?:^|[\s(\[*])(?:[^\W_]|vs|st|dr|mr|mrs|ms|prof|cf|approx|e\.g|i\.e)$", re.IGNORECASE)
+_NO_END = re.compile(
+    r"(?:^|[\s(\[*])(?:[^\W_]|vs|st|mt|ft|dr|mr|mrs|ms|jr|sr|prof|gen|capt|lt|col|inc|ltd|co|corp|no|cf|approx|"
+    r"e\.g|i\.e)$",
+    re.IGNORECASE,
+)
 _ITEM = re.compile(r"^[\s>*_#-]{0,8}(?:option\s+)?[(\[]?([A-Ea-e])[)\].:](?=\s|\*|$)", re.IGNORECASE | re.MULTILINE)
 # A reply that speaks of the answer without a mark ("I am not sure that the answer is 4") does not state one.
 _REFUSAL = re.compile(

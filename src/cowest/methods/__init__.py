@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from cowest.errors import InputError
+from cowest.methods._final_answer import final_answer
 from cowest.methods._options import MethodOptions
 from cowest.methods.base import Method, Prepared, Setting
 from cowest.plugins import load
 
-__all__ = ["Method", "MethodOptions", "Prepared", "Setting", "find_methods", "make_methods"]
+__all__ = ["Method", "MethodOptions", "Prepared", "Setting", "final_answer", "find_methods", "make_methods"]
 
 
 def find_methods(names: Sequence[str]) -> list[Callable[[Setting], list[Method]]]:

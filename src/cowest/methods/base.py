@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 class Method(Protocol):
     """A row of the results: something that answers examples.
 
-    `round` is the round of the aligned model it uses, if any.
+    `round` is that of the weak model it uses, 0 after SFT; None where it uses none that was trained.
     """
 
     name: str

@@ -1,6 +1,7 @@
 """CoWest: the strong model refines the weak model's draft (Algorithm 2), before and after each round of alignment."""
 
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
+from cowest.methods._final_answer import final_answer
 from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
@@ -17,11 +18,12 @@ class Collaborate:
         self.round = round
 
     async def predict(self, example: Example) -> Prediction:
-        """One call of each model."""
+        """One call of each model, and another where the output holds no answer and the recipe asks for it."""
         exchange = await self.collaboration.exchange(example.query)
-        calls = [("weak", exchange.draft), ("strong", exchange.output)]
-        answer = self.task.parse(example, exchange.output.text)
-        return predict(self.name, self.task, example, answer, calls, draft=exchange.draft.text)
+        calls: Calls = [("weak", exchange.draft), ("strong", exchange.output)]
+        output = exchange.output.text
+        answer = await final_answer(self.collaboration, "strong", self.task, example, output, calls)
+        return predict(self.name, self.task, example, answer, calls, draft=exchange.draft.text, output=output)
 
     async def close(self) -> None:
         """Releases the weak model."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from cowest import retrieval
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CompletionError
+from cowest.methods._final_answer import final_answer
 from cowest.methods._options import FLAREOptions
 from cowest.methods._probabilities import Token, tokens_of
 from cowest.methods.base import Method, Setting, predict
@@ -65,7 +66,8 @@ class FLARE:
             written = _append(written, sentence.text)
             num_tokens += len(sentence.tokens)
             is_last = sentence.is_last
-        return predict(self.name, self.task, example, self.task.parse(example, written), calls, output=written.strip())
+        answer = await final_answer(self.collaboration, "strong", self.task, example, written, calls)
+        return predict(self.name, self.task, example, answer, calls, output=written.strip())
 
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""

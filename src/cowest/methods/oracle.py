@@ -1,7 +1,8 @@
 """The ceiling: the strong model with a perfect draft, where the task can provide one."""
 
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CompletionError
+from cowest.methods._final_answer import final_answer
 from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
@@ -28,9 +29,9 @@ class Oracle:
         if draft is None:
             raise CompletionError(f"The task {self.task.name!r} has no oracle draft; leave oracle out of the methods.")
         output = await self.collaboration.refine(example.query, draft)
-        return predict(
-            self.name, self.task, example, self.task.parse(example, output.text), [("strong", output)], draft=draft
-        )
+        calls: Calls = [("strong", output)]
+        answer = await final_answer(self.collaboration, "strong", self.task, example, output.text, calls)
+        return predict(self.name, self.task, example, answer, calls, draft=draft, output=output.text)
 
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""

@@ -4,6 +4,7 @@ import re
 from typing import Literal
 
 from cowest.collaboration import Calls, Collaboration
+from cowest.methods._final_answer import final_answer
 from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
@@ -20,14 +21,20 @@ class SelfRefine:
     holds the whole history.
     """
 
-    round: int | None = None
-
-    def __init__(self, role: Literal["weak", "strong"], collaboration: Collaboration, task: Task, rounds: int) -> None:
+    def __init__(
+        self,
+        role: Literal["weak", "strong"],
+        collaboration: Collaboration,
+        task: Task,
+        rounds: int,
+        round: int | None = None,
+    ) -> None:
         self.name = f"self_refine_{role}"
         self.role = role
         self.collaboration = collaboration
         self.task = task
         self.rounds = rounds
+        self.round = round
 
     async def predict(self, example: Example) -> Prediction:
         """One call for the first answer, then two per round; the last round may end after the critique."""
@@ -45,7 +52,9 @@ class SelfRefine:
             latest = await self.collaboration.ask(self.role, "self_refine_rewrite", values)
             calls.append((self.role, latest))
             history += f"\n\nAttempt {number + 1}:\n{latest.text}"
-        return predict(self.name, self.task, example, self._parse(example, latest.text), calls, output=latest.text)
+        read = self._parse(example, latest.text)
+        answer = await final_answer(self.collaboration, self.role, self.task, example, latest.text, calls, found=read)
+        return predict(self.name, self.task, example, answer, calls, output=latest.text)
 
     async def close(self) -> None:
         """Releases the weak model; keeps the strong one, which the other methods need too."""
@@ -70,9 +79,9 @@ def says_enough(critique: str) -> bool:
 def variants(setting: Setting) -> list[Method]:
     """`self_refine_weak`, with the model as it is before SFT where there is one, and `self_refine_strong`."""
     rounds = setting.options.self_refine.rounds
-    weak = setting.with_weak("base" if "base" in setting.weak else "sft")
+    stage, round_number = ("base", None) if "base" in setting.weak else ("sft", 0)
     return [
-        SelfRefine("weak", weak, setting.task, rounds),
+        SelfRefine("weak", setting.with_weak(stage), setting.task, rounds, round_number),
         SelfRefine("strong", setting.without_weak(), setting.task, rounds),
     ]
 

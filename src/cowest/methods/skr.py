@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from cowest import retrieval
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError
+from cowest.methods._final_answer import final_answer
 from cowest.methods._options import SKROptions
 from cowest.methods.base import Method, Setting, normalized_question, predict, prepare
 from cowest.prompts.declared import uses
@@ -105,7 +106,9 @@ class SKR:
         question = self.task.question_of(example)
         retrieves = self._knowledge.wants_retrieval(question)
         output = await (self._with_passages(example) if retrieves else self.collaboration.solo(example.query))
-        return predict(self.name, self.task, example, self.task.parse(example, output.text), [("strong", output)])
+        calls: Calls = [("strong", output)]
+        answer = await final_answer(self.collaboration, "strong", self.task, example, output.text, calls)
+        return predict(self.name, self.task, example, answer, calls, output=output.text)
 
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""

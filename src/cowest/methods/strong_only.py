@@ -1,6 +1,7 @@
 """The strong model alone: with chain of thought, and answer only."""
 
-from cowest.collaboration import Collaboration
+from cowest.collaboration import Calls, Collaboration
+from cowest.methods._final_answer import final_answer
 from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
 from cowest.tasks.base import Task
@@ -21,9 +22,11 @@ class StrongOnly:
         self.template = template
 
     async def predict(self, example: Example) -> Prediction:
-        """One call of the strong model."""
+        """One call of the strong model, and another where the reply holds no answer and the recipe asks for it."""
         output = await self.collaboration.solo(example.query, template=self.template)
-        return predict(self.name, self.task, example, self.task.parse(example, output.text), [("strong", output)])
+        calls: Calls = [("strong", output)]
+        answer = await final_answer(self.collaboration, "strong", self.task, example, output.text, calls)
+        return predict(self.name, self.task, example, answer, calls, output=output.text)
 
     async def close(self) -> None:
         """Keeps the strong model, which the other methods need too."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from cowest import metrics
 from cowest.collaboration import Calls, Collaboration
 from cowest.errors import CowestError, InputError
+from cowest.methods._final_answer import final_answer
 from cowest.methods._options import SuperICLOptions
 from cowest.methods._probabilities import confidence
 from cowest.methods.base import Method, Setting, normalized_question, predict, prepare
@@ -37,7 +38,7 @@ class SuperICL:
     """
 
     name = "super_icl"
-    round: int | None = None
+    round: int | None = 0
 
     def __init__(
         self,
@@ -68,8 +69,8 @@ class SuperICL:
         values = {"query": example.query, "prediction": self._prediction_text(example, draft)}
         demonstrations = self._demonstrations_that_fit(example, values)
         output = await self.collaboration.ask("strong", "super_icl", values | {"demonstrations": demonstrations})
-        answer = self.task.parse(example, output.text)
         calls: Calls = [("weak", draft), ("strong", output)]
+        answer = await final_answer(self.collaboration, "strong", self.task, example, output.text, calls)
         text = output.text
         if self.options.explain_overrides and self._overrides(example, answer, weak_answer):
             explanation = await self.collaboration.ask(

@@ -11,9 +11,7 @@ def variants(setting: Setting) -> list[Method]:
     number = setting.num_rounds
     if number == 0:
         return []
-    row = WeakOnly("weak_aligned", setting.with_weak(f"round_{number}"), setting.task)
-    row.round = number
-    return [row]
+    return [WeakOnly("weak_aligned", setting.with_weak(f"round_{number}"), setting.task, number)]
 
 
 PLUGIN = variants

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from random import Random
 
 from cowest.errors import InputError
 from cowest.methods.base import normalized_question
 from cowest.pipeline.progress import Say
 from cowest.recipe import Recipe
 from cowest.stages.evaluate import select
-from cowest.stages.feedback import hold_back
+from cowest.stages.held_back import hold_back
 from cowest.tasks import Task, load_task
 from cowest.types import Example
 
@@ -93,11 +92,15 @@ class Data:
             raise InputError(
                 f"sft.held_back is {count}, but SFT has only {len(rows)} rows. Keep fewer back, or give more rows."
             )
-        chosen = set(Random(f"sft held back {self._recipe.seed}").sample(range(len(rows)), count))
-        sft_rows = [row for index, row in enumerate(rows) if index not in chosen]
-        return sft_rows, [rows[index] for index in sorted(chosen)]
+        return hold_back(rows, self.task.groups(rows), count, f"sft held back {self._recipe.seed}")
 
     def _training_rows(self, part: int) -> Sequence[Example]:
         """The training rows for SFT (part 0) or feedback (part 1)."""
         config, train = self._recipe.feedback, self.checked_task.train
-        return hold_back(train, config, self._recipe.seed)[part] if config.queries_from == "held_back" else train
+        return train if config.queries_from == "train" else self._held_back_for_feedback[part]
+
+    @cached_property
+    def _held_back_for_feedback(self) -> tuple[Sequence[Example], Sequence[Example]]:
+        train = self.checked_task.train
+        count = round(len(train) * self._recipe.feedback.held_back_share)
+        return hold_back(train, self.task.groups(train), count, f"held back {self._recipe.seed}")

@@ -9,6 +9,7 @@ from cowest.gating.table import gate_page
 from cowest.methods import Setting, make_methods
 from cowest.models import ChatModel, open_model
 from cowest.pipeline.context import RunContext
+from cowest.pipeline.explanations import explanations_behind
 from cowest.pipeline.factories import evaluation_pair, method_setting
 from cowest.pipeline.models import num_in_flight
 from cowest.pipeline.provenance import EVALUATION_DEPENDENCIES, TRAINING_DEPENDENCIES
@@ -59,6 +60,7 @@ def run_evaluation(context: RunContext) -> EvaluationResults:
         seed=recipe.seed,
         num_in_flight=num_in_flight(recipe, len(examples)),
         summaries=_summaries(context),
+        explanations=explanations_behind(context),
     )
     _report_failures(context, results)
     return results

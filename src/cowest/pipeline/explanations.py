@@ -42,6 +42,12 @@ def training_rows(context: RunContext) -> Sequence[Example]:
     return with_explanations(examples, _rows(out), context.data.task)
 
 
+def explanations_behind(context: RunContext) -> ExplanationSummary | None:
+    """The counts and costs of the explanations that SFT learned from; None where it learned from none."""
+    file = context.folder.explanations / MARKER
+    return ExplanationSummary.read(file) if asks_for_explanations(context.recipe) and file.is_file() else None
+
+
 def _is_done(context: RunContext, examples: Sequence[Example], out: Path) -> bool:
     if not (out / MARKER).is_file():  # before any call
         base_weights(context.recipe.weak.model, context.recipe.weak.chat_template)

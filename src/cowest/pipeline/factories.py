@@ -34,6 +34,7 @@ def evaluation_pair(recipe: Recipe, prompts: Prompts, weak: ChatModel, strong: C
         prompts=prompts,
         weak_sampling=recipe.evaluate.weak_sampling or recipe.weak.sampling,
         strong_sampling=recipe.evaluate.strong_sampling or recipe.strong.sampling,
+        asks_for_final_answer=recipe.evaluate.final_answer == "ask",
     )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 from cowest import plugins
 from cowest.formats import load_format
 from cowest.judge import ModelJudge, find_judge
-from cowest.methods import find_methods
+from cowest.methods import final_answer, find_methods
 from cowest.prompts.declared import templates_of
 from cowest.recipe import ProgramJudge, Recipe
 from cowest.stages.explanations import explain_example
@@ -61,4 +61,6 @@ def probe_templates(recipe: Recipe) -> UsedTemplates:
 
 def evaluation_templates(recipe: Recipe) -> UsedTemplates:
     """Templates of the evaluation: of the methods, and of the feedback behind the aligned models."""
-    return feedback_templates(recipe).union(UsedTemplates.declared_by(find_methods(recipe.evaluate.methods)))
+    parts: list[object] = [*find_methods(recipe.evaluate.methods)]
+    parts += [final_answer] if recipe.evaluate.final_answer == "ask" else []
+    return feedback_templates(recipe).union(UsedTemplates.declared_by(parts))

@@ -42,7 +42,11 @@ def assume(case: str, recipe: Recipe, measured: Mapping[str, float], targets: Se
     if case == HIGH and recipe.feedback.labeller is not None:  # it may reason before it votes
         tokens["labeller"] = _capped(assumed["output"], recipe.feedback.labeller.sampling)
     return Assumptions(
-        solved_alone=assumed["solved_alone"], helped=assumed["helped"], sure=assumed["sure"], tokens=tokens
+        solved_alone=assumed["solved_alone"],
+        helped=assumed["helped"],
+        sure=assumed["sure"],
+        tokens=tokens,
+        unanswered=case == HIGH and recipe.evaluate.final_answer == "ask",
     )
 
 

@@ -8,10 +8,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
+from cowest.collaboration import Collaboration
+from cowest.methods import Setting
 from cowest.methods.self_refine import ENOUGH
+from cowest.models.base import ChatModel
 from cowest.models.tokens import TokenCounter
 from cowest.planning.tally import Tally
 from cowest.retrieval import Passage, Retriever
@@ -41,6 +44,7 @@ class Assumptions:
         sure: share of replies of which their model is confident: all tokens are probable, its own critique finds
             nothing to change, and, for the strong model, the answer agrees with the weak one's.
         tokens: length of a reply, by role.
+        unanswered: whether replies hold no answer, so that each takes a follow-up call where the recipe asks for it.
         identical_drafts: share of drafts that two stages of the weak model write word for word the same.
     """
 
@@ -49,6 +53,7 @@ class Assumptions:
     sure: float
     tokens: dict[str, int]
     identical_drafts: float = 0.0
+    unanswered: bool = False
 
 
 class RehearsedModel:
@@ -128,6 +133,8 @@ class RehearsedModel:
             if _uniform("alike", prompt, request.sample_index) < self.assumptions.identical_drafts:
                 name = "any stage"
         filler = " ".join(_FILLER + "." * (number % _SENTENCE_LENGTH == 0) for number in range(1, length + 1))
+        if self.assumptions.unanswered:
+            return f"Explanation: {mark} {_digest(name, prompt, request.sample_index)[:8]} {filler}"
         answer = _ANSWER if self.role == "weak" or self._is_sure(request) else f"{_ANSWER} other"
         return (
             f"Explanation: {mark} {_digest(name, prompt, request.sample_index)[:8]} {filler}\n{answer}"
@@ -181,3 +188,17 @@ def _uniform(*parts: object) -> float:
 
 def _digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def rehearsed_setting(setting: Setting, assumptions: Assumptions) -> Setting:
+    """The setting of a rehearsal, in which replies are followed up in the case only that assumes so.
+
+    Rehearsed answers are never labels, so that every reply would be.
+    """
+
+    def collaborate(model: ChatModel) -> Collaboration:
+        pair = setting.collaborate(model)
+        pair.asks_for_final_answer = pair.asks_for_final_answer and assumptions.unanswered
+        return pair
+
+    return replace(setting, collaborate=collaborate)

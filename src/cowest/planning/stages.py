@@ -24,6 +24,7 @@ from cowest.planning.rehearsal import (
     RehearsedRetriever,
     ReplyLookup,
     rehearsed_reward,
+    rehearsed_setting,
 )
 from cowest.planning.spend import Spend
 from cowest.planning.tally import Tally
@@ -220,7 +221,8 @@ class Stages:
         weak = {stage: self._weak_model(stage, assumptions, tally) for stage in self.context.weak.stage_names()}
         config = self.recipe.retrieval
         retriever = None if config.corpus is None else RehearsedRetriever(config.corpus, config.top_k)
-        return setting_of(self.context, weak, self._model("strong", assumptions, tally), retriever)
+        strong = self._model("strong", assumptions, tally)
+        return rehearsed_setting(setting_of(self.context, weak, strong, retriever), assumptions)
 
     def _weak_model(self, stage: str, assumptions: Assumptions, tally: Tally) -> RehearsedModel:
         name = self._weak_names.get(stage, stage)

@@ -14,9 +14,11 @@ class ExplainedExample(Part):
     Attributes:
         reference: its accepted answers.
         outcome: "kept": the strong model finds the reference from the explanation alone. "rejected": it finds another
-            answer. "failed": there is no explanation, or no answer to check it by.
+            answer, or the explanation states the reference, so that nothing is left to find. "failed": there is no
+            explanation, or no answer to check it by.
         explanation: None where there is none.
         answer: what the strong model found from the explanation; None where it gave no answer.
+        states_answer: whether it was rejected because it states the reference.
         reason: why it failed.
     """
 
@@ -26,6 +28,7 @@ class ExplainedExample(Part):
     outcome: Literal["kept", "rejected", "failed"]
     explanation: str | None = None
     answer: str | None = None
+    states_answer: bool = False
     reason: str | None = None
 
 
@@ -36,6 +39,7 @@ class ExplanationSummary(Document):
         num_examples: training rows without an explanation; each is kept, rejected or failed.
         num_made: explanations that were written.
         num_kept: those that SFT trains on. The other rows train without one.
+        num_stating: those of the rejected that state the reference.
         calls, usage: by role, including calls answered from the ledger.
         cost_usd: None where a price is unknown.
     """
@@ -44,6 +48,7 @@ class ExplanationSummary(Document):
     num_made: NonNegativeInt = 0
     num_kept: NonNegativeInt = 0
     num_rejected: NonNegativeInt = 0
+    num_stating: NonNegativeInt = 0
     num_failed: NonNegativeInt = 0
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)

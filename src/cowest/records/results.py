@@ -24,6 +24,7 @@ class Preparation(Part):
         num_examples: training examples that the method worked on.
         num_used: those that were useful to it.
         num_failed: those with a call that got no usable reply; they are left out.
+        num_to_explain: training rows for which the strong model was asked for an explanation before SFT.
         rounds: of feedback behind the row's model; `num_queries` and `num_pairs` are over all of them.
         calls, usage: by role, including calls answered from the ledger.
         cost_usd: None where a price is unknown.
@@ -32,6 +33,7 @@ class Preparation(Part):
     num_examples: NonNegativeInt | None = omitted_if_none()
     num_used: NonNegativeInt | None = omitted_if_none()
     num_failed: NonNegativeInt | None = omitted_if_none()
+    num_to_explain: NonNegativeInt | None = omitted_if_none()
     rounds: NonNegativeInt | None = omitted_if_none()
     num_queries: NonNegativeInt | None = omitted_if_none()
     num_pairs: NonNegativeInt | None = omitted_if_none()
@@ -44,11 +46,12 @@ class MethodResult(Part):
     """One row: a method on all examples.
 
     Attributes:
-        round: of the aligned model it uses, if any.
+        round: of the weak model it uses, 0 after SFT; None where it uses none that was trained.
         metrics: by name; empty where the method failed on every example.
         confusion: how often each gold label (outer key) got each answer (inner key), in tasks with labels.
         num_failed: examples without a reply; they count as wrong.
         num_unparsed: examples whose reply holds no answer, or none that means a label of the task; they count as wrong.
+        unparsed_share: the same as a share of all examples.
         calls, usage: by role.
         cost_usd: of all examples; None where a price is unknown.
         failed: why there is no score, where every example failed.
@@ -60,6 +63,7 @@ class MethodResult(Part):
     confusion: dict[str, dict[str, NonNegativeInt]] | None = omitted_if_none()
     num_failed: NonNegativeInt = 0
     num_unparsed: NonNegativeInt = 0
+    unparsed_share: float | None = omitted_if_none()
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)
     cost_usd: float | None = None

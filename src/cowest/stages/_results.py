@@ -74,12 +74,14 @@ def _method_result(
     latency = np.array([row.latency_s for row in rows if row.error is None] or [0.0])
     calls = add_calls(row.calls for row in rows)
     usage = add_usage(row.usage for row in rows)
+    num_unparsed = sum(row.error is None and _holds_no_answer(row) for row in rows)
     return MethodResult(
         round=round_number,
         metrics={} if failed is not None else _metrics(rows, task),
         confusion=classification.confusion(*_labels(rows)) if _has_labels(rows) else None,
         num_failed=sum(row.error is not None for row in rows),
-        num_unparsed=sum(row.error is None and _holds_no_answer(row) for row in rows),
+        num_unparsed=num_unparsed,
+        unparsed_share=num_unparsed / len(rows),
         calls={role: calls[role] for role in sorted(calls)},
         usage={role: usage[role] for role in sorted(usage)},
         cost_usd=total_usd(row.cost_usd for row in rows),

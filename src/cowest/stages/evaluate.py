@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 from pydantic import Field
 
@@ -18,7 +19,7 @@ from cowest.methods.collaborate import Collaborate
 from cowest.methods.strong_only import StrongOnly
 from cowest.models import Openable, open_model
 from cowest.progress import progress_bar
-from cowest.records import EvaluationResults, FeedbackSummary, Preparation
+from cowest.records import EvaluationResults, ExplanationSummary, FeedbackSummary, Preparation
 from cowest.stages._facets import short_fields
 from cowest.stages._results import failed_on_all, summarise
 from cowest.stages.preparation import preparation_of
@@ -36,6 +37,8 @@ class EvaluateConfig(Record):
             is not the recipe's, so that runs with different seeds measure the same examples.
         methods: files of methods/ or `package.module:Class`; each may give several rows.
         settings: of individual methods.
+        final_answer: "ask": where a reply holds no answer, its model is asked once more for the answer alone. "parse":
+            such a reply counts as wrong.
         weak_sampling, strong_sampling: sampling in the evaluation; None means as in feedback.
     """
 
@@ -45,6 +48,7 @@ class EvaluateConfig(Record):
     sample_seed: int = Field(default=0, ge=0)
     methods: tuple[str, ...] = ("weak_only", "strong_only", "collaborate")
     settings: MethodOptions = MethodOptions()
+    final_answer: Literal["parse", "ask"] = "parse"
     weak_sampling: Sampling | None = None
     strong_sampling: Sampling | None = None
 
@@ -66,6 +70,7 @@ def evaluate(
     seed: int = 0,
     num_in_flight: int = 64,
     summaries: Mapping[int, FeedbackSummary] | None = None,
+    explanations: ExplanationSummary | None = None,
 ) -> EvaluationResults:
     """Runs every method on every example, compares them, and writes predictions and results.json to `out`.
 
@@ -78,6 +83,7 @@ def evaluate(
         seed: kept in the results; nothing here is drawn by it.
         num_in_flight: examples evaluated at once.
         summaries: of feedback by round, so that rows with an aligned model include its cost.
+        explanations: that SFT learned from, likewise for all rows with a trained model.
 
     Returns:
         The content of results.json.
@@ -104,7 +110,7 @@ def evaluate(
         predictions[method.name] = [
             row.model_copy(update={"group": group}) for row, group in zip(found, groups, strict=True)
         ]
-        preparations[method.name] = preparation_of(method.round, own, summaries or {})
+        preparations[method.name] = preparation_of(method.round, own, summaries or {}, explanations)
         if out is not None:
             runs.write_jsonl(Path(out) / "predictions" / f"{method.name}.jsonl", predictions[method.name])
     failed = [name for name, each in predictions.items() if failed_on_all(each)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cowest import answers, runs, synchronous
+from cowest.answers.statements import sentences
 from cowest.collaboration import STRONG_SAMPLING, Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, InputError
@@ -101,6 +102,8 @@ def with_explanations(examples: Iterable[Example], rows: Iterable[ExplainedExamp
 async def explain_example(example: Example, pair: Collaboration, task: Task) -> ExplainedExample:
     """Explains the reference of one example and checks the explanation: two calls of the strong model.
 
+    An explanation that states the reference is not checked: a reader would only copy it.
+
     Raises:
         EndpointError, BudgetError: no call can succeed any more.
     """
@@ -113,7 +116,10 @@ async def explain_example(example: Example, pair: Collaboration, task: Task) -> 
             return ExplainedExample(**found, outcome="failed", reason="the explanation was cut at the token limit")
         if not explanation:
             return ExplainedExample(**found, outcome="failed", reason="the reply holds no explanation")
+        explanation, states_answer = _without_conclusion(explanation, example, task)
         found["explanation"] = explanation
+        if states_answer:
+            return ExplainedExample(**found, outcome="rejected", states_answer=True)
         # The reference is left out: a reader who knows the answer cannot tell whether the explanation gives it.
         read = await pair.ask("strong", "explain_check", {"query": example.query, "explanation": explanation})
     except CompletionError as error:
@@ -123,6 +129,25 @@ async def explain_example(example: Example, pair: Collaboration, task: Task) -> 
         return ExplainedExample(**found, outcome="failed", reason="the reply to the check holds no answer")
     is_right = task.score(example, answer)[task.metric] >= 1.0
     return ExplainedExample(**found, outcome="kept" if is_right else "rejected", answer=answer.final)
+
+
+def _without_conclusion(explanation: str, example: Example, task: Task) -> tuple[str, bool]:
+    """The explanation without a last sentence that states the reference, and whether the rest still states it.
+
+    Facts that mention the reference are no statement: few explanations of "Paris" could do without the word.
+    """
+
+    def states(text: str) -> bool:
+        found = task.parse(example, text)
+        return task.has_answer(example, found) and task.score(example, found)[task.metric] >= 1.0
+
+    while states(explanation):
+        last = sentences(explanation)[-1]
+        rest = explanation.removesuffix(last).strip()
+        if not rest or not states(last):
+            return explanation, True
+        explanation = rest
+    return explanation, False
 
 
 def _lacks_explanation(example: Example, draft_format: Format) -> bool:
@@ -166,6 +191,7 @@ def _summarise(rows: Sequence[ExplainedExample], model: Metered, wall_s: float) 
         num_made=sum(row.explanation is not None for row in rows),
         num_kept=outcomes["kept"],
         num_rejected=outcomes["rejected"],
+        num_stating=sum(row.states_answer for row in rows),
         num_failed=outcomes["failed"],
         calls={"strong": model.num_calls},
         usage={"strong": model.usage},

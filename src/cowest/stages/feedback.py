@@ -66,14 +66,6 @@ def draw(examples: Sequence[Example], count: int, seed: int, round_number: int =
     return [examples[index] for index in chosen]
 
 
-def hold_back(examples: Sequence[Example], config: FeedbackConfig, seed: int) -> tuple[list[Example], list[Example]]:
-    """Divides the training rows into those for SFT and those held back for feedback, each in the order of the data."""
-    count = round(len(examples) * config.held_back_share)
-    held_back = set(Random(f"held back {seed}").sample(range(len(examples)), count))
-    for_sft = [example for index, example in enumerate(examples) if index not in held_back]
-    return for_sft, [examples[index] for index in sorted(held_back)]
-
-
 def feedback(
     examples: Sequence[Example],
     *,
