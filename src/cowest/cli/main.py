@@ -4,6 +4,7 @@ Nothing heavy is imported before a verb runs, so that `--help` is fast.
 """
 
 import argparse
+import atexit
 import importlib
 import io
 import os
@@ -11,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 VERBS = {
     "quickstart": "the whole loop on the embedded lab, in about two minutes",
@@ -52,6 +54,18 @@ def make_parser() -> argparse.ArgumentParser:
         verb.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         importlib.import_module(f"cowest.cli.{name}").add_arguments(verb)
     return parser
+
+
+def start() -> NoReturn:
+    """Runs the command line as the process's own, and ends the process."""
+    status = main()
+    if status == INTERRUPTED:
+        # What is open is closed by now. Taking torch's modules apart would take seconds more.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -111,7 +111,9 @@ class LocalModel(BaseChatModel):
         rows.sort(key=lambda row: (len(row.prompt), row.prompt))
         for start in range(0, len(rows), self._options.max_batch_size):
             batch = rows[start : start + self._options.max_batch_size]
-            for row, completion in zip(batch, self._engine.complete(batch), strict=True):
+            waiting = [job.result for row in batch for job in same[row.request]]
+            completions = self._engine.complete(batch, lambda waiting=waiting: any(each.is_wanted for each in waiting))
+            for row, completion in zip(batch, completions, strict=True):
                 for job in same[row.request]:
                     job.result.set_result(completion)
 
