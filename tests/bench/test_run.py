@@ -227,7 +227,7 @@ def test_a_stop_in_the_middle_ends_the_bench_and_the_next_call_goes_on(
 ) -> None:
     (place / "run/bench/method-strong_only/evaluate/results.json").unlink()
 
-    def stop(self: Pipeline) -> dict[str, Any]:
+    def stop(self: Pipeline, *, force: bool = False) -> dict[str, Any]:
         raise BudgetError("the budget is reached")
 
     with monkeypatch.context() as patch:

@@ -20,13 +20,17 @@ from cowest.training.trained import DONE_MARKER
 from cowest.types import Example
 
 
-def run_bench(recipe: Recipe, say: Say = lambda line: None) -> BenchResults:
+def run_bench(recipe: Recipe, say: Say = lambda line: None, *, force: bool = False) -> BenchResults:
     """Runs every cell, and writes the files of RUN/bench and the run's page.
 
     All cells share the run's ledger and its id there, so each call is paid for once and one budget covers them all.
 
+    Args:
+        force: whether finished results of cells with other settings are replaced, each once its new ones are whole.
+
     Raises:
-        InputError: the recipe or that of a cell is wrong, or matplotlib is missing; nothing was spent.
+        InputError: the recipe or that of a cell is wrong, a cell has finished results of other settings and `force` is
+            not given, or matplotlib is missing; nothing was spent.
         BudgetError, InterruptedRun: the same command continues.
         CowestError: every row failed.
     """
@@ -35,6 +39,9 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> BenchResults:
     for cell in cells:
         Pipeline(cell.recipe).check_names()
     run = runs.RunFolder(recipe.run)
+    if not force:
+        for cell in [*cells, *make_pairs_cells(recipe, _count_rows(run.feedback(1) / "pairs.jsonl"))]:
+            Pipeline(cell.recipe).check_results()
     folder = run.path / "bench"
     with runs.RunFolder(folder).lock():
         main_result, probe, examples = _run_main(recipe, run, folder, say)
@@ -44,7 +51,7 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> BenchResults:
         sft_folders = {sft_key(recipe): run.sft}
         for number, cell in enumerate(cells, 1):
             say(f"bench: {cell.name} ({number} of {len(cells)})")
-            cell_results[cell.name] = _run_cell(cell, run, sft_folders, say)
+            cell_results[cell.name] = _run_cell(cell, run, sft_folders, say, force=force)
             if cell_results[cell.name].reason is not None:
                 say(f"bench: {cell.name} failed: {cell_results[cell.name].reason}")
         bench = summarise(recipe, cells, cell_results, probe, num_pairs)
@@ -86,7 +93,7 @@ def _write(folder: Path, bench: BenchResults, probe: Probe | None, examples: Seq
     bench.write(folder / "bench.json")
 
 
-def _run_cell(cell: Cell, run: runs.RunFolder, sft_folders: dict[str, Path], say: Say) -> CellResult:
+def _run_cell(cell: Cell, run: runs.RunFolder, sft_folders: dict[str, Path], say: Say, *, force: bool) -> CellResult:
     started = time.monotonic()
     folder = runs.RunFolder(cell.recipe.run)
     result = CellResult(folder.path)
@@ -94,9 +101,9 @@ def _run_cell(cell: Cell, run: runs.RunFolder, sft_folders: dict[str, Path], say
         _prepare(cell, folder, run, sft_folders)
         with Pipeline(cell.recipe, say=lambda line: say(f"  {line}")) as pipeline:
             if cell.trains:
-                result.results = pipeline.run()
+                result.results = pipeline.run(force=force)
             else:
-                result.results = pipeline.evaluate()
+                result.results = pipeline.evaluate(force=force)
         if cell.trains and not (folder.align(1) / DONE_MARKER).is_file():
             result.reason = f"feedback gave no pair, so there is no aligned model. {_explain_no_pair(folder)}"
         if (folder.sft / DONE_MARKER).is_file():

@@ -31,6 +31,7 @@ VERBS = {
     "show": "state, pairs, spend, failures and results of a run",
     "view": "every example of one or more runs on a local page",
     "export": "adapter, pairs and their cards, for others to use",
+    "ledger": "recovers what can be read of a damaged ledger",
     "lab": "builds the lab's world and models again, from scratch",
 }
 

@@ -31,6 +31,7 @@ def run_evaluation(context: RunContext, *, force: bool = False) -> EvaluationRes
         InputError: SFT or finished results belong to another recipe, or a method cannot be used with this one.
     """
     recipe, out = context.recipe, context.folder.evaluate
+    runs.put_back(out)
     _require_same_training(context)
     retriever = retriever_of(context)
     examples, inputs = context.data.evaluation(), evaluation_inputs(context, retriever)
@@ -67,7 +68,7 @@ def run_evaluation(context: RunContext, *, force: bool = False) -> EvaluationRes
 
 
 def evaluation_inputs(context: RunContext, retriever: Retriever | None) -> StageInputs:
-    """What determines the results of the evaluation."""
+    """What determines the results of the evaluation, with the rounds finished so far."""
     return context.provenance.inputs(
         EVALUATION_DEPENDENCIES,
         context.data.evaluation(),

@@ -8,7 +8,7 @@ from cowest.records.base import Document
 from cowest.types import omitted_if_none
 
 TEMPLATES = "prompt files"
-DIGESTS = ("examples", "pairs")
+DIGESTS = ("examples", "pairs", "corpus")
 """Fields whose values are digests, which mean nothing to a reader."""
 ROUNDS = ("rounds", "rounds_done")
 

@@ -1,9 +1,8 @@
 """The folder of a run: its paths, atomic writes, and a lock for one process at a time."""
 
 from cowest.runs.files import read_json, read_jsonl, write_json, write_jsonl, write_text
-from cowest.runs.replacing import replacing
 from cowest.runs.folder import GRADED_SO_FAR, MAX_ROUNDS, RunFolder, begun, existing
-from cowest.runs.replacing import replacing
+from cowest.runs.replacing import put_back, replacing
 
 __all__ = [
     "GRADED_SO_FAR",
@@ -11,6 +10,7 @@ __all__ = [
     "RunFolder",
     "begun",
     "existing",
+    "put_back",
     "read_json",
     "read_jsonl",
     "replacing",

@@ -90,7 +90,9 @@ class Engine:
         torch.cuda.empty_cache()
         middle = len(rows) // 2
         halves = (rows[:middle], rows[middle:])
-        return [completion for half in halves for completion in self.complete([replace(row) for row in half], is_wanted)]
+        return [
+            completion for half in halves for completion in self.complete([replace(row) for row in half], is_wanted)
+        ]
 
     def _groups(self, rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
         if self._pads:
