@@ -1,4 +1,4 @@
-"""A ledger that a disk or a stranger damaged: one clear paragraph, what can be saved is saved, and money is not forgotten."""
+"""A ledger that a disk or a stranger damaged: it is said, what can be saved is, and no money is forgotten."""
 
 import asyncio
 import contextlib
@@ -99,17 +99,19 @@ def test_damage_is_named_and_the_readable_rows_are_recovered(
             for number in range(NUM_CALLS):
                 ledger.lookup(key(number))
 
-    with pytest.raises(CowestError, match="is damaged.*cowest ledger recover"):
+    with pytest.raises(CowestError, match=r"is damaged.*cowest ledger recover"):
         look_up_all()
 
     assert main(["ledger", "recover", str(run)]) == 0
-    assert "replies are recovered" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
     assert (run / "ledger.sqlite.damaged").read_bytes() == damaged
     assert find_damage(path) is None
     with Ledger(path, "run-1") as ledger:
         found = [ledger.lookup(key(number)) for number in range(NUM_CALLS)]
         saved = [reply.text for reply in found if reply is not None]
         assert len(saved) in num_saved
+        assert f"{len(saved)} replies are recovered" in said
+        assert f"{NUM_CALLS - len(saved)} are lost" in said or fault is index_zeroed
         assert set(saved) <= {f"reply {number}" for number in range(NUM_CALLS)}
     with sqlite3.connect(path) as connection:
         lost = connection.execute("SELECT TOTAL(cost_usd) FROM billed_failures").fetchone()[0]

@@ -1,4 +1,4 @@
-"""A run's folder that a stranger, a full disk or another program made: `show` and `view` read it, change nothing and end."""
+"""A run's folder that a stranger or a full disk made: `show` and `view` read it, change nothing and end."""
 
 import contextlib
 import json

@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 MAX_CHARACTERS = 1_000_000
+MAX_DEPTH = 50
 MAX_VALUES = 5_000
 """Keys and values of a document, each as often as its aliases repeat it."""
 
@@ -15,12 +16,18 @@ class _Loader(yaml.SafeLoader):
     """Refuses a section with the same key twice, where plain YAML keeps the last value, and too many values."""
 
     num_composed = 0
+    depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.num_composed += 1
+        self.depth += 1
         if self.num_composed > MAX_VALUES:
             raise yaml.YAMLError(_TOO_MANY)
-        return super().compose_node(parent, index)
+        if self.depth > MAX_DEPTH:  # also since PyYAML takes time for every bracket that is open
+            raise yaml.YAMLError(f"its sections and lists are more than {MAX_DEPTH} deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

@@ -54,6 +54,8 @@ def test_the_sweep_over_pairs_is_planned_before_its_numbers_are_known(tmp_path: 
     named = make_bench_plan(recipe_with(tmp_path / "run", data_of, bench={"pairs": [2, 1000]}))
     assert [cell.name for cell in named.cells[-2:]] == ["pairs-2", "pairs-1000"]
     assert calls(named, "pairs-1000", "low") == {}
+    none = make_bench_plan(recipe_with(tmp_path / "run", data_of, bench={"pairs": []}))
+    assert [cell.name for cell in none.cells if cell.name.startswith("pairs")] == []
 
 
 def test_money_time_and_trainings_add_up(tmp_path: Path, data_of: dict[str, Path]) -> None:

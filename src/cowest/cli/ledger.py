@@ -34,5 +34,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"{found.num_replies} replies are recovered, {lost}. The damaged file is kept as {found.kept_as}.")
     for (_, role), usd in sorted(found.lost_usd.items()):
         print(f"The lost replies of {role} cost ${usd:.4f}, which still counts towards its budget.")
+    if found.num_lost is None:
+        print("What the lost ones cost is not known either: lower budget_usd by what you may have paid for them.")
     if found.num_lost != 0:
         print("The same command as before goes on and makes the lost calls again.")

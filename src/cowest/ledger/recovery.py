@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ class Recovered:
     kept_as: Path
     num_replies: int = 0
     num_lost: int | None = 0
-    lost_usd: Counter[tuple[str, str]] = field(default_factory=Counter)
+    lost_usd: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 def find_damage(path: Path) -> str | None:
@@ -80,6 +80,7 @@ def recover(path: Path) -> Recovered:
 
 def _copy(old: sqlite3.Connection, made: sqlite3.Connection, result: Recovered) -> None:
     paid = _paid(old)
+    recovered, recovered_usd = Counter[tuple[str, str]](), defaultdict[tuple[str, str], float](float)
     marks = ", ".join("?" * len(_COLUMNS))
     for row in _rows(old, "calls", _COLUMNS):
         named = dict(zip(_COLUMNS, row, strict=True))
@@ -88,30 +89,29 @@ def _copy(old: sqlite3.Connection, made: sqlite3.Connection, result: Recovered) 
         made.execute(f"INSERT OR IGNORE INTO calls ({', '.join(_COLUMNS)}) VALUES ({marks})", row)
         if named["response"] is not None:
             result.num_replies += 1
-            paid.subtract({(named["run"], named["role"], "calls"): 1})
-            paid[named["run"], named["role"], "usd"] -= named["cost_usd"] or 0.0
+            recovered[named["run"], named["role"]] += 1
+            recovered_usd[named["run"], named["role"]] += named["cost_usd"] or 0.0
     for row in _rows(old, "billed_failures", ("run", "role", "cost_usd", "at")):
         made.execute("INSERT INTO billed_failures VALUES (?, ?, ?, ?)", row)
-    result.num_lost = sum(count for (*_, what), count in paid.items() if what == "calls") if paid else None
-    for (run, role, what), usd in paid.items():
-        if what == "usd" and usd > 1e-9:  # not what is left of a sum of floats
-            result.lost_usd[run, role] += usd
-            made.execute("INSERT INTO billed_failures VALUES (?, ?, ?, 0)", (run, role, usd))
+    result.num_lost = None if paid is None else 0
+    for payer, (num_calls, usd) in (paid or {}).items():
+        result.num_lost = (result.num_lost or 0) + max(0, num_calls - recovered[payer])
+        lost = usd - recovered_usd[payer]
+        if lost > 1e-9:  # not what is left of a sum of floats
+            result.lost_usd[payer] = lost
+            made.execute("INSERT INTO billed_failures VALUES (?, ?, ?, 0)", (*payer, lost))
 
 
-def _paid(old: sqlite3.Connection) -> Counter[Any]:
-    """Replies and USD by run and role as the index says, which may be whole where the table is not; else empty."""
+def _paid(old: sqlite3.Connection) -> dict[tuple[str, str], tuple[int, float]] | None:
+    """Replies and USD by run and role as the index says, which may be whole where the table is not; else None."""
     query = (
         "SELECT run, role, COUNT(*), TOTAL(cost_usd) FROM calls INDEXED BY spend WHERE finished_at IS NOT NULL "
         "GROUP BY run, role"
     )
-    paid: Counter[Any] = Counter()
     try:
-        for run, role, num_calls, usd in old.execute(query).fetchall():
-            paid[run, role, "calls"], paid[run, role, "usd"] = num_calls, usd
+        return {(run, role): (num_calls, usd) for run, role, num_calls, usd in old.execute(query).fetchall()}
     except sqlite3.DatabaseError:
-        return Counter()
-    return paid
+        return None
 
 
 def _rows(old: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:

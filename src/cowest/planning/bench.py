@@ -141,7 +141,7 @@ class _Planner:
         """The fewest and the most cells of the sweep, whose number depends on the pairs of the first round."""
         counts = [self.rehearsal.num_pairs(case) for case in (LOW, HIGH)]
         named, is_known = self.recipe.bench.pairs, is_feedback_done(self.recipe, 1)
-        most = max(counts) if named is None or is_known else max(named) + 1
+        most = max(counts) if named is None or is_known else max(named, default=0) + 1
         sweeps = []
         for count in (min(counts), most):
             cells = make_pairs_cells(self.recipe, count)

@@ -110,7 +110,10 @@ class Rehearsal:
         # A cell that does not train uses the main run's models; equal SFT is shared between cells.
         owner = cell if cell.trains else self.main
         folder, configs, key = runs.RunFolder(owner.recipe.run), configs_of(cell.recipe), sft_key(cell.recipe)
-        names = {"base": cell.recipe.weak.model, "sft": f"sft {hashlib.sha256(key.encode()).hexdigest()}"}
+        names = {
+            "base": f"{cell.recipe.weak.model} {cell.recipe.weak.chat_template}",
+            "sft": f"sft {hashlib.sha256(key.encode()).hexdigest()}",
+        }
         names |= {weak_stage(number): f"{owner.name} {number}" for number in range(1, cell.recipe.rounds + 1)}
         trained = {weak_stage(number): folder.align(number) for number in range(1, cell.recipe.rounds + 1)}
         if key in self._trained:
