@@ -155,6 +155,13 @@ def test_a_recipe_that_would_take_all_time_or_memory_is_refused_at_once(tmp_path
     assert time.process_time() - started < 5
 
 
+def test_a_runs_folder_stands_for_its_recipe(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(make_recipe(MINIMAL | {"seed": 7}).to_yaml())
+    assert load_recipe(tmp_path).seed == 7
+    with pytest.raises(InputError, match="cannot be read"):
+        load_recipe(tmp_path.parent)
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         load_recipe(tmp_path / "none.yaml")

@@ -174,12 +174,13 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     """Reads a recipe and applies `key.path=value` overrides, whose values are YAML.
 
     Args:
-        path: a YAML file, or `package:file`.
+        path: a YAML file, `package:file`, or the folder of a run, which holds its recipe as resolved.
 
     Raises:
         InputError: the file is missing, is not YAML, or a key or value is wrong.
     """
     file = resolve_path(str(path))
+    file = file / "recipe.yaml" if file.is_dir() else file
     try:
         data = read_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -40,6 +40,9 @@ def write_once(path: Path, text: str) -> None:
         except FileExistsError:
             if path.is_file() and not path.stat().st_size:
                 partial.replace(path)
+        except OSError:  # a file system without hard links
+            if not path.exists():
+                partial.replace(path)
 
 
 def open_new(path: Path, mode: int = 0o666) -> IO[str]:
