@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: quickstart test test-slow test-gpu lint lock tree clean
+.PHONY: quickstart test test-slow test-gpu test-pretrained lint lock tree clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/cowest quickstart
@@ -25,6 +25,9 @@ test-slow: $(VENV)/installed-test
 
 test-gpu: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m gpu --timeout=1800
+
+test-pretrained: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m pretrained --timeout=1800
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)

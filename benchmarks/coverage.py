@@ -1,18 +1,25 @@
 """How often the intervals hold the true value: rows x groups x how alike rows of a group are x what is measured.
 
     python benchmarks/coverage.py [--draws 2000] [--seed 0]
+    python benchmarks/coverage.py --training-seeds
 
 Prints a table in Markdown. Each entry is the share of drawn test sets whose interval at 95% holds the truth, over
 several truths (`KINDS`), since coverage of a share jumps with the truth by itself. Rows of a group are alike to the
 degree r, the intraclass correlation: 0 (not at all), .1 (some), .5 (strong), 1 (copies of each other).
+
+With `--training-seeds` the same for rows measured with 2, 3 and 5 training seeds. A seed moves the probability of a
+right answer on every row by the same amount, drawn with the standard deviation sigma, and two seeds get the same rows
+right to a degree of .5. The truth is over all seeds and all rows.
 """
 
 import argparse
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from cowest import classification, statistics
 
@@ -139,12 +146,71 @@ def rows(draws: int, seed: int) -> Iterator[tuple[str, int, int, list[str]]]:
             yield kind.name, num_rows, num_groups, [f"{100 * share:.1f}" for share in shares]
 
 
+SIGMA = (0.0, 0.01, 0.03, 0.1)
+"""By how much training seeds differ: the standard deviation of accuracy over seeds."""
+
+SEEDS = (2, 3, 5)
+SEED_LAYOUTS = ((100, 100), (1000, 1000), (100, 20), (1000, 100))
+SAME_ROWS = 0.5
+SEED_KINDS = ("share, .7", "difference of two trained rows", "difference to an untrained row")
+
+
+def right_by_seed(
+    chance: float, sigma: float, num_seeds: int, of_group: NDArray[np.intp], alike: float, rng: Rng
+) -> Floats:
+    """Scores of 0 and 1, shape [seeds, rows]: right where a row's difficulty, in part its group's, is low enough."""
+    of_rows = np.sqrt(alike) * rng.normal(size=of_group.max() + 1)[of_group]
+    of_rows = of_rows + np.sqrt(1 - alike) * rng.normal(size=len(of_group))
+    own = rng.normal(size=(num_seeds, len(of_group)))
+    difficulty = ndtr(np.sqrt(SAME_ROWS) * of_rows + np.sqrt(1 - SAME_ROWS) * own)
+    chances = chance + sigma * rng.normal(size=(num_seeds, 1))
+    return np.asarray(difficulty < chances, dtype=np.float64)
+
+
+def seed_rows(draws: int, seed: int) -> Iterator[tuple[str, int, int, int, list[str]]]:
+    """The rows of the table of training seeds: what is measured, rows, groups, seeds, and coverage by sigma."""
+    for name in SEED_KINDS:
+        for (num_rows, num_groups), num_seeds in itertools.product(SEED_LAYOUTS, SEEDS):
+            shares = []
+            for sigma in SIGMA:
+                rng = np.random.default_rng([seed, num_rows, num_groups, num_seeds, round(100 * sigma)])
+                covered = 0
+                for _ in range(draws):
+                    of_group = np.repeat(np.arange(num_groups), sizes(num_rows, num_groups, rng))
+                    alike = 0.0 if num_rows == num_groups else 0.5
+                    groups = [str(group) for group in of_group]
+                    better = right_by_seed(0.7, sigma, num_seeds, of_group, alike, rng)
+                    if name.startswith("share"):
+                        truth, interval = 0.7, statistics.mean_interval_over_seeds(better, groups)
+                        low, high = interval.low, interval.high
+                    else:
+                        trained = name.endswith("two trained rows")
+                        worse = right_by_seed(0.6, sigma * trained, num_seeds if trained else 1, of_group, alike, rng)
+                        truth, found = 0.1, statistics.paired_difference_over_seeds(better, worse, groups)
+                        low, high = found.low, found.high
+                    covered += low <= truth <= high
+                shares.append(f"{100 * covered / draws:.1f}")
+            yield name, num_rows, num_groups, num_seeds, shares
+
+
+def print_training_seeds(draws: int, seed: int) -> None:
+    """Prints the table of training seeds."""
+    heads = " | ".join(f"sigma = {100 * sigma:g}" for sigma in SIGMA)
+    print(f"| measured | rows | groups | seeds | {heads} |\n|---|--:|--:|--:|{'--:|' * len(SIGMA)}")
+    for name, num_rows, num_groups, num_seeds, shares in seed_rows(draws, seed):
+        print(f"| {name} | {num_rows:,} | {num_groups:,} | {num_seeds} | {' | '.join(shares)} |", flush=True)
+
+
 def main() -> None:
-    """Prints the table."""
+    """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--training-seeds", action="store_true")
     arguments = parser.parse_args()
+    if arguments.training_seeds:
+        print_training_seeds(arguments.draws, arguments.seed)
+        return
     print("| measured | rows | groups | r = 0 | r = .1 | r = .5 | r = 1 |\n|---|--:|--:|--:|--:|--:|--:|")
     for name, num_rows, num_groups, shares in rows(arguments.draws, arguments.seed):
         cells = [*shares, *[""] * (len(ALIKE) - len(shares))]

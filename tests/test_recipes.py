@@ -31,6 +31,9 @@ def recipe_of(name: str) -> Recipe:
     return load_recipe(FOLDER / name)
 
 
+PAID = [name for name in ALL if recipe_of(name).task.name in ROWS and recipe_of(name).strong.provider != "local"]
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_parses_and_has_a_run_folder_of_its_own(name: str) -> None:
     assert recipe_of(name).run == "runs/" + name.removesuffix(".yaml")
@@ -50,7 +53,7 @@ def test_the_task_reads_files_of_the_recipes_names(name: str, tmp_path: Path, mo
         assert found.num_gold_full == found.num_examples == len(ROWS[task.name])
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if recipe_of(name).task.name in ROWS])
+@pytest.mark.parametrize("name", PAID)
 def test_is_planned(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = load_recipe(FOLDER / name, [*FEW_ROWS, "task.overlap=keep"] if "paper" in name else ["task.overlap=keep"])

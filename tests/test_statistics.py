@@ -13,6 +13,7 @@ from cowest import statistics
 from cowest.errors import InputError
 from cowest.statistics import bootstrap
 from cowest.statistics.groups import spread
+from cowest.statistics.values import Floats
 
 
 @pytest.mark.parametrize("count", [1, 6, 700])
@@ -318,3 +319,63 @@ def test_the_smallest_difference_is_shown_with_a_power_of_80_percent() -> None:
     )
     assert statistics.smallest_difference(20, 0.1) is None
     assert statistics.design_effect(1000, 40, 0.5) == pytest.approx(13.0)
+
+
+def _scores(*shares: float, num: int = 200, seed: int = 1) -> Floats:
+    rng = np.random.default_rng(seed)
+    return np.array([rng.random(num) < share for share in shares], dtype=np.float64)
+
+
+def test_one_seed_and_equal_seeds_say_what_no_seed_says() -> None:
+    groups = [str(row // 4) for row in range(200)]
+    better, worse = _scores(0.7, 0.5)
+    mean, difference = statistics.mean_interval(better, groups), statistics.paired_difference(better, worse, groups)
+    for copies in (1, 3):
+        a, b = np.tile(better, (copies, 1)), np.tile(worse, (copies, 1))
+        assert statistics.mean_interval_over_seeds(a, groups) == mean
+        assert statistics.paired_difference_over_seeds(a, b, groups) == difference
+        assert statistics.paired_difference_over_seeds(a, [worse], groups) == difference
+
+
+def test_seeds_that_differ_widen_the_interval_by_students_quantile_for_their_number() -> None:
+    # Rows hardly vary, so nearly all of the spread is between seeds: mean +- t(1) * sd / sqrt(2).
+    rows = np.array([[0.4], [0.5]]) + np.tile([-0.001, 0.001], 500)
+    interval = statistics.mean_interval_over_seeds(rows)
+    wilson = scipy.stats.t(1).ppf(0.975) ** 2
+    effective = 0.45 * 0.55 / (0.05**2 / 1)
+    half = math.sqrt(wilson) * math.sqrt(0.45 * 0.55 / effective + wilson / 4 / effective**2) / (1 + wilson / effective)
+    assert interval.high - interval.low == pytest.approx(2 * half, rel=0.02)
+    found = statistics.paired_difference_over_seeds(rows, np.zeros((1, 1000)))
+    assert found.high - found.difference > 5 * 0.05
+    assert (found.p_value > 0.05) == (found.low <= 0.0)
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3, 5])
+def test_interval_and_p_value_over_seeds_never_disagree(num_seeds: int) -> None:
+    for draw in range(60):
+        rng = np.random.default_rng(draw)
+        a = _scores(*(0.55 + 0.05 * rng.normal(size=num_seeds)), num=80, seed=draw)
+        b = _scores(*(0.5 + 0.05 * rng.normal(size=num_seeds)), num=80, seed=1000 + draw)
+        found = statistics.paired_difference_over_seeds(a, b, [str(row // 2) for row in range(80)])
+        assert (found.p_value <= statistics.ALPHA) == (found.low > 0 or found.high < 0)
+        assert 0 <= found.p_value <= 1
+
+
+def test_seeds_that_cannot_be_paired_are_refused() -> None:
+    with pytest.raises(InputError, match="2 and 3"):
+        statistics.paired_difference_over_seeds(_scores(0.5, 0.5), _scores(0.5, 0.5, 0.5))
+    with pytest.raises(InputError, match="200 and 100"):
+        statistics.paired_difference_over_seeds(_scores(0.5, 0.5), _scores(0.5, 0.5, num=100))
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3, 5])
+@pytest.mark.parametrize("sigma", [0.0, 0.03, 0.1])
+def test_intervals_over_seeds_hold_the_truth_as_often_as_they_say(num_seeds: int, sigma: float) -> None:
+    rng = np.random.default_rng([num_seeds, round(100 * sigma)])
+    of_group, covered, draws = np.repeat(np.arange(50), 4), 0, 200
+    groups = [str(group) for group in of_group]
+    for _ in range(draws):
+        scores = coverage.right_by_seed(0.6, sigma, num_seeds, of_group, 0.3, rng)
+        interval = statistics.mean_interval_over_seeds(scores, groups)
+        covered += interval.low <= 0.6 <= interval.high
+    assert 0.91 * draws <= covered  # three standard errors below .95; two seeds may cover more than they say

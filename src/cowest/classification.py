@@ -53,9 +53,26 @@ def macro_f1_interval(gold: Sequence[str], predicted: Sequence[str | None], grou
     Raises:
         InputError: the two differ in length or hold nothing, or there is another number of groups.
     """
+    return share_interval(macro_f1_by_example(gold, predicted), groups)
+
+
+def macro_f1_by_example(gold: Sequence[str], predicted: Sequence[str | None]) -> Floats:
+    """A value for each example, whose mean is macro-F1 and whose spread is that of macro-F1 to first order.
+
+    So macro-F1 goes where means go, such as `cowest.statistics.paired_difference_over_seeds`. Single values may lie
+    outside 0 to 1.
+
+    Raises:
+        InputError: the two differ in length or hold nothing.
+    """
     _refuse_unequal(gold, predicted)
     value, influences = _macro_f1(gold, predicted)
-    return share_interval(value + influences, groups)
+    return value + influences
+
+
+def macro_f1_published_by_example(gold: Sequence[str], predicted: Sequence[str | None]) -> Floats:
+    """The same for `macro_f1_published`, for the classes that occur."""
+    return macro_f1_by_example(gold, predicted) * _share_of_classes(gold, predicted)
 
 
 def macro_f1_published_interval(
@@ -77,10 +94,7 @@ def macro_f1_difference(
     Raises:
         InputError: the three differ in length or hold nothing, or there is another number of groups.
     """
-    _refuse_unequal(gold, a)
-    _refuse_unequal(gold, b)
-    (of_a, influences_on_a), (of_b, influences_on_b) = _macro_f1(gold, a), _macro_f1(gold, b)
-    return difference_of((of_a + influences_on_a) - (of_b + influences_on_b), groups)
+    return difference_of(macro_f1_by_example(gold, a) - macro_f1_by_example(gold, b), groups)
 
 
 def confusion(gold: Sequence[str], predicted: Sequence[str | None]) -> dict[str, dict[str, int]]:

@@ -72,6 +72,11 @@ def is_kind_collaborate(name: str) -> bool:
     return name.endswith(f"_{COLLABORATE}")
 
 
+def is_row_of(name: str, method: str) -> bool:
+    """Whether a bench row is this method's, with the recipe's strong model or with a further one."""
+    return name == method or bool((match := _WITH_STRONG.fullmatch(name)) and match[1] == method)
+
+
 def with_strong(method: str, strong: str) -> str:
     """The bench row of a method with a further strong model, by its name in the recipe: "skr (gpt-4)"."""
     return f"{method} ({strong})"

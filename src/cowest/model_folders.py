@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cowest import plugins
+from cowest import gguf_files, plugins
 from cowest.errors import CowestError, InputError
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -33,20 +33,22 @@ def find_folder(location: str) -> Path | None:
     """The folder that `location` names; None where it is a hub id.
 
     Args:
-        location: a folder, `package:folder`, or a hub id.
+        location: a folder, a GGUF file (which is unpacked the first time), `package:folder`, or a hub id.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is none of them, or the GGUF file cannot be unpacked.
     """
     path = plugins.resolve_path(location)
     if path.is_dir():
         return path
+    if gguf_files.is_gguf(location):
+        return gguf_files.folder_of(path)
     # A hub id looks like a path of two parts. Where the first part is a folder here, a path was meant.
     if _HUB_ID.fullmatch(location) and not Path(location).parent.is_dir():
         return None
     raise InputError(
         f"There is no model folder {str(path)!r} (from {location!r}). Train one first, or give a folder with a model "
-        "or an adapter, package:folder, or a hub id such as meta-llama/Meta-Llama-3-8B-Instruct."
+        "or an adapter, a GGUF file, package:folder, or a hub id such as meta-llama/Meta-Llama-3-8B-Instruct."
     )
 
 

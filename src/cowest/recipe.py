@@ -70,12 +70,15 @@ class BenchConfig(Record):
             further weak model; `sft.from` is for the recipe's own.
         cross_models: whether every weak model meets every strong one; False changes only one of the two at a time, as
             the paper's Figure 5 does.
+        equal_pairs: whether the kinds of feedback are also compared after one round with as many pairs each.
         strong_rows: by the name of a further strong model, methods that get rows with it too, next to the recipe's own.
         probe: number of evaluation examples whose drafts are graded before and after alignment; 0 means none.
+        seeds: how often everything that trains is done, each time with another seed, counted up from the recipe's.
     """
 
     methods: tuple[str, ...] | None = None
     kinds: tuple[str, ...] = ("collaborative", "individual", "rlaif", "rlwf")
+    equal_pairs: bool = True
     formats: tuple[str, ...] = ("direct_answer", "domain_knowledge", "chain_of_thought")
     pairs: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     strong: dict[CellName, ModelConfig] = Field(default_factory=dict)
@@ -83,6 +86,7 @@ class BenchConfig(Record):
     cross_models: bool = True
     strong_rows: dict[CellName, tuple[str, ...]] = Field(default_factory=dict)
     probe: int = Field(default=200, ge=0)
+    seeds: int = Field(default=1, ge=1, le=100)
 
     @field_validator("strong_rows")
     @classmethod

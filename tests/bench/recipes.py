@@ -36,6 +36,7 @@ def recipe_for(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe
             "strong": {"other": {"model": "scripted/tests.bench.scripted:other_reply"}},
             "strong_rows": {"other": ["self_refine", "strong_only"]},
             "probe": 3,
+            "equal_pairs": False,
         },
     }
     return make_recipe(data | changes)

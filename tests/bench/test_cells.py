@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cowest.bench.cells import Cell, make_cells, sft_key
+from cowest.bench.cells import Cell, make_cells, make_equal_cells, sft_key
+from cowest.bench.seeds import cells_of_seed, recipes_of_seeds
 from cowest.errors import InputError
 from cowest.method_names import STRONG_ONLY
 from tests.bench.recipes import recipe_for
@@ -55,3 +56,36 @@ def test_methods_with_a_further_strong_model_train_nothing(tmp_path: Path) -> No
 def test_rows_of_a_strong_model_that_is_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"bench\.strong_rows.*names gpt, but the models of bench.strong are: other"):
         cells_of(tmp_path, "strong", OTHERS | {"strong_rows": {"gpt": ["skr"]}})
+
+
+def test_kinds_of_feedback_get_as_many_pairs_as_the_one_with_the_fewest(tmp_path: Path) -> None:
+    data_of = {"train": tmp_path / "train.jsonl", "test": tmp_path / "test.jsonl"}
+    recipe = recipe_for(tmp_path / "run", data_of, bench={}, rounds=2)
+    found = make_equal_cells(recipe, {"collaborative": 529, "individual": 0, "rlaif": 242, "rlwf": 242 + 1})
+    assert [cell.name for cell in found] == ["equal-collaborative", "equal-rlwf"]
+    for cell in found:
+        assert (cell.recipe.feedback.kind, cell.recipe.feedback.max_pairs) == (cell.value, 242)
+        assert cell.recipe.rounds == 1
+    assert make_equal_cells(recipe, {"collaborative": 529}) == []
+    without = recipe_for(tmp_path / "run", data_of, bench={"equal_pairs": False})
+    assert make_equal_cells(without, {"collaborative": 529, "rlaif": 242}) == []
+
+
+def test_a_further_seed_repeats_what_trains_and_keeps_the_strong_models(tmp_path: Path) -> None:
+    data_of = {"train": tmp_path / "train.jsonl", "test": tmp_path / "test.jsonl"}
+    strong = {"model": LAB_WEAK, "options": {"dtype": "float64"}}
+    bench = {"methods": ["skr", "oracle", "self_refine"], "kinds": ["individual"], "formats": [], "seeds": 3}
+    bench |= {"strong": {"other": strong, "own_seed": {"model": LAB_WEAK, "options": {"seed": 9}}}}
+    recipe = recipe_for(tmp_path / "run", data_of, strong=strong, bench=bench, seed=7)
+    first, second = recipes_of_seeds(recipe, (2, 4))
+    assert [(each.seed, Path(each.run).name) for each in (first, second)] == [(8, "seed-8"), (9, "seed-9")]
+    assert first.ledger == str(tmp_path / "run/ledger.sqlite")
+    assert (first.strong.options["seed"], first.weak.options.get("seed")) == (7, None)
+    assert [model.options["seed"] for model in first.bench.strong.values()] == [7, 9]
+    assert first.bench.pairs == (2, 4)
+    assert [cell.name for cell in cells_of_seed(first)] == [
+        *("method-weak_only", "method-collaborate", "method-weak_aligned", "method-self_refine", "kind-individual"),
+        *("models-own-other", "models-own-own_seed"),
+    ]
+    assert sft_key(first) != sft_key(recipe)
+    assert recipes_of_seeds(recipe_for(tmp_path / "run", data_of)) == []

@@ -55,7 +55,9 @@ def test_a_claim_about_some_difference(contrasts: list[Contrast], expected: tupl
 
 
 def test_a_contrast_compares_the_examples_that_both_have() -> None:
-    found = contrast("a", "b", {"1": 1.0, "2": 1.0, "3": 0.0, "x": 1.0}, {"1": 0.0, "2": 1.0, "3": 0.0, "y": 0.0}, {})
+    found = contrast(
+        *("a", "b", {0: {"1": 1.0, "2": 1.0, "3": 0.0, "x": 1.0}}, {0: {"1": 0.0, "2": 1.0, "3": 0.0, "y": 0.0}}, {})
+    )
     assert found.difference == pytest.approx(1 / 3)
     assert found.p_value > 0.3  # one example on which they disagree
     assert found.ci95[0] < 0.0
@@ -63,10 +65,24 @@ def test_a_contrast_compares_the_examples_that_both_have() -> None:
 
 
 def test_a_contrast_counts_groups() -> None:
-    better, worse = {str(row): 1.0 for row in range(12)}, {str(row): 0.0 for row in range(12)}
+    better, worse = {0: {str(row): 1.0 for row in range(12)}}, {0: {str(row): 0.0 for row in range(12)}}
     alone = contrast("a", "b", better, worse, {})
     in_groups = contrast("a", "b", better, worse, {str(row): f"table {row // 6}" for row in range(12)})
     assert (alone.verdict, in_groups.verdict) == ("better", "no difference shown")
+
+
+def test_a_contrast_pairs_by_seed_what_seeds_change() -> None:
+    def rows(*right: int) -> dict[int, dict[str, float]]:
+        return {seed: {str(row): float(row < count) for row in range(20)} for seed, count in enumerate(right)}
+
+    both = contrast("a", "b", rows(18, 20, 16), rows(8, 10), {})
+    assert (both.difference, both.num_seeds) == (pytest.approx(0.5), 2)  # the third seed has no counterpart
+    untrained = {7: rows(8)[0]}
+    every = contrast("a", "b", rows(18, 20, 16), untrained, {}, is_trained=(True, False), metric="f1")
+    assert (every.difference, every.num_seeds, every.metric) == (pytest.approx(0.5), 3, "f1")
+    neither = contrast("a", "b", untrained, untrained, {}, is_trained=(False, False))
+    assert (neither.difference, neither.num_seeds) == (0.0, None)
+    assert contrast("a", "b", {0: rows(8)[0]}, {1: rows(8)[0]}, {}) is None
 
 
 @pytest.mark.parametrize(

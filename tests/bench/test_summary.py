@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import scipy.stats
 
-from cowest.bench.cells import CellResult, make_cells, make_pairs_cells
-from cowest.bench.points import Probe, unhelpful_shares
+from cowest.bench.cells import make_cells, make_pairs_cells
+from cowest.bench.outcomes import CellResult, Probe, SeedRun
+from cowest.bench.points import unhelpful_shares
 from cowest.bench.summary import summarise
 from cowest.recipe import Recipe, make_recipe
 from cowest.records import BenchResults, BenchRow, Estimate, EvaluationResults, MethodResult, Prediction
@@ -91,7 +92,7 @@ def bench(tmp_path: Path) -> BenchResults:
         before=graded({f"e{index}": [0, -1, None, 3] for index in range(12)}),
         after=graded({f"e{index}": [0, 1, None, 3] for index in range(12)}),
     )
-    return summarise(recipe, cells, results, probe, num_pairs=30)
+    return summarise([SeedRun(recipe, cells, results, probe, {"collaborative": 30})])
 
 
 def value(point: BenchRow) -> float | None:
@@ -150,6 +151,8 @@ def test_claims(bench: BenchResults) -> None:
     claims = {claim.name: claim for claim in bench.claims}
     assert {name: claim.verdict for name, claim in claims.items()} == {
         "collaboration_beats_each_alone": "reproduced",
+        "unaligned_collaboration_beats_each_alone": "reproduced",
+        "collaboration_beats_rlaif": "inconclusive",  # it failed
         "alignment_helps": "reproduced",
         "alignment_helps_in_every_format": "inconclusive",
         "collaborative_feedback_beats_other_kinds": "inconclusive",  # one kind failed and could have spoken against it
@@ -172,9 +175,11 @@ def test_claims(bench: BenchResults) -> None:
     (better,) = claims["more_capable_strong_model_gains_more"].contrasts
     assert (better.a, better.b) == ("collaborate (own, other)", "collaborate (own, own)")
     assert claims["more_pairs_help"].note == "best with 8 pairs"
-    ordered = sorted(claims.values(), key=lambda claim: claim.p_value)
+    assert claims["collaboration_beats_rlaif"].note == "not measured: rlaif_collaborate, rlaif_weak_only"
+    ordered = sorted((claim for claim in claims.values() if claim.p_value is not None), key=lambda each: each.p_value)
+    assert len(ordered) == len(claims) - 1
     assert [claim.p_holm for claim in ordered[:2]] == pytest.approx(
-        [8 * ordered[0].p_value, max(8 * ordered[0].p_value, 7 * ordered[1].p_value)]
+        [9 * ordered[0].p_value, max(9 * ordered[0].p_value, 8 * ordered[1].p_value)]
     )
     assert all(claim.p_value <= claim.p_holm <= 1 for claim in ordered)
     assert claims["more_pairs_help"].p_value == pytest.approx(2 * _p_value(11))
@@ -196,7 +201,7 @@ def test_a_method_that_fails_on_every_example_is_a_failed_row(tmp_path: Path) ->
     failed.results = failed.results.model_copy(update={"methods": {"weak_only": row}})
     rows = [prediction("weak_only", "e0", 0.0, error="it gives no log-probs")]
     write_jsonl(failed.folder / "evaluate/predictions/weak_only.jsonl", rows)
-    found = summarise(recipe, cells, {"method-weak_only": failed}, None, num_pairs=0)
+    found = summarise([SeedRun(recipe, cells, {"method-weak_only": failed}, None, {})])
     (shown,) = found.rows
     assert shown.state == "failed"
     assert "every example" in (shown.reason or "")

@@ -27,7 +27,9 @@ def data_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def recipe_with(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe:
     """The lab's, with a strong model that has a price."""
-    bench = {"methods": [], "kinds": ["individual"], "formats": [], "probe": 0} | changes.pop("bench", {})
+    bench = {"methods": [], "kinds": ["individual"], "formats": [], "probe": 0, "equal_pairs": False} | changes.pop(
+        "bench", {}
+    )
     return recipe_for(folder, data_of, **{"strong": priced(), "judge": "strong", "bench": bench} | changes)
 
 
@@ -84,6 +86,28 @@ def test_money_time_and_trainings_add_up(tmp_path: Path, data_of: dict[str, Path
             assert low.calls <= cell.high.roles[role].calls
     # The run's SFT and alignment, one of individual feedback, and two of the sweep over pairs.
     assert sum(cell.num_trainings for cell in plan.cells) == 2 + 1 + 2
+
+
+def test_further_seeds_train_again_and_share_what_the_strong_model_says(
+    tmp_path: Path, data_of: dict[str, Path]
+) -> None:
+    bench = {"methods": ["oracle"], "seeds": 3, "equal_pairs": True, "pairs": [2]}
+    every_row = {"queries": 24, "samples": 2}
+    plan = make_bench_plan(recipe_with(tmp_path / "run", data_of, bench=bench, feedback=every_row))
+    of_one = ["method-weak_only", "method-collaborate", "method-weak_aligned", "kind-individual", "pairs-2"]
+    for seed in ("seed-1", "seed-2"):
+        names = [cell.name for cell in plan.cells if cell.name.startswith(seed)]
+        assert names[:-1] == [seed, *(f"{seed}/{name}" for name in of_one)]
+        assert names[-1].startswith(f"{seed}/equal-")
+        assert calls(plan, seed)["weak"] == calls(plan, "run")["weak"]  # another model drafts
+        # The same queries, whose answers by the strong model alone are known.
+        assert calls(plan, seed)["strong"] == calls(plan, "run")["strong"] - 24
+    assert plan.num_seeds == 3
+    assert sum(cell.num_trainings for cell in plan.cells) == 3 * (2 + 1 + 1 + 1)
+    printed = io.StringIO()
+    print_bench_plan(plan, printed)
+    assert "With a power of 80%, 6 examples" in printed.getvalue()
+    assert "3 seeds" in printed.getvalue()
 
 
 def test_it_trains_opens_and_writes_nothing(

@@ -12,6 +12,7 @@ KEYS = [
         "num_examples",
         "num_groups",
         "seed",
+        "seeds",
         "rows",
         "sweeps",
         "unhelpful_share",
@@ -46,7 +47,9 @@ def test_keys_of_rows_and_points() -> None:
 def test_keys_of_claims_and_shares() -> None:
     found = bench().to_json()
     assert sorted(found["claims"][0]) == ["contrasts", "name", "note", "p_holm", "p_value", "statement", "verdict"]
-    assert sorted(found["claims"][0]["contrasts"][0]) == ["a", "b", "ci95", "difference", "p_value", "verdict"]
+    assert sorted(found["claims"][0]["contrasts"][0]) == [
+        *("a", "b", "ci95", "difference", "metric", "p_value", "verdict")
+    ]
     assert found["unhelpful_share"]["before"] == {"value": 0.61, "ci95": [0.55, 0.67], "num_examples": 200}
 
 

@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 from cowest import fingerprints, plugins
 from cowest.errors import InputError
-from cowest.method_names import COLLABORATE, STRONG_ONLY, WEAK_ALIGNED, WEAK_ONLY
+from cowest.method_names import COLLABORATE, ORACLE, STRONG_ONLY, WEAK_ALIGNED, WEAK_ONLY
 from cowest.models import ModelConfig
 from cowest.pipeline import EXPLANATION_KEYS, SFT_KEYS, asks_for_explanations
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe, make_recipe
-from cowest.records import EvaluationResults
 
 MAIN = "run"
 """The name of the recipe's own run among the cells."""
@@ -26,7 +25,10 @@ MAIN_PAIR = f"method-{COLLABORATE}"
 OWN = "own"
 """The name of the recipe's own weak and strong model in the sweep over models."""
 
-Purpose = Literal["method", "strong", "kind", "format", "pairs", "models"]
+UNTRAINED = (STRONG_ONLY, ORACLE, "skr", "flare")
+"""Methods that use no trained model, so that no seed of training changes them."""
+
+Purpose = Literal["method", "strong", "kind", "equal", "format", "pairs", "models"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Cell:
     Attributes:
         name: its folder below RUN/bench.
         purpose: which row or sweep it is for.
-        value: its value there: a method, a kind, a format, a number of pairs, "METHOD STRONG" or "WEAK STRONG".
+        value: its value there: a method, a kind ("equal" gives it as many pairs as the others have), a format, a number
+            of pairs, "METHOD STRONG" or "WEAK STRONG".
         trains: whether it gathers feedback and aligns; otherwise it measures the models of the recipe's own run.
     """
 
@@ -89,6 +92,32 @@ def make_pairs_cells(recipe: Recipe, num_pairs: int) -> list[Cell]:
         _make_cell(recipe, "pairs", str(count), {"feedback": {"max_pairs": count}}, [COLLABORATE], rounds=1)
         for count in sorted(set(counts))
         if 0 < count < num_pairs
+    ]
+
+
+def make_equal_cells(recipe: Recipe, num_pairs: Mapping[str, int]) -> list[Cell]:
+    """The cells that compare the kinds of feedback with as many pairs each, after one round.
+
+    The kind that gave the fewest needs none: its first round is what is compared.
+
+    Args:
+        num_pairs: of the first round, by kind; those that gave none are left out.
+    """
+    counts = {kind: count for kind, count in num_pairs.items() if count}
+    if not recipe.bench.equal_pairs or len(counts) < 2:
+        return []
+    fewest = min(counts.values())
+    return [
+        _make_cell(
+            recipe,
+            "equal",
+            kind,
+            {"feedback": {"kind": kind, "max_pairs": fewest}},
+            [COLLABORATE, WEAK_ALIGNED],
+            rounds=1,
+        )
+        for kind, count in counts.items()
+        if count > fewest
     ]
 
 
@@ -193,13 +222,3 @@ def _make_cell(
     data["evaluate"] = data["evaluate"] | {"methods": methods}
     cell_recipe = make_recipe(data, source=f"the recipe of the bench's cell {name!r}")
     return Cell(name=name, purpose=purpose, value=value, recipe=cell_recipe, trains=trains)
-
-
-@dataclass
-class CellResult:
-    """The outcome of a cell: its results.json, or the reason why there is none."""
-
-    folder: Path
-    results: EvaluationResults | None = None
-    reason: str | None = None
-    wall_s: float = 0.0

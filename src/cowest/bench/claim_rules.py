@@ -11,18 +11,39 @@ INCONCLUSIVE: ClaimOutcome = "inconclusive"
 
 
 def contrast(
-    a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float], groups: Mapping[str, str | None]
-) -> Contrast:
-    """Compares scores by example id, over the examples in both.
+    a: str,
+    b: str,
+    of_a: Mapping[int, Mapping[str, float]],
+    of_b: Mapping[int, Mapping[str, float]],
+    groups: Mapping[str, str | None],
+    *,
+    is_trained: tuple[bool, bool] = (True, True),
+    metric: str = "",
+) -> Contrast | None:
+    """Compares scores over the seeds and the examples that both have; None where they have none in common.
 
     Args:
-        groups: by id, the group of an example; ids that are not there stand alone.
+        of_a, of_b: by seed and example.
+        groups: by example, the group it belongs to; those that are not there stand alone.
+        is_trained: whether `a` and `b` depend on the seed; one that does not is compared with every seed.
+        metric: of the scores.
     """
-    common = [key for key in of_a if key in of_b]
-    difference = statistics.paired_difference(
-        [of_a[key] for key in common], [of_b[key] for key in common], [groups.get(key) for key in common]
+    if all(is_trained):
+        seeds = [seed for seed in of_a if seed in of_b]
+        of_a, of_b = {seed: of_a[seed] for seed in seeds}, {seed: of_b[seed] for seed in seeds}
+    scores = [*of_a.values(), *of_b.values()]
+    common = [key for key in scores[0] if all(key in each for each in scores)] if of_a and of_b else []
+    if not common:
+        return None
+    difference = statistics.paired_difference_over_seeds(
+        [[each[key] for key in common] for each in of_a.values()],
+        [[each[key] for key in common] for each in of_b.values()],
+        [groups.get(key) for key in common],
     )
-    return Contrast(a=a, b=b, **dict(Difference.of(difference)))
+    num_seeds = max(len(of_a), len(of_b))
+    return Contrast(
+        a=a, b=b, metric=metric, num_seeds=num_seeds if any(is_trained) else None, **dict(Difference.of(difference))
+    )
 
 
 def judge_all(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None]:

@@ -1,13 +1,12 @@
 """The rows of a bench's table, the points of its sweeps, and the share of drafts that do not help."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
-from cowest import statistics
 from cowest.bench import measured
-from cowest.bench.cells import MAIN, MAIN_PAIR, OWN, PAPERS_KIND, Cell, CellResult
+from cowest.bench.cells import MAIN, MAIN_PAIR, OWN, PAPERS_KIND, Cell
 from cowest.bench.measured import Labels, Measured
+from cowest.bench.outcomes import SeedRun
 from cowest.method_names import (
     COLLABORATE,
     COLLABORATE_SFT,
@@ -20,19 +19,10 @@ from cowest.method_names import (
     rounds_in,
     with_strong,
 )
-from cowest.recipe import Recipe
-from cowest.records import EvaluationResults, GradedExample, ShareOfDrafts
+from cowest.records import EvaluationResults, GradedExample
 
 Points = list[tuple[Labels, Measured]]
 """The points of a sweep, each with its coordinates."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Graded drafts of the weak model on the same examples, before and after alignment."""
-
-    before: Sequence[GradedExample]
-    after: Sequence[GradedExample]
 
 
 def unhelpful_shares(graded: Iterable[GradedExample]) -> dict[str, float]:
@@ -46,25 +36,19 @@ def unhelpful_shares(graded: Iterable[GradedExample]) -> dict[str, float]:
 
 
 class BenchPoints:
-    """Finds the measurements of a bench; failed ones have a reason.
+    """Finds the measurements of one seed of a bench; failed ones have a reason.
 
-    Attributes:
-        num_pairs: preference pairs of the run's first round.
+    Args:
+        run: of that seed.
+        num_pairs: by which the point with all pairs is named, the same with every seed; by default those of this run.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        cells: Sequence[Cell],
-        cell_results: Mapping[str, CellResult],
-        probe: Probe | None,
-        num_pairs: int,
-    ) -> None:
-        self.recipe = recipe
-        self.cells = cells
-        self.cell_results = cell_results
-        self.probe = probe
-        self.num_pairs = num_pairs
+    def __init__(self, run: SeedRun, num_pairs: int | None = None) -> None:
+        self.recipe = run.recipe
+        self.cells = run.cells
+        self.cell_results = run.cell_results
+        self.pairs_by_kind = run.num_pairs
+        self.num_pairs = run.num_pairs.get(PAPERS_KIND, 0) if num_pairs is None else num_pairs
         first = collaborate_round(1)
         self.first_round = first if first in self._methods(MAIN_PAIR) else COLLABORATE
 
@@ -148,23 +132,24 @@ class BenchPoints:
             for number, method in enumerate(methods)
         ]
 
-    def unhelpful(self) -> dict[str, ShareOfDrafts] | None:
-        """Section 3.5: the share of drafts that do not beat the strong model alone, before and after alignment."""
-        if self.probe is None:
-            return None
-        shares: dict[str, ShareOfDrafts] = {}
-        for name, graded in (("before", self.probe.before), ("after", self.probe.after)):
-            by_example = unhelpful_shares(graded)
-            groups = [each.group for each in graded if each.example_id in by_example]
-            if by_example:
-                interval = statistics.mean_interval(list(by_example.values()), groups)
-                shares[name] = ShareOfDrafts(
-                    value=interval.value,
-                    ci95=(interval.low, interval.high),
-                    num_examples=len(by_example),
-                    num_groups=statistics.count_groups(groups),
-                )
-        return shares
+    def equal_pairs(self) -> Points:
+        """Beyond the paper: each kind of feedback after one round with as many pairs."""
+        counts = {kind: count for kind, count in self.pairs_by_kind.items() if count}
+        if not self.recipe.bench.equal_pairs or len(counts) < 2:
+            return []
+        fewest = min(counts.values())
+        return [
+            (Labels(kind=kind, pairs=fewest), self._one_round(kind, count == fewest, f"{kind}, equal pairs"))
+            for kind, count in counts.items()
+        ]
+
+    def _one_round(self, kind: str, has_fewest: bool, name: str) -> Measured:
+        """A kind after one round, with as many pairs as the kind that has the fewest."""
+        if not has_fewest:
+            return self.find(f"equal-{kind}", COLLABORATE, name)
+        cell = MAIN_PAIR if kind == PAPERS_KIND else f"kind-{kind}"
+        first = collaborate_round(1)
+        return self.find(cell, first if first in self._methods(cell) else COLLABORATE, name)
 
     def results(self, cell: str) -> EvaluationResults | None:
         """results.json of a cell; None where it has none."""
@@ -174,10 +159,10 @@ class BenchPoints:
         """A row of a cell, under its name in the bench."""
         result = self.cell_results.get(cell)
         if result is None:
-            return Measured(name, Path(self.recipe.run), method, reason="it was not run")
+            return Measured(name, Path(self.recipe.run), method, reason="it was not run", seed=self.recipe.seed)
         main = self.cell_results.get(MAIN)
         reason = result.reason or (main.reason if main is not None else None)
-        return measured.find(name, result.folder, method, result.results, reason)
+        return measured.find(name, result.folder, method, result.results, reason, self.recipe.seed)
 
     def _methods(self, cell: str) -> list[str]:
         results = self.results(cell)

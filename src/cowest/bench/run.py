@@ -3,12 +3,14 @@
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cowest import runs
-from cowest.bench.cells import MAIN, Cell, CellResult, make_cells, make_pairs_cells, sft_key
+from cowest.bench.cells import MAIN, PAPERS_KIND, Cell, make_cells, make_equal_cells, make_pairs_cells, sft_key
 from cowest.bench.figures import draw_figures, require_matplotlib
-from cowest.bench.points import Probe
+from cowest.bench.outcomes import CellResult, Probe, SeedRun
+from cowest.bench.seeds import cells_of_seed, recipes_of_seeds
 from cowest.bench.summary import summarise
 from cowest.bench.table import cases_text, latex_table, markdown_table
 from cowest.errors import BudgetError, CowestError, InputError, InterruptedRun
@@ -40,26 +42,106 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None, *, force: bool = Fal
         Pipeline(cell.recipe).check_names()
     run = runs.RunFolder(recipe.run)
     if not force:
-        for cell in [*cells, *make_pairs_cells(recipe, _count_rows(run.feedback(1) / "pairs.jsonl"))]:
+        further = [cell for each in recipes_of_seeds(recipe) for cell in cells_of_seed(each)]
+        for cell in [*cells, *make_pairs_cells(recipe, _count_pairs(run)), *further]:
             Pipeline(cell.recipe).check_results()
     folder = run.path / "bench"
     with runs.RunFolder(folder).lock():
-        main_result, probe, examples = _run_main(recipe, run, folder, say)
-        cell_results = {MAIN: main_result}
-        num_pairs = _count_rows(run.feedback(1) / "pairs.jsonl")
-        cells += make_pairs_cells(recipe, num_pairs)
-        sft_folders = {sft_key(recipe): run.sft}
-        for number, cell in enumerate(cells, 1):
-            say(f"bench: {cell.name} ({number} of {len(cells)})")
-            cell_results[cell.name] = _run_cell(cell, run, sft_folders, say, force=force)
-            if cell_results[cell.name].reason is not None:
-                say(f"bench: {cell.name} failed: {cell_results[cell.name].reason}")
-        bench = summarise(recipe, cells, cell_results, probe, num_pairs)
-        _write(folder, bench, probe, examples)
+        work = _Work(run.id, {}, say, force)
+        seeds = [work.run_seed(recipe, cells)]
+        for seed_recipe in recipes_of_seeds(recipe, _pairs_swept(seeds[0])):
+            say(f"bench: seed {seed_recipe.seed}")
+            seeds.append(work.run_seed(seed_recipe, cells_of_seed(seed_recipe)))
+        bench = summarise(seeds)
+        _write(folder, bench, seeds[0].probe, work.examples)
         write_page(run.path)
     if all(row.state == "failed" for row in bench.rows):
         raise CowestError(f"Every row of the bench failed. The first: {bench.rows[0].reason}")
     return bench
+
+
+def _pairs_swept(first: SeedRun) -> tuple[int, ...]:
+    """The numbers of pairs that the first seed trained on, the same for the others."""
+    return tuple(int(cell.value) for cell in first.cells if cell.purpose == "pairs")
+
+
+@dataclass
+class _Work:
+    """What the seeds of a bench share.
+
+    Attributes:
+        run_id: of the recipe's run in the ledger.
+        sft_folders: of finished SFT, by `sft_key`.
+        force: whether finished results of other settings are replaced.
+        examples: of the evaluation.
+    """
+
+    run_id: str
+    sft_folders: dict[str, Path]
+    say: Say
+    force: bool = False
+    examples: Sequence[Example] = ()
+
+    def run_seed(self, recipe: Recipe, cells: Sequence[Cell]) -> SeedRun:
+        """Runs the recipe itself and its cells, those last whose recipe depends on the numbers of pairs."""
+        run = runs.RunFolder(recipe.run)
+        _keep_run_id(run, self.run_id)
+        main_result, probe, self.examples = _run_main(recipe, run, run.path / "bench", self.say)
+        cell_results = {MAIN: main_result}
+        num_pairs = {PAPERS_KIND: _count_pairs(run)}
+        self.sft_folders[sft_key(recipe)] = run.sft
+        done: list[Cell] = []
+
+        def run_all(more: Sequence[Cell], last: int) -> None:
+            for cell in more:
+                done.append(cell)
+                self.say(f"bench: {cell.name} ({len(done)} of {last})")
+                cell_results[cell.name] = result = self._run_cell(cell, run)
+                if result.reason is not None:
+                    self.say(f"bench: {cell.name} failed: {result.reason}")
+                elif cell.purpose == "kind":
+                    num_pairs[cell.value] = _count_pairs(runs.RunFolder(cell.recipe.run))
+
+        pairs_cells = make_pairs_cells(recipe, num_pairs[PAPERS_KIND])
+        run_all(cells, len(cells) + len(pairs_cells))
+        equal_cells = make_equal_cells(recipe, num_pairs)
+        run_all([*pairs_cells, *equal_cells], len(cells) + len(pairs_cells) + len(equal_cells))
+        return SeedRun(recipe, done, cell_results, probe, num_pairs)
+
+    def _run_cell(self, cell: Cell, run: runs.RunFolder) -> CellResult:
+        started = time.monotonic()
+        folder = runs.RunFolder(cell.recipe.run)
+        result = CellResult(folder.path)
+        try:
+            self._prepare(cell, folder, run)
+            with Pipeline(cell.recipe, say=lambda line: self.say(f"  {line}")) as pipeline:
+                if cell.trains:
+                    result.results = pipeline.run(force=self.force)
+                else:
+                    result.results = pipeline.evaluate(force=self.force)
+            if cell.trains and not (folder.align(1) / DONE_MARKER).is_file():
+                result.reason = f"feedback gave no pair, so there is no aligned model. {_explain_no_pair(folder)}"
+            if (folder.sft / DONE_MARKER).is_file():
+                self.sft_folders.setdefault(sft_key(cell.recipe), folder.sft)
+        except (BudgetError, InterruptedRun):
+            raise
+        except CowestError as error:
+            result.reason = str(error)
+        except Exception as error:  # an error of any library costs one row, not the whole bench
+            result.reason = f"{type(error).__name__}: {error}"
+        result.wall_s = time.monotonic() - started
+        return result
+
+    def _prepare(self, cell: Cell, folder: runs.RunFolder, run: runs.RunFolder) -> None:
+        """Gives a cell the run's id in the ledger, and links to trained models that it can share."""
+        _keep_run_id(folder, self.run_id)
+        source = self.sft_folders.get(sft_key(cell.recipe))
+        if source is not None and (source / DONE_MARKER).is_file():
+            _link(folder.path / "sft", source)
+        if not cell.trains:
+            for number in range(1, cell.recipe.rounds + 1):
+                if run.round(number).is_dir():
+                    _link(folder.path / f"round-{number}", run.round(number))
 
 
 def _run_main(
@@ -93,43 +175,11 @@ def _write(folder: Path, bench: BenchResults, probe: Probe | None, examples: Seq
     bench.write(folder / "bench.json")
 
 
-def _run_cell(cell: Cell, run: runs.RunFolder, sft_folders: dict[str, Path], say: Say, *, force: bool) -> CellResult:
-    started = time.monotonic()
-    folder = runs.RunFolder(cell.recipe.run)
-    result = CellResult(folder.path)
-    try:
-        _prepare(cell, folder, run, sft_folders)
-        with Pipeline(cell.recipe, say=lambda line: say(f"  {line}")) as pipeline:
-            if cell.trains:
-                result.results = pipeline.run(force=force)
-            else:
-                result.results = pipeline.evaluate(force=force)
-        if cell.trains and not (folder.align(1) / DONE_MARKER).is_file():
-            result.reason = f"feedback gave no pair, so there is no aligned model. {_explain_no_pair(folder)}"
-        if (folder.sft / DONE_MARKER).is_file():
-            sft_folders.setdefault(sft_key(cell.recipe), folder.sft)
-    except (BudgetError, InterruptedRun):
-        raise
-    except CowestError as error:
-        result.reason = str(error)
-    except Exception as error:  # an error of any library costs one row, not the whole bench
-        result.reason = f"{type(error).__name__}: {error}"
-    result.wall_s = time.monotonic() - started
-    return result
-
-
-def _prepare(cell: Cell, folder: runs.RunFolder, run: runs.RunFolder, sft_folders: dict[str, Path]) -> None:
-    """Gives a cell the run's id in the ledger, and links to trained models that it can share."""
+def _keep_run_id(folder: runs.RunFolder, run_id: str) -> None:
+    """All runs of a bench are one in the ledger, so that each call is paid once and one budget covers them."""
     folder.path.mkdir(parents=True, exist_ok=True)
     if not (folder.path / ".run-id").exists():
-        runs.write_text(folder.path / ".run-id", f"{run.id}\n")
-    source = sft_folders.get(sft_key(cell.recipe))
-    if source is not None and (source / DONE_MARKER).is_file():
-        _link(folder.path / "sft", source)
-    if not cell.trains:
-        for number in range(1, cell.recipe.rounds + 1):
-            if run.round(number).is_dir():
-                _link(folder.path / f"round-{number}", run.round(number))
+        runs.write_text(folder.path / ".run-id", f"{run_id}\n")
 
 
 def _link(link: Path, target: Path) -> None:
@@ -175,5 +225,7 @@ def _probe(pipeline: Pipeline, examples: Sequence[Example], folder: Path) -> Pro
     )
 
 
-def _count_rows(path: Path) -> int:
+def _count_pairs(folder: runs.RunFolder) -> int:
+    """The preference pairs of a run's first round."""
+    path = folder.feedback(1) / "pairs.jsonl"
     return sum(1 for _ in runs.read_jsonl(path)) if path.is_file() else 0

@@ -1,48 +1,45 @@
 """From the runs of a bench to bench.json: rows, sweeps, and the paper's claims with their outcomes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from cowest.bench.cells import Cell, CellResult
 from cowest.bench.claims import papers_claims
-from cowest.bench.points import BenchPoints, Probe
-from cowest.recipe import Recipe
+from cowest.bench.outcomes import SeedRun
+from cowest.bench.over_seeds import BenchMeasurements
 from cowest.records import BenchCell, BenchResults
 
 
-def summarise(
-    recipe: Recipe,
-    cells: Sequence[Cell],
-    cell_results: Mapping[str, CellResult],
-    probe: Probe | None,
-    num_pairs: int,
-) -> BenchResults:
+def summarise(runs: Sequence[SeedRun]) -> BenchResults:
     """The content of bench.json.
 
     Args:
-        num_pairs: preference pairs of the run's first round.
+        runs: by seed, the recipe's own first.
     """
-    points = BenchPoints(recipe, cells, cell_results, probe, num_pairs)
-    results = next((cell.results for cell in cell_results.values() if cell.results is not None), None)
-    rows = points.rows()
+    first, measured = runs[0], BenchMeasurements(runs)
+    results = next((cell.results for cell in first.cell_results.values() if cell.results is not None), None)
     sweeps = {
-        "formats": points.formats(),
-        "pairs": points.pairs(),
-        "models": points.models(),
-        "rounds": points.rounds(),
+        "formats": measured.formats,
+        "pairs": measured.pairs,
+        "equal_pairs": measured.equal_pairs,
+        "models": measured.models,
+        "rounds": measured.rounds,
     }
     return BenchResults(
-        run=recipe.run,
+        run=first.recipe.run,
         task=results and results.task,
         metric=results and results.metric,
         num_examples=results and results.num_examples,
         num_groups=results and results.num_groups,
-        seed=recipe.seed,
-        rows=[row.as_row() for row in rows.values()],
+        seed=first.recipe.seed,
+        seeds=[run.recipe.seed for run in runs],
+        rows=[row.as_row() for row in measured.rows.values()],
         sweeps={name: [point.as_row(labels) for labels, point in sweep] for name, sweep in sweeps.items()},
-        unhelpful_share=points.unhelpful(),
-        claims=papers_claims(points, rows),
+        unhelpful_share=measured.unhelpful(),
+        claims=papers_claims(measured),
         cells={
-            name: BenchCell(run=str(cell.folder), reason=cell.reason, wall_s=round(cell.wall_s, 1))
-            for name, cell in cell_results.items()
+            name if run is first else f"seed-{run.recipe.seed}/{name}": BenchCell(
+                run=str(cell.folder), reason=cell.reason, wall_s=round(cell.wall_s, 1)
+            )
+            for run in runs
+            for name, cell in run.cell_results.items()
         },
     )

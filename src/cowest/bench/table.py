@@ -127,12 +127,14 @@ def _markdown_cell(text: str) -> str:
 def _tables(bench: BenchResults) -> list[TableParts]:
     """Title, columns and rows of each table."""
     metrics = list(dict.fromkeys(name for row in bench.rows for name in row.metrics))
-    title = f"{bench.task}, {bench.num_examples:,} examples, 95% intervals" if bench.num_examples else "rows"
-    columns = ["row", *metrics, "calls", "cost/query", "preparation", "no answer", "failed"]
+    over = f" over examples and {len(bench.seeds)} training seeds" if len(bench.seeds) > 1 else ""
+    title = f"{bench.task}, {bench.num_examples:,} examples, 95% intervals{over}" if bench.num_examples else "rows"
+    seeds = ["seeds"] if over else []
+    columns = ["row", *metrics, *seeds, "calls", "cost/query", "preparation", "no answer", "failed"]
     tables: list[TableParts] = [(title, columns, [_row_cells(bench, row, metrics) for row in bench.rows])]
     for name, points in bench.sweeps.items():
-        shown = [(point.name, _metric_cell(point, bench.metric or "")) for point in points]
-        tables.append((f"{name}: {bench.metric}", ["point", "value"], shown))
+        shown = [(point.name, _metric_cell(point, bench.metric or ""), *_seeds_cells(bench, point)) for point in points]
+        tables.append((f"{name}: {bench.metric}", ["point", "value", *seeds], shown))
     if bench.unhelpful_share:
         shares = [(name, words.estimate(share.value, share.ci95)) for name, share in bench.unhelpful_share.items()]
         tables.append(("drafts that do not beat the strong model alone", ["alignment", "share"], shares))
@@ -153,16 +155,24 @@ def _tables(bench: BenchResults) -> list[TableParts]:
 
 def _row_cells(bench: BenchResults, row: BenchRow, metrics: Sequence[str]) -> tuple[str, ...]:
     if row.state == "failed":
-        return (row.name, *["failed"] * len(metrics), "–", "–", "–", "–", "all")
+        return (row.name, *["failed"] * len(metrics), *_seeds_cells(bench, row), "–", "–", "–", "–", "all")
     return (
         row.name,
         *(_metric_cell(row, metric) for metric in metrics),
+        *_seeds_cells(bench, row),
         words.count(sum(row.calls.values())),
         cost_per_query(bench, row),
         preparation_text(row.preparation) if row.preparation else "–",
         share_text(row.num_unparsed, bench.num_examples),
         words.count(row.num_failed),
     )
+
+
+def _seeds_cells(bench: BenchResults, row: BenchRow) -> list[str]:
+    """The number of seeds, in a bench with several; a dash where training changes nothing."""
+    if len(bench.seeds) < 2:
+        return []
+    return ["–" if row.by_seed is None else words.count(row.num_seeds)]
 
 
 def _metric_cell(row: BenchRow, metric: str) -> str:
@@ -173,15 +183,25 @@ def _metric_cell(row: BenchRow, metric: str) -> str:
 
 
 def _differences_cell(claim: Claim) -> str:
-    """Each difference with its interval, in points."""
-    shown = [f"{words.points(each.difference)} {words.interval(each.ci95)}" for each in claim.contrasts]
+    """Each difference with its interval, in points; with its metric where there are several."""
+    several = len({each.metric for each in claim.contrasts}) > 1
+    shown = [
+        f"{words.points(each.difference)} {words.interval(each.ci95)}" + f" {each.metric}" * several
+        for each in claim.contrasts
+    ]
     return "; ".join(shown) or "–"
 
 
 def _failures(bench: BenchResults) -> list[str]:
     failed = [each for each in (*bench.rows, *bench.points()) if each.state == "failed"]
     reasons = {each.name: " ".join((each.reason or "").split()) for each in failed}
-    return [f"failed: {name}: {reason}" for name, reason in reasons.items()]
+    lines = [f"failed: {name}: {reason}" for name, reason in reasons.items()]
+    for each in (*bench.rows, *bench.points()):
+        for seed, reason in (each.failed_seeds or {}).items():
+            lines.append(
+                f"failed with seed {seed}, which does not count: {each.name}: {' '.join((reason or '').split())}"
+            )
+    return list(dict.fromkeys(lines))
 
 
 def _latex_row(cells: Sequence[str]) -> str:

@@ -1,19 +1,23 @@
 """The estimate of a bench: its cells are rehearsed in order, and a call that an earlier cell makes is free."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from cowest import runs
-from cowest.bench.cells import MAIN, Cell, make_cells, make_pairs_cells, sft_key
+from cowest.bench.cells import MAIN, PAPERS_KIND, Cell, make_cells, make_equal_cells, make_pairs_cells, sft_key
+from cowest.bench.seeds import cells_of_seed, recipes_of_seeds
 from cowest.errors import CowestError, InputError
+from cowest.ledger import Ledger
 from cowest.pipeline import RLWF, Pipeline
 from cowest.planning.assumptions import HIGH, LOW, latency_s
-from cowest.planning.cells import CellToPlan, Rehearsal, is_feedback_done
+from cowest.planning.cells import CellToPlan, Rehearsal, SeedToPlan, is_feedback_done
 from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems
 from cowest.planning.paid_replies import PaidReplies, open_ledger
+from cowest.planning.power import Power, power_of_bench
 from cowest.planning.spend import Spend, cost_of, span, sum_by_role, wall_s
 from cowest.planning.stages import configs_of
 from cowest.planning.tally import Tally
@@ -53,8 +57,9 @@ class BenchPlan(BaseModel):
     """The remaining spend of `cowest bench`.
 
     Attributes:
-        cells: in the order in which they run, the recipe's own run first.
+        cells: in the order in which they run, the recipe's own run first; those of further seeds begin with the seed.
         low, high: of all cells.
+        power: which difference the evaluation can show, with one seed.
         measured, tokens_from, budgets_usd, batched, endpoint_problems: as in `Plan`.
         not_looked_for: by role, why replies could not be looked up in the ledger, so that they count as still to pay.
     """
@@ -63,8 +68,10 @@ class BenchPlan(BaseModel):
     cells: list[CellPlan]
     low: CellCase
     high: CellCase
+    num_seeds: int
     num_queries: int
     num_evaluated: int
+    power: Power
     measured: dict[str, float]
     tokens_from: dict[str, str]
     budgets_usd: dict[str, float]
@@ -88,30 +95,44 @@ def make_bench_plan(recipe: Recipe) -> BenchPlan:
     for cell in (None, *cells):
         Pipeline(cell.recipe if cell else recipe).check_names()
     with open_ledger(recipe) as ledger:
-        return _Planner(recipe, cells, PaidReplies(ledger, recipe.seed)).plan()
+        return _Planner(recipe, cells, ledger).plan()
 
 
 class _Planner:
-    def __init__(self, recipe: Recipe, cells: Sequence[Cell], paid: PaidReplies) -> None:
+    def __init__(self, recipe: Recipe, cells: Sequence[Cell], ledger: Ledger | None) -> None:
         self.recipe = recipe
-        self.paid = paid
-        main = CellToPlan(MAIN, recipe, trains=True, is_main=True)
-        self.cells = [main, *(CellToPlan(cell.name, cell.recipe, cell.trains) for cell in cells)]
-        self.examples = RunExamples.of(Pipeline(recipe))
-        self.trained_sft = _find_trained_sft(self.cells)
-        self.rehearsal = Rehearsal(main, self.examples, self.trained_sft, paid)
+        self.seeds: list[SeedToPlan] = []
+        self.trained_sft: dict[str, Path] = {}
+        self.paid: list[PaidReplies] = []
         self.reasons: dict[str, str] = {}
+        self._add_seed(recipe, cells, ledger)
+        for seed_recipe in recipes_of_seeds(recipe):
+            self._add_seed(seed_recipe, cells_of_seed(seed_recipe), ledger)
+        self.examples = self.seeds[0].rehearsal.examples
+
+    def _add_seed(self, recipe: Recipe, cells: Sequence[Cell], ledger: Ledger | None) -> None:
+        is_first = not self.seeds
+        name = MAIN if is_first else f"seed-{recipe.seed}"
+        prefix = "" if is_first else f"{name}/"
+        main = CellToPlan(name, recipe, trains=True, is_main=True)
+        to_plan = [main, *(CellToPlan(prefix + cell.name, cell.recipe, cell.trains) for cell in cells)]
+        self.trained_sft |= _find_trained_sft(to_plan)
+        self.paid.append(PaidReplies(ledger, recipe.seed))
+        rehearsal = Rehearsal(main, RunExamples.of(Pipeline(recipe)), self.trained_sft, self.paid[-1])
+        if not is_first:  # what the first seed measured is the best guess until this one has
+            rehearsal.measured = self.seeds[0].rehearsal.measured | rehearsal.measured
+        self.seeds.append(SeedToPlan(recipe, prefix, to_plan, rehearsal))
 
     def plan(self) -> BenchPlan:
         recipe, configs = self.recipe, configs_of(self.recipe)
-        fewer, more = self._sweep_over_pairs()
-        low, high = self._cases(LOW, [*self.cells, *fewer]), self._cases(HIGH, [*self.cells, *more])
+        fewer, more = zip(*map(self._last_cells, self.seeds), strict=True)
+        low, high = self._cases(LOW, fewer), self._cases(HIGH, more)
         further_models = {
             f"bench.{role}.{name}": config
             for role, models in (("weak", recipe.bench.weak), ("strong", recipe.bench.strong))
             for name, config in models.items()
         }
-        trained = set(self.trained_sft)
+        trained, first = set(self.trained_sft), self.seeds[0].rehearsal
         return BenchPlan(
             run=recipe.run,
             cells=[
@@ -122,51 +143,71 @@ class _Planner:
                     low=low_case,
                     high=high_case,
                 )
-                for cell in (*self.cells, *more)
+                for seed, last in zip(self.seeds, more, strict=True)
+                for cell in (*seed.cells, *last)
                 for low_case, high_case in [_bounds(low.get(cell.name) or _sum([]), high[cell.name])]
             ],
             low=_sum(low.values()),
             high=_sum(high.values()),
+            num_seeds=len(self.seeds),
             num_queries=min(recipe.feedback.queries, len(self.examples.pool)),
             num_evaluated=len(self.examples.evaluated),
-            measured=self.rehearsal.measured,
-            tokens_from={role: self.rehearsal.counter(config).how for role, config in configs.items()},
+            power=power_of_bench(Pipeline(recipe), self.examples.evaluated),
+            measured=first.measured,
+            tokens_from={role: first.counter(config).how for role, config in configs.items()},
             budgets_usd={role: config.budget_usd for role, config in configs.items() if config.budget_usd is not None},
             batched=[role for role, config in configs.items() if config.batch],
             endpoint_problems=endpoint_problems(configs | further_models),
-            not_looked_for=self.paid.unknown,
+            not_looked_for={role: reason for paid in self.paid for role, reason in paid.unknown.items()},
         )
 
-    def _sweep_over_pairs(self) -> tuple[list[CellToPlan], list[CellToPlan]]:
-        """The fewest and the most cells of the sweep, whose number depends on the pairs of the first round."""
-        counts = [self.rehearsal.num_pairs(case) for case in (LOW, HIGH)]
-        named, is_known = self.recipe.bench.pairs, is_feedback_done(self.recipe, 1)
+    def _last_cells(self, seed: SeedToPlan) -> tuple[list[CellToPlan], list[CellToPlan]]:
+        """The fewest and the most of the cells that depend on the numbers of pairs of the first round."""
+        counts = [seed.rehearsal.num_pairs(case) for case in (LOW, HIGH)]
+        named, is_known = seed.recipe.bench.pairs, is_feedback_done(seed.recipe, 1)
         most = max(counts) if named is None or is_known else max(named, default=0) + 1
+        equal = [seed.named(cell) for cell in make_equal_cells(seed.recipe, self._pairs_by_kind(seed))]
         sweeps = []
         for count in (min(counts), most):
-            cells = make_pairs_cells(self.recipe, count)
+            cells = make_pairs_cells(seed.recipe, count)
             names = [cell.name for cell in cells] if named is not None or is_known else PLACEHOLDER_NAMES[-len(cells) :]
-            sweeps.append(
-                [CellToPlan(name, cell.recipe, trains=True) for name, cell in zip(names, cells, strict=False)]
-            )
+            sweeps.append([*(seed.named(cell, name) for name, cell in zip(names, cells, strict=False)), *equal])
         return sweeps[0], sweeps[1]
 
-    def _cases(self, case: str, cells: Sequence[CellToPlan]) -> dict[str, CellCase]:
+    def _pairs_by_kind(self, seed: SeedToPlan) -> dict[str, int]:
+        """Preference pairs of the first round by kind, known or expected; without kinds that cannot work."""
+        main, *cells = seed.cells
+        by_kind = {PAPERS_KIND: main} | {
+            kind: cell for cell in cells if cell.trains and (kind := cell.recipe.feedback.kind) != PAPERS_KIND
+        }
+        counts = {}
+        for kind, cell in by_kind.items():
+            with contextlib.suppress(Exception):  # the cell itself says why
+                counts[kind] = seed.rehearsal.num_pairs(HIGH, cell)
+        if all(is_feedback_done(cell.recipe, 1) for cell in by_kind.values()):
+            return counts
+        # Until the numbers are known, all kinds but one are expected to have more than the fewest.
+        fewest = min(counts, key=lambda kind: counts[kind])
+        least = max(1, counts[fewest])
+        return {kind: least if kind == fewest else max(count, least + 1) for kind, count in counts.items()}
+
+    def _cases(self, case: str, last: Sequence[Sequence[CellToPlan]]) -> dict[str, CellCase]:
         """The spend of each cell in order; later cells share the calls of earlier ones."""
         tally, cases = Tally(), dict[str, CellCase]()
-        for cell in cells:
-            configs = configs_of(cell.recipe)
-            try:
-                roles = sum_by_role(self.rehearsal.spends(cell, case, tally))
-            except Exception as error:  # as in the bench, where an error of any library costs one row
-                if cell.is_main:
-                    raise
-                reason = str(error) if isinstance(error, CowestError) else f"{type(error).__name__}: {error}"
-                self.reasons[cell.name] = reason
-                roles = {}
-                tally.take(configs)
-            seconds = wall_s(roles, configs, latency_s(case))
-            cases[cell.name] = CellCase(roles=roles, cost_usd=cost_of(roles), wall_s=seconds)
+        for seed, last_cells in zip(self.seeds, last, strict=True):
+            for cell in (*seed.cells, *last_cells):
+                configs = configs_of(cell.recipe)
+                try:
+                    roles = sum_by_role(seed.rehearsal.spends(cell, case, tally))
+                except Exception as error:  # as in the bench, where an error of any library costs one row
+                    if cell.is_main:
+                        raise
+                    reason = str(error) if isinstance(error, CowestError) else f"{type(error).__name__}: {error}"
+                    self.reasons[cell.name] = reason
+                    roles = {}
+                    tally.take(configs)
+                seconds = wall_s(roles, configs, latency_s(case))
+                cases[cell.name] = CellCase(roles=roles, cost_usd=cost_of(roles), wall_s=seconds)
         return cases
 
     def _num_trainings(self, cell: CellToPlan, trained: set[str]) -> int:

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from cowest import words
 from cowest.planning.bench import BenchPlan, CellCase, CellPlan
+from cowest.planning.power import sentence
 from cowest.planning.spend import Spend, cost_of
 from cowest.planning.table import between, warnings
 from cowest.report.table import console_for, text_table
@@ -73,6 +74,12 @@ def _notes(plan: BenchPlan) -> Iterator[str]:
         "an earlier cell makes, or that the run's ledger holds, is free. So the ranges of the cells do not add up: "
         "later cells need not pay again for what an earlier one paid. The time does not include training."
     )
+    yield sentence(plan.power)
+    if plan.num_seeds > 1:
+        yield (
+            f"Everything that trains is done with {plan.num_seeds} seeds; replies of the strong models are shared. The "
+            "intervals then cover other seeds too, and are wider than these differences say where seeds differ."
+        )
     yield "The low case also assumes that a quarter of the drafts stay the same through an alignment."
     for cell in plan.cells:
         if cell.reason is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cowest import runs
-from cowest.bench.cells import sft_key
+from cowest.bench.cells import Cell, sft_key
 from cowest.method_names import weak_stage
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
@@ -89,12 +89,13 @@ class Rehearsal:
             self._to_explain[name] = stages.to_explain(self.examples.labelled)
         return self._to_explain[name]
 
-    def num_pairs(self, case: str) -> int:
-        """Preference pairs from the first round of the recipe's own run."""
-        recipe = self.main.recipe
+    def num_pairs(self, case: str, cell: CellToPlan | None = None) -> int:
+        """Preference pairs from the first round of a cell; by default of the recipe's own run."""
+        cell = cell or self.main
+        recipe = cell.recipe
         if is_feedback_done(recipe, 1):
             return sum(1 for _ in runs.read_jsonl(runs.RunFolder(recipe.run).feedback(1) / "pairs.jsonl"))
-        stages, config = self._stages(self.main), feedback_config_for(case, recipe.feedback)
+        stages, config = self._stages(cell), feedback_config_for(case, recipe.feedback)
         queries = draw(self.examples.pool, config.queries, recipe.seed)
         _, num_pairs = stages.feedback(self._assumptions(case, stages), queries, Tally(), config)
         return num_pairs if config.max_pairs is None else min(num_pairs, config.max_pairs)
@@ -149,3 +150,22 @@ class Rehearsal:
 def is_feedback_done(recipe: Recipe, number: int) -> bool:
     """Whether the feedback of a round is finished, so that it costs nothing more."""
     return (runs.RunFolder(recipe.run).feedback(number) / "summary.json").is_file()
+
+
+@dataclass(frozen=True)
+class SeedToPlan:
+    """One seed of a bench to rehearse.
+
+    Attributes:
+        prefix: of its cells' names; empty for the first seed.
+        cells: the run itself and its cells.
+    """
+
+    recipe: Recipe
+    prefix: str
+    cells: Sequence[CellToPlan]
+    rehearsal: Rehearsal
+
+    def named(self, cell: Cell, name: str = "") -> CellToPlan:
+        """A cell of this seed, under another name where one is given."""
+        return CellToPlan(self.prefix + (name or cell.name), cell.recipe, cell.trains)

@@ -36,16 +36,17 @@ class RunExamples:
         return cls(data.sft(), data.feedback(), data.evaluation())
 
 
-def sample(examples: Sequence[Example], seed: int) -> Sequence[Example]:
-    """Draws at most `MAX_REHEARSED` examples: the first in a random order that depends only on the seed.
+def sample(examples: Sequence[Example]) -> Sequence[Example]:
+    """Draws at most `MAX_REHEARSED` examples: the first in a random order, always the same.
 
-    All samples share that order, so samples of overlapping sets overlap as far as the sets do.
+    All samples share that order, so samples of overlapping sets overlap as far as the sets do, also where the seeds of
+    a bench differ.
     """
     if len(examples) <= MAX_REHEARSED:
         return list(examples)
-    order = sorted(range(len(examples)), key=lambda index: _rank(examples[index], seed))
+    order = sorted(range(len(examples)), key=lambda index: _rank(examples[index]))
     return [examples[index] for index in sorted(order[:MAX_REHEARSED])]
 
 
-def _rank(example: Example, seed: int) -> bytes:
-    return hashlib.sha256(repr((seed, example.id, example.query)).encode("utf-8", "surrogatepass")).digest()
+def _rank(example: Example) -> bytes:
+    return hashlib.sha256(repr((example.id, example.query)).encode("utf-8", "surrogatepass")).digest()

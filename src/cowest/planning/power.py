@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from cowest import statistics, words
 from cowest.errors import CowestError
 from cowest.pipeline import Pipeline
-from cowest.records import EvaluationResults
+from cowest.records import BenchResults, EvaluationResults
 from cowest.report.power import power_sentence
 from cowest.types import Example
 
@@ -52,6 +52,18 @@ def power_of(pipeline: Pipeline, examples: Sequence[Example]) -> Power:
         smallest_difference=(found[0], found[1]),
         measured=_measured(pipeline, num_examples),
     )
+
+
+def power_of_bench(pipeline: Pipeline, examples: Sequence[Example]) -> Power:
+    """What a bench of these examples can show; measured where the run's bench is finished."""
+    power, path = power_of(pipeline, examples), pipeline.folder.path / "bench" / "bench.json"
+    try:
+        bench = BenchResults.read(path) if path.is_file() else None
+    except CowestError:
+        return power
+    if bench is None or bench.num_examples != len(examples):
+        return power
+    return power.model_copy(update={"measured": power_sentence(bench.as_results()) or power.measured})
 
 
 def sentence(power: Power) -> str:

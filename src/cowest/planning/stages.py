@@ -89,7 +89,7 @@ class Stages:
         if self.recipe.sft.from_ is not None or self.recipe.weak.provider != "local":
             return []
         draft_format = load_format(self.recipe.format)
-        sampled = sample(labelled, self.recipe.seed)
+        sampled = sample(labelled)
         to_explain = {example.id for example in self.to_explain(sampled)}
         targets = [draft_format.target(example) for example in sampled if example.id not in to_explain]
         lengths = [self.counters["weak"].count(target) for target in targets if target is not None]
@@ -109,7 +109,7 @@ class Stages:
         """
         if not rows:
             return {}
-        rehearsed = sample(rows, self.recipe.seed)
+        rehearsed = sample(rows)
         tally.weight = len(rows) / len(rehearsed)
         strong, task = self._model("strong", assumptions, tally), self.context.data.task
         pair = feedback_pair(self.recipe, self.context.prompts, strong, strong)
@@ -143,7 +143,7 @@ class Stages:
             weak: the stage of the weak model that drafts.
         """
         recipe = self.recipe
-        rehearsed = sample(queries, recipe.seed)
+        rehearsed = sample(queries)
         weak_model, strong = self._weak_model(weak, assumptions, tally), self._model("strong", assumptions, tally)
         collaboration = feedback_pair(recipe, self.context.prompts, weak_model, strong)
         judge: Judge = RehearsedJudge(assumptions)
@@ -167,7 +167,7 @@ class Stages:
 
     def annotator(self, assumptions: Assumptions, labelled: Sequence[Example], tally: Tally) -> dict[str, Spend]:
         """The spend of RLWF's annotator: one draft for each labelled row that it is tuned on."""
-        rehearsed = sample(labelled, self.recipe.seed)
+        rehearsed = sample(labelled)
         tally.weight = len(labelled) / len(rehearsed)
         weak = self._weak_model("sft", assumptions, tally)
         pair = feedback_pair(self.recipe, self.context.prompts, weak, weak)
@@ -176,7 +176,7 @@ class Stages:
 
     def evaluate(self, assumptions: Assumptions, examples: Sequence[Example], tally: Tally) -> dict[str, Spend]:
         """The spend of every method of the recipe on `examples`, including its preparation."""
-        rehearsed = sample(examples, self.recipe.seed)
+        rehearsed = sample(examples)
         methods = make_methods(self.recipe.evaluate.methods, self._setting(assumptions, tally))
         # Preparation is rehearsed in full, prediction on a sample.
         tally.weight = 1.0
@@ -210,7 +210,7 @@ class Stages:
             ("test", test, test_arms),
         )
         for name, examples, arms in splits:
-            if rehearsed := sample(examples, self.recipe.seed):
+            if rehearsed := sample(examples):
                 tally.weight = len(examples) / len(rehearsed)
                 with quietly():
                     measure(name, rehearsed, pair, setting.task, _no_price, len(rehearsed), _always(arms))

@@ -25,6 +25,11 @@ class BenchRow(MethodResult):
         format, aligned: in the sweep over formats.
         pairs: in the sweep over preference pairs.
         weak, strong, row: the two models and the method, in the sweep over models.
+        kind: of feedback, in the sweep with equal numbers of pairs; `pairs` is then that number with the first seed.
+        by_seed: where training changes the row, and there are several seeds: the headline metric with each. `metrics`
+            are then means over these seeds, with intervals that cover other seeds too; `num_failed` and `num_unparsed`
+            are of the seed with the most, and calls, usage, cost and latency those of the first.
+        failed_seeds: why it failed with a further seed, which then does not count.
     """
 
     name: str
@@ -38,19 +43,35 @@ class BenchRow(MethodResult):
     weak: str | None = omitted_if_none()
     strong: str | None = omitted_if_none()
     row: str | None = omitted_if_none()
+    kind: str | None = omitted_if_none()
+    by_seed: dict[str, float] | None = omitted_if_none()
+    failed_seeds: dict[str, str] | None = omitted_if_none()
+
+    @property
+    def num_seeds(self) -> int:
+        """With how many training seeds it was measured."""
+        return len(self.by_seed or ()) or 1
 
 
 class Contrast(Difference):
-    """By how much `a` exceeds `b` on the same examples, as the claim says it does."""
+    """By how much `a` exceeds `b` on the same examples, as the claim says it does.
+
+    Attributes:
+        metric: of both.
+        num_seeds: of training that the difference is over; None where neither row depends on training.
+    """
 
     a: str
     b: str
+    metric: str = ""
+    num_seeds: int | None = omitted_if_none()
 
     def as_comparison(self) -> Comparison:
         """The contrast in the shape of an evaluation's comparison."""
         return Comparison(
             a=self.a,
             b=self.b,
+            metric=self.metric,
             difference=self.difference,
             ci95=self.ci95,
             p_value=self.p_value,
@@ -97,7 +118,8 @@ class BenchResults(Document):
     Attributes:
         num_groups: as in results.json.
         rows: the table.
-        sweeps: "formats", "pairs", "models" and "rounds", each a list of points.
+        seeds: of training; the rows that depend on it are means over them.
+        sweeps: "formats", "pairs", "equal_pairs", "models" and "rounds", each a list of points.
         unhelpful_share: the share of drafts that do not beat the strong model alone, "before" and "after" alignment;
             None where no drafts were graded for it.
         cells: the runs by name.
@@ -109,6 +131,7 @@ class BenchResults(Document):
     num_examples: NonNegativeInt | None = None
     num_groups: NonNegativeInt | None = None
     seed: int | None = None
+    seeds: list[int] = Field(default_factory=list)
     rows: list[BenchRow] = Field(default_factory=list)
     sweeps: dict[str, list[BenchRow]] = Field(default_factory=dict)
     unhelpful_share: dict[str, ShareOfDrafts] | None = None

@@ -55,7 +55,7 @@ class BenchCharts:
 
     Attributes:
         rows: dots by row name; the axis under "".
-        formats, models, unhelpful: None where nothing was measured.
+        formats, equal_pairs, models, unhelpful: None where nothing was measured.
         pairs, rounds: None with fewer than two points.
         claims: dots by claim and index of the contrast; the axis under "".
         failed: reasons by name of the row or point.
@@ -63,6 +63,7 @@ class BenchCharts:
 
     rows: dict[str, Markup]
     formats: Chart | None
+    equal_pairs: Chart | None
     models: Chart | None
     unhelpful: Chart | None
     pairs: SweepTrend | None
@@ -77,6 +78,7 @@ def bench_charts(bench: BenchResults) -> BenchCharts:
     return BenchCharts(
         rows=_row_dots(bench),
         formats=_chart(bench, "formats", lambda point: (point.format or "").replace("_", " "), _format_series),
+        equal_pairs=_chart(bench, "equal_pairs", lambda point: point.kind or "", lambda point: ("", "pair")),
         models=_chart(bench, "models", _pair_of_models, _model_series),
         pairs=_trend(bench, "pairs", "preference pairs"),
         rounds=_trend(bench, "rounds", "rounds of alignment"),

@@ -1,8 +1,8 @@
 """Intervals and tests over examples: means, paired differences, groups of rows, power, help and harm, seeds by queries.
 
 An interval at 95% says how far another draw of the test set would move the number. Where rows belong together, such as
-the questions about one table, another draw has other tables, so whole groups count and not rows. Only
-`two_level_interval` covers other training seeds too.
+the questions about one table, another draw has other tables, so whole groups count and not rows. Those with `seeds` in
+their name, and `two_level_interval`, cover other training seeds too.
 
 Intervals and p-values of means and differences are formulas without resampling: a bootstrap of 20 rows, or of ten
 groups, is too narrow, and has no width where all rows have the same score. `benchmarks/coverage.py` measures how often
@@ -11,7 +11,7 @@ they hold the true value.
 
 from cowest.statistics.bootstrap import RESAMPLES, interaction_2x2, two_level_interval
 from cowest.statistics.groups import Groups, count_groups, group_numbers
-from cowest.statistics.means import mean_interval, share_interval
+from cowest.statistics.means import mean_interval, mean_interval_over_seeds, share_interval
 from cowest.statistics.paired import (
     ALPHA,
     BETTER,
@@ -23,6 +23,7 @@ from cowest.statistics.paired import (
     difference_of,
     help_and_harm,
     paired_difference,
+    paired_difference_over_seeds,
     verdict,
 )
 from cowest.statistics.power import design_effect, smallest_difference
@@ -46,7 +47,9 @@ __all__ = [
     "help_and_harm",
     "interaction_2x2",
     "mean_interval",
+    "mean_interval_over_seeds",
     "paired_difference",
+    "paired_difference_over_seeds",
     "share_interval",
     "smallest_difference",
     "two_level_interval",

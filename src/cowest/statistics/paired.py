@@ -1,6 +1,7 @@
 """Two methods on the same examples: their difference with interval and test, and how often one helps or harms."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -8,8 +9,9 @@ from numpy.typing import ArrayLike
 
 from cowest.errors import InputError
 from cowest.statistics.groups import Groups, spread
-from cowest.statistics.means import quantile_of
-from cowest.statistics.power import smallest_difference
+from cowest.statistics.means import TAIL
+from cowest.statistics.power import POWER, smallest_difference
+from cowest.statistics.seeds import ONE_SEED, SeedSpread, mean_over_seeds, p_value, quantile, require_equal_seeds
 from cowest.statistics.values import Floats, checked
 from cowest.types import Record
 
@@ -77,7 +79,29 @@ def paired_difference(a: ArrayLike, b: ArrayLike, groups: Groups | None = None) 
     return difference_of(first - second, groups)
 
 
-def difference_of(differences: Floats, groups: Groups | None = None) -> Difference:
+def paired_difference_over_seeds(
+    a: ArrayLike | Sequence[ArrayLike], b: ArrayLike | Sequence[ArrayLike], groups: Groups | None = None
+) -> Difference:
+    """`paired_difference` of rows that were measured with several training seeds; it covers other seeds too.
+
+    Seeds are paired as examples are: the difference is taken within each. A row that no seed changes has one, and is
+    compared with every seed of the other.
+
+    Args:
+        a, b: scores, shape [seeds, examples], with the same examples in the same order.
+        groups: what each example belongs to; see `Groups`.
+
+    Raises:
+        InputError: the two differ in examples, or in seeds where both have several; or as `paired_difference`.
+    """
+    first, second = checked(a, num_axes=2), checked(b, num_axes=2)
+    _refuse_unequal(first.shape[1], second.shape[1])
+    require_equal_seeds(first, second)
+    differences, seeds = mean_over_seeds(first - second, groups)
+    return difference_of(differences, groups, seeds)
+
+
+def difference_of(differences: Floats, groups: Groups | None = None, seeds: SeedSpread = ONE_SEED) -> Difference:
     """The mean of differences with its interval at 95% and two-sided p-value, both of one statistic.
 
     Two halves of a row are added, one for each side, as Bonett and Price (2012) add a row for each; the mean is then
@@ -87,11 +111,10 @@ def difference_of(differences: Floats, groups: Groups | None = None) -> Differen
     independent ones that would spread the mean as far as the groups do.
 
     Args:
-        differences: by example; their mean is the difference.
+        differences: by example; their mean is the difference. With several seeds, each example's mean.
         groups: what each example belongs to; see `Groups`.
+        seeds: what other training seeds would change; its variance is added to the squared error.
     """
-    from scipy.special import stdtr
-
     values = np.where(np.abs(differences) > _ROUNDING, differences, 0.0)
     mean, square = float(values.mean()), float((values**2).mean())
     found = spread(values, groups)
@@ -102,14 +125,21 @@ def difference_of(differences: Floats, groups: Groups | None = None) -> Differen
     # The size of a difference where there is one: 1 for scores of 0 and 1.
     size_squared = square / share_changed if share_changed else 1.0
     middle = num * mean / (num + 1)
-    error = math.sqrt(((num * square + size_squared) / (num + 1) - middle**2) / (num + 1))
-    reach = quantile_of(found.degrees_of_freedom) * error
+    squared_error = ((num * square + size_squared) / (num + 1) - middle**2) / (num + 1)
+    error = math.sqrt(squared_error + seeds.variance)
+    spreads = squared_error, found.degrees_of_freedom, seeds
+    reach = quantile(TAIL, *spreads) * error
+    if seeds.of_means <= 0.0:
+        smallest = smallest_difference(len(values), min(1.0, square), design_effect=len(values) / num)
+    else:
+        to_show = reach + quantile(1 - POWER, *spreads) * error
+        smallest = to_show if to_show <= 1.0 else None
     return Difference(
         difference=mean,
         low=max(-1.0, middle - reach) if mean >= -1.0 else middle - reach,
         high=min(1.0, middle + reach) if mean <= 1.0 else middle + reach,
-        p_value=float(2 * stdtr(found.degrees_of_freedom, -abs(middle) / error)),
-        smallest=smallest_difference(len(values), min(1.0, square), design_effect=len(values) / num),
+        p_value=p_value(middle / error, *spreads),
+        smallest=smallest,
     )
 
 
@@ -144,8 +174,12 @@ def _num_independent(values: Floats, variance: float, num_groups: int) -> float:
 
 def _paired(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
     first, second = checked(a, num_axes=1), checked(b, num_axes=1)
-    if len(first) != len(second):
-        raise InputError(
-            f"A paired comparison needs the same examples on both sides, but got {len(first)} and {len(second)} scores."
-        )
+    _refuse_unequal(len(first), len(second))
     return first, second
+
+
+def _refuse_unequal(num_first: int, num_second: int) -> None:
+    if num_first != num_second:
+        raise InputError(
+            f"A paired comparison needs the same examples on both sides, but got {num_first} and {num_second} scores."
+        )

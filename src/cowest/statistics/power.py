@@ -2,9 +2,11 @@
 
 import math
 
+POWER = 0.8
+
 
 def smallest_difference(
-    num_examples: int, discordance: float, design_effect: float = 1.0, power: float = 0.8
+    num_examples: int, discordance: float, design_effect: float = 1.0, power: float = POWER
 ) -> float | None:
     """The difference of two methods' means that a paired test at .05 shows with the given power.
 

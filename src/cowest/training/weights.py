@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cowest import chat_templates, model_folders
+from cowest import chat_templates, gguf_files, model_folders
 from cowest.errors import InputError
 from cowest.training.lora import LoRAConfig
 from cowest.training.trained import DONE_MARKER, TrainedModel
@@ -70,8 +70,8 @@ def find(model: str, chat_template: str | None = None) -> Weights:
     """Finds a model by its name in a recipe.
 
     Args:
-        model: a folder, a hub id or `package:folder`, with or without `local/` in front. The folder may hold a full
-            model, an adapter, or a finished SFT stage.
+        model: a folder, a GGUF file, a hub id or `package:folder`, with or without `local/` in front. The folder may
+            hold a full model, an adapter, or a finished SFT stage.
         chat_template: "chatml" or a file, which stands in for the model's own.
 
     Raises:
@@ -119,6 +119,8 @@ def _find_in_folder(name: str, path: Path) -> Weights:
     model_folders.require_whole(path)
     if not any((path / name).is_file() for name in _TOKENIZER_FILES):
         raise InputError(f"The model folder {str(path)!r} has no tokenizer (tokenizer.json). Save it there too.")
+    if gguf_files.is_gguf(name):
+        return Weights(base=str(Path(name).expanduser().resolve()), path=str(path.resolve()))
     is_package_path = str(path) != str(Path(name).expanduser())
     return Weights(base=name if is_package_path else str(path.resolve()), path=str(path.resolve()))
 

@@ -262,6 +262,10 @@ class TestIdentity:
         models = [load(model_folder), load(copy), load(model_folder, 1), load(model_folder, dtype="float32")]
         assert len({model.identity for model in models}) == 4
 
+    def test_a_seed_of_its_own_stands_in_for_the_runs(self, model_folder: Path) -> None:
+        config = ModelConfig(model=f"local/{model_folder}", options={"dtype": "float64", "seed": 3})
+        assert LocalModel.from_config(config, 1).identity == load(model_folder, 3).identity
+
     @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
     def test_below_float32_is_not_that_of_a_version_that_merged_into_rounded_weights(
         self, model_folder: Path, dtype: str

@@ -31,12 +31,14 @@ class LocalOptions(Record):
         max_batch_size: rows decoded at once.
         device: "cpu", "cuda", "cuda:1" ...; None is the GPU where there is one.
         logprobs: whether completions carry `token_logprobs` and `tokens`.
+        seed: of sampling; None is the recipe's. A bench gives it to its strong models, whose replies its seeds share.
     """
 
     dtype: Literal["float32", "bfloat16", "float16", "float64"] | None = None
     max_batch_size: int = Field(default=64, ge=1)
     device: str | None = None
     logprobs: bool = True
+    seed: int | None = Field(default=None, ge=0)
 
 
 class LocalModel(BaseChatModel):
@@ -73,7 +75,8 @@ class LocalModel(BaseChatModel):
                 f"{config.model!r} runs in this process, which needs torch and transformers. "
                 "Run: pip install cowest[train] (or use a server: openai/NAME with base_url)."
             )
-        return cls(config.model, _local_weights.find(config.model_name, config.chat_template), _options(config), seed)
+        folder, options = _local_weights.find(config.model_name, config.chat_template), _options(config)
+        return cls(config.model, folder, options, seed if options.seed is None else options.seed)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation, together with the others that wait.
