@@ -27,11 +27,16 @@ def recipe_of(folder: Path, **changes: Any) -> dict[str, Any]:
     return data
 
 
-def run(folder: Path, stage: str = "feedback", **changes: Any) -> list[str]:
-    """Runs the first round's feedback or the evaluation of such a recipe; the lines it said."""
+def run(folder: Path, stage: str = "feedback", *, force: bool = False, **changes: Any) -> list[str]:
+    """Runs the first round's feedback, the evaluation or all of such a recipe; the lines it said."""
     said: list[str] = []
     with Pipeline(make_recipe(recipe_of(folder, **changes)), say=said.append) as pipeline:
-        pipeline.feedback(1) if stage == "feedback" else pipeline.evaluate()
+        if stage == "feedback":
+            pipeline.feedback(1)
+        elif stage == "run":
+            pipeline.run(force=force)
+        else:
+            pipeline.evaluate(force=force)
     return said
 
 

@@ -10,6 +10,7 @@ from cowest.errors import InputError
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
 from cowest.report import collect
+from cowest.types import ChatRequest
 from tests.recipes import paid_calls, recipe_of, run
 
 
@@ -31,10 +32,54 @@ def test_what_is_done_is_skipped(tmp_path: Path) -> None:
     assert run(tmp_path, "evaluate") == ["evaluate: done before"]
 
 
-def test_evaluation_is_done_again_when_its_settings_change(tmp_path: Path) -> None:
+def evaluated(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_finished_results_of_other_settings_are_replaced_only_by_force(tmp_path: Path) -> None:
     run(tmp_path, "evaluate")
-    assert run(tmp_path, "evaluate", evaluate__limit=5) == ["evaluate"]
+    before, recipe = evaluated(tmp_path / "evaluate"), (tmp_path / "recipe.yaml").read_bytes()
+    with pytest.raises(InputError, match=r"evaluate\.limit: None, now 5.*--force"):
+        run(tmp_path, "evaluate", evaluate__limit=5)
+    with pytest.raises(InputError, match=r"evaluate\.limit: None, now 5.*--force"):
+        run(tmp_path, "run", evaluate__limit=5)
+    assert evaluated(tmp_path / "evaluate") == before
+    assert (tmp_path / "recipe.yaml").read_bytes() == recipe
+    assert run(tmp_path, "evaluate", force=True, evaluate__limit=5, evaluate__methods=["strong_only"]) == ["evaluate"]
     assert json.loads((tmp_path / "evaluate/results.json").read_text())["num_examples"] == 5
+    names = {path.name for path in (tmp_path / "evaluate/predictions").iterdir()}
+    assert "strong_only.jsonl" in names
+    assert "collaborate_sft.jsonl" not in names
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".evaluate")] == []
+
+
+def test_an_interrupted_evaluation_keeps_the_results_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path, "evaluate")
+    before, recipe = evaluated(tmp_path / "evaluate"), (tmp_path / "recipe.yaml").read_bytes()
+    replies = []
+
+    def interrupted(request: ChatRequest) -> str:
+        replies.append(request)
+        if len(replies) > 3:
+            raise KeyboardInterrupt
+        return "5"
+
+    monkeypatch.setattr("tests.worlds.strong_reply", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, "evaluate", force=True, seed=0, strong__sampling={"temperature": 0.5})
+    assert evaluated(tmp_path / "evaluate") == before
+    assert (tmp_path / "recipe.yaml").read_bytes() == recipe
+    assert run(tmp_path, "evaluate") == ["evaluate: done before"]
+
+
+def test_a_kill_while_results_are_exchanged_loses_none(tmp_path: Path) -> None:
+    """The moment between the two renames: the old folder has its other name, the new one not yet its own."""
+    run(tmp_path, "evaluate")
+    before = evaluated(tmp_path / "evaluate")
+    (tmp_path / "evaluate").rename(tmp_path / ".evaluate-old")
+    (tmp_path / ".evaluate-new").mkdir()
+    assert run(tmp_path, "evaluate") == ["evaluate: done before"]
+    assert evaluated(tmp_path / "evaluate") == before
 
 
 @pytest.mark.parametrize(
@@ -195,7 +240,7 @@ def test_the_ledger_makes_a_second_evaluation_free(tmp_path: Path) -> None:
     run(tmp_path, "evaluate")
     with Pipeline(make_recipe(recipe_of(tmp_path, evaluate__limit=5))) as pipeline:
         before = pipeline.context.ledger.counts()
-        pipeline.evaluate()
+        pipeline.evaluate(force=True)
         assert pipeline.context.ledger.counts() == before
 
 
@@ -228,7 +273,7 @@ def test_wrong_input_does_not_cost_the_results_that_are_there(tmp_path: Path) ->
     run(tmp_path, "evaluate")
     before = (tmp_path / "evaluate/results.json").read_bytes()
     with pytest.raises(InputError, match="no 'nope'"):
-        run(tmp_path, "evaluate", strong__model="scripted/tests.worlds:nope")
+        run(tmp_path, "evaluate", force=True, strong__model="scripted/tests.worlds:nope")
     assert (tmp_path / "evaluate/results.json").read_bytes() == before
 
 
@@ -269,12 +314,14 @@ def test_a_method_that_cannot_work_is_refused_before_anything_is_paid_calls(
         assert pipeline.context.ledger.counts() == {}
 
 
-def test_evaluation_is_done_again_when_the_corpus_changes(tmp_path: Path) -> None:
+def test_another_corpus_gives_other_results(tmp_path: Path) -> None:
     changes = {"evaluate__methods": ["skr"], "retrieval__corpus": corpus_of(tmp_path / "run")}
     assert run(tmp_path / "run", "evaluate", **changes) == ["evaluate"]
     assert run(tmp_path / "run", "evaluate", **changes) == ["evaluate: done before"]
     corpus_of(tmp_path / "run", "What is 4 plus 5?")
-    assert run(tmp_path / "run", "evaluate", **changes) == ["evaluate"]
+    with pytest.raises(InputError, match="other corpus"):
+        run(tmp_path / "run", "evaluate", **changes)
+    assert run(tmp_path / "run", "evaluate", force=True, **changes) == ["evaluate"]
 
 
 def unseen(folder: Path, **changes: Any) -> tuple[set[str], set[str]]:

@@ -1,5 +1,6 @@
 """Recipes: the paper's defaults, overrides, and errors that say where and what."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,58 @@ def test_a_broken_file_is_refused(tmp_path: Path, text: str, message: str) -> No
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         load_recipe(path)
+
+
+ALIASES = "a0: &a0 [1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
+)
+MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ALIASES, "more than 5,000"),
+        (MERGES, "more than 5,000"),
+        ("weak: &w {model: *w}", "is not YAML|more than"),
+        ("weak: &w [*w]", "is not YAML|more than"),
+        ("".join(f"k{n}: 1\n" for n in range(20_000)), "more than 5,000"),
+        ("sft: {" + ", ".join(f"k{n}: 1" for n in range(20_000)) + "}", "more than 5,000"),
+        ("".join(f"k{n}: 1\n" for n in range(2_000)), r"k0: there is no such key.*and 19\d\d more"),
+        ("run: " + "x" * 2_000_000, "characters"),
+        ("[" * 100_000, "is not YAML"),
+        ("seed: " + "9" * 5_000, "is not YAML"),
+    ],
+    ids=[
+        "aliases",
+        "merges",
+        "itself",
+        "itself in a list",
+        "keys",
+        "keys in a line",
+        "unknown",
+        "long",
+        "deep",
+        "digits",
+    ],
+)
+def test_a_recipe_that_would_take_all_time_or_memory_is_refused_at_once(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    started = time.process_time()
+    with pytest.raises(InputError, match=f"(?s){said}"):
+        load_recipe(tmp_path / "r.yaml")
+    if len(text) < 1000:
+        (tmp_path / "r.yaml").write_text(yaml.safe_dump(MINIMAL))
+        with pytest.raises(InputError):
+            load_recipe(tmp_path / "r.yaml", [f"task={text}"])
+    assert time.process_time() - started < 5
+
+
+def test_a_runs_folder_stands_for_its_recipe(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(make_recipe(MINIMAL | {"seed": 7}).to_yaml())
+    assert load_recipe(tmp_path).seed == 7
+    with pytest.raises(InputError, match="cannot be read"):
+        load_recipe(tmp_path.parent)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ValidationError
 from cowest.errors import InputError
 from cowest.plugins import nearest
 
+_MAX_SHOWN = 50
+"""Problems named; the search for a similar name takes time for each."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -17,12 +20,15 @@ def check(model: type[Model], data: Any, complaint: str) -> Model:
         complaint: how the error message begins, e.g. "r.yaml is not a valid recipe".
 
     Raises:
-        InputError: keys or values are wrong; the message names all of them.
+        InputError: keys or values are wrong; the message names them, with their number beyond the first 50.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = "\n".join(f"  {_explain(problem, model)}" for problem in error.errors())
+        found = error.errors()
+        problems = "\n".join(f"  {_explain(problem, model)}" for problem in found[:_MAX_SHOWN])
+        if len(found) > _MAX_SHOWN:
+            problems += f"\n  ... and {len(found) - _MAX_SHOWN} more."
         raise InputError(f"{complaint}:\n{problems}") from error
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cowest.errors import CowestError, InputError
 from cowest.progress import progress_bar
+from cowest.runs.files import open_new
 from cowest.tasks import Row, read_rows
 
 
@@ -40,7 +41,7 @@ def write_corpus(sources: Sequence[str], fields: Sequence[str], to: str | Path) 
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file, progress_bar("corpus") as bar:
+        with open_new(partial) as file, progress_bar("corpus") as bar:
             for num_rows, row in enumerate(_rows(sources), 1):
                 text = "\n".join(part for field in fields for part in _texts(row, field))
                 digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()

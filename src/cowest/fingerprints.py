@@ -14,6 +14,8 @@ from cowest.types import Example
 
 INPUTS = "inputs.json"
 
+_OLD_VALUES = "Give another folder with run=..., or the old values."
+
 
 def inputs_of(
     recipe: Mapping[str, Any],
@@ -58,7 +60,7 @@ def stamp(stage: str, out: Path, inputs: StageInputs, maybe_unused: Collection[s
     Raises:
         InputError: the folder was made from other inputs; the message names each difference.
     """
-    before = _read_inputs(out)
+    before = read(out)
     if before is None:
         try:
             inputs.write(out / INPUTS)
@@ -69,20 +71,25 @@ def stamp(stage: str, out: Path, inputs: StageInputs, maybe_unused: Collection[s
     return False
 
 
-def verify(stage: str, out: Path, inputs: StageInputs, maybe_unused: Collection[str] = ()) -> None:
+def verify(
+    stage: str, out: Path, inputs: StageInputs, maybe_unused: Collection[str] = (), advice: str = _OLD_VALUES
+) -> None:
     """Checks that a folder which a later stage builds on was made from these inputs; its other inputs may differ.
+
+    Args:
+        advice: what to do, for the error.
 
     Raises:
         InputError: it was made from other inputs; the message names each difference.
     """
-    before = _read_inputs(out)
+    before = read(out)
     if before is not None:
-        _refuse_changes(stage, out, *_changes(before.only(inputs), inputs, maybe_unused))
+        _refuse_changes(stage, out, *_changes(before.only(inputs), inputs, maybe_unused), advice)
 
 
 def matches(out: Path, inputs: StageInputs, maybe_unused: Collection[str] = ()) -> bool:
     """Whether a folder was made from these inputs; False where nothing was made in it yet."""
-    before = _read_inputs(out)
+    before = read(out)
     return before is not None and not any(_changes(before, inputs, maybe_unused))
 
 
@@ -105,19 +112,22 @@ def released_if_refused(out: Path, nothing_paid: Callable[[], bool] = lambda: Fa
         raise
 
 
-def _read_inputs(out: Path) -> StageInputs | None:
+def read(out: Path) -> StageInputs | None:
+    """What a folder was made from; None where nothing was made in it yet."""
     file = out / INPUTS
     return StageInputs.read(file) if file.is_file() else None
 
 
-def _refuse_changes(stage: str, out: Path, changes: list[str], templates: dict[str, str]) -> None:
+def _refuse_changes(
+    stage: str, out: Path, changes: list[str], templates: dict[str, str], advice: str = _OLD_VALUES
+) -> None:
     if changes or templates:
         files = ", ".join(f"{name}.txt" for name in templates)
         about_templates = f" The old text of a template can be restored in the folder that `prompts` names: {files}."
         raise InputError(
             f"The folder {str(out)!r} belongs to another recipe: its stage {stage!r} was made with "
-            f"{'; '.join([*changes, *templates.values()])}. Nothing was touched. Give another folder with run=..., or "
-            f"the old values.{about_templates if templates else ''}"
+            f"{'; '.join([*changes, *templates.values()])}. Nothing was touched. {advice}"
+            f"{about_templates if templates else ''}"
         )
 
 

@@ -23,20 +23,10 @@ from cowest.stages.sft import SFTConfig
 from cowest.tasks.base import Overlap
 from cowest.training.lora import LoRAConfig
 from cowest.types import Record
+from cowest.yaml_reading import read_yaml
 
 IN_PROCESS = ("local", "scripted")
 """Providers whose models run in this process: no endpoint, and no cost."""
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a section with the same key twice; plain YAML would silently keep the last value."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep=deep)
 
 
 class TaskConfig(BaseModel):
@@ -188,20 +178,21 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     """Reads a recipe and applies `key.path=value` overrides, whose values are YAML.
 
     Args:
-        path: a YAML file, or `package:file`.
+        path: a YAML file, `package:file`, or the folder of a run, which holds its recipe as resolved.
 
     Raises:
         InputError: the file is missing, is not YAML, or a key or value is wrong.
     """
     file = resolve_path(str(path))
+    file = file / "recipe.yaml" if file.is_dir() else file
     try:
-        data = yaml.load(file.read_text(encoding="utf-8"), _UniqueKeyLoader)
+        data = read_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"The recipe {str(path)!r} cannot be read: {error.strerror}. Give the path of a YAML file."
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or an impossible date
-        raise InputError(f"The recipe {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from error
+    except ValueError as error:  # also: not UTF-8
+        raise InputError(f"The recipe {str(path)!r} is not YAML: {error}.") from error
     if not isinstance(data, dict):
         raise InputError(f"The recipe {str(path)!r} holds no keys. It needs at least: run, task, weak, strong.")
     for override in overrides or []:
@@ -224,8 +215,8 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
     if not separator or not all(keys):
         raise InputError(f"The override {override!r} is not of the form key=value, e.g. feedback.samples=8.")
     try:
-        value = yaml.safe_load(text) if text else None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        value = read_yaml(text) if text else None
+    except ValueError as error:
         raise InputError(f"The value of the override {override!r} is not YAML. Quote it.") from error
     section = data
     for depth, key in enumerate(keys[:-1]):

@@ -227,7 +227,7 @@ def test_a_stop_in_the_middle_ends_the_bench_and_the_next_call_goes_on(
 ) -> None:
     (place / "run/bench/method-strong_only/evaluate/results.json").unlink()
 
-    def stop(self: Pipeline) -> dict[str, Any]:
+    def stop(self: Pipeline, *, force: bool = False) -> dict[str, Any]:
         raise BudgetError("the budget is reached")
 
     with monkeypatch.context() as patch:
@@ -236,6 +236,20 @@ def test_a_stop_in_the_middle_ends_the_bench_and_the_next_call_goes_on(
             run_bench(recipe)
     with progress.quietly():
         assert without_times(run_bench(recipe)) == without_times(bench)
+
+
+def test_finished_results_of_other_settings_are_refused_before_anything_runs(
+    data_of: dict[str, Path], tmp_path: Path
+) -> None:
+    recipe = recipe_for(tmp_path / "run", data_of, evaluate={"limit": 3})
+    finished = Path(make_cells(recipe)[0].recipe.run) / "evaluate"
+    finished.mkdir(parents=True)
+    (finished / "results.json").write_text("{}")
+    (finished / "inputs.json").write_text('{"evaluate": {"limit": 2}}')
+    with pytest.raises(InputError, match=r"evaluate\.limit: 2, now 3.*--force"):
+        run_bench(recipe)
+    assert not (tmp_path / "run/sft").exists()
+    assert (finished / "results.json").read_text() == "{}"
 
 
 def test_a_wrong_cell_is_refused_before_anything_runs(data_of: dict[str, Path], tmp_path: Path) -> None:

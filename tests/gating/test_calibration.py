@@ -71,6 +71,20 @@ class World:
         return sorted(f"{text.partition('[')[2].partition(']')[0]}{' +' * ('a draft.' in text)}" for text in asked)
 
 
+def test_an_interrupted_gate_leaves_the_files_of_the_one_before(tmp_path: Path) -> None:
+    World(tmp_path).calibrate(min_accuracy=1.0)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "gate").iterdir()}
+
+    def interrupted(request: ChatRequest) -> Any:
+        if " test " in request.messages[-1].content:
+            raise KeyboardInterrupt
+        return strong_reply(request)
+
+    with pytest.raises(KeyboardInterrupt):
+        World(tmp_path, strong=interrupted).calibrate(min_accuracy=0.5)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "gate").iterdir()} == before
+
+
 def test_each_arm_gets_what_it_is_best_at(tmp_path: Path) -> None:
     world = World(tmp_path)
     result = world.calibrate(min_accuracy=1.0)

@@ -11,6 +11,9 @@ from cowest.cli import main as cli
 from cowest.errors import InputError
 from cowest.pipeline import Pipeline, models
 from cowest.planning import BenchPlan, make_bench_plan, make_plan, print_bench_plan
+from cowest.planning.cells import CellToPlan, Rehearsal
+from cowest.planning.data import RunExamples
+from cowest.planning.paid_replies import PaidReplies
 from cowest.recipe import Recipe, make_recipe
 from tests.bench.recipes import recipe_for, write_rows
 from tests.recipes import priced, recipe_of
@@ -56,6 +59,21 @@ def test_the_sweep_over_pairs_is_planned_before_its_numbers_are_known(tmp_path: 
     named = make_bench_plan(recipe_with(tmp_path / "run", data_of, bench={"pairs": [2, 1000]}))
     assert [cell.name for cell in named.cells[-2:]] == ["pairs-2", "pairs-1000"]
     assert calls(named, "pairs-1000", "low") == {}
+    none = make_bench_plan(recipe_with(tmp_path / "run", data_of, bench={"pairs": []}))
+    assert [cell.name for cell in none.cells if cell.name.startswith("pairs")] == []
+
+
+def test_one_base_model_with_two_chat_templates_is_two(tmp_path: Path, data_of: dict[str, Path]) -> None:
+    main, other = (
+        CellToPlan(name, recipe_with(tmp_path / "run", data_of, weak=weak), trains=True)
+        for name, weak in (
+            ("main", {"model": "local/cowest.lab:assets/weak"}),
+            ("other", {"model": "local/cowest.lab:assets/weak", "chat_template": "chatml"}),
+        )
+    )
+    rehearsal = Rehearsal(main, RunExamples([], [], []), {}, PaidReplies(None, 0))
+    names = [rehearsal.weak_names(cell)["base"] for cell in (main, other)]
+    assert names[0] != names[1]
 
 
 def test_money_time_and_trainings_add_up(tmp_path: Path, data_of: dict[str, Path]) -> None:

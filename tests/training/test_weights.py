@@ -21,6 +21,20 @@ def test_hub_id_is_left_to_the_hub() -> None:
     assert weights.find("local/meta-llama/Meta-Llama-3-8B-Instruct").path == "meta-llama/Meta-Llama-3-8B-Instruct"
 
 
+def test_the_identity_of_a_hub_model_holds_the_commit_that_is_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert weights._cached_commit("someone/model") is None
+    folder = tmp_path / "models--someone--model"
+    for commit in ("a" * 40, "b" * 40):
+        (folder / "snapshots" / commit).mkdir(parents=True)
+        (folder / "snapshots" / commit / "config.json").write_text("{}")
+        (folder / "refs").mkdir(exist_ok=True)
+        (folder / "refs" / "main").write_text(commit)
+        assert weights._cached_commit("someone/model") == commit
+
+
 def test_folder_inside_a_package_keeps_its_location(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

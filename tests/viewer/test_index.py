@@ -200,6 +200,21 @@ def test_work_that_is_not_wanted_any_more_ends(tmp_path: Path) -> None:
     assert not index.is_complete
 
 
+def test_progress_is_seen_within_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cowest.viewer.index._CHUNK", 2)
+    index = Index(tmp_path / "index.sqlite", next(collections.find(write_run(tmp_path / "run", 12))))
+    shares: list[float] = []
+
+    def is_wanted() -> bool:
+        shares.append(index.share_done)
+        return True
+
+    index.build(is_wanted)
+    assert shares == sorted(shares)
+    assert len(set(shares)) == len(shares) >= 12
+    assert shares[-1] <= index.share_done == 1.0
+
+
 def test_half_a_surrogate_pair_does_no_harm(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", 6)
     file = run / "evaluate" / "predictions" / "collaborate.jsonl"

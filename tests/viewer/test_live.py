@@ -103,6 +103,7 @@ def test_of_a_ledger_that_runs_share_only_this_runs_calls_count(tmp_path: Path) 
     (folder / ".run-id").write_text("mine\n")
     (folder / "ledger.sqlite").symlink_to(tmp_path / "shared.sqlite")
     with contextlib.closing(sqlite3.connect(tmp_path / "shared.sqlite")) as connection:
+        connection.execute("PRAGMA user_version = 2")
         connection.execute("CREATE TABLE calls (run TEXT, role TEXT, cost_usd REAL, finished_at REAL)")
         rows = [("mine", "strong", 0.25, NOW - 5), ("another", "strong", 9.0, NOW - 5), ("mine", "strong", None, None)]
         connection.executemany("INSERT INTO calls VALUES (?, ?, ?, ?)", rows)

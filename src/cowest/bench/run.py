@@ -22,13 +22,17 @@ from cowest.training.trained import DONE_MARKER
 from cowest.types import Example
 
 
-def run_bench(recipe: Recipe, say: Say = lambda line: None) -> BenchResults:
+def run_bench(recipe: Recipe, say: Say = lambda line: None, *, force: bool = False) -> BenchResults:
     """Runs every cell, and writes the files of RUN/bench and the run's page.
 
     All cells share the run's ledger and its id there, so each call is paid for once and one budget covers them all.
 
+    Args:
+        force: whether finished results of cells with other settings are replaced, each once its new ones are whole.
+
     Raises:
-        InputError: the recipe or that of a cell is wrong, or matplotlib is missing; nothing was spent.
+        InputError: the recipe or that of a cell is wrong, a cell has finished results of other settings and `force` is
+            not given, or matplotlib is missing; nothing was spent.
         BudgetError, InterruptedRun: the same command continues.
         CowestError: every row failed.
     """
@@ -37,9 +41,13 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None) -> BenchResults:
     for cell in cells:
         Pipeline(cell.recipe).check_names()
     run = runs.RunFolder(recipe.run)
+    if not force:
+        further = [cell for each in recipes_of_seeds(recipe) for cell in cells_of_seed(each)]
+        for cell in [*cells, *make_pairs_cells(recipe, _count_pairs(run)), *further]:
+            Pipeline(cell.recipe).check_results()
     folder = run.path / "bench"
     with runs.RunFolder(folder).lock():
-        work = _Work(run.id, {}, say)
+        work = _Work(run.id, {}, say, force)
         seeds = [work.run_seed(recipe, cells)]
         for seed_recipe in recipes_of_seeds(recipe, _pairs_swept(seeds[0])):
             say(f"bench: seed {seed_recipe.seed}")
@@ -64,12 +72,14 @@ class _Work:
     Attributes:
         run_id: of the recipe's run in the ledger.
         sft_folders: of finished SFT, by `sft_key`.
+        force: whether finished results of other settings are replaced.
         examples: of the evaluation.
     """
 
     run_id: str
     sft_folders: dict[str, Path]
     say: Say
+    force: bool = False
     examples: Sequence[Example] = ()
 
     def run_seed(self, recipe: Recipe, cells: Sequence[Cell]) -> SeedRun:
@@ -106,9 +116,9 @@ class _Work:
             self._prepare(cell, folder, run)
             with Pipeline(cell.recipe, say=lambda line: self.say(f"  {line}")) as pipeline:
                 if cell.trains:
-                    result.results = pipeline.run()
+                    result.results = pipeline.run(force=self.force)
                 else:
-                    result.results = pipeline.evaluate()
+                    result.results = pipeline.evaluate(force=self.force)
             if cell.trains and not (folder.align(1) / DONE_MARKER).is_file():
                 result.reason = f"feedback gave no pair, so there is no aligned model. {_explain_no_pair(folder)}"
             if (folder.sft / DONE_MARKER).is_file():

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds RECIPE and key=value overrides."""
-    parser.add_argument("recipe", help="a YAML file, or package:file")
+    parser.add_argument("recipe", help="a YAML file, package:file, or a run's folder")
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="replaces a key of the recipe, e.g. feedback.samples=8"
     )

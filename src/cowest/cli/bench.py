@@ -1,10 +1,11 @@
-"""`cowest bench RECIPE [key=value ...]`."""
+"""`cowest bench RECIPE [key=value ...] [--force]`."""
 
 import argparse
 
-from cowest.cli._recipe import add_recipe_arguments, say
+from cowest.cli._recipe import say
+from cowest.cli._results import add_arguments
 
-add_arguments = add_recipe_arguments
+__all__ = ["add_arguments", "run"]
 
 
 def run(options: argparse.Namespace) -> None:
@@ -13,5 +14,5 @@ def run(options: argparse.Namespace) -> None:
     from cowest.recipe import load_recipe
 
     recipe = load_recipe(options.recipe, options.overrides)
-    print_bench(run_bench(recipe, say=say))
+    print_bench(run_bench(recipe, say=say, force=options.force))
     print(f"\nTables, figures and cases: {recipe.run}/bench\nThe page of this run: {recipe.run}/report.html")

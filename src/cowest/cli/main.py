@@ -4,6 +4,7 @@ Nothing heavy is imported before a verb runs, so that `--help` is fast.
 """
 
 import argparse
+import atexit
 import importlib
 import io
 import os
@@ -11,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from cowest.characters import printable
 
@@ -31,6 +33,7 @@ VERBS = {
     "show": "state, pairs, spend, failures and results of a run",
     "view": "every example of one or more runs on a local page",
     "export": "adapter, pairs and their cards, for others to use",
+    "ledger": "recovers what can be read of a damaged ledger",
     "lab": "builds the lab's world and models again, from scratch",
 }
 
@@ -54,6 +57,18 @@ def make_parser() -> argparse.ArgumentParser:
         verb.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         importlib.import_module(f"cowest.cli.{name}").add_arguments(verb)
     return parser
+
+
+def start() -> NoReturn:
+    """Runs the command line as the process's own, and ends the process."""
+    status = main()
+    if status == INTERRUPTED:
+        # What is open is closed by now. Taking torch's modules apart would take seconds more.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

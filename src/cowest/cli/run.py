@@ -1,14 +1,14 @@
-"""`cowest run RECIPE [key=value ...]`."""
+"""`cowest run RECIPE [key=value ...] [--force]`."""
 
 import argparse
 
-from cowest.cli._recipe import add_recipe_arguments, open_pipeline
-from cowest.cli._results import finish
+from cowest.cli._recipe import open_pipeline
+from cowest.cli._results import add_arguments, finish
 
-add_arguments = add_recipe_arguments
+__all__ = ["add_arguments", "run"]
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs every stage and round of the recipe, then prints the table."""
     with open_pipeline(options) as pipeline:
-        finish(pipeline, pipeline.run())
+        finish(pipeline, pipeline.run(force=options.force))

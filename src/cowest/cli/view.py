@@ -1,6 +1,7 @@
 """`cowest view RUN [RUN ...] [--port N]`."""
 
 import argparse
+import signal
 
 PORT = 8765
 
@@ -18,6 +19,7 @@ def run(options: argparse.Namespace) -> None:
 
     from cowest.viewer import Library, make_server
 
+    signal.signal(signal.SIGTERM, _terminate)
     with Library([Path(folder) for folder in options.folders]) as library, make_server(library, options.port) as server:
         print(f"http://127.0.0.1:{server.server_port}/", flush=True)
         print("• Open it in a browser on this machine; Ctrl-C stops it.", file=sys.stderr)
@@ -25,3 +27,8 @@ def run(options: argparse.Namespace) -> None:
             server.serve_forever()
         except KeyboardInterrupt:
             print(file=sys.stderr)
+
+
+def _terminate(*_: object) -> None:
+    """Ends as Ctrl-C does, with the status of a process that was terminated: what is temporary is removed."""
+    raise SystemExit(128 + signal.SIGTERM)

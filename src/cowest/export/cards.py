@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from cowest import words
 from cowest.export.finished import FinishedRun, public_name
 from cowest.export.merging import Rounding
@@ -12,6 +10,7 @@ from cowest.export.weights import has_own_template
 from cowest.method_names import label
 from cowest.report.headline import headline
 from cowest.report.notes import banner
+from cowest.report.templates import environment
 from cowest.statistics import NOT_SHOWN
 
 _FOLDER = Path(__file__).parent
@@ -46,17 +45,11 @@ def data_card(run: FinishedRun, num_pairs: dict[int, int]) -> str:
 def _render(name: str, run: FinishedRun, **values: Any) -> str:
     # No escaping: the cards are Markdown, filled with names and numbers of the recipe and the results, never with a
     # model's text.
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-    )
-    environment.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
+    templates = environment(_FOLDER, autoescape=False)
+    templates.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
     recipe = run.recipe
     feedback = recipe.get("feedback") or {}
-    return environment.get_template(name).render(
+    return templates.get_template(name).render(
         run=run,
         results=run.results,
         headline=headline(run.results),

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cowest import runs
 from cowest.errors import InputError
 from cowest.records import EvaluationResults, FeedbackSummary, StageInputs
 from cowest.training.trained import DONE_MARKER, TrainedModel
+from cowest.yaml_reading import read_yaml
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,8 @@ def _read_rounds(run: runs.RunFolder, recipe: dict[str, Any]) -> tuple[list[Roun
 
 def _read_recipe(path: Path) -> dict[str, Any]:
     try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        recipe = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} cannot be read ({error}). Run the recipe again to have it written.") from error
     if not isinstance(recipe, dict):
         raise InputError(f"{str(path)!r} is not a recipe. Run the recipe again to have it written.")

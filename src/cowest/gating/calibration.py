@@ -70,14 +70,17 @@ def calibrate(
     result = _learn(measured, rows_used, pair, task, config, models, seed)
     policy, in_usd = result.policy, result.cost_unit == "usd"
     say(f"gate: {policy}" + ("" if result.met else f"; {unmet(result)}"))
-    runs.write_jsonl(out / "validation.jsonl", _with_arms(measured, policy))
+    tested: list[MeasuredExample] = []
     if test:
         tested = measure(
             "test", test, pair, task, cost_of, num_in_flight, lambda confidence: (policy.arm(confidence), "both")
         )
-        runs.write_jsonl(out / "test.jsonl", _with_arms(tested, policy))
         result = result.model_copy(update={"test": on_test(tested, policy, in_usd=in_usd)})
     synchronous.run(pair.strong.close())
+    # Only now, so that an interruption leaves the files of an earlier gate as they are.
+    runs.write_jsonl(out / "validation.jsonl", _with_arms(measured, policy))
+    if test:
+        runs.write_jsonl(out / "test.jsonl", _with_arms(tested, policy))
     result.write(out / RESULT)
     return result
 

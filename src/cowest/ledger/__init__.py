@@ -2,5 +2,7 @@
 
 from cowest.ledger.calls import Ledger
 from cowest.ledger.file_systems import network_file_system
+from cowest.ledger.opening import connect_read_only
+from cowest.ledger.recovery import Recovered, find_damage, recover
 
-__all__ = ["Ledger", "network_file_system"]
+__all__ = ["Ledger", "Recovered", "connect_read_only", "find_damage", "network_file_system", "recover"]

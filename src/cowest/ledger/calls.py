@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from pydantic import ValidationError
+
 from cowest.errors import CowestError
 from cowest.ledger.bookings import KEEP, Bookings
 from cowest.ledger.keys import body, call_key, canonical, digest
-from cowest.ledger.opening import connect
+from cowest.ledger.opening import connect, connect_read_only, damaged, reading_error
 from cowest.ledger.writer import BatchWriter, uncancellable
 from cowest.types import ChatRequest, Completion, Usage
 
@@ -27,8 +29,10 @@ INSERT INTO calls (key, run, role, model, request_hash, request, started_at) VAL
 ON CONFLICT (key, run) DO UPDATE SET started_at = excluded.started_at WHERE response IS NULL
 """
 _SETTLE = """
-UPDATE calls SET response = ?, usage = ?, cost_usd = ?, latency_s = ?, finished_at = ? WHERE key = ? AND run = ?
+UPDATE calls SET response = ?1, usage = ?2, cost_usd = ?3, latency_s = ?4,
+finished_at = MAX(?5, IFNULL((SELECT MAX(finished_at) + 1e-3 FROM calls WHERE key = ?6), 0)) WHERE key = ?6 AND run = ?7
 """
+# What is kept later has the later time, although a clock may be set back: `lookup` goes by it.
 _NUM_REPLIES = "SELECT COUNT(*) FROM calls WHERE key = ? AND response IS NOT NULL"
 # Where two runs paid for one sample at the same time, the reply that was kept first is the one for both.
 _LOOKUP = """
@@ -50,6 +54,7 @@ class Ledger:
         path: the file; made where there is none, with its folder.
         run: who pays: what `spend_usd`, `counts` and `num_open` are about. Replies of other runs are found by
             `lookup` all the same.
+        read_only: whether the file is only read and nothing on disk is changed; it must exist then.
 
     Attributes:
         bookings: what the run may have been billed for without a reply that says so.
@@ -58,12 +63,13 @@ class Ledger:
         InputError: the path cannot be opened, or holds something that is not a ledger of this version.
     """
 
-    def __init__(self, path: str | Path, run: str = "") -> None:
+    def __init__(self, path: str | Path, run: str = "", *, read_only: bool = False) -> None:
         self.path = Path(path)
         self.run = run
-        self._reader = connect(self.path)
+        connected = connect_read_only if read_only else connect
+        self._reader = connected(self.path)
         self._reader_lock = threading.Lock()
-        self._writer = BatchWriter(connect(self.path), self.path)
+        self._writer = BatchWriter(connected(self.path), self.path)
         self.bookings = Bookings(run, self._writer, self._reading)
         self._turns: dict[str, Future[None]] = {}
         self._turns_lock = threading.Lock()
@@ -81,15 +87,19 @@ class Ledger:
         return call_key(role, model, identity, request)
 
     def lookup(self, key: str) -> Completion | None:
-        """The reply that was paid for under `key`, as it was then; None where there is none."""
+        """The reply that was paid for under `key`, as it was then; None where there is none.
+
+        Raises:
+            CowestError: the file is damaged.
+        """
         with self._reading() as reader:
             row = reader.execute(_LOOKUP, (key,)).fetchone()
         if row is None:
             return None
-        response, usage, cost_usd, latency_s = row
-        return Completion(
-            **json.loads(response), usage=Usage(**json.loads(usage)), cost_usd=cost_usd, latency_s=latency_s
-        )
+        try:
+            return completion_of(*row)
+        except ValueError as error:
+            raise CowestError(damaged(self.path, f"the reply under {key[:12]}… is none ({error})")) from error
 
     async def intend(self, key: str, role: str, model: str, request: ChatRequest) -> None:
         """Says that a call is about to be sent that nobody has a budget for; returns when that is on disk."""
@@ -181,4 +191,22 @@ class Ledger:
         with self._reader_lock:
             if self._closed:
                 raise CowestError(f"The ledger {str(self.path)!r} is closed.")
-            yield self._reader
+            try:
+                yield self._reader
+            except sqlite3.DatabaseError as error:
+                raise reading_error(self.path, error) from error
+
+
+def completion_of(response: str, usage: str, cost_usd: float | None, latency_s: float) -> Completion:
+    """The reply that a row keeps.
+
+    Raises:
+        ValueError: the row holds something else.
+    """
+    try:
+        fields, counts = json.loads(response), json.loads(usage)
+        return Completion(**fields, usage=Usage(**counts), cost_usd=cost_usd, latency_s=latency_s)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    except ValidationError as error:
+        raise ValueError(str(error).splitlines()[-1]) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cowest.errors import CowestError
+from cowest.ledger.opening import damaged, is_damage
 
 Result = TypeVar("Result")
 
@@ -96,15 +97,20 @@ class BatchWriter:
         except Exception as error:  # of any kind: it ends the writes that wait
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            failure = CowestError(
-                f"The ledger {str(self._path)!r} cannot be written ({error}). Check the disk's free space and that "
-                "the folder may be written, then run the same command again: replies already kept stay paid."
-            )
+            said = damaged(self._path, error) if is_damage(error) else _cannot_write(self._path, error)
+            failure = CowestError(said)
             for _, done in batch:
                 done.set_exception(failure)
             return
         for result, (_, done) in zip(results, batch, strict=True):
             done.set_result(result)
+
+
+def _cannot_write(path: Path, error: Exception) -> str:
+    return (
+        f"The ledger {str(path)!r} cannot be written ({error}). Check the disk's free space and that the folder may be "
+        "written, then run the same command again: replies already kept stay paid."
+    )
 
 
 def uncancellable() -> "Future[Any]":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from cowest import fingerprints, runs
 from cowest.collaboration import Collaboration
 from cowest.gating.calibration import calibrate
 from cowest.gating.figure import draw_gate
@@ -13,30 +14,29 @@ from cowest.pipeline.explanations import explanations_behind
 from cowest.pipeline.factories import evaluation_pair, method_setting
 from cowest.pipeline.models import num_in_flight
 from cowest.pipeline.provenance import EVALUATION_DEPENDENCIES, TRAINING_DEPENDENCIES
-from cowest.records import EvaluationResults, FeedbackSummary, GateResults
+from cowest.records import EvaluationResults, FeedbackSummary, GateResults, StageInputs
 from cowest.retrieval import Retriever
-from cowest.runs import write_text
 from cowest.stages.evaluate import evaluate
 from cowest.training.trained import DONE_MARKER
 
+RESULTS = "results.json"
 
-def run_evaluation(context: RunContext) -> EvaluationResults:
+
+def run_evaluation(context: RunContext, *, force: bool = False) -> EvaluationResults:
     """Evaluates the recipe's methods with the rounds finished so far; skipped where that is done.
 
+    Args:
+        force: whether finished results of other settings are replaced, once the new ones are whole.
+
     Raises:
-        InputError: SFT belongs to another recipe, or a method cannot be used with this one.
+        InputError: SFT or finished results belong to another recipe, or a method cannot be used with this one.
     """
     recipe, out = context.recipe, context.folder.evaluate
+    runs.put_back(out)
     _require_same_training(context)
-    examples = context.data.evaluation()
-    results_file = out / "results.json"
     retriever = retriever_of(context)
-    inputs = context.provenance.inputs(
-        EVALUATION_DEPENDENCIES,
-        examples,
-        rounds_done=len(context.weak.finished_rounds()),
-        corpus=None if retriever is None else retriever.digest,
-    )
+    examples, inputs = context.data.evaluation(), evaluation_inputs(context, retriever)
+    results_file = out / RESULTS
     if results_file.is_file() and context.provenance.is_made_from(out, EVALUATION_DEPENDENCIES, inputs):
         results = EvaluationResults.read(results_file)
         failed = [name for name, row in results.methods.items() if row.failed is not None]
@@ -45,25 +45,49 @@ def run_evaluation(context: RunContext) -> EvaluationResults:
             _report_failures(context, results)
             return results
         context.say(f"evaluate: once more, since every call of {', '.join(failed)} failed")
+    if not force:
+        require_same_results(context, inputs)
     context.say("evaluate")
     strong = context.models.strong()
     weak = {name: context.models.model(config, "weak") for name, config in context.weak.stages().items()}
     methods = make_methods(recipe.evaluate.methods, setting_of(context, weak, strong, retriever))
-    # Only now, so that invalid input does not cost the existing results.
-    results_file.unlink(missing_ok=True)
-    inputs.write(out / "inputs.json")
+    with runs.replacing(out, RESULTS) as folder:
+        inputs.write(folder / fingerprints.INPUTS)
+        if folder == out:  # no earlier results, which the recipe kept before would belong to
+            context.provenance.keep_recipe()
+        results = evaluate(
+            examples,
+            methods,
+            out=folder,
+            seed=recipe.seed,
+            num_in_flight=num_in_flight(recipe, len(examples)),
+            summaries=_summaries(context),
+            explanations=explanations_behind(context),
+        )
     context.provenance.keep_recipe()
-    results = evaluate(
-        examples,
-        methods,
-        out=out,
-        seed=recipe.seed,
-        num_in_flight=num_in_flight(recipe, len(examples)),
-        summaries=_summaries(context),
-        explanations=explanations_behind(context),
-    )
     _report_failures(context, results)
     return results
+
+
+def evaluation_inputs(context: RunContext, retriever: Retriever | None) -> StageInputs:
+    """What determines the results of the evaluation, with the rounds finished so far."""
+    return context.provenance.inputs(
+        EVALUATION_DEPENDENCIES,
+        context.data.evaluation(),
+        rounds_done=len(context.weak.finished_rounds()),
+        corpus=None if retriever is None else retriever.digest,
+    )
+
+
+def require_same_results(context: RunContext, inputs: StageInputs) -> None:
+    """Refuses to replace finished results of other settings.
+
+    Raises:
+        InputError: there are such results; the message names each difference.
+    """
+    out = context.folder.evaluate
+    if (out / RESULTS).is_file():
+        context.provenance.require_same_results(out, EVALUATION_DEPENDENCIES, inputs)
 
 
 def run_gate(context: RunContext) -> GateResults:
@@ -87,7 +111,7 @@ def run_gate(context: RunContext) -> GateResults:
         num_in_flight=recipe.strong.max_concurrency,
         say=context.say,
     )
-    write_text(out / "gate.md", gate_page(result))
+    runs.write_text(out / "gate.md", gate_page(result))
     if not draw_gate(result, out / "curve"):
         context.say("gate: no figure of the curve, which needs matplotlib: pip install 'cowest[bench]'")
     context.provenance.keep_recipe()

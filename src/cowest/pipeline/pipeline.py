@@ -10,7 +10,16 @@ from cowest.errors import InputError
 from cowest.formats import load_format
 from cowest.methods import find_methods, make_methods
 from cowest.pipeline.context import RunContext
-from cowest.pipeline.evaluation import current_pair, retriever_of, run_evaluation, run_gate, setting_of
+from cowest.pipeline.evaluation import (
+    RESULTS,
+    current_pair,
+    evaluation_inputs,
+    require_same_results,
+    retriever_of,
+    run_evaluation,
+    run_gate,
+    setting_of,
+)
 from cowest.pipeline.feedback import run_feedback, run_probe
 from cowest.pipeline.models import program_judge
 from cowest.pipeline.progress import Say
@@ -50,10 +59,12 @@ class Pipeline:
     def __exit__(self, *exception: object) -> None:
         self.context.close()
 
-    def run(self) -> EvaluationResults:
-        """Every stage and every round, then the evaluation."""
+    def run(self, *, force: bool = False) -> EvaluationResults:
+        """Every stage and every round, then the evaluation; `force` as in `evaluate`."""
+        if not force:
+            self.check_results()
         self.train()
-        return self.evaluate()
+        return self.evaluate(force=force)
 
     def train(self) -> None:
         """SFT and every round of feedback and alignment."""
@@ -116,10 +127,26 @@ class Pipeline:
         """Grades drafts of the weak model after a round, for a measurement; see `run_probe`."""
         return run_probe(self.context, number, examples, out)
 
-    def evaluate(self) -> EvaluationResults:
-        """Evaluates the recipe's methods with the rounds finished so far."""
+    def check_results(self) -> None:
+        """Checks that an evaluation would not replace finished results of other settings.
+
+        Raises:
+            InputError: it would.
+        """
+        if (self.folder.evaluate / RESULTS).is_file():
+            require_same_results(self.context, evaluation_inputs(self.context, retriever_of(self.context)))
+
+    def evaluate(self, *, force: bool = False) -> EvaluationResults:
+        """Evaluates the recipe's methods with the rounds finished so far.
+
+        Args:
+            force: whether finished results of other settings are replaced, once the new ones are whole.
+
+        Raises:
+            InputError: there are such results, and no `force`.
+        """
         _needs_one_process("evaluate")
-        return run_evaluation(self.context)
+        return run_evaluation(self.context, force=force)
 
     def gate(self) -> GateResults:
         """Learns `serve.gate` on the validation split with the pair as it is now."""

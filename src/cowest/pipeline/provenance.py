@@ -40,6 +40,9 @@ ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
 
 
+_KEPT = "Give another folder with run=..., the old values, or --force to replace those results once new ones are whole."
+
+
 class Dependencies(NamedTuple):
     """What determines a stage's result besides its examples: recipe keys and prompt templates."""
 
@@ -120,6 +123,17 @@ class Provenance:
         """
         inputs = self.inputs(dependencies, ()).model_copy(update={"examples": None})
         fingerprints.verify(stage, out, inputs, self._maybe_unused(dependencies))
+
+    def require_same_results(self, out: Path, dependencies: Dependencies, inputs: StageInputs) -> None:
+        """Refuses to replace finished results of other inputs; further rounds of the same recipe may.
+
+        Raises:
+            InputError: the results belong to another recipe.
+        """
+        before = fingerprints.read(out)
+        if before is not None and before.is_continued_by(inputs):
+            inputs = inputs.without_rounds()
+        fingerprints.verify("evaluate", out, inputs, self._maybe_unused(dependencies), _KEPT)
 
     def is_done(
         self,

@@ -165,7 +165,7 @@ class _Planner:
         """The fewest and the most of the cells that depend on the numbers of pairs of the first round."""
         counts = [seed.rehearsal.num_pairs(case) for case in (LOW, HIGH)]
         named, is_known = seed.recipe.bench.pairs, is_feedback_done(seed.recipe, 1)
-        most = max(counts) if named is None or is_known else max(named) + 1
+        most = max(counts) if named is None or is_known else max(named, default=0) + 1
         equal = [seed.named(cell) for cell in make_equal_cells(seed.recipe, self._pairs_by_kind(seed))]
         sweeps = []
         for count in (min(counts), most):

@@ -107,12 +107,22 @@ class Rehearsal:
             self._counters[key] = TokenCounter(config)
         return self._counters[key]
 
-    def _stages(self, cell: CellToPlan) -> Stages:
+    def weak_names(self, cell: CellToPlan) -> dict[str, str]:
+        """A name for each stage of the weak model of a cell, the same where the model is."""
+        weak, owner = cell.recipe.weak, self._owner(cell)
+        names = {
+            "base": f"{weak.model} {weak.chat_template}",
+            "sft": f"sft {hashlib.sha256(sft_key(cell.recipe).encode()).hexdigest()}",
+        }
+        return names | {weak_stage(number): f"{owner.name} {number}" for number in range(1, cell.recipe.rounds + 1)}
+
+    def _owner(self, cell: CellToPlan) -> CellToPlan:
         # A cell that does not train uses the main run's models; equal SFT is shared between cells.
-        owner = cell if cell.trains else self.main
+        return cell if cell.trains else self.main
+
+    def _stages(self, cell: CellToPlan) -> Stages:
+        owner = self._owner(cell)
         folder, configs, key = runs.RunFolder(owner.recipe.run), configs_of(cell.recipe), sft_key(cell.recipe)
-        names = {"base": cell.recipe.weak.model, "sft": f"sft {hashlib.sha256(key.encode()).hexdigest()}"}
-        names |= {weak_stage(number): f"{owner.name} {number}" for number in range(1, cell.recipe.rounds + 1)}
         trained = {weak_stage(number): folder.align(number) for number in range(1, cell.recipe.rounds + 1)}
         if key in self._trained:
             trained["sft"] = self._trained[key]
@@ -126,7 +136,7 @@ class Rehearsal:
             return self._paid.lookup(role, config)
 
         counters = {role: self.counter(config) for role, config in configs.items()}
-        return Stages(Pipeline(cell.recipe), counters, names, lookup_for)
+        return Stages(Pipeline(cell.recipe), counters, self.weak_names(cell), lookup_for)
 
     def _assumptions(self, case: str, stages: Stages) -> Assumptions:
         measured = self.measured | measured_so_far(stages.pipeline)

@@ -1,7 +1,7 @@
 """Prompt templates (paper Figure 7): files in this folder, each replaceable by a file of the same name elsewhere.
 
-Templates are Jinja2, rendered in a sandbox; a variable that is not given is an error. What a model or a data set
-wrote goes in as a value and is never rendered itself.
+Templates are a part of Jinja2: variables, `if` and a few filters, rendered in a sandbox. A variable that is not given
+is an error. What a model or a data set wrote goes in as a value and is never rendered itself.
 """
 
 import functools
@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from cowest.errors import InputError
@@ -17,6 +17,16 @@ from cowest.plugins import nearest, resolve_path
 from cowest.types import Message
 
 BUILT_IN = Path(__file__).parent
+
+# What cannot take more time or memory than its text and its values are long: no loops, calls, sums or other files.
+_ALLOWED = (
+    *(nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.CondExpr, nodes.Not, nodes.And),
+    *(nodes.Or, nodes.Compare, nodes.Operand, nodes.Test, nodes.Filter, nodes.Concat),
+)
+_FILTERS = frozenset(
+    "capitalize count d default e escape first int last length lower safe string title tojson trim upper".split()
+)
+_IN_WORDS = "A template may use {{ variables }}, {% if %} and the filters " + ", ".join(sorted(_FILTERS))
 
 MARK = "mark"
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
@@ -93,7 +103,7 @@ class Prompts:
         """
         try:
             content = _compiled(self._source(name)).render(**values)
-        except TemplateError as error:
+        except (TemplateError, RecursionError) as error:
             raise InputError(
                 f"The prompt template {str(self._paths[name])!r} cannot be rendered: {error}. "
                 f"Its variables are: {', '.join(sorted(values))}."
@@ -122,4 +132,8 @@ def _variables(template: str) -> frozenset[str]:
 
 @functools.cache
 def _compiled(template: str) -> Template:
+    for node in _ENVIRONMENT.parse(template).find_all(nodes.Node):
+        if not isinstance(node, _ALLOWED) or (isinstance(node, nodes.Filter) and node.name not in _FILTERS):
+            what = f"filter {node.name}" if isinstance(node, nodes.Filter) else type(node).__name__.lower()
+            raise TemplateSyntaxError(f"{what!r} is not allowed. {_IN_WORDS}", node.lineno)
     return _ENVIRONMENT.from_string(template)

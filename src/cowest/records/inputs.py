@@ -8,8 +8,9 @@ from cowest.records.base import Document
 from cowest.types import omitted_if_none
 
 TEMPLATES = "prompt files"
-DIGESTS = ("examples", "pairs")
+DIGESTS = ("examples", "pairs", "corpus")
 """Fields whose values are digests, which mean nothing to a reader."""
+ROUNDS = ("rounds", "rounds_done")
 
 
 class StageInputs(Document):
@@ -41,6 +42,15 @@ class StageInputs(Document):
         """These inputs, restricted to the keys of `other`."""
         wanted = other.to_json().keys()
         return StageInputs.model_validate({key: value for key, value in self.to_json().items() if key in wanted})
+
+    def is_continued_by(self, other: "StageInputs") -> bool:
+        """Whether the other inputs have no fewer rounds, planned and finished."""
+        before, now = self.to_json(), other.to_json()
+        return all((before.get(key) or 0) <= (now.get(key) or 0) for key in ROUNDS)
+
+    def without_rounds(self) -> "StageInputs":
+        """These inputs without the numbers of rounds."""
+        return StageInputs.model_validate({key: value for key, value in self.to_json().items() if key not in ROUNDS})
 
     def _comparable(self) -> dict[str, Any]:
         return {key: value for key, value in self.to_json().items() if key not in ("version", TEMPLATES)}

@@ -130,8 +130,8 @@ class _Reader:
     def attempt(self, path: Path, read: Callable[[], Value]) -> Value | None:
         try:
             return read()
-        except (CowestError, OSError, ValueError, TypeError) as error:
-            self.unreadable.append(f"{path}: {str(error).splitlines()[0]}")
+        except (CowestError, OSError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            self.unreadable.append(f"{path}: {(str(error) or type(error).__name__).splitlines()[0]}")
             return None
 
 
@@ -157,8 +157,11 @@ def _spend(run: runs.RunFolder, reader: _Reader) -> Spend:
             reader.unreadable.append(f"{path}: the shared ledger {str(path.readlink())!r} does not exist")
         return Spend()
 
+    if run.known_id is None:
+        reader.unreadable.append(f"{run.path / '.run-id'}: it is missing, so which calls are this run's is not known")
+
     def read() -> Spend:
-        with Ledger(path, run.id) as ledger:
+        with Ledger(path, run.known_id or "", read_only=True) as ledger:
             calls = ledger.counts()
             shared = None
             if path.is_symlink():

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from cowest import plots, runs, words
@@ -27,6 +27,7 @@ from cowest.report.notes import LAB_LIMITS, LAB_TASK, banner
 from cowest.report.power import measured_on, power_sentence
 from cowest.report.steps import step
 from cowest.report.table import preparation_text
+from cowest.report.templates import environment
 from cowest.report.tones import tone
 from cowest.report.unanswered import is_high, share_text, unequal_shares
 from cowest.report.warnings import warnings
@@ -96,13 +97,7 @@ def render(run_folder: str | Path) -> str:
 
 def _template() -> Template:
     """The page's template, with the functions that it calls."""
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment(_FOLDER, autoescape=True)
     functions = {
         "calibration_plot": calibration_plot,
         "claim_tones": benches.CLAIM_TONES,
@@ -120,7 +115,7 @@ def _template() -> Template:
         "unequal_shares": unequal_shares,
         "words": words,
     }
-    return environment.get_template("page.html.j2", globals=functions)
+    return templates.get_template("page.html.j2", globals=functions)
 
 
 def _style() -> dict[str, str]:

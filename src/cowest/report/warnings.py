@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-import yaml
-
 from cowest import words
 from cowest.method_names import STRONG_ONLY, WEAK_ONLY, label
 from cowest.records import EvaluationResults, FeedbackSummary, TrainingRecord
 from cowest.report.collect import RunState
 from cowest.report.feedback import DISAGREES, is_within_noise
 from cowest.report.unanswered import comparison_notes, is_high, share_text
+from cowest.yaml_reading import read_yaml
 
 _NOTABLE = 0.01
 """Smaller shares occur in any long run; they are shown in the tables only."""
@@ -112,6 +111,6 @@ def _training_warnings(name: str, training: TrainingRecord) -> Iterator[str]:
 
 def _keeps_overlap(recipe: str | None) -> bool:
     try:
-        return bool(yaml.safe_load(recipe or "")["task"]["overlap"] == "keep")
-    except (yaml.YAMLError, TypeError, KeyError):
+        return bool(read_yaml(recipe or "")["task"]["overlap"] == "keep")
+    except (ValueError, TypeError, KeyError):
         return False

@@ -5,36 +5,76 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from cowest.errors import CowestError, InputError
 
+_PRIVATE = 0o600
+"""The mode of files with texts of queries and models, as that of the ledger."""
 
-def write_text(path: Path, text: str) -> None:
+
+def write_text(path: Path, text: str, mode: int = 0o666) -> None:
     r"""Writes a file atomically: a kill leaves the old file or the new one, never half of one.
 
     Half a surrogate pair, which UTF-8 has not, is written as `\ud800`: in JSON that is its escape, so that it is read
     back as it was.
 
+    Args:
+        mode: of the file, less what the process's umask takes away.
+
     Raises:
         CowestError: the disk is full, or the folder cannot be written.
     """
+    with _written(path, text, mode) as partial:
+        partial.replace(path)
+
+
+def write_once(path: Path, text: str) -> None:
+    """Writes a file whole, unless another process has written it before; an empty one counts as not written.
+
+    Raises:
+        CowestError: the disk is full, or the folder cannot be written.
+    """
+    with _written(path, text, 0o666) as partial:
+        try:
+            path.hardlink_to(partial)
+        except FileExistsError:
+            if path.is_file() and not path.stat().st_size:
+                partial.replace(path)
+        except OSError:  # a file system without hard links
+            if not path.exists():
+                partial.replace(path)
+
+
+def open_new(path: Path, mode: int = 0o666) -> IO[str]:
+    """Opens a file of one's own for writing: what is there is removed, and a link not followed."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def _written(path: Path, text: str, mode: int) -> Iterator[Path]:
+    """A temporary file beside `path` that holds the text on disk."""
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        with open_new(partial, mode) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        yield partial
     except OSError as error:
         raise CowestError(
             f"{str(path)!r} cannot be written: {error.strerror or error}. Check the disk's free space and the "
             "folder's permissions, then run the same command again: what was paid for is kept."
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -43,9 +83,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
-    """Writes one JSON object per line, atomically."""
+    """Writes one JSON object per line, atomically; for the user alone, since rows hold the texts of a run."""
     lines = (to_json(row) if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False) for row in rows)
-    write_text(path, "".join(line + "\n" for line in lines))
+    write_text(path, "".join(line + "\n" for line in lines), _PRIVATE)
 
 
 def to_json(row: BaseModel, *, indent: int | None = None, by_alias: bool = False) -> str:
@@ -70,7 +110,7 @@ def read_json(path: Path, advice: str = "Delete it to have it made again.") -> A
     try:
         with _readable(path):
             return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{str(path)!r} is not valid JSON ({error}). {advice}") from error
 
 
@@ -92,6 +132,8 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 def _readable(path: Path) -> Iterator[None]:
     """Turns the errors of a file that is missing or cannot be read into `InputError`."""
     try:
+        if path.exists() and not path.is_file():  # at a pipe, reading would wait
+            raise InputError(f"{str(path)!r} is not a file. Remove it.")
         yield
     except FileNotFoundError as error:
         raise InputError(f"{str(path)!r} does not exist.") from error
@@ -102,7 +144,7 @@ def _readable(path: Path) -> Iterator[None]:
 def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{str(path)!r}, line {number} is not JSON ({error}).") from error
     if not isinstance(row, dict):
         raise InputError(f"{str(path)!r}, line {number} is not a JSON object with named fields: {line.strip()[:60]!r}.")

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cowest.errors import CowestError, InputError
 from cowest.plugins import nearest
+from cowest.runs.files import write_once
+from cowest.yaml_reading import read_yaml
 
 GRADED_SO_FAR = "graded-so-far.jsonl"
 """Drafts graded so far, written during feedback for the viewer only; a resumed run ignores it."""
@@ -48,15 +48,21 @@ class RunFolder:
         Raises:
             CowestError: the folder cannot be written.
         """
+        if (known := self.known_id) is None:
+            write_once(self.path / ".run-id", f"{secrets.token_hex(6)}\n")
+            known = self.known_id
+        if known is None:
+            raise CowestError(f"{str(self.path / '.run-id')!r} holds no id. Remove it to have a new one made.")
+        return known
+
+    @property
+    def known_id(self) -> str | None:
+        """The id, None where there is none yet; reading it changes nothing."""
         file = self.path / ".run-id"
-        try:
-            with contextlib.suppress(FileExistsError), file.open("x", encoding="utf-8") as new:
-                new.write(f"{secrets.token_hex(6)}\n")
-            return file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise CowestError(
-                f"{str(file)!r} cannot be written: {error.strerror or error}. Check that the folder may be written."
-            ) from error
+        with contextlib.suppress(OSError, ValueError):
+            if file.is_file():
+                return file.read_text(encoding="utf-8").strip() or None
+        return None
 
     @property
     def has_id(self) -> bool:
@@ -120,9 +126,10 @@ class RunFolder:
 
     def read_recipe(self) -> dict[str, Any]:
         """The recipe as resolved, not validated; empty where it is missing or broken."""
+        is_regular = self.recipe.is_file()  # not a pipe, for one, at which reading would wait
         try:
-            recipe = yaml.safe_load(self.recipe.read_text(encoding="utf-8", errors="replace"))
-        except (OSError, ValueError, yaml.YAMLError, RecursionError):
+            recipe = read_yaml(self.recipe.read_text(encoding="utf-8", errors="replace")) if is_regular else {}
+        except (OSError, ValueError):
             return {}
         return recipe if isinstance(recipe, dict) else {}
 
@@ -163,7 +170,9 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("w")
+            # Neither a link, which may lead to a file of somebody else, nor a pipe, at which opening would wait.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            file = os.fdopen(os.open(self.path / ".lock", flags, 0o666), "wb")
         except OSError as error:
             raise InputError(
                 f"The run folder {str(self.path)!r} cannot be used: {error}. Name another with run=."

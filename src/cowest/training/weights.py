@@ -136,8 +136,15 @@ def _hub_identity(name: str) -> str:
     import transformers
 
     try:
-        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+        transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise model_folders.not_on_hub(name, error) from error
-    # transformers 5.23 no longer keeps the commit, so that there a new revision on the hub goes unnoticed.
-    return f"{name}@{getattr(config, '_commit_hash', None)}"
+    return f"{name}@{_cached_commit(name)}"
+
+
+def _cached_commit(name: str) -> str | None:
+    """The commit of a hub model that is loaded from the cache, where each one's files lie in a folder of its name."""
+    import huggingface_hub
+
+    config = huggingface_hub.try_to_load_from_cache(name, "config.json")
+    return Path(config).parent.name if isinstance(config, str) else None

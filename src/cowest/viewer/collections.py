@@ -74,7 +74,8 @@ class Collection:
 def find(folder: Path) -> Iterator[Collection]:
     """The collections that a run's folder holds so far, the evaluation first, then the rounds from the last."""
     run = runs.RunFolder(folder)
-    predictions = {path.stem: path for path in sorted((run.evaluate / "predictions").glob("*.jsonl"))}
+    found = sorted((run.evaluate / "predictions").glob("*.jsonl"))
+    predictions = {path.stem: path for path in found if path.is_file()}  # not a pipe, at which reading would wait
     if predictions:
         order = {name: predictions[name] for name in _by_importance(list(predictions))}
         yield Collection("evaluation", "Evaluation", order, "id", evaluation_item)

@@ -71,8 +71,24 @@ class ComparedItem(ListedItem):
 
 
 @dataclass(frozen=True)
+class Page:
+    """Some examples of a list.
+
+    Attributes:
+        total: the number of examples in the list, or a lower bound of it.
+        is_more: whether there are more than `total`, since a search is not counted to the end.
+        is_whole_word: whether the last word of the search was taken as a whole word: too many words begin with it.
+    """
+
+    items: list[ListedItem]
+    total: int
+    is_more: bool = False
+    is_whole_word: bool = False
+
+
+@dataclass(frozen=True)
 class ItemList:
-    """One page of a list; see `index.Page`.
+    """One page of a list; see `Page`.
 
     Attributes:
         compared: whether the examples are compared with another run's.

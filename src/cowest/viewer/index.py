@@ -4,15 +4,14 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from cowest.viewer.collections import FLAGS, Collection, Item
-from cowest.viewer.documents import CollectionOverview, ComparedItem, ListedItem
+from cowest.viewer.documents import CollectionOverview, ComparedItem, ListedItem, Page
 from cowest.viewer.query import Wanted, make_query, match_of
 from cowest.viewer.rows import Place, Row, Rows, read, scan
-from cowest.viewer.tables import SCHEMA, insert
+from cowest.viewer.tables import SCHEMA, clean, insert
 
 _CHUNK = 500
 """Examples that become visible together while the index is made."""
@@ -21,22 +20,6 @@ _MAX_FACET_VALUES = 200
 
 COUNTED = 1000
 """A search counts at most this many examples beyond the page that is shown; the list then says "more than"."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some examples of a list.
-
-    Attributes:
-        total: the number of examples in the list, or a lower bound of it.
-        is_more: whether there are more than `total`, since a search is not counted to the end.
-        is_whole_word: whether the last word of the search was taken as a whole word: too many words begin with it.
-    """
-
-    items: list[ListedItem]
-    total: int
-    is_more: bool = False
-    is_whole_word: bool = False
 
 
 class Index:
@@ -53,6 +36,7 @@ class Index:
         self.version = collection.version
         self.is_complete = False
         self.share_done = 0.0
+        self._scanned = 0
         self.made_at = self.took_s = 0.0
         self._overview: CollectionOverview | None = None
         self.problem: str | None = None
@@ -74,8 +58,10 @@ class Index:
                 connection.execute("BEGIN")
                 for number, (identifier, place, _) in enumerate(self._places(connection, source)):
                     connection.execute("INSERT INTO places VALUES (?, ?, ?, ?)", (identifier, *place))
-                    if number % _CHUNK == 0 and not is_wanted():
-                        return
+                    if number % _CHUNK == 0:
+                        self.share_done = (bytes_read + place.offset) / total
+                        if not is_wanted():
+                            return
                 connection.execute("COMMIT")
                 bytes_read += self._size(source)
                 self.share_done = bytes_read / total
@@ -86,7 +72,7 @@ class Index:
                     insert(connection, number, *item)
                     if number % _CHUNK == _CHUNK - 1:
                         connection.execute("COMMIT")
-                        self.share_done = (bytes_read + opened[primary].tell()) / total if primary in opened else 1.0
+                        self.share_done = min(1.0, (bytes_read + self._scanned) / total)
                         if not is_wanted():
                             return
                         connection.execute("BEGIN")
@@ -173,7 +159,7 @@ class Index:
             rows = read(map(Place._make, places), opened)
         # A file that was replaced since it was indexed has other rows in these places.
         name = self.collection.id_field
-        own = {source: [row for row in found if str(row.get(name)) == identifier] for source, found in rows.items()}
+        own = {source: [row for row in found if clean(row.get(name)) == identifier] for source, found in rows.items()}
         return {source: found for source, found in own.items() if found}
 
     def num_broken(self) -> dict[str, int]:
@@ -207,7 +193,8 @@ class Index:
                 if row is None or row.get(self.collection.id_field) is None:
                     connection.execute("INSERT INTO broken VALUES (?, ?)", (source, number))
                 else:
-                    yield str(row[self.collection.id_field]), place, row
+                    self._scanned = place.offset + place.length
+                    yield clean(row[self.collection.id_field]), place, row
 
     def _examples(
         self, connection: sqlite3.Connection, primary: str, opened: Mapping[str, BinaryIO]
@@ -217,19 +204,28 @@ class Index:
         for number, (identifier, place, row) in enumerate(self._places(connection, primary), 1):
             others = connection.execute(find_others, (identifier,)).fetchall()
             connection.execute("INSERT INTO places VALUES (?, ?, ?, ?)", (identifier, *place))
-            try:
-                item = self.collection.summarise({primary: [row], **read(map(Place._make, others), opened)})
-            except (TypeError, ValueError, AttributeError, KeyError):  # fields of other types than a stage writes
+            item = self._item({primary: [row], **read(map(Place._make, others), opened)})
+            if item is None:
                 connection.execute("INSERT INTO broken VALUES (?, ?)", (primary, number))
-                continue
-            yield identifier, item
+            else:
+                yield identifier, item
         alone = (
             "SELECT DISTINCT id FROM places WHERE id NOT IN (SELECT id FROM items) "
             "AND id NOT IN (SELECT id FROM places WHERE source = ?)"
         )
         for (identifier,) in connection.execute(alone, (primary,)).fetchall():
-            places = map(Place._make, connection.execute(find_others, (identifier,)))
-            yield identifier, self.collection.summarise(read(places, opened))
+            places = list(map(Place._make, connection.execute(find_others, (identifier,))))
+            item = self._item(read(places, opened))
+            if item is None:
+                connection.execute("INSERT INTO broken VALUES (?, ?)", (places[0].source, 0))
+            else:
+                yield identifier, item
+
+    def _item(self, rows: Rows) -> Item | None:
+        try:
+            return self.collection.summarise(rows)
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError):
+            return None  # fields of other types than a stage writes, or a number beyond all bounds
 
 
 def _flag_columns() -> str:

@@ -169,8 +169,10 @@ class Library:
                 index.build(lambda: not self._closing.is_set())
             except OSError:  # a file was removed meanwhile: the next look indexes what is there
                 continue
-            except sqlite3.Error as error:
+            except sqlite3.OperationalError as error:
                 index.problem = f"{error}; the temporary folder (TMPDIR) may be full"
+            except Exception as error:  # whatever a file holds, the other collections and runs are indexed
+                index.problem = f"{type(error).__name__}: {error}"
             run.indexes[name] = index
             if before is not None:
                 self._retire(run, name, before)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from cowest import runs
+from cowest.errors import InputError
+from cowest.ledger import connect_read_only
 
 ACTIVE_S = 90.0
 """A run whose files changed within this many seconds counts as active."""
@@ -107,7 +109,7 @@ class Live:
         recipe = self._run.read_recipe()
         now = self._clock()
         return Status(
-            active=bool(changed) and now - changed < ACTIVE_S and stages[-1].state != "done",
+            active=bool(changed) and abs(now - changed) < ACTIVE_S and stages[-1].state != "done",
             changed_s=None if not changed else max(0.0, round(now - changed, 1)),
             stages=stages,
             roles=self._roles(since),
@@ -138,10 +140,10 @@ class Live:
 
     def _read_ledger(self, since: float | None) -> dict[str, RoleCalls | LedgerProblem]:
         try:
-            with contextlib.closing(_read_only(self._run.ledger)) as connection:
-                values = (self._clock() - _RATE_S, since or 0.0, self._run_id())
+            with contextlib.closing(connect_read_only(self._run.ledger)) as connection:
+                values = (self._clock() - _RATE_S, since or 0.0, self._run.known_id or "")
                 found = connection.execute(_CALLS, values).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, InputError) as error:
             return {"": LedgerProblem(f"The ledger cannot be read: {error}")}
         return {
             role: RoleCalls(
@@ -149,21 +151,6 @@ class Live:
             )
             for role, calls, spend, unknown, recent, of_stage in found
         }
-
-    def _run_id(self) -> str:
-        # RunFolder.id would create one.
-        try:
-            return (self._run.path / ".run-id").read_text(encoding="utf-8").strip()
-        except OSError:
-            return ""
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    path = path.resolve()  # a shared ledger is a link, and SQLite's other files lie beside the real one
-    # A finished ledger in a folder without write permission can be opened only as immutable.
-    in_use = path.with_name(f"{path.name}-wal").exists()
-    mode = "mode=ro" if in_use else "immutable=1"
-    return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=5)
 
 
 def _stage(name: str, number: int | None, folder: Path, marker: str) -> StageProgress:
@@ -181,12 +168,14 @@ def _stage(name: str, number: int | None, folder: Path, marker: str) -> StagePro
 
 def _last_step(path: Path) -> dict[str, float] | None:
     """Step, epoch and loss of the last line of a training's metrics."""
+    if not path.is_file():  # a pipe, at which reading would wait
+        return None
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
             line = file.read().splitlines()[-1]
         row = json.loads(line)
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError, RecursionError):
         return None
     wanted = ("step", "epoch", "loss")
     return (

@@ -1,5 +1,6 @@
 """The SQLite tables of an index, and how an example is written into them."""
 
+import math
 import sqlite3
 
 from cowest.viewer.collections import FLAGS, Item
@@ -33,13 +34,25 @@ def insert(connection: sqlite3.Connection, number: int, identifier: str, item: I
     """Writes one example; `number` is its position in the data."""
     flags = [int(flag in item.flags) for flag in FLAGS]
     marks = ", ".join("?" * (6 + len(flags)))
-    values = (number, _clean(identifier), _clean(item.excerpt), item.score, item.gain, _clean(item.answer))
+    answer = None if item.answer is None else clean(item.answer)
+    values = (number, clean(identifier), clean(item.excerpt), _real(item.score), _real(item.gain), answer)
     connection.execute(f"INSERT INTO items VALUES ({marks})", (*values, *flags))
-    connection.execute("INSERT INTO search (rowid, text) VALUES (?, ?)", (number, _clean(f"{identifier}\n{item.text}")))
+    connection.execute("INSERT INTO search (rowid, text) VALUES (?, ?)", (number, clean(f"{identifier}\n{item.text}")))
     for name, value in item.facets.items():
-        connection.execute("INSERT INTO facets VALUES (?, ?, ?)", (_clean(name), _clean(value), number))
+        connection.execute("INSERT INTO facets VALUES (?, ?, ?)", (clean(name), clean(value), number))
 
 
-def _clean(text: str | None) -> str | None:
-    # A model's text can hold half a surrogate pair, which SQLite refuses.
-    return None if text is None else text.encode("utf-8", "replace").decode()
+def clean(value: object) -> str:
+    """A value as text that SQLite takes: a model's text can hold half a surrogate pair."""
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def _real(value: float | None) -> float | None:
+    """A number as SQLite and the page take it; an integer of a damaged file can be larger than any float."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -170,7 +170,9 @@ def test_equal_requests_are_decoded_once(model: LocalModel, ask: Ask, monkeypatc
     sizes = []
     decode = _local_decoding.Decoder.decode
     monkeypatch.setattr(
-        _local_decoding.Decoder, "decode", lambda self, rows: (sizes.append(len(rows)), decode(self, rows))[1]
+        _local_decoding.Decoder,
+        "decode",
+        lambda self, rows, *rest: (sizes.append(len(rows)), decode(self, rows, *rest))[1],
     )
     greedy = [ask(sample_index=index, temperature=0.0, max_tokens=4) for index in range(6)]
     sampled = [ask(sample_index=index // 2, max_tokens=4) for index in range(6)]

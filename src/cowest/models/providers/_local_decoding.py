@@ -6,6 +6,7 @@ every step, prefills the same prompt once for each of its K samples, and carries
 
 import inspect
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,13 +80,19 @@ class Decoder:
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
 
     @torch.inference_mode()
-    def decode(self, rows: Sequence[Row]) -> None:
-        """Fills `tokens`, `logprobs` and `finish_reason` of every row."""
+    def decode(self, rows: Sequence[Row], is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Fills `tokens`, `logprobs` and `finish_reason` of every row.
+
+        Raises:
+            CancelledError: `is_wanted`, which is called before each token, returned False.
+        """
+        _check(is_wanted)
         batch = _Batch(rows, make_cache(self._model), self._model.device)
         logits = batch.expand(self._forward(batch, batch.prompt_ids))
         if logits.isnan().any():
             raise CowestError("The model's output is not a number (NaN): its weights are damaged. Train it again.")
         while True:
+            _check(is_wanted)
             chosen = self._choose(batch, logits)
             open_rows = [index for index, row in enumerate(batch.rows) if not row.finish_reason]
             if not open_rows:
@@ -139,6 +146,11 @@ class Decoder:
         longest = max(len(stop.encode()) for stop in sampling.stop)
         tail = self._text_of(row.tokens[-(longest + _STOP_MARGIN_TOKENS) :])
         return any(stop in tail for stop in sampling.stop) and cut(self._text_of(row.tokens), sampling)[1]
+
+
+def _check(is_wanted: Callable[[], bool]) -> None:
+    if not is_wanted():
+        raise CancelledError
 
 
 def cut(text: str, sampling: Sampling) -> tuple[str, bool]:

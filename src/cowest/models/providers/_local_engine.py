@@ -4,7 +4,7 @@ import functools
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,12 +68,19 @@ class Engine:
         num_left = self._context_tokens - len(prompt)
         return Row(prompt, request, self._seed, min(request.sampling.max_tokens or num_left, num_left))
 
-    def complete(self, rows: Sequence[Row]) -> list[Completion]:
-        """Decodes rows together, or in halves where the device's memory does not hold them all."""
+    def complete(self, rows: Sequence[Row], is_wanted: Callable[[], bool] = lambda: True) -> list[Completion]:
+        """Decodes rows together, or in halves where the device's memory does not hold them all.
+
+        Args:
+            is_wanted: called before each token; decoding ends where it returns False.
+
+        Raises:
+            CancelledError: the completions are not wanted any more.
+        """
         try:
             for group in self._groups(rows):
                 with self._device_lock:
-                    self._decoder.decode(group)
+                    self._decoder.decode(group, is_wanted)
             return [self._completion(row) for row in rows]
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
@@ -84,7 +91,9 @@ class Engine:
         torch.cuda.empty_cache()
         middle = len(rows) // 2
         halves = (rows[:middle], rows[middle:])
-        return [completion for half in halves for completion in self.complete([replace(row) for row in half])]
+        return [
+            completion for half in halves for completion in self.complete([replace(row) for row in half], is_wanted)
+        ]
 
     def _groups(self, rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
         if self._pads:

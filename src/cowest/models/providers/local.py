@@ -1,6 +1,7 @@
 """Models in this process: a folder or a hub id, with transformers. The weak model's home."""
 
 import asyncio
+import functools
 import importlib.util
 import time
 from collections import defaultdict
@@ -114,9 +115,15 @@ class LocalModel(BaseChatModel):
         rows.sort(key=lambda row: (len(row.prompt), row.prompt))
         for start in range(0, len(rows), self._options.max_batch_size):
             batch = rows[start : start + self._options.max_batch_size]
-            for row, completion in zip(batch, self._engine.complete(batch), strict=True):
+            waiting = [job for row in batch for job in same[row.request]]
+            completions = self._engine.complete(batch, functools.partial(_is_any_wanted, waiting))
+            for row, completion in zip(batch, completions, strict=True):
                 for job in same[row.request]:
                     job.result.set_result(completion)
+
+
+def _is_any_wanted(jobs: Sequence[Job[ChatRequest, Completion]]) -> bool:
+    return any(job.result.is_wanted for job in jobs)
 
 
 def _what_decides(request: ChatRequest) -> ChatRequest:

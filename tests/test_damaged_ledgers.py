@@ -1,0 +1,183 @@
+"""A ledger that a disk or a stranger damaged: it is said, what can be saved is, and no money is forgotten."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cowest.cli.main import main
+from cowest.errors import CowestError
+from cowest.ledger import Ledger, find_damage, recover
+from cowest.types import Completion, Usage
+from tests.paid import COST_USD, key, pay, request
+
+NUM_CALLS = 300
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("whole") / "ledger.sqlite"
+    with Ledger(path, "run-1") as ledger:
+        asyncio.run(pay(ledger, range(NUM_CALLS)))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def run(tmp_path: Path, whole: bytes) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "ledger.sqlite").write_bytes(whole)
+    (folder / ".run-id").write_text("run-1\n")
+    (folder / "recipe.yaml").write_text("run: x\n")
+    return folder
+
+
+def zero_pages(path: Path, wanted: Callable[[int], bool], num: int = 5) -> None:
+    """Zeroes pages in the middle: those whose kind, their first byte, is wanted."""
+    pages = path.read_bytes()
+    found = [start for start in range(4096, len(pages), 4096) if wanted(pages[start])]
+    broken = bytearray(pages)
+    for start in found[len(found) // 2 :][:num]:
+        broken[start : start + 4096] = bytes(4096)
+    path.write_bytes(bytes(broken))
+
+
+TABLE_LEAF, INDEX_LEAF = 13, 10
+
+
+def rows_zeroed(path: Path) -> None:
+    zero_pages(path, lambda kind: kind == TABLE_LEAF)
+
+
+def index_zeroed(path: Path) -> None:
+    zero_pages(path, lambda kind: kind == INDEX_LEAF, num=1000)
+
+
+def change(path: Path, statement: str, *values: tuple[str, ...]) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement, *values)
+        connection.commit()
+
+
+def invalid_json(path: Path) -> None:
+    change(path, "UPDATE calls SET response = '{\"text\": ' WHERE rowid % 10 = 0")
+
+
+def other_json(path: Path) -> None:
+    change(path, "UPDATE calls SET response = '[1, 2]', usage = '7' WHERE rowid % 10 = 0")
+
+
+def deep_json(path: Path) -> None:
+    change(path, "UPDATE calls SET response = ? WHERE rowid % 10 = 0", ("[" * 100_000,))
+
+
+FAULTS = [
+    (rows_zeroed, range(200, NUM_CALLS)),
+    (index_zeroed, range(NUM_CALLS - 1, NUM_CALLS + 1)),
+    (invalid_json, range(270, 271)),
+    (other_json, range(270, 271)),
+    (deep_json, range(270, 271)),
+]
+
+
+@pytest.mark.parametrize(("fault", "num_saved"), FAULTS, ids=lambda value: getattr(value, "__name__", None))
+def test_damage_is_named_and_the_readable_rows_are_recovered(
+    run: Path, fault: Callable[[Path], None], num_saved: range, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = run / "ledger.sqlite"
+    fault(path)
+    damaged = path.read_bytes()
+    assert "cowest ledger recover" in (find_damage(path) or "")
+
+    def look_up_all() -> None:
+        with Ledger(path, "run-1") as ledger:
+            for number in range(NUM_CALLS):
+                ledger.lookup(key(number))
+
+    with pytest.raises(CowestError, match=r"is damaged.*cowest ledger recover"):
+        look_up_all()
+
+    assert main(["ledger", "recover", str(run)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert (run / "ledger.sqlite.damaged").read_bytes() == damaged
+    assert find_damage(path) is None
+    with Ledger(path, "run-1") as ledger:
+        found = [ledger.lookup(key(number)) for number in range(NUM_CALLS)]
+        saved = [reply.text for reply in found if reply is not None]
+        assert len(saved) in num_saved
+        assert f"{len(saved)} replies are recovered" in said
+        assert f"{NUM_CALLS - len(saved)} are lost" in said or fault is index_zeroed
+        assert set(saved) <= {f"reply {number}" for number in range(NUM_CALLS)}
+    with sqlite3.connect(path) as connection:
+        lost = connection.execute("SELECT TOTAL(cost_usd) FROM billed_failures").fetchone()[0]
+    assert len(saved) * COST_USD + lost == pytest.approx(NUM_CALLS * COST_USD)
+    before = path.read_bytes()
+    assert main(["ledger", "recover", str(run)]) == 0
+    assert "Nothing was changed" in " ".join(capsys.readouterr().out.split())
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_database_is_named_and_left_alone(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = run / "ledger.sqlite"
+    path.write_bytes(b"x" * 10_000)
+    assert main(["ledger", "recover", str(run)]) == 2
+    assert main(["show", str(run)]) == 0
+    shown = capsys.readouterr()
+    assert "is damaged" in " ".join((shown.out + shown.err).split())
+    assert path.read_bytes() == b"x" * 10_000
+
+
+def test_show_names_damage_that_it_meets(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index_zeroed(run / "ledger.sqlite")
+    assert main(["show", str(run)]) == 0
+    assert "cowest ledger recover" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("endings", [("", "-wal"), ("", "-wal", "-shm")])
+def test_replies_of_a_log_that_was_not_merged_are_recovered_too(tmp_path: Path, endings: tuple[str, ...]) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite", "run-1")
+    asyncio.run(pay(ledger, range(20)))
+    copied = tmp_path / "copy" / "ledger.sqlite"
+    copied.parent.mkdir()
+    for ending in endings:  # as a kill leaves them, or a copy of the first two
+        source = ledger.path.with_name(ledger.path.name + ending)
+        copied.with_name(copied.name + ending).write_bytes(source.read_bytes())
+    ledger.close()
+    assert recover(copied).num_replies == 20
+
+
+def test_the_reply_that_was_kept_first_stays_the_one_although_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(2_000_000_000, 0, -1_000_000))
+    monkeypatch.setattr("cowest.ledger.calls.time.time", lambda: float(next(clock)))
+    path = tmp_path / "ledger.sqlite"
+
+    async def both() -> list[str]:
+        with Ledger(path, "b") as first, Ledger(path, "a") as second:
+            for ledger in (first, second):
+                await ledger.intend(key(0), "strong", "m", request(0))
+            kept = [
+                await ledger.settle(key(0), Completion(text=text, finish_reason="stop", usage=Usage(), cost_usd=0.0))
+                for ledger, text in ((first, "first"), (second, "second"))
+            ]
+        with Ledger(path, "a") as again:
+            return [reply.text for reply in [*kept, again.lookup(key(0))] if reply is not None]
+
+    assert asyncio.run(both()) == ["first"] * 3
+
+
+def test_the_ledger_is_for_the_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            asyncio.run(pay(ledger, range(1)))
+            modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {0o600}
