@@ -350,6 +350,27 @@ def test_seeds_that_differ_widen_the_interval_by_students_quantile_for_their_num
     assert (found.p_value > 0.05) == (found.low <= 0.0)
 
 
+@pytest.mark.parametrize(
+    ("right", "groups"),
+    [
+        ([[1] * 12 + [0] * 8, [0] * 12 + [1] * 8], None),
+        ([[1, 1, 1, 0], [0, 0, 0, 1]], None),
+        # A mean of thirds differs from a third by its rounding, which is no spread.
+        ([[1] * 9 + [0] * 11, [0] * 9 + [1] * 6 + [0] * 5, [0] * 15 + [1] * 5], None),
+        ([[1] * 12 + [0] * 8, [0] * 12 + [1] * 8], [str(row // 5) for row in range(20)]),
+    ],
+)
+def test_seeds_that_make_up_for_each_other_on_every_row_say_little(
+    right: list[list[int]], groups: list[str] | None
+) -> None:
+    found = statistics.mean_interval_over_seeds(right, groups)
+    num_seeds, num = len(right), 4 if groups else len(right[0])
+    assert found.value == pytest.approx(1 / num_seeds)
+    squared = scipy.stats.t(num_seeds - 1).ppf(0.975) ** 2  # Wilson's, with as many rows or groups
+    half = math.sqrt(squared * (num * found.value * (1 - found.value) + squared / 4)) / (num + squared)
+    assert found.high - found.low == pytest.approx(2 * half)
+
+
 @pytest.mark.parametrize("num_seeds", [2, 3, 5])
 def test_interval_and_p_value_over_seeds_never_disagree(num_seeds: int) -> None:
     for draw in range(60):

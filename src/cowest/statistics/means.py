@@ -14,6 +14,9 @@ LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
 """What an interval leaves out on either side."""
 
+_ROUNDING = 1e-24
+"""Variances this small are 0; they come from the order of a sum."""
+
 
 def mean_interval(values: ArrayLike, groups: Groups | None = None) -> Interval:
     """The mean of scores from 0 to 1 with its interval at 95%.
@@ -81,8 +84,8 @@ def _effective(values: Floats, share: float, found: Spread, seeds: SeedSpread) -
     if np.ptp(values) == 0.0 and seeds.of_means <= 0.0:  # rows of a group may be copies of each other
         return reach, found.num_groups
     variance = found.variance + seeds.variance
-    if variance == 0.0 or share in (0.0, 1.0):
-        return reach, len(values)
+    if variance <= _ROUNDING or share in (0.0, 1.0):
+        return reach, found.num_groups
     return reach, max(1.0, share * (1 - share) / variance)
 
 

@@ -75,7 +75,9 @@ def quantile(tail: float, variance: float, degrees_of_freedom: float, seeds: See
     if seeds.of_means <= 0.0:
         return over_groups
     over_seeds = -float(stdtrit(seeds.num_seeds - 1, tail))
-    weight = min(1.0, seeds.of_means / (variance + seeds.variance))
+    total = variance + seeds.variance
+    # Seeds that make up for each other on every row leave no spread to weight by, though they differ.
+    weight = min(1.0, seeds.of_means / total) if total > 0.0 else 1.0
     return (1 - weight) * over_groups + weight * over_seeds
 
 
