@@ -57,13 +57,13 @@ def seed_run(place: Path, seed: int, right: dict[str, dict[str, int]], **pairs: 
     return SeedRun(recipe, make_cells(recipe), results, None, pairs)
 
 
-def cells_with(sft: int, aligned: int, rlaif: int) -> dict[str, dict[str, int]]:
+def cells_with(sft: int, aligned: int, rlaif: int, fewest: int = 12) -> dict[str, dict[str, int]]:
     return {
         "method-weak_only": {"weak_only": 2},
         "method-collaborate": {"collaborate_sft": sft, "collaborate": aligned},
         "method-weak_aligned": {"weak_aligned": 3},
         "kind-rlaif": {"collaborate": rlaif, "weak_aligned": 2},
-        "equal-collaborative": {"collaborate": aligned - 2},
+        f"equal-collaborative-{fewest}": {"collaborate": aligned - 2},
     }
 
 
@@ -77,8 +77,8 @@ def bench(tmp_path: Path) -> BenchResults:
     }
     runs = [
         seed_run(tmp_path, 0, first, collaborative=30, rlaif=12),
-        seed_run(tmp_path, 1, cells_with(11, 19, 10), collaborative=28, rlaif=14),
-        seed_run(tmp_path, 2, cells_with(9, 17, 12), collaborative=33, rlaif=9),
+        seed_run(tmp_path, 1, cells_with(11, 19, 10, fewest=14), collaborative=28, rlaif=14),
+        seed_run(tmp_path, 2, cells_with(9, 17, 12, fewest=9), collaborative=33, rlaif=9),
     ]
     return summarise(runs)
 
@@ -140,6 +140,15 @@ def test_equal_pairs_are_compared_after_one_round(bench: BenchResults) -> None:
     ]
     claim = claim_of(bench, "collaborative_feedback_beats_other_kinds_with_equal_pairs")
     assert [each.difference for each in claim.contrasts] == pytest.approx([0.25, 0.125])
+
+
+def test_equal_pairs_of_a_kind_from_a_module_of_ones_own_are_found(tmp_path: Path) -> None:
+    first = cells_with(10, 18, 11) | {"equal-some.module-Kind-12": {"collaborate": 13}}
+    own_fewest = cells_with(10, 18, 11) | {"kind-some.module-Kind": {"collaborate": 9}}
+    for right, num_pairs, value in ((first, 14, 0.65), (own_fewest, 12, 0.45)):
+        run = seed_run(tmp_path / str(num_pairs), 0, right, **{"collaborative": 12, "some.module:Kind": num_pairs})
+        point = summarise([run]).sweeps["equal_pairs"][-1]
+        assert (point.kind, point.metrics["accuracy"].value) == ("some.module:Kind", pytest.approx(value))
 
 
 def test_a_seed_that_failed_is_named_and_does_not_count(tmp_path: Path) -> None:

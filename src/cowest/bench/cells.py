@@ -38,8 +38,8 @@ class Cell:
     Attributes:
         name: its folder below RUN/bench.
         purpose: which row or sweep it is for.
-        value: its value there: a method, a kind ("equal" gives it as many pairs as the others have), a format, a number
-            of pairs, "METHOD STRONG" or "WEAK STRONG".
+        value: its value there: a method, a kind, "KIND PAIRS" (as many as the kind with the fewest gives), a format, a
+            number of pairs, "METHOD STRONG" or "WEAK STRONG".
         trains: whether it gathers feedback and aligns; otherwise it measures the models of the recipe's own run.
     """
 
@@ -48,6 +48,11 @@ class Cell:
     value: str
     recipe: Recipe
     trains: bool
+
+
+def folder_name(purpose: Purpose, value: str) -> str:
+    """The folder of a cell below RUN/bench."""
+    return f"{purpose}-{value}".replace(" ", "-").replace(":", "-")
 
 
 def make_cells(recipe: Recipe) -> list[Cell]:
@@ -111,7 +116,7 @@ def make_equal_cells(recipe: Recipe, num_pairs: Mapping[str, int]) -> list[Cell]
         _make_cell(
             recipe,
             "equal",
-            kind,
+            f"{kind} {fewest}",  # a rerun may find fewer, and pairs chosen before would belong to another recipe
             {"feedback": {"kind": kind, "max_pairs": fewest}},
             [COLLABORATE, WEAK_ALIGNED],
             rounds=1,
@@ -212,7 +217,7 @@ def _make_cell(
     replace: tuple[str, ...] = (),
 ) -> Cell:
     """Makes a cell whose recipe differs in `changes`, which are merged into sections, or replace those in `replace`."""
-    name = f"{purpose}-{value}".replace(" ", "-").replace(":", "-")
+    name = folder_name(purpose, value)
     data = recipe.model_dump(mode="json", by_alias=True, exclude={"bench"})
     for key, new in changes.items():
         data[key] = data[key] | new if isinstance(new, dict) and key not in replace else new

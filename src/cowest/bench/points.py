@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cowest.bench import measured
-from cowest.bench.cells import MAIN, MAIN_PAIR, OWN, PAPERS_KIND, Cell
+from cowest.bench.cells import MAIN, MAIN_PAIR, OWN, PAPERS_KIND, Cell, folder_name
 from cowest.bench.measured import Labels, Measured
 from cowest.bench.outcomes import SeedRun
 from cowest.method_names import (
@@ -139,15 +139,15 @@ class BenchPoints:
             return []
         fewest = min(counts.values())
         return [
-            (Labels(kind=kind, pairs=fewest), self._one_round(kind, count == fewest, f"{kind}, equal pairs"))
-            for kind, count in counts.items()
+            (Labels(kind=kind, pairs=fewest), self._one_round(kind, count, fewest)) for kind, count in counts.items()
         ]
 
-    def _one_round(self, kind: str, has_fewest: bool, name: str) -> Measured:
-        """A kind after one round, with as many pairs as the kind that has the fewest."""
-        if not has_fewest:
-            return self.find(f"equal-{kind}", COLLABORATE, name)
-        cell = MAIN_PAIR if kind == PAPERS_KIND else f"kind-{kind}"
+    def _one_round(self, kind: str, count: int, fewest: int) -> Measured:
+        """A kind that gives so many pairs, after one round with as many as the kind that has the fewest."""
+        name = f"{kind}, equal pairs"
+        if count > fewest:
+            return self.find(folder_name("equal", f"{kind} {fewest}"), COLLABORATE, name)
+        cell = MAIN_PAIR if kind == PAPERS_KIND else folder_name("kind", kind)
         first = collaborate_round(1)
         return self.find(cell, first if first in self._methods(cell) else COLLABORATE, name)
 
