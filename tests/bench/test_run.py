@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from cowest.bench import run_bench
 from cowest.bench.cells import make_cells, make_pairs_cells
 from cowest.cli import main as cli
 from cowest.errors import BudgetError, InputError
+from cowest.ledger import Ledger
 from cowest.pipeline import Pipeline
 from cowest.planning import BenchPlan, make_bench_plan
 from cowest.recipe import Recipe
 from cowest.records import BenchResults, EvaluationResults, FeedbackSummary
+from cowest.runs import write_text
 from tests.bench.recipes import KIND, METHOD, recipe_for, write_rows
 
 
@@ -250,6 +253,32 @@ def test_finished_results_of_other_settings_are_refused_before_anything_runs(
         run_bench(recipe)
     assert not (tmp_path / "run/sft").exists()
     assert (finished / "results.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_run_that_lost_its_id_goes_on_under_that_of_its_cells(
+    data_of: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_shared: bool
+) -> None:
+    """Under two ids each would have the whole budget."""
+    run, path = tmp_path / "run", tmp_path / "shared.sqlite" if is_shared else tmp_path / "run/ledger.sqlite"
+    run.mkdir()
+    for known in ["0123456789ab", *(["another"] if is_shared else [])]:
+        with closing(Ledger(path, known)) as ledger:
+            ledger.bookings.begin(counts_all=False)
+    if is_shared:
+        (run / "ledger.sqlite").symlink_to(path)
+        write_text(run / "bench/method-oracle/.run-id", "0123456789ab\n")
+
+    def stop(self: Pipeline) -> None:
+        assert self.context.ledger.run == "0123456789ab"
+        raise BudgetError("the budget is reached")
+
+    monkeypatch.setattr(Pipeline, "train", stop)
+    said: list[str] = []
+    with pytest.raises(BudgetError), progress.quietly():
+        run_bench(recipe_for(run, data_of, ledger=str(path) if is_shared else None), said.append)
+    assert (run / ".run-id").read_text() == "0123456789ab\n"
+    assert [line for line in said if "the run's id (.run-id) was missing" in line] == said[:1]
 
 
 def test_a_wrong_cell_is_refused_before_anything_runs(data_of: dict[str, Path], tmp_path: Path) -> None:

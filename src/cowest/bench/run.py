@@ -15,6 +15,7 @@ from cowest.bench.summary import summarise
 from cowest.bench.table import cases_text, latex_table, markdown_table
 from cowest.errors import BudgetError, CowestError, InputError, InterruptedRun
 from cowest.pipeline import Pipeline, Say
+from cowest.pipeline.models import find_lost_id
 from cowest.recipe import Recipe
 from cowest.records import BenchResults, ComparedExample, FeedbackSummary, GradedExample
 from cowest.report import write_page
@@ -47,7 +48,7 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None, *, force: bool = Fal
             Pipeline(cell.recipe).check_results()
     folder = run.path / "bench"
     with runs.RunFolder(folder).lock():
-        work = _Work(run.id, {}, say, force)
+        work = _Work(_find_run_id(recipe, run, say), {}, say, force)
         seeds = [work.run_seed(recipe, cells)]
         for seed_recipe in recipes_of_seeds(recipe, _pairs_swept(seeds[0])):
             say(f"bench: seed {seed_recipe.seed}")
@@ -173,6 +174,18 @@ def _write(folder: Path, bench: BenchResults, probe: Probe | None, examples: Seq
         references = {example.id: example.references for example in examples}
         runs.write_text(folder / "cases.md", cases_text(probe.after, references))
     bench.write(folder / "bench.json")
+
+
+def _find_run_id(recipe: Recipe, run: runs.RunFolder, say: Say) -> str:
+    """The run's id in the ledger; one that was lost is that of its cells, which hold it too, or is in the ledger."""
+    if not run.has_id:
+        cells = map(runs.RunFolder, (run.path / "bench").glob("*/"))
+        of_cells = {known for cell in cells if (known := cell.known_id)}
+        if len(of_cells) == 1:
+            _keep_run_id(run, of_cells.pop())
+            say("the run's id (.run-id) was missing; the cells of its bench have it, so that all spent counts as one")
+    find_lost_id(run.locate_ledger(recipe.ledger), run, say)
+    return run.id
 
 
 def _keep_run_id(folder: runs.RunFolder, run_id: str) -> None:

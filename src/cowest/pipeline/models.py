@@ -31,8 +31,7 @@ def open_ledger(recipe: Recipe, folder: runs.RunFolder, say: Say) -> Iterator[Le
             "relied on; name a local file with ledger=PATH"
         )
     was_used = folder.ledger.exists()
-    if was_used and not folder.has_id:
-        _find_lost_id(path, folder, say)
+    find_lost_id(path, folder, say)
     with closing(Ledger(path, folder.id)) as ledger:
         if was_used and (others := ledger.bookings.runs()) and ledger.run not in others:
             say(
@@ -45,8 +44,14 @@ def open_ledger(recipe: Recipe, folder: runs.RunFolder, say: Say) -> Iterator[Le
         yield ledger
 
 
-def _find_lost_id(path: Path, folder: runs.RunFolder, say: Say) -> None:
-    """Gives a run that has lost its id the one that its ledger knows, if that knows only one."""
+def find_lost_id(path: Path, folder: runs.RunFolder, say: Say) -> None:
+    """Gives a run that has lost its id the one that its ledger knows, if that knows only one.
+
+    Args:
+        path: of the ledger.
+    """
+    if folder.has_id or not folder.ledger.exists():
+        return
     with closing(Ledger(path)) as ledger:
         known = ledger.bookings.runs()
     if len(known) == 1:
