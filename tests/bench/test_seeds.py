@@ -1,5 +1,6 @@
 """A bench with several seeds: rows as means over them, claims in every metric, and a real one that is stopped."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +39,22 @@ def cell_result(folder: Path, right: dict[str, int], *, with_f1: bool) -> CellRe
                 )
             )  # fmt: skip
         write_jsonl(folder / "evaluate/predictions" / f"{method}.jsonl", rows)
-        metrics = {name: Estimate(value=count / NUM) for name in rows[0].scores}
+        share = count / NUM
+        metrics = {name: Estimate(value=share) for name in rows[0].scores}
         calls = {"strong": NUM} | ({} if method in UNTRAINED else {"weak": NUM})
-        methods[method] = MethodResult(metrics=metrics, calls=calls, num_unparsed=20 - count)
+        methods[method] = MethodResult(metrics=metrics, calls=calls, num_unparsed=NUM - count, unparsed_share=1 - share)
     return CellResult(folder, EvaluationResults(task="sums", metric="accuracy", num_examples=NUM, methods=methods))
 
 
-def seed_run(place: Path, seed: int, right: dict[str, dict[str, int]], **pairs: int) -> SeedRun:
+def seed_run(
+    place: Path, seed: int, right: dict[str, dict[str, int]], methods: Sequence[str] = ("skr",), **pairs: int
+) -> SeedRun:
     bench = {
-        "methods": ["skr"],
+        "methods": methods,
         "kinds": ["rlaif"],
         "formats": [],
         "strong": {"other": {"model": "scripted/tests.worlds:strong_reply"}},
-        "strong_rows": {"other": ["skr", "strong_only"]},
+        "strong_rows": {"other": [*methods, "strong_only"]},
     }
     recipe = make_recipe(recipe_of(place / str(seed), bench=bench, seed=seed))
     results = {name: cell_result(place / str(seed) / name, counts, with_f1=True) for name, counts in right.items()}
@@ -140,6 +144,24 @@ def test_equal_pairs_are_compared_after_one_round(bench: BenchResults) -> None:
     ]
     claim = claim_of(bench, "collaborative_feedback_beats_other_kinds_with_equal_pairs")
     assert [each.difference for each in claim.contrasts] == pytest.approx([0.25, 0.125])
+
+
+def test_a_cell_of_self_refine_that_failed_leaves_its_claim_open(tmp_path: Path) -> None:
+    """Which rows it would have had is not known then: one of each model, or of one only."""
+
+    def claim(failed: str, **others: dict[str, int]) -> Claim:
+        run = seed_run(tmp_path / failed, 0, cells_with(10, 18, 11) | others, methods=["self_refine"])
+        run.cell_results[failed].results, run.cell_results[failed].reason = None, "a fault"
+        return claim_of(summarise([run]), "collaboration_beats_self_refine")
+
+    own = {"self_refine_weak": 4, "self_refine_strong": 5}
+    alone = claim("method-self_refine", **{"method-self_refine": own})
+    assert (alone.verdict, alone.note) == ("inconclusive", "not measured: self_refine, self_refine (other)")
+    assert alone.contrasts == []
+    other = {"method-self_refine": own, "strong-self_refine-other": {"self_refine_strong": 6}}
+    beside = claim("strong-self_refine-other", **other)
+    assert (beside.verdict, beside.note) == ("inconclusive", "not measured: self_refine (other)")
+    assert {each.b for each in beside.contrasts} == set(own)
 
 
 def test_equal_pairs_of_a_kind_from_a_module_of_ones_own_are_found(tmp_path: Path) -> None:

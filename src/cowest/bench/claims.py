@@ -25,7 +25,7 @@ BASELINES = {
     "skr": ("skr",),
     "flare": ("flare",),
     "super_icl": ("super_icl",),
-    "self_refine": ("self_refine_weak", "self_refine_strong"),
+    "self_refine": ("self_refine", "self_refine_weak", "self_refine_strong"),  # the first is that of a failed cell
     "rlaif": (kind_weak_only("rlaif"), kind_collaborate("rlaif")),
     "rlwf": (kind_weak_only("rlwf"), kind_collaborate("rlwf")),
 }
