@@ -97,7 +97,7 @@ def test_rows_that_train_are_means_over_seeds(bench: BenchResults) -> None:
     pair = rows["collaborate"]
     assert pair.by_seed == {"0": 0.9, "1": 0.95, "2": 0.85}
     assert (pair.metrics["accuracy"].value, pair.metrics["f1"].value) == (pytest.approx(0.9), pytest.approx(0.45))
-    assert pair.num_unparsed == 3  # of the seed with the most
+    assert (pair.num_unparsed, pair.unparsed_share) == (3, pytest.approx(3 / NUM))  # of the seed with the most
     one = statistics.mean_interval([float(index < 18) for index in range(NUM)], [f"g{i % 10}" for i in range(NUM)])
     low, high = pair.metrics["accuracy"].ci95
     assert high - low > one.high - one.low  # seeds differ

@@ -126,11 +126,13 @@ class Measured:
     def _over_seeds(self) -> dict[str, object]:
         """What the row says of all its seeds, in place of the first one's numbers."""
         found = [each.numbers for each in self._measured if each.numbers is not None]
+        most_unparsed = max(found, key=lambda each: each.num_unparsed)
         names = [name for name in found[0].metrics if all(name in each.metrics for each in found)]
         return {
             "metrics": {name: Estimate.of(interval_over_seeds(self.by_seed(name), self.groups)) for name in names},
             "num_failed": max(each.num_failed for each in found),
-            "num_unparsed": max(each.num_unparsed for each in found),
+            "num_unparsed": most_unparsed.num_unparsed,
+            "unparsed_share": most_unparsed.unparsed_share,
             "confusion": None,
             "by_seed": {
                 str(each.seed): each.numbers.metrics[self.metric].value
