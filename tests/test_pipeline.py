@@ -78,6 +78,10 @@ def test_a_kill_while_results_are_exchanged_loses_none(tmp_path: Path) -> None:
     before = evaluated(tmp_path / "evaluate")
     (tmp_path / "evaluate").rename(tmp_path / ".evaluate-old")
     (tmp_path / ".evaluate-new").mkdir()
+    other = Pipeline(make_recipe(recipe_of(tmp_path, evaluate={"limit": 5})))
+    with pytest.raises(InputError, match=r"evaluate\.limit: None, now 5.*--force"):
+        other.check_results()  # before any work; a bench asks it without the run's lock, so nothing may move
+    assert not (tmp_path / "evaluate").exists()
     assert run(tmp_path, "evaluate") == ["evaluate: done before"]
     assert evaluated(tmp_path / "evaluate") == before
 

@@ -85,7 +85,7 @@ def require_same_results(context: RunContext, inputs: StageInputs) -> None:
     Raises:
         InputError: there are such results; the message names each difference.
     """
-    out = context.folder.evaluate
+    out = runs.finished_folder(context.folder.evaluate)
     if (out / RESULTS).is_file():
         context.provenance.require_same_results(out, EVALUATION_DEPENDENCIES, inputs)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from cowest import distributed, plugins
+from cowest import distributed, plugins, runs
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
@@ -133,7 +133,7 @@ class Pipeline:
         Raises:
             InputError: it would.
         """
-        if (self.folder.evaluate / RESULTS).is_file():
+        if (runs.finished_folder(self.folder.evaluate) / RESULTS).is_file():
             require_same_results(self.context, evaluation_inputs(self.context, retriever_of(self.context)))
 
     def evaluate(self, *, force: bool = False) -> EvaluationResults:

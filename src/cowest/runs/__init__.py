@@ -2,7 +2,7 @@
 
 from cowest.runs.files import read_json, read_jsonl, to_json, write_json, write_jsonl, write_text
 from cowest.runs.folder import GRADED_SO_FAR, MAX_ROUNDS, RunFolder, begun, existing
-from cowest.runs.replacing import put_back, replacing
+from cowest.runs.replacing import finished_folder, put_back, replacing
 
 __all__ = [
     "GRADED_SO_FAR",
@@ -10,6 +10,7 @@ __all__ = [
     "RunFolder",
     "begun",
     "existing",
+    "finished_folder",
     "put_back",
     "read_json",
     "read_jsonl",

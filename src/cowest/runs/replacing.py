@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def put_back(folder: Path) -> None:
-    """Gives a finished folder its name back where a kill has come between the two renames of `replacing`."""
+def finished_folder(folder: Path) -> Path:
+    """Where finished results are: in `folder`, or beside it after a kill between the two renames of `replacing`."""
     old = _beside(folder, "old")
-    if old.is_dir() and not folder.exists():
+    return old if old.is_dir() and not folder.exists() else folder
+
+
+def put_back(folder: Path) -> None:
+    """Gives a finished folder its name back where a kill has come between the two renames. Hold the run's lock."""
+    if (old := finished_folder(folder)) != folder:
         old.rename(folder)
 
 
