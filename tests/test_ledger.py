@@ -80,6 +80,19 @@ def test_second_intent_does_not_harm_a_reply(tmp_path: Path) -> None:
         assert ledger.num_open() == 0
 
 
+def test_what_was_booked_before_a_kill_outlives_a_run_that_goes_on_without_a_budget(tmp_path: Path) -> None:
+    async def go_on(ledger: Ledger) -> None:
+        await ledger.bookings.book(key(), "weak", "openai/m", request(), 0.5)  # and then the process is killed
+        for _ in range(2):  # the second time what was booked must not count once more
+            await ledger.intend(key(), "weak", "openai/m", request())
+            assert ledger.bookings.possibly_billed_usd() == {"weak": 0.5}
+        await ledger.settle(key(), Completion(text="t", finish_reason="stop", cost_usd=0.125))
+
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        asyncio.run(go_on(ledger))
+        assert (ledger.bookings.possibly_billed_usd(), ledger.spend_usd()) == ({"weak": 0.5}, 0.125)
+
+
 def test_spend_and_counts_by_role(tmp_path: Path) -> None:
     async def fill(ledger: Ledger) -> None:
         costs = [("weak", 0.25), ("strong", 1.0), ("strong", 0.5), ("strong", None)]
