@@ -7,9 +7,8 @@ As a script it writes them into the page. Types and defaults come from the confi
 import inspect
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import yaml
 from pydantic import BaseModel
@@ -63,11 +62,7 @@ PAPER: dict[str, str] = {
 """The values that the paper gives (sections 3.3, 4.1 and appendix B.2), by key."""
 
 
-_SPELLED = {"None": "null", "True": "true", "False": "false"}
-
-
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """A row of a table, in Markdown."""
 
     path: str
@@ -77,8 +72,7 @@ class Key:
     text: str
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """A heading with its sentence and its keys."""
 
     title: str
@@ -180,8 +174,7 @@ def _type(schema: dict[str, Any], titles: dict[str, str]) -> str:
         return " or ".join(kinds)
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
-    kind = schema.get("type", "anything")
-    if kind == "array":
+    if (kind := schema.get("type", "anything")) == "array":
         return f"list of {_type(schema['items'], titles)}"
     if kind == "object":
         inner = [schema.get("additionalProperties"), *schema.get("patternProperties", {}).values()]
@@ -222,7 +215,8 @@ def _sentence(documented: type) -> str:
 
 
 def _as_yaml(text: str) -> str:
-    return re.sub(r"`?\b(None|True|False)\b`?", lambda match: f"`{_SPELLED[match[1]]}`", text)
+    spelled = {"None": "null", "True": "true", "False": "false"}
+    return re.sub(r"`?\b(None|True|False)\b`?", lambda match: f"`{spelled[match[1]]}`", text)
 
 
 def anchor(title: str) -> str:
