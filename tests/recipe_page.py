@@ -193,7 +193,7 @@ def _default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True, validated_data={})
     if default is PydanticUndefined:
         return "**required**"
-    return "as there" if isinstance(default, BaseModel) else _literal(default)
+    return "see there" if isinstance(default, BaseModel) else _literal(default)
 
 
 def _by_role(name: str) -> str:
@@ -227,10 +227,10 @@ def anchor(title: str) -> str:
 def table(section: Section) -> str:
     """A section in Markdown; the column of the paper's values only where it gives any."""
     papers = [PAPER.get(key.path, "") for key in section.keys]
-    head = ["key", "type", "default", *(["paper"] if any(papers) else []), "what it does"]
+    head = ["key", "what it does", "type", "default", *(["paper"] if any(papers) else [])]
     rows = [head, ["---"] * len(head)]
     for key, paper in zip(section.keys, papers, strict=True):
-        cells = [key.type, key.default, *([paper] if any(papers) else []), key.text]
+        cells = [key.text, key.type, key.default, *([paper] if any(papers) else [])]
         if rows[-1][1:] == cells:  # names that share a description share a row
             rows[-1][0] += f", `{key.name}`"
         else:
