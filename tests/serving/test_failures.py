@@ -142,6 +142,9 @@ BROKEN: dict[str, list[Step]] = {
     "another choice": [chunk("half a"), chunk("b", index=1)],
     "no count": [chunk("half a"), chunk("b", usage={"prompt_tokens": "many"})],
     "no utf-8": [chunk("half a"), b"data: \xff\xfe\n\n"],
+    "no text": [chunk("half a"), {"choices": [{"index": 0, "delta": {"content": 5}}]}],
+    "a list of texts": [chunk("half a"), {"choices": [{"index": 0, "delta": {"content": ["b"]}}]}],
+    "no delta": [chunk("half a"), {"choices": [{"index": 0, "delta": "b", "finish_reason": "stop"}]}],
 }
 
 

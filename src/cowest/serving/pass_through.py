@@ -183,6 +183,9 @@ def _chunk(data: object, expected: range) -> Json:
     for choice in data["choices"]:
         if not isinstance(choice, dict) or choice.get("index", 0) not in expected:
             raise _malformed()
+        delta = choice.get("delta")
+        if not isinstance(delta, dict | None) or (delta and not isinstance(delta.get("content"), str | None)):
+            raise _malformed()
         if choice.get("finish_reason") == "error":
             raise UpstreamError(502, "The strong model failed while it answered.", code="upstream_failed")
     return data
