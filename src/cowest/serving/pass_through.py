@@ -94,7 +94,9 @@ class PassThrough:
                 chunk = _chunk(data, expected)
                 open_choices -= {choice.get("index") for choice in chunk["choices"] if choice.get("finish_reason")}
                 limit_s = self._stall_s
-                yield mask.hide(chunk)
+                with self._failures():
+                    hidden = mask.hide(chunk)
+                yield hidden
         if open_choices:
             raise UpstreamError(502, "The strong model's answer was cut off.", code="upstream_cut_off")
 
