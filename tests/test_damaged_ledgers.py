@@ -17,6 +17,7 @@ import pytest
 from cowest.cli.main import main
 from cowest.errors import CowestError
 from cowest.ledger import Ledger, find_damage, recover
+from cowest.runs import RunFolder
 from cowest.types import Completion, Usage
 from tests.paid import COST_USD, key, pay, request
 
@@ -129,6 +130,36 @@ def test_damage_is_named_and_the_readable_rows_are_recovered(
     assert main(["ledger", "recover", str(run)]) == 0
     assert "Nothing was changed" in " ".join(capsys.readouterr().out.split())
     assert path.read_bytes() == before
+
+
+HOLDING = "import sys; from cowest.ledger import Ledger\nwith Ledger(sys.argv[1]): print(flush=True); sys.stdin.read()"
+
+
+def test_a_shared_ledger_that_another_run_has_open_is_left_alone(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = (run / "ledger.sqlite").rename(tmp_path / "shared.sqlite")
+    (run / "ledger.sqlite").symlink_to(shared)
+    rows_zeroed(shared)
+    damaged = shared.read_bytes()
+    command = [sys.executable, "-c", HOLDING, str(shared)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        for _ in range(2):  # asking takes away nothing of the other's lock
+            assert main(["ledger", "recover", str(run)]) == 2
+            assert "Another process has the ledger" in " ".join(capsys.readouterr().err.split())
+        assert shared.read_bytes() == damaged
+        other.kill()
+    assert main(["ledger", "recover", str(run)]) == 0
+
+
+def test_the_ledger_of_a_bench_under_way_is_left_alone(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows_zeroed(run / "ledger.sqlite")
+    with RunFolder(run / "bench").lock():
+        assert main(["ledger", "recover", str(run)]) == 2
+    assert "Another process is using" in " ".join(capsys.readouterr().err.split())
+    assert main(["ledger", "recover", str(run)]) == 0
 
 
 async def book(ledger: Ledger, numbers: range) -> None:

@@ -10,6 +10,7 @@ import yaml
 from cowest.errors import InputError
 from cowest.models.config import ModelConfig
 from cowest.recipe import ProgramJudge, load_recipe, make_recipe
+from cowest.runs import RunFolder
 
 MINIMAL: dict[str, Any] = {
     "run": "runs/x",
@@ -187,6 +188,17 @@ def test_what_is_not_yaml_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "r.yaml").write_bytes(content)
     with pytest.raises(InputError, match="is not YAML"):
         load_recipe(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize("value", ["!!bool maybe", '!!int ""', "!!timestamp x", "!!map [1]", "!!set [1]"])
+def test_a_value_that_does_not_fit_its_tag_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"run: {value}\n")
+    with pytest.raises(InputError, match=r"is not YAML.*does not fit its tag"):
+        load_recipe(tmp_path)
+    assert RunFolder(tmp_path).read_recipe() == {}
+    (tmp_path / "recipe.yaml").write_text("run: a\n")
+    with pytest.raises(InputError, match=r"override.*is not YAML"):
+        load_recipe(tmp_path, [f"seed={value}"])
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def read_yaml(text: str) -> Any:
         return loader.construct_document(node)
     except (yaml.YAMLError, RecursionError, ArithmeticError) as error:
         raise ValueError(" ".join(str(error).split())) from error
+    except (LookupError, AttributeError, TypeError) as error:  # of PyYAML, e.g. for `!!bool maybe` and `!!map [1]`
+        raise ValueError("a value does not fit its tag (such as !!int); leave the tag out") from error
     finally:
         if loader is not None:
             loader.dispose()

@@ -109,6 +109,12 @@ def test_a_reply_that_is_too_large(world: World) -> None:
     assert error["code"] == "upstream_too_large"
 
 
+def test_a_chunk_of_too_many_values_is_not_read(world: World) -> None:
+    world.strong.stream = [chunk("half a"), chunk("b", more=[[]] * 50_000)]
+    error = json.loads(events(world.post(question(stream=True)).text)[-1])["error"]
+    assert error["code"] == "upstream_too_large"
+
+
 def test_a_stream_without_an_end(world: World) -> None:
     world.strong.stream = [chunk("x" * 2**20)] * 18
     error = json.loads(events(world.post(question(stream=True)).text)[-1])["error"]
@@ -142,6 +148,9 @@ BROKEN: dict[str, list[Step]] = {
     "another choice": [chunk("half a"), chunk("b", index=1)],
     "no count": [chunk("half a"), chunk("b", usage={"prompt_tokens": "many"})],
     "no utf-8": [chunk("half a"), b"data: \xff\xfe\n\n"],
+    "no text": [chunk("half a"), {"choices": [{"index": 0, "delta": {"content": 5}}]}],
+    "a list of texts": [chunk("half a"), {"choices": [{"index": 0, "delta": {"content": ["b"]}}]}],
+    "no delta": [chunk("half a"), {"choices": [{"index": 0, "delta": "b", "finish_reason": "stop"}]}],
 }
 
 

@@ -39,9 +39,19 @@ async def test_a_reply_has_only_so_many_values() -> None:
         await large_json.read(b"[" + b"0," * large_json.MAX_VALUES + b"0]", lambda read: read)
 
 
-async def test_many_tokens_are_written_as_few_are() -> None:
-    token = {"token": "so \u00e9\ud83d", "logprob": -0.5, "bytes": [115, 111], "top_logprobs": []}
-    reply = {"choices": [{"index": 0, "logprobs": {"content": [token] * 1000, "refusal": None}}, {"logprobs": None}]}
-    assert await large_json.write(reply, lambda reply: b"not asked") == encode(reply)
-    reply["choices"][0]["logprobs"] = {"content": [token]}
-    assert await large_json.write(reply, encode) == encode(reply)
+TOKEN = {"token": "so \u00e9\ud83d", "logprob": -0.5, "bytes": [115, 111], "top_logprobs": []}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"choices": [{"index": 0, "logprobs": {"content": [TOKEN] * 4000, "refusal": None}}, {"logprobs": None}]},
+        {"choices": [{"index": 0, "message": {"content": "a", "parts": [[[]]] * 11_000}}]},
+        {"citations": {str(number): number for number in range(large_json.MANY_VALUES)}},
+    ],
+    ids=["tokens", "in the message", "beside the choices"],
+)
+async def test_many_values_are_written_as_few_are(more: dict[str, Any]) -> None:
+    reply = {"choices": [{"index": 0, "logprobs": {"content": [TOKEN]}}]}
+    assert await large_json.write(reply, lambda reply: b"in place") == b"in place"
+    assert await large_json.write(reply | more, lambda reply: b"in place") == encode(reply | more)

@@ -103,6 +103,13 @@ def test_a_text_that_goes_on_after_its_end_does_not_complete_a_key() -> None:
         stream.hide(chunk("abc"))
 
 
+def test_what_was_held_back_follows_a_field_that_is_no_text_any_more() -> None:
+    stream = Secret(KEY).stream()
+    for refusal, shown in (("sk-", ""), (5, "sk-")):
+        given = {"index": 0, "delta": {"refusal": refusal}, "finish_reason": "stop" if refusal == 5 else None}
+        assert stream.hide({"choices": [given]})["choices"][0]["delta"] == {"refusal": shown}
+
+
 def test_the_key_in_a_whole_reply() -> None:
     assert Secret(KEY).hide({"a": [f"is {KEY}."], KEY: 1, "b": None}) == {"a": [f"is {MASK}."], MASK: 1, "b": None}
 

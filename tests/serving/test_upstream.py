@@ -161,6 +161,13 @@ def test_a_key_that_is_spread_over_chunks_stays_here(keyed: World) -> None:
     assert done == "[DONE]"
 
 
+def test_a_chunk_that_is_nested_too_deeply_to_look_for_the_key_ends_with_an_error(keyed: World) -> None:
+    keyed.strong.reset()
+    deep = b'{"choices": [{"index": 0, "delta": {"more": ' + b"[" * 600 + b"]" * 600 + b"}}]}"
+    keyed.strong.stream = [chunk("half a"), b"data: " + deep + b"\n\n"]
+    assert json.loads(events(keyed.post(question(stream=True)).text)[-1])["error"]["code"] == "upstream_cut_off"
+
+
 def test_a_refusal_shows_neither_key_nor_address(keyed: World) -> None:
     keyed.strong.reset()
     said = f"{KEY} at http://10.0.0.5:8000/v1 (gpu-7:8000): the prompt is too long"

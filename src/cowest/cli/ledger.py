@@ -1,6 +1,7 @@
 """`cowest ledger recover RUN`."""
 
 import argparse
+import contextlib
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,11 +25,20 @@ def run(options: argparse.Namespace) -> None:
     folder = runs.begun(options.folder)
     if not folder.ledger.is_file():
         raise InputError(f"{str(folder.ledger)!r} does not exist, so there is nothing to recover.")
-    with folder.lock():
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(folder.lock())
+        bench = runs.RunFolder(folder.path / "bench")
+        if bench.path.is_dir():  # its cells write to this ledger, one after the other
+            locks.enter_context(bench.lock())
         damage = ledger.find_damage(folder.ledger)
         if damage is None:
             print(f"{folder.ledger} is whole: every row can be read. Nothing was changed.")
             return
+        if ledger.is_in_use(folder.ledger):
+            raise InputError(
+                f"Another process has the ledger {str(folder.ledger.resolve())!r} open: what it keeps meanwhile would "
+                "be lost. Wait for it or stop it, then give this command again."
+            )
         found = ledger.recover(folder.ledger)
     lost = "how many replies are lost cannot be told" if found.num_lost is None else f"{found.num_lost} are lost"
     print(f"{found.num_replies} replies are recovered, {lost}. The damaged file is kept as {found.kept_as}.")

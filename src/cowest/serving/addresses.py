@@ -17,7 +17,10 @@ _ADDRESS = re.compile(
     | \blocalhost\b(?::\d+)?
     | \b[a-z0-9-]+(?:\.[a-z0-9-]+)+:\d{1,5}\b                                # a host with its port
     | \b(?:[a-z0-9-]+\.)+(?:corp|home|internal|intranet|lan|local|svc)\b
-    | \b(?=[a-z0-9]*[0-9-])[a-z][a-z0-9-]*:\d{4,5}\b
+    | \b[a-z][a-z0-9-]*:\d{4,5}\b                                            # a host without dots with its port
+    | (?<=\bto\ host\ )[\w.-]+(?::\d{1,5})?                                  # as aiohttp, requests and urllib3 say it
+    | (?<=\bhost=['"])[^'"]+
+    | (?<=\bresolve\ ['"])[^'"]+
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -5,22 +5,19 @@ The standard library's C code would hold the interpreter's lock for the whole of
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from json import decoder, scanner
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cowest.serving.wire import Json, UpstreamError
 
 Result = TypeVar("Result")
 
 MANY_VALUES = 20_000
-"""From here on a reply is read in a thread."""
+"""From here on a reply is read and written in a thread."""
 
 MAX_VALUES = 2_000_000
 """In a reply. 16,000 tokens with 20 alternatives each have so many."""
-
-_MANY_TOKENS = 200
-"""Log probabilities of so many tokens, with 20 alternatives each, have about `MANY_VALUES` values."""
 
 _one_at_a_time = asyncio.Semaphore(1)
 
@@ -54,7 +51,7 @@ async def read(raw: bytes, use: Callable[[object], Result]) -> Result:
 
 async def write(reply: Json, encode: Callable[[Json], bytes]) -> bytes:
     """The reply in JSON: by `encode`, or in a thread where it has many values."""
-    if _num_tokens(reply) <= _MANY_TOKENS:
+    if not _has_many_values(reply):
         return encode(reply)
     encoder = json.JSONEncoder(separators=(",", ":"))
     async with _one_at_a_time:
@@ -66,11 +63,18 @@ def num_marks(raw: bytes) -> int:
     return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
-def _num_tokens(reply: Json) -> int:
-    every = (choice.get("logprobs") for choice in reply["choices"])
-    return sum(
-        len(each) for given in every if isinstance(given, dict) for each in given.values() if isinstance(each, list)
-    )
+def _has_many_values(reply: Json) -> bool:
+    num_values = 0
+    waiting: list[Collection[Any]] = [reply.values()]
+    while waiting:
+        values = waiting.pop()
+        num_values += len(values)
+        if num_values > MANY_VALUES:
+            return True
+        waiting += [
+            each.values() if isinstance(each, dict) else each for each in values if isinstance(each, dict | list)
+        ]
+    return False
 
 
 def _loads(raw: bytes, load: Callable[[str], object]) -> object:

@@ -94,7 +94,9 @@ class PassThrough:
                 chunk = _chunk(data, expected)
                 open_choices -= {choice.get("index") for choice in chunk["choices"] if choice.get("finish_reason")}
                 limit_s = self._stall_s
-                yield mask.hide(chunk)
+                with self._failures():
+                    hidden = mask.hide(chunk)
+                yield hidden
         if open_choices:
             raise UpstreamError(502, "The strong model's answer was cut off.", code="upstream_cut_off")
 
@@ -182,6 +184,9 @@ def _chunk(data: object, expected: range) -> Json:
     _check_usage(data)
     for choice in data["choices"]:
         if not isinstance(choice, dict) or choice.get("index", 0) not in expected:
+            raise _malformed()
+        delta = choice.get("delta")
+        if not isinstance(delta, dict | None) or (delta and not isinstance(delta.get("content"), str | None)):
             raise _malformed()
         if choice.get("finish_reason") == "error":
             raise UpstreamError(502, "The strong model failed while it answered.", code="upstream_failed")

@@ -216,7 +216,8 @@ def _append(delta: Json, path: Path, text: str) -> None:
             if not isinstance(here.get(step), type(made)):
                 here[step] = made
             here = here[step]
-    here[path[-1]] = (here.get(path[-1]) or "") + text
+    before = here.get(path[-1])
+    here[path[-1]] = before + text if isinstance(before, str) else text
 
 
 def _hide(data: Any, key: str) -> Any:

@@ -31,6 +31,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COWEST_TEST_KEY", "sk-some-key")
     monkeypatch.setattr(_bounded_body, "MAX_REPLY_BYTES", 10 * 2**10)
     monkeypatch.setattr(_bounded_body, "MAX_EVENT_BYTES", 2**10)
+    monkeypatch.setattr(_bounded_body, "MAX_EVENT_VALUES", 100)
 
 
 def load(provider: str, endpoint: Endpoint) -> RemoteModel[Any]:
@@ -109,3 +110,5 @@ def test_a_stream_may_be_long_and_its_events_may_not(endpoint: Endpoint, separat
     assert len(asyncio.run(texts(event * 200))) == 200
     with pytest.raises(OversizedReplyError, match=r"1\.0 KiB"):
         asyncio.run(texts(event + b"data: " + b"x" * 2000))
+    with pytest.raises(OversizedReplyError, match="100 values"):
+        asyncio.run(texts(event + b"data: [" + b"[]," * 60 + b"0]" + separator))

@@ -16,6 +16,9 @@ MAX_FILE_BYTES = 2**30
 MAX_EVENT_BYTES = 4 * 2**20
 """Of one event of a stream, which may be as long as it likes in all."""
 
+MAX_EVENT_VALUES = 50_000
+"""Texts, numbers, lists and objects of one event, about: 400 tokens with 20 alternatives each have so many."""
+
 ACCEPTED = "gzip, deflate"
 """The encodings that are asked for."""
 
@@ -91,14 +94,13 @@ class _BoundedStream(httpx2.AsyncByteStream):
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         num_received = num_read = 0
-        event = _EventLength()
+        event = _EventSize()
         async for chunk in self._body:
             num_received += len(chunk)
             for piece in self._unpacker.unpacked(chunk):
                 num_read += len(piece)
                 if self._is_stream:
-                    said = f"{self._where} sent a part of a stream that is larger"
-                    _check_size(event.after(piece), MAX_EVENT_BYTES, said)
+                    self._check_event(*event.after(piece))
                 elif num_read > self._limit and self._is_error:
                     return
                 elif num_read > self._limit:
@@ -106,6 +108,12 @@ class _BoundedStream(httpx2.AsyncByteStream):
                     said = f"{self._where} sent a reply of more than {in_words(self._limit)}{packed}"
                     _check_size(num_read, self._limit, said)
                 yield piece
+
+    def _check_event(self, num_bytes: int, num_values: int) -> None:
+        said = f"{self._where} sent a part of a stream that is larger"
+        _check_size(num_bytes, MAX_EVENT_BYTES, said)
+        if num_values > MAX_EVENT_VALUES:
+            raise OversizedReplyError(f"{said}; at most {MAX_EVENT_VALUES:,} values are read.", may_be_billed=True)
 
 
 class _Unpacker:
@@ -142,24 +150,27 @@ class _Unpacker:
             ) from None
 
 
-class _EventLength:
-    """Counts the bytes since the last empty line, which ends an event of a stream."""
+class _EventSize:
+    """Counts bytes and values since the last empty line, which ends an event of a stream."""
 
     def __init__(self) -> None:
-        self._length = 0
+        self._size = (0, 0)
         self._tail = b""
 
-    def after(self, piece: bytes) -> int:
-        """The most bytes that any event in the piece, or up to its end, has."""
-        longest = self._length
+    def after(self, piece: bytes) -> tuple[int, int]:
+        """The most bytes, and the most values, that any event in the piece, or up to its end, has."""
         text = (self._tail + piece).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        events = text.split(b"\n\n")
-        if len(events) > 1:
-            longest, self._length = self._length + len(events[0]), len(events[-1])
-        else:
-            longest = self._length = self._length + len(piece)
+        first, *others = text.split(b"\n\n")
+        added = _size(first if others else piece)
+        sizes = [(self._size[0] + added[0], self._size[1] + added[1]), *map(_size, others)]
+        self._size = sizes[-1]
         self._tail = piece[-3:]
-        return max(longest, self._length, *map(len, events[1:]))
+        return max(size[0] for size in sizes), max(size[1] for size in sizes)
+
+
+def _size(event: bytes) -> tuple[int, int]:
+    """Bytes, and values at most: commas and opening brackets, those in texts included."""
+    return len(event), event.count(b",") + event.count(b"[") + event.count(b"{")
 
 
 def _check_size(size: int, limit: int, said: str) -> None:
