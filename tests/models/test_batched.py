@@ -23,6 +23,7 @@ from cowest.errors import (
     CowestError,
     EndpointError,
     InputError,
+    RateLimitError,
     TransientEndpointError,
 )
 from cowest.ledger import Ledger
@@ -428,6 +429,20 @@ class TestEndpoint:
         endpoint.batches.refuse = lambda request: web.json_response({}, status=500)
         (found,) = failures(Watched(endpoint), [ask()])
         assert isinstance(found, TransientEndpointError)
+        assert endpoint.batches.asked == {"POST /v1/files": 30}
+
+    def test_a_rate_limit_that_lasts_ends(self, endpoint: Endpoint, ask: Ask) -> None:
+        endpoint.batches.refuse = lambda request: web.json_response({}, status=429)
+
+        async def run() -> None:
+            model = Watched(endpoint)
+            try:
+                await Retrying(model, repeats=(BrokenReplyError,), sleep=model.no_wait).complete(ask())
+            finally:
+                await model.close()
+
+        with pytest.raises(RateLimitError):
+            asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
         assert endpoint.batches.asked == {"POST /v1/files": 30}
 
     def test_a_lost_reply_to_create_does_not_make_two(self, endpoint: Endpoint, requests: list[ChatRequest]) -> None:
