@@ -703,6 +703,55 @@ class TestBudget:
             assert endpoint.batches.sizes == [6]
             assert ledger.bookings.possibly_billed_usd() == {}
 
+    @pytest.mark.parametrize("status", [401, 404, 503])
+    def test_a_batch_that_cannot_be_asked_for_stays_booked(
+        self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path, status: int
+    ) -> None:
+        def refuse(request: web.Request) -> web.Response | None:
+            return web.json_response({}, status=status) if "/v1/batches/" in request.path else None
+
+        endpoint.batches.refuse = refuse
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            model = self.open(endpoint, tmp_path / "b", ledger, 6, 6)
+            assert all(isinstance(each, EndpointError) for each in self.finish(model, requests))
+            assert ledger.bookings.possibly_billed_usd() == {"strong": 6 * self.worst_usd}
+            assert model.connection.budget is not None
+            assert model.connection.budget.spent_usd == 6 * self.worst_usd
+        endpoint.batches.refuse = lambda request: None
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            found = self.finish(self.open(endpoint, tmp_path / "b", ledger, 6, 6), requests)
+            assert [type(each) for each in found] == [Completion] * 6
+            assert endpoint.batches.sizes == [6]
+            assert ledger.bookings.possibly_billed_usd() == {}
+
+    @pytest.mark.parametrize(
+        ("refused", "status", "num_booked"),
+        [("/v1/files", 401, 0), ("/v1/files", 504, 0), ("/v1/batches", 401, 0), ("/v1/batches", 504, 6)],
+    )
+    def test_a_batch_that_was_not_made_is_not_booked_but_one_that_may_have_been_is(
+        self,
+        endpoint: Endpoint,
+        requests: list[ChatRequest],
+        tmp_path: Path,
+        refused: str,
+        status: int,
+        num_booked: int,
+    ) -> None:
+        def refuse(request: web.Request) -> web.Response | None:
+            return web.json_response({}, status=status) if request.path == refused else None
+
+        endpoint.batches.refuse = refuse
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            model = self.open(endpoint, tmp_path / "b", ledger, 6, 6)
+            assert all(isinstance(each, EndpointError) for each in self.finish(model, requests))
+            booked = {"strong": num_booked * self.worst_usd} if num_booked else {}
+            assert ledger.bookings.possibly_billed_usd() == booked
+        endpoint.batches.refuse = lambda request: None
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            found = self.finish(self.open(endpoint, tmp_path / "b", ledger, 6, 6), requests)
+            assert [type(each) for each in found] == [Completion] * 6
+            assert ledger.bookings.possibly_billed_usd() == {}
+
     def test_what_was_never_sent_is_not_booked(
         self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path
     ) -> None:

@@ -12,9 +12,9 @@ from cowest import progress
 from cowest.errors import BrokenReplyError, CowestError, TransientEndpointError
 from cowest.models import _batch_interface, _batch_lines
 from cowest.models._batch_files import BatchLimits, QueuedRequest, split
-from cowest.models._batch_interface import BatchInterface, BatchProvider, Outcome, QueueFullError, Sleep
+from cowest.models._batch_interface import BatchInterface, BatchProvider, QueueFullError, Sleep
 from cowest.models._batch_record import BatchRecord, Submission
-from cowest.models._batch_state import BatchState
+from cowest.models._batch_state import BatchState, Outcome
 from cowest.models.base import Json
 from cowest.types import ChatRequest, Completion
 
@@ -145,7 +145,13 @@ class BatchQueue:
         """Sends requests in one batch, or in halves where the account may not have all of them waiting at once."""
         submission = self._record.intend(requests)
         content = b"".join(request.line for request in requests.values())
-        batch_id = await self._interface.submit(content, submission.label, submission.started_at)
+        try:
+            batch_id = await self._interface.submit(content, submission.label, submission.started_at)
+        except CowestError as error:
+            if not error.may_be_billed:
+                for custom_id in requests:
+                    self._record.forget(custom_id)
+            raise
         self._record.created(submission, batch_id)
         outcome = await self._wait(submission, requests)
         if isinstance(outcome.refusal, QueueFullError) and (self._in_progress or len(requests) > 1):

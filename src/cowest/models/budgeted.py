@@ -108,13 +108,14 @@ class Budgeted(WrapperModel):
                 self._excess.see(billed_usd, allowed_usd)
             return completion
         except (EndpointError, CompletionError) as error:
-            billed_usd = worst_usd if error.may_be_billed else 0.0
-            if call is not None:
-                await call.end(may_be_billed=error.may_be_billed)
+            if not self._goes_on(request):
+                billed_usd = worst_usd if error.may_be_billed else 0.0
+                if call is not None:
+                    await call.end(may_be_billed=error.may_be_billed)
             raise
         except asyncio.CancelledError:
             # What is being written gets to the ledger although nobody waits for it any more.
-            if not is_sent or (self._was_sent is not None and not self._was_sent(request)):
+            if not is_sent or (self._was_sent is not None and not self._goes_on(request)):
                 billed_usd = 0.0
                 if call is not None:
                     await call.end(may_be_billed=False)
@@ -128,13 +129,17 @@ class Budgeted(WrapperModel):
 
     def _take_over(self, call: KeptCall | None, request: ChatRequest) -> float | None:
         """What is booked for a call that an earlier process sent and that is waited for; None for a new call."""
-        if call is None or self._was_sent is None or not self._was_sent(request):
+        if call is None or not self._goes_on(request):
             return None
         booked_usd = call.booked_usd()
         if booked_usd is not None:
             self.spent_usd -= booked_usd
             self.reserved_usd += booked_usd
         return booked_usd
+
+    def _goes_on(self, request: ChatRequest) -> bool:
+        """Whether the request is under way without this process, so that what is booked for it stays booked."""
+        return self._was_sent is not None and self._was_sent(request)
 
     def _limited(self, request: ChatRequest) -> ChatRequest:
         if request.sampling.max_tokens is not None:
