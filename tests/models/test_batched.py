@@ -19,6 +19,7 @@ from cowest import synchronous
 from cowest.cli.main import main
 from cowest.errors import (
     BrokenReplyError,
+    BudgetError,
     CompletionError,
     CowestError,
     EndpointError,
@@ -297,10 +298,9 @@ class TestLines:
             {"response": {"status_code": 503, "body": "busy"}},
             {"response": None, "error": {"code": "batch_expired", "message": "too late"}},
             {"response": None, "error": {"code": "server_error", "message": "oh"}},
-            None,
         ],
     )
-    def test_what_may_pass_is_sent_again(self, endpoint: Endpoint, ask: Ask, line: Row | None) -> None:
+    def test_what_may_pass_is_sent_again(self, endpoint: Endpoint, ask: Ask, line: Row) -> None:
         assert isinstance(self.outcome(endpoint, ask(), line, line), Completion)
         assert endpoint.batches.sizes == [1, 1, 1]
         found = self.outcome(endpoint, ask(), line, line, line)
@@ -343,7 +343,10 @@ class TestLines:
         assert said in str(found)
         assert KEY not in str(found)
 
-    def test_a_line_that_is_not_json_costs_only_itself(self, endpoint: Endpoint, requests: list[ChatRequest]) -> None:
+    @pytest.mark.parametrize("ending", ["completed", "expired", "cancelled"])
+    def test_a_line_that_is_not_json_costs_only_itself_and_may_be_billed(
+        self, endpoint: Endpoint, requests: list[ChatRequest], ending: str
+    ) -> None:
         store = endpoint.batches._store
         files: list[bytes] = []
 
@@ -354,8 +357,28 @@ class TestLines:
             return store(content)
 
         endpoint.batches._store = break_the_second  # type: ignore[method-assign]
-        assert texts_of(Watched(endpoint), requests) == expected(requests)
-        assert endpoint.batches.sizes == [6, 1]
+        endpoint.batches.endings, endpoint.batches.is_reached = [ending], lambda place: True
+        found = outcomes(Watched(endpoint), requests)
+        assert [type(each) for each in found] == [Completion] * 5 + [BrokenReplyError]
+        assert isinstance(found[-1], BrokenReplyError)
+        assert found[-1].may_be_billed
+        assert endpoint.batches.sizes == [6]
+
+    def test_a_request_without_a_line_may_be_billed_where_the_batch_came_to_all(
+        self, endpoint: Endpoint, ask: Ask
+    ) -> None:
+        found = self.outcome(endpoint, ask(), None)
+        assert isinstance(found, BrokenReplyError)
+        assert found.may_be_billed
+        assert endpoint.batches.sizes == [1]
+
+    @pytest.mark.parametrize("ending", ["expired", "cancelled"])
+    def test_a_request_without_a_line_is_sent_again_where_the_batch_ended_early(
+        self, endpoint: Endpoint, ask: Ask, ending: str
+    ) -> None:
+        endpoint.batches.endings = [ending]
+        assert isinstance(self.outcome(endpoint, ask(), None), Completion)
+        assert endpoint.batches.sizes == [1, 1]
 
 
 class TestEndings:
@@ -702,6 +725,16 @@ class TestBudget:
             assert [type(each) for each in found] == [Completion] * 6
             assert endpoint.batches.sizes == [6]
             assert ledger.bookings.possibly_billed_usd() == {}
+
+    def test_a_reply_that_never_comes_is_a_call_of_the_budget_each_time(
+        self, endpoint: Endpoint, ask: Ask, tmp_path: Path
+    ) -> None:
+        endpoint.batches.line_of = lambda row, line: None
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            (found,) = self.finish(self.open(endpoint, tmp_path / "b", ledger, 1, 2), [ask()])
+            assert isinstance(found, BudgetError)
+            assert endpoint.batches.sizes == [1, 1]
+            assert ledger.bookings.possibly_billed_usd() == {"strong": 2 * self.worst_usd}
 
     @pytest.mark.parametrize("status", [401, 404, 503])
     def test_a_batch_that_cannot_be_asked_for_stays_booked(

@@ -148,9 +148,13 @@ class BatchInterface:
             await self._sleep(wait_s)
             wait_s = min(1.5 * wait_s, MAX_POLL_S)
         lines: dict[str, Json] = {}
+        # A completed batch came to every request, also to those without a line.
+        lost_lines = batch.status == "completed"
         for file_id in filter(None, (batch.error_file_id, batch.output_file_id)):
-            lines |= await self._repeat(functools.partial(_batch_lines.download, client, file_id, wanted), of=batch_id)
-        return Outcome(batch.status, lines, batch.duration_s, self._refusal(batch))
+            file = await self._repeat(functools.partial(_batch_lines.download, client, file_id, wanted), of=batch_id)
+            lines |= file.by_id
+            lost_lines = lost_lines or not file.is_whole
+        return Outcome(batch.status, lines, lost_lines, batch.duration_s, self._refusal(batch))
 
     def _read(self, form: type[Form], response: "LegacyAPIResponse[Any]") -> Form:
         return read(form, parse(response.http_response.content), self._provider.batch_where)

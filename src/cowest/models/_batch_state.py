@@ -81,12 +81,14 @@ class Outcome:
     Attributes:
         status: completed, expired, cancelled or failed.
         lines: what the endpoint says of each request, by custom_id; requests that it did not come to are missing.
+        lost_lines: whether a request without a line may have been answered, and billed, all the same.
         latency_s: from the batch's creation to its end.
         refusal: why no request of it was begun, where the file itself was refused.
     """
 
     status: str
     lines: dict[str, Json]
+    lost_lines: bool
     latency_s: float
     refusal: CowestError | None
 
