@@ -448,6 +448,16 @@ class TestEndpoint:
         assert endpoint.batches.sizes == [6]
         assert 99 in model.waits
 
+    @pytest.mark.parametrize("asked", ["9" * 400, "99999999"])
+    def test_no_wait_is_longer_than_a_quarter_of_an_hour(
+        self, endpoint: Endpoint, requests: list[ChatRequest], asked: str
+    ) -> None:
+        refusals = [web.json_response({}, status=503, headers={"Retry-After": asked})]
+        endpoint.batches.refuse = lambda request: refusals.pop() if refusals else None
+        model = Watched(endpoint)
+        assert texts_of(model, requests) == expected(requests)
+        assert max(model.waits) == 900
+
     def test_a_fault_that_lasts_ends(self, endpoint: Endpoint, ask: Ask) -> None:
         endpoint.batches.refuse = lambda request: web.json_response({}, status=500)
         (found,) = failures(Watched(endpoint), [ask()])

@@ -15,6 +15,7 @@ from cowest.errors import (
 from cowest.models import _batch_lines
 from cowest.models._batch_state import BatchPage, BatchState, Named, Outcome
 from cowest.models.base import ChatModel, Json
+from cowest.models.limits import LONGEST_REFUSAL_S
 from cowest.models.providers._reply_format import Form, parse, read
 from cowest.types import ChatRequest, Completion
 
@@ -32,7 +33,8 @@ _LABEL = "cowest"
 _ENDED = {"completed", "expired", "cancelled", "failed"}
 _TOO_MANY_QUEUED_TOKENS = "token_limit_exceeded"
 _NO_SUCH_INTERFACE = {404, 405, 501}
-# Failures in a row, about half an hour of them: waiting costs nothing, and the batch goes on meanwhile.
+# Failures in a row, about half an hour of them, or longer where the endpoint asks for it: waiting costs nothing, and the
+# batch goes on meanwhile.
 _MAX_FAILURES = 30
 _MAX_PAGES = 100
 # The clocks of the two sides may differ.
@@ -200,7 +202,7 @@ class BatchInterface:
             num_failures += 1
             if not isinstance(failure, TransientEndpointError) or num_failures == _MAX_FAILURES:
                 raise failure
-            await self._sleep(max(wait_s, failure.retry_after_s or 0.0))
+            await self._sleep(max(wait_s, min(LONGEST_REFUSAL_S, failure.retry_after_s or 0.0)))
             wait_s = min(2 * wait_s, MAX_POLL_S)
 
     def _failure(self, error: Exception, batch_id: str | None) -> CowestError:
