@@ -55,7 +55,7 @@ _STATES_NOTHING = re.compile(
     re.IGNORECASE,
 )
 _MARK_ALONE = re.compile(rf"{_NAME}[^\n]{{0,80}}?{_IS}[\s\"“:]*", re.IGNORECASE)
-_MAX_LETTERS_OF_NOTHING = 400
+_MAX_LETTERS_OF_NOTHING = 600
 _RESULT = re.compile(r"\b(?:result|verdict)\b", re.IGNORECASE)
 _NO_STATEMENT = re.compile(
     r"\b(?:if|whether|unless|suppose|supposing|assuming|until|doubt|not|unsure|perhaps|maybe|could|might)\b|n't\b",
@@ -122,7 +122,9 @@ def _without_alternatives(text: str, sentences: list[Mark]) -> list[Mark]:
 
 def states_nothing(written: str) -> bool:
     """Whether what follows a mark breaks off before an answer: it is another mark, or ends in a colon."""
-    rest = bare(written)[-_MAX_LETTERS_OF_NOTHING:]
+    if len(written) > _MAX_LETTERS_OF_NOTHING:
+        return False
+    rest = bare(written)
     if _STATES_NOTHING.fullmatch(rest):
         return True
     # One mark after the other: a pattern that repeats would try every way to divide a text among its turns.
