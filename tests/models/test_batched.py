@@ -795,6 +795,30 @@ class TestBudget:
             assert [type(each) for each in found] == [Completion] * 6
             assert ledger.bookings.possibly_billed_usd() == {}
 
+    @pytest.mark.parametrize("depth", [0, 2])
+    def test_a_new_call_waits_for_what_an_earlier_process_has_booked(
+        self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path, depth: int
+    ) -> None:
+        async def cheap(body: Body) -> tuple[int, Body]:
+            return 200, reply("x") | {"usage": {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010}}
+
+        async def nested(model: Metered, depth: int) -> list[Any]:
+            work = [nested(model, depth - 1)] if depth else map(model.complete, requests[1:])
+            return await asyncio.gather(*work, return_exceptions=True)
+
+        async def new_call_first(model: Metered) -> Completion:
+            first, _ = await asyncio.gather(model.complete(requests[0]), nested(model, depth))
+            await model.close()
+            return first
+
+        endpoint.batches.answer = cheap
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            self.stop(endpoint, self.open(endpoint, tmp_path / "b", ledger, 5, 5), requests[1:], when_sent=True)
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            model = self.open(endpoint, tmp_path / "b", ledger, 5, 5)
+            assert synchronous.run(new_call_first(model)).text == "x"
+        assert endpoint.batches.sizes == [5, 1]
+
     def test_what_was_never_sent_is_not_booked(
         self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path
     ) -> None:

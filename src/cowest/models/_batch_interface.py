@@ -33,8 +33,8 @@ _LABEL = "cowest"
 _ENDED = {"completed", "expired", "cancelled", "failed"}
 _TOO_MANY_QUEUED_TOKENS = "token_limit_exceeded"
 _NO_SUCH_INTERFACE = {404, 405, 501}
-# Failures in a row, about half an hour of them, or longer where the endpoint asks for it: waiting costs nothing, and the
-# batch goes on meanwhile.
+# Failures in a row, about half an hour of them, or longer where the endpoint asks for it: waiting costs nothing, and
+# the batch goes on meanwhile.
 _MAX_FAILURES = 30
 _MAX_PAGES = 100
 # The clocks of the two sides may differ.

@@ -17,6 +17,8 @@ TOKENS_A_MESSAGE = 64
 """Upper bound on the tokens that a chat template puts around one message, and around them all."""
 
 _ROUNDING_USD = 1e-12
+# Of the event loop, in which the calls that are waited for take over their bookings before a new one is refused.
+_TURNS = 10
 
 Cost = Callable[[Usage], float | None]
 """USD of a call with this usage; None where the price is not known."""
@@ -153,9 +155,13 @@ class Budgeted(WrapperModel):
         return request.model_copy(update={"sampling": sampling})
 
     async def _reserve(self, worst_usd: float) -> None:
+        num_turns = 0 if self._was_sent is None else _TURNS
+        while num_turns and not self._has_room(worst_usd):
+            await asyncio.sleep(0)
+            num_turns -= 1
         changed = self._condition()
         async with changed:
-            while self.spent_usd + self.reserved_usd + worst_usd > self.budget_usd:
+            while not self._has_room(worst_usd):
                 if self.reserved_usd <= _ROUNDING_USD or self.spent_usd + worst_usd > self.budget_usd:
                     raise BudgetError(
                         f"The budget of {self.name!r} is reached: ${self.spent_usd:.4f} of ${self.budget_usd:.4f} are "
@@ -164,6 +170,9 @@ class Budgeted(WrapperModel):
                     )
                 await changed.wait()
             self.reserved_usd += worst_usd
+
+    def _has_room(self, worst_usd: float) -> bool:
+        return self.spent_usd + self.reserved_usd + worst_usd <= self.budget_usd
 
     def _condition(self) -> asyncio.Condition:
         return self._changed.setdefault(asyncio.get_running_loop(), asyncio.Condition())
