@@ -736,6 +736,23 @@ class TestBudget:
             assert endpoint.batches.sizes == [6]
             assert ledger.bookings.possibly_billed_usd() == {}
 
+    @pytest.mark.parametrize("is_killed", [False, True])
+    def test_a_reply_that_cannot_be_used_is_booked_once_however_often_the_run_is_started(
+        self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path, is_killed: bool
+    ) -> None:
+        lines = [{"response": {"status_code": 200, "body": reply("", "stop")}}]
+        endpoint.batches.line_of = lambda row, line: line | lines.pop() if lines else line
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            if is_killed:
+                self.stop(endpoint, self.open(endpoint, tmp_path / "b", ledger, 1, 1), requests[:1], when_sent=True)
+            (found,) = self.finish(self.open(endpoint, tmp_path / "b", ledger, 1, 1), requests[:1])
+            assert isinstance(found, BudgetError)
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            (found,) = self.finish(self.open(endpoint, tmp_path / "b", ledger, 1, 2), requests[:1])
+            assert isinstance(found, Completion)
+            assert endpoint.batches.sizes == [1, 1]
+            assert ledger.bookings.possibly_billed_usd() == {"strong": self.worst_usd}
+
     def test_a_reply_that_never_comes_is_a_call_of_the_budget_each_time(
         self, endpoint: Endpoint, ask: Ask, tmp_path: Path
     ) -> None:

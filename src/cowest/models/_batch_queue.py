@@ -139,8 +139,7 @@ class BatchQueue:
             batch_id = await self._interface.submit(content, submission.label, submission.started_at)
         except CowestError as error:
             if not error.may_be_billed:
-                for custom_id in requests:
-                    self._record.forget(custom_id)
+                self._record.forget(requests)
             raise
         self._record.created(submission, batch_id)
         outcome = await self._wait(submission, requests)
@@ -203,8 +202,9 @@ class BatchQueue:
             try:
                 self._answer(custom_id, outcome)
             except CowestError as error:
-                self._record.forget(custom_id)
                 errors[custom_id] = error
+        self._record.forget_for_good(custom_id for custom_id, error in errors.items() if error.may_be_billed)
+        self._record.forget(errors)
         return errors
 
     def _answer(self, custom_id: str, outcome: Outcome) -> None:
@@ -220,7 +220,7 @@ class BatchQueue:
         completion = self._provider.batch_reply(row, outcome.latency_s)
         if not self._keeps_replies:
             # The same request is a new one next time.
-            self._record.forget(custom_id)
+            self._record.forget([custom_id])
         reply = self._replies.pop(custom_id)
         if not reply.done():
             reply.set_result(completion)
