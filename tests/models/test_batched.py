@@ -19,10 +19,12 @@ from cowest import synchronous
 from cowest.cli.main import main
 from cowest.errors import (
     BrokenReplyError,
+    BudgetError,
     CompletionError,
     CowestError,
     EndpointError,
     InputError,
+    RateLimitError,
     TransientEndpointError,
 )
 from cowest.ledger import Ledger
@@ -296,10 +298,9 @@ class TestLines:
             {"response": {"status_code": 503, "body": "busy"}},
             {"response": None, "error": {"code": "batch_expired", "message": "too late"}},
             {"response": None, "error": {"code": "server_error", "message": "oh"}},
-            None,
         ],
     )
-    def test_what_may_pass_is_sent_again(self, endpoint: Endpoint, ask: Ask, line: Row | None) -> None:
+    def test_what_may_pass_is_sent_again(self, endpoint: Endpoint, ask: Ask, line: Row) -> None:
         assert isinstance(self.outcome(endpoint, ask(), line, line), Completion)
         assert endpoint.batches.sizes == [1, 1, 1]
         found = self.outcome(endpoint, ask(), line, line, line)
@@ -342,7 +343,10 @@ class TestLines:
         assert said in str(found)
         assert KEY not in str(found)
 
-    def test_a_line_that_is_not_json_costs_only_itself(self, endpoint: Endpoint, requests: list[ChatRequest]) -> None:
+    @pytest.mark.parametrize("ending", ["completed", "expired", "cancelled"])
+    def test_a_line_that_is_not_json_costs_only_itself_and_may_be_billed(
+        self, endpoint: Endpoint, requests: list[ChatRequest], ending: str
+    ) -> None:
         store = endpoint.batches._store
         files: list[bytes] = []
 
@@ -353,8 +357,28 @@ class TestLines:
             return store(content)
 
         endpoint.batches._store = break_the_second  # type: ignore[method-assign]
-        assert texts_of(Watched(endpoint), requests) == expected(requests)
-        assert endpoint.batches.sizes == [6, 1]
+        endpoint.batches.endings, endpoint.batches.is_reached = [ending], lambda place: True
+        found = outcomes(Watched(endpoint), requests)
+        assert [type(each) for each in found] == [Completion] * 5 + [BrokenReplyError]
+        assert isinstance(found[-1], BrokenReplyError)
+        assert found[-1].may_be_billed
+        assert endpoint.batches.sizes == [6]
+
+    def test_a_request_without_a_line_may_be_billed_where_the_batch_came_to_all(
+        self, endpoint: Endpoint, ask: Ask
+    ) -> None:
+        found = self.outcome(endpoint, ask(), None)
+        assert isinstance(found, BrokenReplyError)
+        assert found.may_be_billed
+        assert endpoint.batches.sizes == [1]
+
+    @pytest.mark.parametrize("ending", ["expired", "cancelled"])
+    def test_a_request_without_a_line_is_sent_again_where_the_batch_ended_early(
+        self, endpoint: Endpoint, ask: Ask, ending: str
+    ) -> None:
+        endpoint.batches.endings = [ending]
+        assert isinstance(self.outcome(endpoint, ask(), None), Completion)
+        assert endpoint.batches.sizes == [1, 1]
 
 
 class TestEndings:
@@ -424,10 +448,34 @@ class TestEndpoint:
         assert endpoint.batches.sizes == [6]
         assert 99 in model.waits
 
+    @pytest.mark.parametrize("asked", ["9" * 400, "99999999"])
+    def test_no_wait_is_longer_than_a_quarter_of_an_hour(
+        self, endpoint: Endpoint, requests: list[ChatRequest], asked: str
+    ) -> None:
+        refusals = [web.json_response({}, status=503, headers={"Retry-After": asked})]
+        endpoint.batches.refuse = lambda request: refusals.pop() if refusals else None
+        model = Watched(endpoint)
+        assert texts_of(model, requests) == expected(requests)
+        assert max(model.waits) == 900
+
     def test_a_fault_that_lasts_ends(self, endpoint: Endpoint, ask: Ask) -> None:
         endpoint.batches.refuse = lambda request: web.json_response({}, status=500)
         (found,) = failures(Watched(endpoint), [ask()])
         assert isinstance(found, TransientEndpointError)
+        assert endpoint.batches.asked == {"POST /v1/files": 30}
+
+    def test_a_rate_limit_that_lasts_ends(self, endpoint: Endpoint, ask: Ask) -> None:
+        endpoint.batches.refuse = lambda request: web.json_response({}, status=429)
+
+        async def run() -> None:
+            model = Watched(endpoint)
+            try:
+                await Retrying(model, repeats=(BrokenReplyError,), sleep=model.no_wait).complete(ask())
+            finally:
+                await model.close()
+
+        with pytest.raises(RateLimitError):
+            asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
         assert endpoint.batches.asked == {"POST /v1/files": 30}
 
     def test_a_lost_reply_to_create_does_not_make_two(self, endpoint: Endpoint, requests: list[ChatRequest]) -> None:
@@ -687,6 +735,106 @@ class TestBudget:
             assert [type(each) for each in found] == [Completion] * 6
             assert endpoint.batches.sizes == [6]
             assert ledger.bookings.possibly_billed_usd() == {}
+
+    @pytest.mark.parametrize("is_killed", [False, True])
+    def test_a_reply_that_cannot_be_used_is_booked_once_however_often_the_run_is_started(
+        self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path, is_killed: bool
+    ) -> None:
+        lines = [{"response": {"status_code": 200, "body": reply("", "stop")}}]
+        endpoint.batches.line_of = lambda row, line: line | lines.pop() if lines else line
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            if is_killed:
+                self.stop(endpoint, self.open(endpoint, tmp_path / "b", ledger, 1, 1), requests[:1], when_sent=True)
+            (found,) = self.finish(self.open(endpoint, tmp_path / "b", ledger, 1, 1), requests[:1])
+            assert isinstance(found, BudgetError)
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            (found,) = self.finish(self.open(endpoint, tmp_path / "b", ledger, 1, 2), requests[:1])
+            assert isinstance(found, Completion)
+            assert endpoint.batches.sizes == [1, 1]
+            assert ledger.bookings.possibly_billed_usd() == {"strong": self.worst_usd}
+
+    def test_a_reply_that_never_comes_is_a_call_of_the_budget_each_time(
+        self, endpoint: Endpoint, ask: Ask, tmp_path: Path
+    ) -> None:
+        endpoint.batches.line_of = lambda row, line: None
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            (found,) = self.finish(self.open(endpoint, tmp_path / "b", ledger, 1, 2), [ask()])
+            assert isinstance(found, BudgetError)
+            assert endpoint.batches.sizes == [1, 1]
+            assert ledger.bookings.possibly_billed_usd() == {"strong": 2 * self.worst_usd}
+
+    @pytest.mark.parametrize("status", [401, 404, 503])
+    def test_a_batch_that_cannot_be_asked_for_stays_booked(
+        self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path, status: int
+    ) -> None:
+        def refuse(request: web.Request) -> web.Response | None:
+            return web.json_response({}, status=status) if "/v1/batches/" in request.path else None
+
+        endpoint.batches.refuse = refuse
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            model = self.open(endpoint, tmp_path / "b", ledger, 6, 6)
+            assert all(isinstance(each, EndpointError) for each in self.finish(model, requests))
+            assert ledger.bookings.possibly_billed_usd() == {"strong": 6 * self.worst_usd}
+            assert model.connection.budget is not None
+            assert model.connection.budget.spent_usd == 6 * self.worst_usd
+        endpoint.batches.refuse = lambda request: None
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            found = self.finish(self.open(endpoint, tmp_path / "b", ledger, 6, 6), requests)
+            assert [type(each) for each in found] == [Completion] * 6
+            assert endpoint.batches.sizes == [6]
+            assert ledger.bookings.possibly_billed_usd() == {}
+
+    @pytest.mark.parametrize(
+        ("refused", "status", "num_booked"),
+        [("/v1/files", 401, 0), ("/v1/files", 504, 0), ("/v1/batches", 401, 0), ("/v1/batches", 504, 6)],
+    )
+    def test_a_batch_that_was_not_made_is_not_booked_but_one_that_may_have_been_is(
+        self,
+        endpoint: Endpoint,
+        requests: list[ChatRequest],
+        tmp_path: Path,
+        refused: str,
+        status: int,
+        num_booked: int,
+    ) -> None:
+        def refuse(request: web.Request) -> web.Response | None:
+            return web.json_response({}, status=status) if request.path == refused else None
+
+        endpoint.batches.refuse = refuse
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            model = self.open(endpoint, tmp_path / "b", ledger, 6, 6)
+            assert all(isinstance(each, EndpointError) for each in self.finish(model, requests))
+            booked = {"strong": num_booked * self.worst_usd} if num_booked else {}
+            assert ledger.bookings.possibly_billed_usd() == booked
+        endpoint.batches.refuse = lambda request: None
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            found = self.finish(self.open(endpoint, tmp_path / "b", ledger, 6, 6), requests)
+            assert [type(each) for each in found] == [Completion] * 6
+            assert ledger.bookings.possibly_billed_usd() == {}
+
+    @pytest.mark.parametrize("depth", [0, 2])
+    def test_a_new_call_waits_for_what_an_earlier_process_has_booked(
+        self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path, depth: int
+    ) -> None:
+        async def cheap(body: Body) -> tuple[int, Body]:
+            return 200, reply("x") | {"usage": {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010}}
+
+        async def nested(model: Metered, depth: int) -> list[Any]:
+            work = [nested(model, depth - 1)] if depth else map(model.complete, requests[1:])
+            return await asyncio.gather(*work, return_exceptions=True)
+
+        async def new_call_first(model: Metered) -> Completion:
+            first, _ = await asyncio.gather(model.complete(requests[0]), nested(model, depth))
+            await model.close()
+            return first
+
+        endpoint.batches.answer = cheap
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            self.stop(endpoint, self.open(endpoint, tmp_path / "b", ledger, 5, 5), requests[1:], when_sent=True)
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            model = self.open(endpoint, tmp_path / "b", ledger, 5, 5)
+            assert synchronous.run(new_call_first(model)).text == "x"
+        assert endpoint.batches.sizes == [5, 1]
 
     def test_what_was_never_sent_is_not_booked(
         self, endpoint: Endpoint, requests: list[ChatRequest], tmp_path: Path

@@ -112,6 +112,17 @@ async def test_a_reply_that_says_nothing_is_left_holds_the_next_call_back() -> N
     assert time.now < 113.0
 
 
+@pytest.mark.parametrize("reset", ["9" * 400, "9999999h", "86400"])
+@pytest.mark.parametrize("limit", ["1", "9" * 400, "9" * 5000, "²"])
+async def test_a_reply_that_says_nothing_is_left_for_very_long_does_not_hold_all_back_for_ever(
+    reset: str, limit: str
+) -> None:
+    shared = make(Time())
+    headers = {"limit": limit, "remaining": "0", "reset": reset}
+    shared.read_headers({f"x-ratelimit-{name}-requests": value for name, value in headers.items()})
+    assert shared._wait_s() <= LONGEST_REFUSAL_S
+
+
 async def test_waiting_on_the_limit_is_shown_while_it_lasts() -> None:
     stream = io.StringIO()
     time = Time()

@@ -124,10 +124,10 @@ async def test_what_is_no_reply_is_the_endpoints_failure_where_nobody_else_is_an
 
 
 async def test_a_model_whose_outages_are_its_own_matter_is_asked_again_for_broken_replies_only(ask: Ask) -> None:
-    busy = TransientEndpointError("busy")
-    with pytest.raises(TransientEndpointError) as caught:
-        await retrying([busy, "reply"], Time(), repeats=(BrokenReplyError,)).complete(ask())
-    assert caught.value is busy
+    for busy in (TransientEndpointError("busy"), RateLimitError("slow down")):
+        with pytest.raises(TransientEndpointError) as caught:
+            await retrying([busy, "reply"], Time(), repeats=(BrokenReplyError,)).complete(ask())
+        assert caught.value is busy
     model = retrying([BrokenReplyError("half"), "reply"], Time(), repeats=(BrokenReplyError,))
     assert (await model.complete(ask())).text == "reply"
 

@@ -3,7 +3,6 @@
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Container
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from cowest.errors import (
@@ -14,8 +13,9 @@ from cowest.errors import (
     TransientEndpointError,
 )
 from cowest.models import _batch_lines
-from cowest.models._batch_state import BatchPage, BatchState, Named
+from cowest.models._batch_state import BatchPage, BatchState, Named, Outcome
 from cowest.models.base import ChatModel, Json
+from cowest.models.limits import LONGEST_REFUSAL_S
 from cowest.models.providers._reply_format import Form, parse, read
 from cowest.types import ChatRequest, Completion
 
@@ -33,7 +33,8 @@ _LABEL = "cowest"
 _ENDED = {"completed", "expired", "cancelled", "failed"}
 _TOO_MANY_QUEUED_TOKENS = "token_limit_exceeded"
 _NO_SUCH_INTERFACE = {404, 405, 501}
-# Failures in a row, about half an hour of them: waiting costs nothing, and the batch goes on meanwhile.
+# Failures in a row, about half an hour of them, or longer where the endpoint asks for it: waiting costs nothing, and
+# the batch goes on meanwhile.
 _MAX_FAILURES = 30
 _MAX_PAGES = 100
 # The clocks of the two sides may differ.
@@ -74,23 +75,6 @@ class QueueFullError(TransientEndpointError):
     """The endpoint took no batch because those under way, or this one alone, hold more tokens than the account may."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A batch that has ended.
-
-    Attributes:
-        status: completed, expired, cancelled or failed.
-        lines: what the endpoint says of each request, by custom_id; requests that it did not come to are missing.
-        latency_s: from the batch's creation to its end.
-        refusal: why no request of it was begun, where the file itself was refused.
-    """
-
-    status: str
-    lines: dict[str, Json]
-    latency_s: float
-    refusal: CowestError | None
-
-
 class BatchInterface:
     """The calls of the interface, each repeated while its failure may pass.
 
@@ -106,7 +90,8 @@ class BatchInterface:
         """Sends a file of requests and makes a batch of it; returns the batch's id.
 
         Raises:
-            EndpointError: there is no such interface, or the key, the account or the file is refused.
+            EndpointError: there is no such interface, or the key, the account or the file is refused; `may_be_billed`
+                where there may be a batch all the same.
         """
         client = await self._provider.batch_client()
         upload = (f"{label}.jsonl", content, "application/jsonl")
@@ -116,10 +101,9 @@ class BatchInterface:
             sent = await files.create(file=upload, purpose="batch", timeout=_batch_lines.TRANSFER_S)
             return self._read(Named, sent).id
 
-        file_id = await self._repeat(send)
         num_attempts = 0
 
-        async def create() -> str:
+        async def create(file_id: str) -> str:
             nonlocal num_attempts
             num_attempts += 1
             # The attempt before may have made the batch, and only its reply was lost.
@@ -130,7 +114,12 @@ class BatchInterface:
             )
             return self._read(Named, batch).id
 
-        return await self._repeat(create)
+        try:
+            return await self._repeat(functools.partial(create, await self._repeat(send)))
+        except CowestError as error:
+            # A file alone costs nothing, and what ends the first attempt for good is a refusal.
+            error.may_be_billed = num_attempts > 1
+            raise
 
     async def find(self, label: str, since: float) -> str | None:
         """The id of the batch with that label, if one was made since then."""
@@ -161,9 +150,13 @@ class BatchInterface:
             await self._sleep(wait_s)
             wait_s = min(1.5 * wait_s, MAX_POLL_S)
         lines: dict[str, Json] = {}
+        # A completed batch came to every request, also to those without a line.
+        lost_lines = batch.status == "completed"
         for file_id in filter(None, (batch.error_file_id, batch.output_file_id)):
-            lines |= await self._repeat(functools.partial(_batch_lines.download, client, file_id, wanted), of=batch_id)
-        return Outcome(batch.status, lines, batch.duration_s, self._refusal(batch))
+            file = await self._repeat(functools.partial(_batch_lines.download, client, file_id, wanted), of=batch_id)
+            lines |= file.by_id
+            lost_lines = lost_lines or not file.is_whole
+        return Outcome(batch.status, lines, lost_lines, batch.duration_s, self._refusal(batch))
 
     def _read(self, form: type[Form], response: "LegacyAPIResponse[Any]") -> Form:
         return read(form, parse(response.http_response.content), self._provider.batch_where)
@@ -209,7 +202,7 @@ class BatchInterface:
             num_failures += 1
             if not isinstance(failure, TransientEndpointError) or num_failures == _MAX_FAILURES:
                 raise failure
-            await self._sleep(max(wait_s, failure.retry_after_s or 0.0))
+            await self._sleep(max(wait_s, min(LONGEST_REFUSAL_S, failure.retry_after_s or 0.0)))
             wait_s = min(2 * wait_s, MAX_POLL_S)
 
     def _failure(self, error: Exception, batch_id: str | None) -> CowestError:

@@ -3,30 +3,24 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from cowest import progress
 from cowest.errors import BrokenReplyError, CowestError, TransientEndpointError
 from cowest.models import _batch_interface, _batch_lines
 from cowest.models._batch_files import BatchLimits, QueuedRequest, split
-from cowest.models._batch_interface import BatchInterface, BatchProvider, Outcome, QueueFullError, Sleep
+from cowest.models._batch_interface import BatchInterface, BatchProvider, QueueFullError, Sleep
 from cowest.models._batch_record import BatchRecord, Submission
-from cowest.models._batch_state import BatchState
+from cowest.models._batch_state import BatchState, Outcome
 from cowest.models.base import Json
 from cowest.types import ChatRequest, Completion
 
 MAX_ATTEMPTS = 3
 """Batches that a request is sent in before it is given up."""
 
-
-class _Progress(NamedTuple):
-    """How far a batch is at the endpoint."""
-
-    num_requests: int
-    num_ended: int
+_NEVER_MADE = Outcome("never made", {}, lost_lines=False, latency_s=0.0, refusal=None)
 
 
 class BatchQueue:
@@ -51,7 +45,8 @@ class BatchQueue:
         self._num_queued = 0
         self._gathering: asyncio.Task[None] | None = None
         self._batch_tasks: set[asyncio.Task[None]] = set()
-        self._in_progress: dict[str, _Progress] = {}
+        # By label: how many requests a batch has, and how many of them have ended.
+        self._in_progress: dict[str, tuple[int, int]] = {}
         self._status = progress.Status()
         self._a_batch_ended = asyncio.Event()
 
@@ -127,48 +122,43 @@ class BatchQueue:
             batch_id = await self._interface.find(submission.label, submission.started_at)
             if batch_id is not None:
                 self._record.created(submission, batch_id)
-        outcome = None if submission.batch_id is None else await self._wait(submission, requests)
+        outcome = _NEVER_MADE if submission.batch_id is None else await self._wait(submission, requests)
         again = {}
-        for custom_id, request in requests.items():
-            try:
-                self._answer(custom_id, outcome)
-            except CowestError as error:
-                self._record.forget(custom_id)
-                if error.may_be_billed:
-                    self._fail(custom_id, _broken(error))
-                else:
-                    again[custom_id] = request
-        if again:
-            self._enqueue(again)
+        for custom_id, error in self._answer_all(requests, outcome).items():
+            if error.may_be_billed:
+                self._fail(custom_id, _broken(error))
+            else:
+                again[custom_id] = requests[custom_id]
+        self._enqueue(again)
 
     async def _send(self, requests: dict[str, QueuedRequest]) -> None:
         """Sends requests in one batch, or in halves where the account may not have all of them waiting at once."""
         submission = self._record.intend(requests)
         content = b"".join(request.line for request in requests.values())
-        batch_id = await self._interface.submit(content, submission.label, submission.started_at)
+        try:
+            batch_id = await self._interface.submit(content, submission.label, submission.started_at)
+        except CowestError as error:
+            if not error.may_be_billed:
+                self._record.forget(requests)
+            raise
         self._record.created(submission, batch_id)
         outcome = await self._wait(submission, requests)
         if isinstance(outcome.refusal, QueueFullError) and (self._in_progress or len(requests) > 1):
             await self._send_later(requests)
             return
         again = {}
-        for custom_id, request in requests.items():
-            try:
-                self._answer(custom_id, outcome)
-            except TransientEndpointError as error:
-                self._record.forget(custom_id)
-                if error.may_be_billed:
-                    self._fail(custom_id, _broken(error))
-                elif request.num_attempts + 1 < MAX_ATTEMPTS:
-                    again[custom_id] = replace(request, num_attempts=request.num_attempts + 1)
-                else:
-                    given_up = f"Given up after {MAX_ATTEMPTS} batches; the last failed so: {error}"
-                    self._fail(custom_id, TransientEndpointError(given_up, error.retry_after_s))
-            except CowestError as error:
-                self._record.forget(custom_id)
+        for custom_id, error in self._answer_all(requests, outcome).items():
+            num_attempts = requests[custom_id].num_attempts + 1
+            if not isinstance(error, TransientEndpointError):
                 self._fail(custom_id, error)
-        if again:
-            self._enqueue(again)
+            elif error.may_be_billed:
+                self._fail(custom_id, _broken(error))
+            elif num_attempts < MAX_ATTEMPTS:
+                again[custom_id] = replace(requests[custom_id], num_attempts=num_attempts)
+            else:
+                given_up = f"Given up after {MAX_ATTEMPTS} batches; the last failed so: {error}"
+                self._fail(custom_id, TransientEndpointError(given_up, error.retry_after_s))
+        self._enqueue(again)
 
     async def _send_later(self, requests: dict[str, QueuedRequest]) -> None:
         if self._in_progress:
@@ -186,7 +176,7 @@ class BatchQueue:
 
         def show(batch: BatchState) -> None:
             counts = batch.counts
-            self._in_progress[submission.label] = _Progress(counts.total, counts.completed + counts.failed)
+            self._in_progress[submission.label] = (counts.total, counts.completed + counts.failed)
             self._show()
 
         try:
@@ -205,22 +195,32 @@ class BatchQueue:
             self._status.hide()
         progress.refresh()
 
-    def _answer(self, custom_id: str, outcome: Outcome | None) -> None:
+    def _answer_all(self, requests: Iterable[str], outcome: Outcome) -> dict[str, CowestError]:
+        """Sets the replies that came; returns why the other requests have none. Their batch is forgotten."""
+        errors: dict[str, CowestError] = {}
+        for custom_id in requests:
+            try:
+                self._answer(custom_id, outcome)
+            except CowestError as error:
+                errors[custom_id] = error
+        self._record.forget_for_good(custom_id for custom_id, error in errors.items() if error.may_be_billed)
+        self._record.forget(errors)
+        return errors
+
+    def _answer(self, custom_id: str, outcome: Outcome) -> None:
         """Sets the reply of a request.
 
         Raises:
             CowestError: there is none.
         """
-        row = None if outcome is None else outcome.lines.get(custom_id)
-        if outcome is None or row is None:
-            status = "" if outcome is None else f" ({outcome.status})"
-            refusal = None if outcome is None else outcome.refusal
-            ended = f"{self._provider.batch_where}: the batch ended{status} without this request."
-            raise refusal or TransientEndpointError(ended)
+        row = outcome.lines.get(custom_id)
+        if row is None:
+            ended = f"{self._provider.batch_where}: the batch ended ({outcome.status}) without this request."
+            raise outcome.refusal or TransientEndpointError(ended, may_be_billed=outcome.lost_lines)
         completion = self._provider.batch_reply(row, outcome.latency_s)
         if not self._keeps_replies:
             # The same request is a new one next time.
-            self._record.forget(custom_id)
+            self._record.forget([custom_id])
         reply = self._replies.pop(custom_id)
         if not reply.done():
             reply.set_result(completion)

@@ -30,7 +30,8 @@ class BatchRecord:
     """An append-only file of JSON lines: first a label with its requests, then, in another line, the batch's id.
 
     The first line is on disk before anything is sent and the second before anyone waits. A process that ends between
-    them leaves a label without an id; whether there is such a batch, only the endpoint knows.
+    them leaves a label without an id; whether there is such a batch, only the endpoint knows. A third kind of line
+    names requests whose reply came and cannot be used, so that a restart does not book them in this batch again.
 
     Args:
         path: the file; None keeps the record in memory only.
@@ -70,9 +71,17 @@ class BatchRecord:
         submission.batch_id = batch_id
         self._append({"label": submission.label, "batch": batch_id})
 
-    def forget(self, custom_id: str) -> None:
-        """Makes `find` know no batch for this request any more; the file stays as it is."""
-        self._by_request.pop(custom_id, None)
+    def forget(self, custom_ids: Iterable[str]) -> None:
+        """Makes `find` know no batch for these requests any more; the file stays as it is."""
+        for custom_id in custom_ids:
+            self._by_request.pop(custom_id, None)
+
+    def forget_for_good(self, custom_ids: Iterable[str]) -> None:
+        """Says that nobody shall wait for the batch of these requests any more; returns when that is on disk."""
+        ids = list(custom_ids)
+        if ids:
+            self._append({"forget": ids})
+            self.forget(ids)
 
     def _keep(self, submission: Submission, ids: list[str]) -> None:
         self._submissions[submission.label] = submission
@@ -85,6 +94,8 @@ class BatchRecord:
             row = json.loads(line)
             if "batch" in row:
                 self._submissions[row["label"]].batch_id = row["batch"]
+            elif "forget" in row:
+                self.forget(row["forget"])
             else:
                 self._keep(Submission(row["label"], row["started_at"]), row["requests"])
         except (ValueError, KeyError, TypeError):

@@ -1,9 +1,12 @@
 """What an endpoint says of a batch, as far as it is read."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, Strict, TypeAdapter
 
+from cowest.errors import CowestError
+from cowest.models.base import Json
 from cowest.models.providers._reply_format import Count, Format, Text, valid
 
 Seconds = Annotated[float, Strict(), Field(ge=0, le=10**12, allow_inf_nan=False)]
@@ -69,6 +72,25 @@ class BatchState(Named):
     def has(self, label: str, value: str) -> bool:
         """Whether its metadata say so."""
         return isinstance(self.metadata, dict) and self.metadata.get(label) == value
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A batch that has ended.
+
+    Attributes:
+        status: completed, expired, cancelled or failed.
+        lines: what the endpoint says of each request, by custom_id; requests that it did not come to are missing.
+        lost_lines: whether a request without a line may have been answered, and billed, all the same.
+        latency_s: from the batch's creation to its end.
+        refusal: why no request of it was begun, where the file itself was refused.
+    """
+
+    status: str
+    lines: dict[str, Json]
+    lost_lines: bool
+    latency_s: float
+    refusal: CowestError | None
 
 
 class BatchPage(Format):

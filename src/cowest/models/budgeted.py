@@ -17,6 +17,8 @@ TOKENS_A_MESSAGE = 64
 """Upper bound on the tokens that a chat template puts around one message, and around them all."""
 
 _ROUNDING_USD = 1e-12
+# Of the event loop, in which the calls that are waited for take over their bookings before a new one is refused.
+_TURNS = 10
 
 Cost = Callable[[Usage], float | None]
 """USD of a call with this usage; None where the price is not known."""
@@ -108,13 +110,14 @@ class Budgeted(WrapperModel):
                 self._excess.see(billed_usd, allowed_usd)
             return completion
         except (EndpointError, CompletionError) as error:
-            billed_usd = worst_usd if error.may_be_billed else 0.0
-            if call is not None:
-                await call.end(may_be_billed=error.may_be_billed)
+            if not self._goes_on(request):
+                billed_usd = worst_usd if error.may_be_billed else 0.0
+                if call is not None:
+                    await call.end(may_be_billed=error.may_be_billed)
             raise
         except asyncio.CancelledError:
             # What is being written gets to the ledger although nobody waits for it any more.
-            if not is_sent or (self._was_sent is not None and not self._was_sent(request)):
+            if not is_sent or (self._was_sent is not None and not self._goes_on(request)):
                 billed_usd = 0.0
                 if call is not None:
                     await call.end(may_be_billed=False)
@@ -128,13 +131,17 @@ class Budgeted(WrapperModel):
 
     def _take_over(self, call: KeptCall | None, request: ChatRequest) -> float | None:
         """What is booked for a call that an earlier process sent and that is waited for; None for a new call."""
-        if call is None or self._was_sent is None or not self._was_sent(request):
+        if call is None or not self._goes_on(request):
             return None
         booked_usd = call.booked_usd()
         if booked_usd is not None:
             self.spent_usd -= booked_usd
             self.reserved_usd += booked_usd
         return booked_usd
+
+    def _goes_on(self, request: ChatRequest) -> bool:
+        """Whether the request is under way without this process, so that what is booked for it stays booked."""
+        return self._was_sent is not None and self._was_sent(request)
 
     def _limited(self, request: ChatRequest) -> ChatRequest:
         if request.sampling.max_tokens is not None:
@@ -148,9 +155,13 @@ class Budgeted(WrapperModel):
         return request.model_copy(update={"sampling": sampling})
 
     async def _reserve(self, worst_usd: float) -> None:
+        num_turns = 0 if self._was_sent is None else _TURNS
+        while num_turns and not self._has_room(worst_usd):
+            await asyncio.sleep(0)
+            num_turns -= 1
         changed = self._condition()
         async with changed:
-            while self.spent_usd + self.reserved_usd + worst_usd > self.budget_usd:
+            while not self._has_room(worst_usd):
                 if self.reserved_usd <= _ROUNDING_USD or self.spent_usd + worst_usd > self.budget_usd:
                     raise BudgetError(
                         f"The budget of {self.name!r} is reached: ${self.spent_usd:.4f} of ${self.budget_usd:.4f} are "
@@ -159,6 +170,9 @@ class Budgeted(WrapperModel):
                     )
                 await changed.wait()
             self.reserved_usd += worst_usd
+
+    def _has_room(self, worst_usd: float) -> bool:
+        return self.spent_usd + self.reserved_usd + worst_usd <= self.budget_usd
 
     def _condition(self) -> asyncio.Condition:
         return self._changed.setdefault(asyncio.get_running_loop(), asyncio.Condition())

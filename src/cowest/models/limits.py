@@ -15,7 +15,7 @@ from cowest.models.refusals import Call
 Sleep = Callable[[float], Awaitable[None]]
 
 LONGEST_REFUSAL_S = 900.0
-"""An endpoint that refuses every call for this long is given up."""
+"""An endpoint that refuses every call for this long is given up, and none is left alone for longer."""
 WAITING = "waiting on the limit"
 _LONGEST_SLEEP_S = 0.25
 
@@ -101,10 +101,10 @@ class EndpointLimits:
                 continue
             reset_s = duration_s(headers.get(f"x-ratelimit-reset-{unit}", ""))
             limit = headers.get(f"x-ratelimit-limit-{unit}", "")
-            if reset_s and limit.isdigit() and int(limit):
+            if reset_s and limit.isdecimal() and float(limit):
                 with self._lock:
-                    calls = int(limit) / max(1.0, self._tokens_per_call if unit == "tokens" else 1.0)
-                    self.rate.pause(self._clock(), reset_s / max(1.0, calls))
+                    calls = float(limit) / max(1.0, self._tokens_per_call if unit == "tokens" else 1.0)
+                    self.rate.pause(self._clock(), min(LONGEST_REFUSAL_S, reset_s / max(1.0, calls)))
 
     @property
     def _is_limited(self) -> bool:

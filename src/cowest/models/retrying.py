@@ -82,11 +82,11 @@ class Retrying(WrapperModel):
         while True:
             try:
                 completion = await self.model.complete(request)
-            except RateLimitError as error:
-                # What the endpoint asks for is about this request; the limits decide about the others.
-                await self._sleep(error.retry_after_s or 0.0)
-                continue
             except self.repeats as error:
+                if isinstance(error, RateLimitError):
+                    # What the endpoint asks for is about this request; the limits decide about the others.
+                    await self._sleep(error.retry_after_s or 0.0)
+                    continue
                 is_broken = isinstance(error, BrokenReplyError)
                 num_broken += is_broken
                 wait_s = self._wait_s(attempt, error)

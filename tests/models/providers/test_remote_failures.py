@@ -1,8 +1,10 @@
 """What holds for the failures of every remote endpoint."""
 
+import socket
+
 import pytest
 
-from cowest.errors import CompletionError, EndpointError, RateLimitError, TransientEndpointError
+from cowest.errors import CompletionError, EndpointError, RateLimitError, TransientEndpointError, UnreachableError
 from cowest.models.providers import _remote_failures
 
 
@@ -14,6 +16,7 @@ from cowest.models.providers import _remote_failures
         ({"retry-after": "0.5"}, 0.5),
         ({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "Mon, 01 Jan 2024 99999999999999999999:00:00 GMT"}, None),
         ({"retry-after-ms": "250"}, 0.25),
         ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m0.5s"}, 60.5),
         ({"x-ratelimit-remaining-tokens": "7", "x-ratelimit-reset-tokens": "1m0.5s"}, None),
@@ -32,6 +35,15 @@ def test_a_lost_connection_says_what_the_network_said() -> None:
     outer.__cause__ = refused
     said = str(_remote_failures.no_connection(outer, "m at http://x", ""))
     assert "connection refused: Connect call failed" in said
+
+
+def test_a_name_that_cannot_be_looked_up_now_costs_nothing() -> None:
+    outer = Exception("Connection error.")
+    outer.__cause__ = OSError("Cannot connect to host")
+    outer.__cause__.__cause__ = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    found = _remote_failures.no_connection(outer, "m at http://x", "")
+    assert isinstance(found, UnreachableError)
+    assert not found.may_be_billed
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,9 @@ def no_connection(error: BaseException, where: str, secret: str) -> CowestError:
     if isinstance(cause, ConnectionRefusedError):
         return UnreachableError(f"{where} cannot be reached (connection refused: {said}).")
     if isinstance(cause, socket.gaierror) or (isinstance(cause, OSError) and cause.errno in _NO_WAY_THERE):
-        return UnreachableError(f"{where} cannot be reached ({said}).", may_be_billed=True)
+        # Where the name could not be looked up, nothing was sent.
+        may_be_billed = not isinstance(cause, socket.gaierror)
+        return UnreachableError(f"{where} cannot be reached ({said}).", may_be_billed=may_be_billed)
     return TransientEndpointError(f"{where} cannot be reached ({said}).", may_be_billed=True)
 
 
@@ -101,7 +103,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
             return float(value)
         if value:
             return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a date of too large numbers
         return None
     resets = [
         duration_s(headers.get(f"x-ratelimit-reset-{unit}", ""))
