@@ -18,6 +18,8 @@ from cowest.characters import printable
 
 VERBS = {
     "quickstart": "the whole loop on the embedded lab, in about two minutes",
+    "init": "writes a recipe for your own data file, with the columns it has",
+    "recipes": "the recipes that ship: lists them, or copies one",
     "run": "every stage of a recipe, skipping what is done",
     "sft": "supervised fine-tuning of the weak model",
     "feedback": "drafts, refinements and verdicts of the next round, and its preference pairs",
