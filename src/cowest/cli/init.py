@@ -6,12 +6,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cowest.new_recipe import Draft, Wishes
 
-EXAMPLES = (
-    "cowest init                                          asks for the file and what its columns are",
-    "cowest init --train faq.csv --yes --out faq.yaml     asks nothing; splits off a fifth as the test file",
-    "cowest init --train train.jsonl --test test.jsonl --strong openai/qwen3 --base-url http://127.0.0.1:8000/v1 --yes",
-)
-
 _FILE = "a .csv, .tsv, .json, .jsonl or .parquet file, also .gz, or hub:NAME"
 
 

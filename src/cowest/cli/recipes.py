@@ -2,11 +2,6 @@
 
 import argparse
 
-EXAMPLES = (
-    "cowest recipes                                     lists what ships",
-    "cowest recipes paper/ifqa --to ifqa.yaml           copies one, to be changed",
-)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the name of a recipe and the file to copy it to."""

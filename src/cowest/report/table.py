@@ -138,9 +138,8 @@ def feedback_table(summaries: dict[str, FeedbackSummary]) -> FittingTable:
         for name, each in summaries.items()
     ]
     columns = ["queries", "drafts", "positive", "negative", "unscored", "failed", "pairs", "calls", "cost", "time"]
-    return text_table(
-        "feedback", ["round", *columns], rows, spare=["time", "calls", "drafts", "queries", "unscored", "negative"]
-    )
+    spare = ["time", "calls", "drafts", "queries", "unscored", "negative"]
+    return text_table("feedback", ["round", *columns], rows, spare)
 
 
 def stages_table(stages: Sequence[StageState]) -> FittingTable:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cowest.errors import InputError
-from cowest.plugins import nearest, resolve_path
+from cowest.plugins import looked_in, nearest, resolve_path
 from cowest.tasks import _encodings
 from cowest.tasks._document import keyed_rows, list_rows
 from cowest.tasks._json import kind_of
@@ -137,9 +137,9 @@ def _guarded(location: str, path: Path, read: Callable[[str, Stream], Entries], 
 def _neighbours(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
-        return f" (nor does its folder {str(folder)!r}; the current folder is {str(Path.cwd())!r})."
+        return f" (nor does its folder {str(folder)!r}).{looked_in(path)}"
     hint = nearest(path.name, [each.name for each in folder.iterdir() if each.is_file()])
-    return f".{hint}"
+    return f".{hint}{looked_in(path)}"
 
 
 def _refuse_other_formats(location: str, stream: Stream) -> None:
