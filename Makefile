@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: quickstart test test-slow test-gpu test-pretrained lint lock tree clean
+.PHONY: quickstart test test-slow test-gpu test-pretrained lint docs lock tree clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/cowest quickstart
@@ -47,11 +47,23 @@ lock: $(VENV)/python
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train -o requirements/train.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train --extra test -o requirements/test.txt pyproject.toml
+	echo mkdocs-material | $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements/docs.txt -
 	sed -i -e 's/^torch==\([0-9.]*\)+cpu/torch==\1/' -e '/^cowest @/d' requirements/train.txt requirements/test.txt
 
-# Writes the README's folders and docs/map.md from the first lines of the modules.
+# Writes the README's folders and docs/map.md from the first lines of the modules, and docs/recipe.md's tables from the
+# config models.
 tree: $(VENV)/installed
 	$(BIN)/python tests/source_map.py
+	$(BIN)/python tests/recipe_page.py
+
+# A virtual environment of its own: the site needs nothing of the package.
+docs: $(VENV)-docs/installed
+	$(VENV)-docs/bin/mkdocs build --strict
+
+$(VENV)-docs/installed: requirements/docs.txt
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet -r requirements/docs.txt
+	touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) $(VENV)-docs site .mypy_cache .ruff_cache .pytest_cache build dist

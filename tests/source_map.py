@@ -54,9 +54,10 @@ def tree(folder: Path, depth: int) -> Iterator[str]:
 
 
 def folders() -> str:
-    """The README's part: the folders."""
+    """The README's part: the folders, each with its phrase."""
     names = [*(name for layer in layers() for name in layer), "lab"]
-    lines = [f"  {shown(path_of(name), 0)}" for name in names if path_of(name).is_dir()]
+    paths = [path for path in map(path_of, names) if path.is_dir()]
+    lines = [f"  {path.name + '/':<16} {first_line(path)}" for path in paths]
     return "\n".join([START, "```", "src/cowest/", *lines, "```", END])
 
 

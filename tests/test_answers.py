@@ -294,6 +294,15 @@ def test_long_texts_take_no_longer_than_their_length(piece: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["Answer: " + "the answer is " * 40 + "x", "The final answer is the answer is " * 40 + "no."]
+)
+def test_a_loop_of_marks_takes_no_longer_than_its_length(text: str) -> None:
+    started = time.process_time()
+    parse(text)
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
     ("text", "explanation"),
     [
         ("Explanation: It thins blood. Therefore the answer is yes. It does more.",) * 2,

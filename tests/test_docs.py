@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,26 @@ import pytest
 import yaml
 
 from cowest import plugins
+from cowest.cli.main import VERBS
 from cowest.methods import MethodOptions
 from cowest.models import ModelConfig, load_model
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.models.redacted import Redacted
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Message
+from tests.recipe_page import anchor
 from tests.source_map import MAP, ROOT, readme, whole_map
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+
+def headings(page: Path) -> list[str]:
+    """The headings of a page, whatever their level."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -30,9 +42,19 @@ def test_the_readme_shows_every_folder_and_the_map_every_file() -> None:
     assert whole_map() == MAP.read_text(encoding="utf-8"), "run `make tree`"
 
 
-def test_the_readmes_recipe_is_valid() -> None:
-    (recipe,) = blocks(README, "yaml")
+@pytest.mark.parametrize("name", ["README.md", "docs/running.md", "docs/recipe.md"])
+def test_the_recipe_of_a_page_is_valid(name: str) -> None:
+    (recipe,) = blocks((ROOT / name).read_text(encoding="utf-8"), "yaml")
     assert make_recipe(yaml.safe_load(recipe)).task.name == "jsonl"
+
+
+def test_the_pages_show_verbs_of_the_command_line() -> None:
+    for name in ("README.md", "docs/running.md"):
+        shown = re.findall(
+            r"^cowest (\w+) (?:mine|runs)", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+        assert shown
+        assert set(shown) <= set(VERBS), name
 
 
 def test_the_page_on_methods_shows_the_defaults() -> None:
@@ -42,9 +64,44 @@ def test_the_page_on_methods_shows_the_defaults() -> None:
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", ROOT / "AGENTS.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
+    for page in [*ROOT.glob("*.md"), *PAGES]:
+        for target, heading in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+            if target.startswith("https://"):
+                continue
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page.name}: {target}"
+            assert not heading or heading in map(anchor, headings(file)), f"{page.name}: {target}#{heading}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.encode()) <= 8192
+
+
+def test_every_page_is_in_the_index_and_on_the_site() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    names = {page.name for page in PAGES}
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == names - {"index.md"}
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    assert sorted(re.findall(r"\w+\.md", json.dumps(nav))) == sorted(names)
+
+
+def test_the_decisions_have_headings_of_their_own_in_listed_parts() -> None:
+    text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
+    found = headings(ROOT / "docs/decisions.md")
+    assert len(found) == len(set(found))
+    parts = re.findall(r"^# (.+)$", text, flags=re.MULTILINE)[1:]
+    assert re.findall(r"^- \[(.+?)\]\(#", text, flags=re.MULTILINE) == parts
+    assert not re.findall(r"^## .+\s+(?=#)", text, flags=re.MULTILINE), "a heading without a text"
+    assert set(re.findall(r"^(#+) ", text, flags=re.MULTILINE)) == {"#", "##"}
+
+
+def test_the_citation_and_the_changelog_are_of_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == version
+    assert (
+        re.findall(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[0]
+        == version
+    )
 
 
 def test_files_named_in_the_paper_page_exist() -> None:

@@ -83,4 +83,11 @@ async def test_a_call_in_flight_is_read_back(tmp_path: Path) -> None:
     request = ChatRequest(messages=(Message(role="user", content=HALF),))
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         await ledger.intend("k", "strong", "openai/m", request)
-        assert ledger.open_requests("strong") == [request]
+        asked: list[ChatRequest] = []
+
+        def worst_usd(request: ChatRequest) -> float:
+            asked.append(request)
+            return 1.0
+
+        ledger.bookings.book_earlier("strong", worst_usd)
+        assert asked == [request]

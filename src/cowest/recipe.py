@@ -30,7 +30,13 @@ IN_PROCESS = ("local", "scripted")
 
 
 class TaskConfig(BaseModel):
-    """A task by name, its files, what to do where they overlap, and whatever options the task itself takes."""
+    """A task by name, and whatever options the task itself takes.
+
+    Attributes:
+        name: a file of tasks/ or `package.module:Class`.
+        train, validation, test: files of the splits: a path, `package:path` or `hub:NAME[@CONFIG][:SPLIT]`.
+        overlap: of a question in two splits: "refuse" the data, "drop" it from the earlier split, or "keep" it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -51,7 +57,7 @@ class ProgramJudge(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    name: str
+    name: str = Field(description="answer_match or `package.module:Class`.")
 
 
 CellName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
@@ -104,6 +110,14 @@ class Recipe(Record):
     """A whole run. Every key defaults to the paper's value where the paper gives one.
 
     Attributes:
+        run: the folder for the run's files.
+        seed: of everything that is drawn or sampled.
+        format: of the drafts; a file of formats/ or `package.module:Class`.
+        weak, strong: the small model, which is trained to draft, and the large one, which refines.
+        judge: "strong" is the strong model with the rubric of the paper's Figure 7; else a section of its own.
+        rounds: of feedback and alignment.
+        prompts: a folder of templates that replace those of the package by file name.
+        cowest_version: written into the run's copy of the recipe.
         ledger: a file for the replies, which other runs may share; None means the run's own `ledger.sqlite`.
     """
 

@@ -23,7 +23,7 @@ _WORD = r"(?u)\b\w+\b"
 
 
 class RetrievalConfig(Record):
-    """The section `retrieval` of a recipe.
+    """The section `retrieval` of a recipe: what SKR and FLARE search.
 
     Attributes:
         corpus: a JSONL file, or `package:file`; each row has a `text` and may have an `id`.

@@ -28,10 +28,10 @@ class Message(Record):
 class Sampling(Record):
     """How a completion is sampled. `temperature=0` is greedy; `None` leaves a setting to the endpoint."""
 
-    temperature: float = Field(default=1.0, ge=0.0, le=2.0)
-    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
-    max_tokens: int | None = Field(default=None, ge=1)
-    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    temperature: float = Field(default=1.0, ge=0.0, le=2.0, description="0 is greedy.")
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0, description="nucleus sampling: the share of probability.")
+    max_tokens: int | None = Field(default=None, ge=1, description="most tokens of a reply.")
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), description="texts that end a reply.")
 
 
 class ChatRequest(Record):

@@ -112,7 +112,8 @@ def test_a_template_that_the_stage_does_not_use_may_change(tmp_path: Path) -> No
     assert run(tmp_path / "run", prompts=mine) == ["feedback, round 1: done before"]
     own_prompts(tmp_path / "mine", "solo_direct", "{{ query }}")
     assert run(tmp_path / "run", prompts=mine) == ["feedback, round 1: done before"]
-    assert run(tmp_path / "run", "evaluate", prompts=mine) == ["evaluate"]
+    with pytest.raises(InputError, match="solo_direct"):
+        run(tmp_path / "run", "evaluate", prompts=mine)
 
 
 def test_where_nothing_is_declared_every_template_counts_that_there_was(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ SETS = {"all": ROWS, "drawn": ROWS[::3], "few": ROWS[:300], "small": ROWS[:40]}
 
 
 def count(tally: Tally, examples: list[Example], *, whole: bool = False) -> int:
-    rehearsed = examples if whole else sample(examples, 0)
+    rehearsed = examples if whole else sample(examples)
     tally.weight = len(examples) / len(rehearsed)
     for example in rehearsed:
         tally.add("weak", example.query, Usage(prompt_tokens=3, completion_tokens=2))
@@ -53,10 +53,9 @@ def test_tokens_follow_the_calls() -> None:
 
 
 def test_a_sample_is_small_keeps_the_order_and_overlaps_as_its_sets_do() -> None:
-    some = sample(ROWS, 0)
+    some = sample(ROWS)
     assert len(some) == MAX_REHEARSED
     assert [row.id for row in some] == sorted((row.id for row in some), key=lambda name: int(name[1:]))
-    assert sample(SETS["small"], 0) == SETS["small"]
-    assert sample(ROWS, 1) != some
-    shared = {row.id for row in sample(SETS["drawn"], 0)} & {row.id for row in some}
+    assert sample(SETS["small"]) == SETS["small"]
+    shared = {row.id for row in sample(SETS["drawn"])} & {row.id for row in some}
     assert shared == {row.id for row in some if int(row.id[1:]) % 3 == 0}

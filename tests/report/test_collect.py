@@ -98,7 +98,7 @@ def test_a_file_that_is_no_ledger_is_named(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"not a database at all, whatever its name says" * 30)
     found = collect(tmp_path)
     assert found.spend_usd is None
-    assert "ledger.sqlite" in found.unreadable[0]
+    assert any("ledger.sqlite" in line for line in found.unreadable)
 
 
 def test_a_missing_run_names_the_nearest(run_folder: Path) -> None:

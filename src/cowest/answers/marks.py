@@ -51,10 +51,11 @@ _SENTENCE = re.compile(
 )
 # "The answer is", "the": what comes next is missing.
 _STATES_NOTHING = re.compile(
-    rf"(?:.*[^\W\d_][\"'”]?\s?:|(?:{_NAME}[^\n]{{0,80}}?{_IS}[\s\"“:]*)+|{_NAME}\s(?:to|for)\s[^\"“]*[\"“][^\"”]*|"
-    r"the|an|is)",
+    rf".*[^\W\d_][\"'”]?\s?:|{_NAME}\s(?:to|for)\s[^\"“]*[\"“][^\"”]*|the|an|is",
     re.IGNORECASE,
 )
+_MARK_ALONE = re.compile(rf"{_NAME}[^\n]{{0,80}}?{_IS}[\s\"“:]*", re.IGNORECASE)
+_MAX_LETTERS_OF_NOTHING = 600
 _RESULT = re.compile(r"\b(?:result|verdict)\b", re.IGNORECASE)
 _NO_STATEMENT = re.compile(
     r"\b(?:if|whether|unless|suppose|supposing|assuming|until|doubt|not|unsure|perhaps|maybe|could|might)\b|n't\b",
@@ -121,7 +122,17 @@ def _without_alternatives(text: str, sentences: list[Mark]) -> list[Mark]:
 
 def states_nothing(written: str) -> bool:
     """Whether what follows a mark breaks off before an answer: it is another mark, or ends in a colon."""
-    return bool(_STATES_NOTHING.fullmatch(bare(written)[-400:]))
+    if len(written) > _MAX_LETTERS_OF_NOTHING:
+        return False
+    rest = bare(written)
+    if _STATES_NOTHING.fullmatch(rest):
+        return True
+    # One mark after the other: a pattern that repeats would try every way to divide a text among its turns.
+    while alone := _MARK_ALONE.match(rest):
+        rest = rest[alone.end() :]
+        if not rest:
+            return True
+    return False
 
 
 def is_echo(written: str) -> bool:

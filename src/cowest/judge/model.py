@@ -29,7 +29,7 @@ _EQUAL_REPEATS = "repeats above 1 need a temperature above 0 in the judge's samp
 
 
 class JudgeConfig(ModelConfig):
-    """A model as a judge.
+    """A model as a judge: the keys of a model, and how often it judges.
 
     Attributes:
         repeats: how often each output is judged; the verdict is the median. Needs a temperature above 0.

@@ -6,7 +6,7 @@ from cowest.types import Record
 
 
 class SelfRefineOptions(Record):
-    """`evaluate.settings.self_refine`.
+    """Self-Refine: a model criticises its own answer and writes a new one.
 
     Attributes:
         rounds: most critiques, each followed by a new answer.
@@ -16,7 +16,7 @@ class SelfRefineOptions(Record):
 
 
 class SKROptions(Record):
-    """`evaluate.settings.skr`.
+    """SKR: retrieves where that helped with similar training questions.
 
     Attributes:
         neighbours: k, the number of nearest training questions that vote.
@@ -28,7 +28,7 @@ class SKROptions(Record):
 
 
 class FLAREOptions(Record):
-    """`evaluate.settings.flare`; but for `max_tokens` the values of the paper's published code.
+    """FLARE: retrieves where the model is unsure. But for `max_tokens` the values are those of its published code.
 
     Attributes:
         sure_above: a sentence is accepted if all of its tokens are more probable than this.
@@ -45,7 +45,7 @@ class FLAREOptions(Record):
 
 
 class SuperICLOptions(Record):
-    """`evaluate.settings.super_icl`.
+    """SuperICL: demonstrates with the weak model's predictions.
 
     Attributes:
         demonstrations: how many are drawn.
@@ -60,7 +60,7 @@ class SuperICLOptions(Record):
 
 
 class MethodOptions(Record):
-    """`evaluate.settings`: a section for each method that has any."""
+    """The settings of individual methods: a section for each that has any."""
 
     self_refine: SelfRefineOptions = SelfRefineOptions()
     skr: SKROptions = SKROptions()

@@ -10,7 +10,12 @@ from cowest.types import Record, Sampling, Usage
 
 
 class Price(Record):
-    """USD per million tokens."""
+    """USD per million tokens.
+
+    Attributes:
+        input: of the prompt.
+        output: of the reply, reasoning included.
+    """
 
     input: float = Field(ge=0, allow_inf_nan=False)
     output: float = Field(ge=0, allow_inf_nan=False)
@@ -24,6 +29,7 @@ class ModelConfig(Record):
         base_url: endpoint of the provider; None is the provider's own.
         api_key_env: name of the environment variable that holds the key; None is the provider's usual one, e.g.
             OPENAI_API_KEY. The key itself is never stored.
+        sampling: of its replies.
         max_concurrency: requests in flight at once.
         requests_per_minute, tokens_per_minute: limits that are known; None leaves them to be found while running.
         chat_template: of a local base model without one: "chatml", or a file; it replaces the one that there may be.

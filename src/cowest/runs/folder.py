@@ -46,9 +46,11 @@ class RunFolder:
         """The id of this run's rows in a shared ledger; it survives moving the folder.
 
         Raises:
-            CowestError: the folder cannot be written.
+            CowestError: there is no such folder, or it cannot be written.
         """
         if (known := self.known_id) is None:
+            if not self.path.is_dir():
+                raise CowestError(f"{str(self.path / '.run-id')!r} cannot be written: there is no such folder.")
             write_once(self.path / ".run-id", f"{secrets.token_hex(6)}\n")
             known = self.known_id
         if known is None:
@@ -66,7 +68,7 @@ class RunFolder:
 
     @property
     def has_id(self) -> bool:
-        """Whether the id exists; reading it makes one."""
+        """Whether there is an id already, be it unreadable."""
         return (self.path / ".run-id").exists()
 
     def locate_ledger(self, shared: str | None) -> Path:

@@ -35,6 +35,7 @@ class EvaluateConfig(Record):
         limit: number of examples, from the start of the split or of the sample; None means all.
         sample: number of examples, drawn with `sample_seed` and kept in the order of the data; None means all. The seed
             is not the recipe's, so that runs with different seeds measure the same examples.
+        sample_seed: of that draw.
         methods: files of methods/ or `package.module:Class`; each may give several rows.
         settings: of individual methods.
         final_answer: "ask": where a reply holds no answer, its model is asked once more for the answer alone. "parse":

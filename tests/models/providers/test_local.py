@@ -454,8 +454,8 @@ def test_batch_that_does_not_fit_is_halved(model: LocalModel, ask: Ask, monkeypa
     expected = [reply.text for reply in complete(model, *requests)]
     decode = _local_decoding.Decoder.decode
 
-    def small_memory(self: Any, rows: Any) -> None:
-        decode(self, rows)
+    def small_memory(self: Any, rows: Any, is_wanted: Any) -> None:
+        decode(self, rows, is_wanted)
         if len(rows) > 2:
             raise torch.OutOfMemoryError("out of memory")
 

@@ -13,6 +13,7 @@ from cowest.errors import (
     InputError,
     RateLimitError,
     TransientEndpointError,
+    UnreachableError,
     UnrecognizedReplyError,
 )
 from cowest.models.config import ModelConfig, Price
@@ -219,9 +220,7 @@ def test_nobody_listens(ask: Ask) -> None:
         complete(load(endpoint.url), ask())
 
 
-@pytest.mark.parametrize(
-    ("number", "kind"), [(socket.EAI_NONAME, EndpointError), (socket.EAI_AGAIN, TransientEndpointError)]
-)
+@pytest.mark.parametrize(("number", "kind"), [(socket.EAI_NONAME, EndpointError), (socket.EAI_AGAIN, UnreachableError)])
 def test_host_that_is_not_found(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[CowestError]
 ) -> None:
