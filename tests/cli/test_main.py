@@ -17,6 +17,7 @@ import yaml
 from cowest.cli import main as cli
 from tests.endpoint import Behaviour, serving
 from tests.recipes import recipe_of
+from tests.report import sample
 from tests.training import tiny
 
 
@@ -166,6 +167,31 @@ def test_results_as_json_are_all_that_is_on_stdout(tmp_path: Path, capsys: pytes
     file = json.loads((tmp_path / "run/evaluate/results.json").read_text())
     assert json.loads(captured.out)["methods"] == file["methods"]
     assert f"{tmp_path}/run/report.html" in captured.err
+
+
+def test_a_bench_as_json_is_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cowest.bench.run_bench", lambda *given, **options: sample.bench())  # it trains for minutes
+    assert cli.main(["bench", write_recipe(tmp_path), "--json"]) == 0
+    sample.bench().write(tmp_path / "bench.json")
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "bench.json").read_text())
+
+
+def test_loading_a_local_model_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cowest.models.providers._local_weights import ModelFolder
+    from cowest.models.providers.local import LocalModel, LocalOptions
+
+    (tmp_path / "config.json").write_text("{}")
+    folder = ModelFolder(base=tmp_path, adapter=None, tokenizer=tmp_path)
+    model = LocalModel("local/small", folder, LocalOptions(device="cpu"), 0)
+    engine = SimpleNamespace(Engine=lambda *given, **options: "an engine")  # the real one needs seconds for torch
+    monkeypatch.setitem(sys.modules, "cowest.models.providers._local_engine", engine)
+    model._work([])
+    model._work([])
+    assert capsys.readouterr().err.count("loading the model local/small") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A recipe for a user's own data files: the columns they have, what each probably is, and the recipe's text."""
+"""A recipe for data files of one's own: what their columns probably are, and its text."""
 
 from cowest.new_recipe.columns import Guess, sample_of
 from cowest.new_recipe.draft import DEFAULT_STRONG, DEFAULT_WEAK, Draft, Wishes, make_draft
