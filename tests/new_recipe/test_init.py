@@ -68,6 +68,7 @@ ODD = [{"a, b: {c} # d": f"A long text number {n}", "x\ny\u2028z": f"e{n}"} for 
 PARTLY = [
     {"question": f"Q {n}?", "answer": f"a{n}", "rationale": "because" if n < 1010 else ["no"]} for n in range(1050)
 ]
+SAID = [{"context": f"He said {n}.", "safe": n % 3 == 1} for n in range(12)]
 PAIRS = [{"text_a": f"left {n}", "text_b": f"right {n} and more", "label": n % 2} for n in range(12)]
 
 
@@ -122,6 +123,12 @@ PAIRS = [{"text_a": f"left {n}", "text_b": f"right {n} and more", "label": n % 2
         ("chinese.jsonl", CHINESE, {"encoding": "utf-8-sig"}, {"question": "问题", "answer": "答案", "kind": "open"}),
         ("odd.csv", ODD, {}, {"question": "a, b: {c} # d", "answer": "x\ny\u2028z", "kind": "open"}),
         ("partly.jsonl", PARTLY, {}, {"question": "question", "answer": "answer", "kind": "open"}),
+        (
+            "said.jsonl",
+            SAID,
+            {},
+            {"question": "context", "answer": "safe", "kind": "label", "labels": ["False", "True"]},
+        ),
         (
             "pairs.csv",
             PAIRS,
@@ -196,6 +203,17 @@ def test_nothing_is_overwritten_without_force(
     Path("recipe.yaml").write_text("mine")
     assert init("--train", "faq.jsonl", "--yes", "--force") == 0
     assert task_of(Path("recipe.yaml"))["question"] == "Frage"
+
+
+def test_the_users_own_file_is_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = _write(Path("faq.train.jsonl"), FAQ).read_bytes()
+    for out in ("faq.yaml", "faq.train.jsonl"):
+        assert init("--train", tmp_path / "faq.train.jsonl", "--yes", "--force", "--out", out) == 2
+        assert "is the data that is read" in " ".join(capsys.readouterr().err.split())
+        assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("faq.train.jsonl", before)]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     from cowest.doctor import FAULT, FINDINGS, diagnose
     from cowest.errors import InputError
 
-    num_faults, found = 0, []
+    num_faults, found = 0, list[dict[str, str]]()
     for check in diagnose(open_pipeline(options), None if options.all else NUM_PROBLEMS_SHOWN):
         num_faults += check.mark == FAULT
         found.append({"finding": FINDINGS[check.mark], "line": check.line.strip()})

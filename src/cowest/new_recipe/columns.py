@@ -89,6 +89,7 @@ def guess_columns(sample: Sample, given: Mapping[str, Any], *, with_choices: boo
     Raises:
         InputError: a given column does not exist, or question or answer cannot be told.
     """
+    given_keys = {key for key, value in given.items() if value is not None}
     found = {
         key: Guess(_required(sample, value, key), "as you said") for key, value in given.items() if value is not None
     }
@@ -99,6 +100,8 @@ def guess_columns(sample: Sample, given: Mapping[str, Any], *, with_choices: boo
             found[key] = guess
     if "question" not in found and (guess := _longest(sample, _taken(found))) is not None:
         found["question"] = guess
+    if "question" not in found and "context" in found and "context" not in given_keys:
+        found["question"] = Guess(found.pop("context").value, "the only text beside the answer")
     if "answer" not in found and len(rest := _left(sample, _taken(found))) == 1:
         found["answer"] = Guess(rest[0], "the only column left")
     for key in ("question", "answer"):

@@ -2,8 +2,8 @@
 
 import codecs
 import gzip
+import io
 from pathlib import Path
-from typing import IO
 
 from cowest.new_recipe.columns import Guess
 from cowest.plugins import resolve_path
@@ -30,7 +30,7 @@ def how_written(location: str) -> dict[str, Guess]:
     return found
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")
 
 

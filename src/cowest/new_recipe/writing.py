@@ -10,6 +10,7 @@ from cowest import words
 from cowest.errors import InputError
 from cowest.new_recipe.draft import Draft
 from cowest.new_recipe.splitting import split_rows
+from cowest.plugins import resolve_path
 from cowest.runs.files import write_text
 
 _LOOPBACK = ("127.", "localhost", "[::1]")
@@ -22,12 +23,15 @@ def write_recipe(draft: Draft, *, force: bool = False) -> list[Path]:
         The recipe's path first.
 
     Raises:
-        InputError: a file exists and `force` is not given; nothing was written.
+        InputError: a file exists and `force` is not given, or it is the data itself; nothing was written.
     """
     out = draft.wishes.out
     split = not draft.wishes.test
     train, test = (out.with_suffix(f".{name}.jsonl") for name in ("train", "test"))
     files = [out, train, test] if split else [out]
+    read = {resolve_path(location).resolve() for location in draft.wishes.locations.values()}
+    if own := [str(path) for path in files if path.resolve() in read]:
+        raise InputError(f"{own[0]!r} is the data that is read, and would be replaced. Give another --out.")
     if not force and (there := [str(path) for path in files if path.exists()]):
         raise InputError(
             f"{', '.join(map(repr, there))} already exists and is left as it is. Give another --out, or --force to "

@@ -2,7 +2,6 @@
 
 import codecs
 import io
-from typing import BinaryIO
 
 from cowest.errors import InputError
 
@@ -25,13 +24,13 @@ def known(encoding: str) -> str:
         ) from error
 
 
-def as_utf8(location: str, stream: BinaryIO, encoding: str) -> io.BufferedReader:
+def as_utf8(location: str, stream: io.BufferedIOBase, encoding: str) -> io.BufferedReader:
     """The text of a binary stream in UTF-8; an InputError that names the line where bytes are not `encoding`."""
     return io.BufferedReader(_Recoded(location, stream, encoding), _CHUNK)
 
 
 class _Recoded(io.RawIOBase):
-    def __init__(self, location: str, stream: BinaryIO, encoding: str) -> None:
+    def __init__(self, location: str, stream: io.BufferedIOBase, encoding: str) -> None:
         self._location, self._stream, self._encoding = location, stream, encoding
         self._start()
 

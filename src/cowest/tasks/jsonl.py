@@ -92,7 +92,7 @@ class Jsonl(Task):
         ):
             raise InputError(f"task.index_from is 0 or 1 and goes with kind: choice; given: {index_from!r}, {kind!r}.")
         _refuse_bad_delimiter(delimiter, locations)
-        self.delimiter, self.encoding = delimiter, _encodings.known(str(encoding))
+        self.delimiter, self.encoding = delimiter, _encodings.known(str(encoding or UTF8))
         self.kind, self.question, self.answer = kind, question, answer
         self.choices, self.index_from = choices, index_from
         self.context, self.explanation, self.id, self.labels = context, explanation, id, labels
