@@ -3,8 +3,12 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +56,10 @@ TABLE_LEAF, INDEX_LEAF = 13, 10
 
 def rows_zeroed(path: Path) -> None:
     zero_pages(path, lambda kind: kind == TABLE_LEAF)
+
+
+def all_later_zeroed(path: Path) -> None:
+    zero_pages(path, lambda kind: kind in (TABLE_LEAF, INDEX_LEAF), num=1000)
 
 
 def index_zeroed(path: Path) -> None:
@@ -112,6 +120,7 @@ def test_damage_is_named_and_the_readable_rows_are_recovered(
         assert len(saved) in num_saved
         assert f"{len(saved)} replies are recovered" in said
         assert f"{NUM_CALLS - len(saved)} are lost" in said or fault is index_zeroed
+        assert ("booked for calls without a reply may be lost too" in said) == (fault is rows_zeroed)
         assert set(saved) <= {f"reply {number}" for number in range(NUM_CALLS)}
     with sqlite3.connect(path) as connection:
         lost = connection.execute("SELECT TOTAL(cost_usd) FROM billed_failures").fetchone()[0]
@@ -120,6 +129,121 @@ def test_damage_is_named_and_the_readable_rows_are_recovered(
     assert main(["ledger", "recover", str(run)]) == 0
     assert "Nothing was changed" in " ".join(capsys.readouterr().out.split())
     assert path.read_bytes() == before
+
+
+async def book(ledger: Ledger, numbers: range) -> None:
+    for number in numbers:
+        await ledger.bookings.book(key(number), "strong", "m", request(number), COST_USD)
+
+
+@pytest.mark.parametrize("fault", [rows_zeroed, all_later_zeroed])
+def test_it_is_said_that_bookings_may_be_lost(
+    tmp_path: Path,
+    fault: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cowest.ledger.recovery._PROBED_BEYOND", 1000)
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path, "run-1") as ledger:
+        asyncio.run(book(ledger, range(100)))
+    (tmp_path / "recipe.yaml").write_text("run: x\n")
+    fault(path)
+    assert main(["ledger", "recover", str(tmp_path)]) == 0
+    assert "lower budget_usd by" in " ".join(capsys.readouterr().out.split())
+    with Ledger(path, "run-1") as ledger:
+        assert 0 < ledger.num_open() < 100
+
+
+def nulls(path: Path, table: str, column: str) -> None:
+    """Empties a column of every tenth row, as a broken record can although the schema forbids it."""
+    forbidden, allowed = f"{column} REAL NOT NULL", f"{column} REAL"
+    declare(path, forbidden, allowed)
+    change(path, f"UPDATE {table} SET {column} = NULL WHERE rowid % 10 = 0")
+    declare(path, allowed, forbidden)
+
+
+def declare(path: Path, old: str, new: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?)", (old, new))
+        connection.commit()
+
+
+def test_rows_that_cannot_be_kept_do_not_count_as_recovered(tmp_path: Path, whole: bytes) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(whole)
+    nulls(path, "calls", "started_at")
+    assert find_damage(path) is not None
+    found = recover(path)
+    assert (found.num_replies, found.num_lost, found.bookings_may_be_lost) == (270, 30, False)
+    with Ledger(path, "run-1") as ledger:
+        assert ledger.totals()[0] == 270
+
+
+def test_a_booking_that_cannot_be_read_is_said_to_be_lost(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path, "run-1") as ledger:
+        asyncio.run(book(ledger, range(20)))
+        for number in range(20):
+            asyncio.run(ledger.bookings.end(key(number), may_be_billed=True))
+    nulls(path, "billed_failures", "cost_usd")
+    found = recover(path)
+    assert found.bookings_may_be_lost
+    with Ledger(path, "run-1") as ledger:
+        assert ledger.bookings.possibly_billed_usd() == pytest.approx({"strong": 18 * COST_USD})
+
+
+_KILLED_AT_EVERY_STEP = """
+    import os, shutil, signal, sys
+    from itertools import count
+    from pathlib import Path
+    from cowest.ledger import recover
+
+    def kill_at(step):
+        def watch(event, _):
+            nonlocal step
+            if event in ("os.link", "os.rename", "os.remove"):
+                step -= 1
+                if step < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(watch)
+
+    folder = Path(sys.argv[1])
+    for step in count():
+        shutil.copytree(folder / "damaged", folder / str(step))
+        child = os.fork()
+        if not child:
+            kill_at(step)
+            recover(folder / str(step) / "ledger.sqlite")
+            os._exit(0)
+        if not os.waitpid(child, 0)[1]:
+            break
+"""
+
+
+def test_a_kill_while_a_ledger_is_recovered_loses_nothing(tmp_path: Path, whole: bytes) -> None:
+    damaged = tmp_path / "damaged" / "ledger.sqlite"
+    damaged.parent.mkdir()
+    damaged.write_bytes(whole)
+    rows_zeroed(damaged)
+    writing = Ledger(damaged, "run-1")
+    asyncio.run(pay(writing, range(NUM_CALLS, NUM_CALLS + 20)))  # these are in the log
+    shutil.copytree(damaged.parent, tmp_path / "copy")
+    writing.close()
+    shutil.rmtree(damaged.parent)
+    (tmp_path / "copy").rename(damaged.parent)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(_KILLED_AT_EVERY_STEP), str(tmp_path)], check=True)
+    left = []
+    for path in sorted(tmp_path.glob("[0-9]*/ledger.sqlite")):
+        if find_damage(path) is not None:
+            recover(path)
+        with Ledger(path, "run-1") as ledger:
+            left.append((ledger.totals()[0], ledger.lookup(key(NUM_CALLS + 19)) is not None))
+    assert len(left) == len(list(tmp_path.glob("[0-9]*"))) > 3
+    assert set(left) == {left[0]}
+    assert left[0][1]
 
 
 def test_what_is_no_database_is_named_and_left_alone(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from cowest.errors import CowestError, InputError
 from cowest.ledger import Ledger, network_file_system
 from cowest.ledger.opening import use_wal
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
+from tests import paid
 
 
 def request(text: str = "hello", **changes: object) -> ChatRequest:
@@ -77,6 +78,19 @@ def test_second_intent_does_not_harm_a_reply(tmp_path: Path) -> None:
         assert reply is not None
         assert reply.text == "paid"
         assert ledger.num_open() == 0
+
+
+def test_what_was_booked_before_a_kill_outlives_a_run_that_goes_on_without_a_budget(tmp_path: Path) -> None:
+    async def go_on(ledger: Ledger) -> None:
+        await ledger.bookings.book(key(), "weak", "openai/m", request(), 0.5)  # and then the process is killed
+        for _ in range(2):  # the second time what was booked must not count once more
+            await ledger.intend(key(), "weak", "openai/m", request())
+            assert ledger.bookings.possibly_billed_usd() == {"weak": 0.5}
+        await ledger.settle(key(), Completion(text="t", finish_reason="stop", cost_usd=0.125))
+
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        asyncio.run(go_on(ledger))
+        assert (ledger.bookings.possibly_billed_usd(), ledger.spend_usd()) == ({"weak": 0.5}, 0.125)
 
 
 def test_spend_and_counts_by_role(tmp_path: Path) -> None:
@@ -285,6 +299,43 @@ def test_reopens_after_a_kill_with_every_reply_that_was_handed_out(tmp_path: Pat
         assert all(ledger.lookup(name) is not None for name in handed_out)
         assert ledger.num_open() <= 32
         asyncio.run(keep(ledger, request("after"), Completion(text="t", finish_reason="stop")))
+
+
+_PAYER_THAT_SHARES = """
+    import asyncio, sys
+    from pathlib import Path
+    from cowest.ledger import Ledger
+    from tests.paid import pay
+
+    with Ledger(Path(sys.argv[1]), "run-1") as ledger:
+        asyncio.run(pay(ledger, range(1)))
+        print("open", flush=True)
+        input()
+        asyncio.run(pay(ledger, range(1, 2)))
+        print("paid", flush=True)
+        input()
+"""
+
+
+def test_one_who_closes_the_ledger_takes_nothing_from_one_who_pays(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(_PAYER_THAT_SHARES), str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "open\n"
+    Ledger(path, "run-2").close()
+    print(file=process.stdin, flush=True)
+    assert process.stdout.readline() == "paid\n"
+    process.kill()
+    process.communicate()
+    with Ledger(path, "run-1") as ledger:
+        assert [ledger.lookup(paid.key(number)) is not None for number in range(2)] == [True, True]
 
 
 class Busy:

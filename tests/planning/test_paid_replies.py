@@ -57,6 +57,16 @@ def test_without_a_key_nothing_is_found_and_the_reason_is_kept(tmp_path: Path, m
         assert set(paid_replies.unknown) == {"strong"}
 
 
+def test_reading_a_runs_ledger_changes_nothing_in_its_folder(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    Ledger(run / "ledger.sqlite", "run").close()
+    before = tree(run)
+    with open_ledger(make_recipe(recipe_of(run))) as found:
+        assert found is not None
+        assert tree(run) == before
+    assert tree(run) == before
+
+
 def test_looking_for_a_ledger_makes_none(tmp_path: Path) -> None:
     recipe = make_recipe(recipe_of(tmp_path / "run", ledger=str(tmp_path / "shared.sqlite")))
     with open_ledger(recipe) as found:

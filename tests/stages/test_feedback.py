@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import stat
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -100,6 +102,27 @@ def test_what_is_graded_can_be_seen_while_the_stage_goes_on(tmp_path: Path) -> N
     assert list(dict.fromkeys(seen)) == [99, *range(1, 30)]
     assert not (tmp_path / GRADED_SO_FAR).exists()
     assert len(rows(tmp_path / "graded.jsonl")) == 30
+
+
+def test_what_is_graded_so_far_is_for_the_user_alone_and_written_through_no_link(tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    others.write_text("theirs")
+    so_far = tmp_path / "out" / GRADED_SO_FAR
+    so_far.parent.mkdir()
+    so_far.symlink_to(others)
+    modes: list[str] = []
+
+    def reply(request: ChatRequest) -> str:
+        modes.append(stat.filemode(so_far.lstat().st_mode))
+        return "Answer: 3"
+
+    before = os.umask(0o022)
+    try:
+        gather(tmp_path / "out", strong=ScriptedModel(reply), num_in_flight=1)
+    finally:
+        os.umask(before)
+    assert list(dict.fromkeys(modes)) == ["lrwxrwxrwx", "-rw-------"]
+    assert others.read_text() == "theirs"
 
 
 @pytest.mark.parametrize("stop_after", [1, 40, 120, 179])

@@ -36,5 +36,10 @@ def run(options: argparse.Namespace) -> None:
         print(f"The lost replies of {role} cost ${usd:.4f}, which still counts towards its budget.")
     if found.num_lost is None:
         print("What the lost ones cost is not known either: lower budget_usd by what you may have paid for them.")
-    if found.num_lost != 0:
+    elif found.bookings_may_be_lost:
+        print(
+            "What was booked for calls without a reply may be lost too: lower budget_usd by what you may have paid for "
+            "them."
+        )
+    if found.num_lost != 0 or found.bookings_may_be_lost:
         print("The same command as before goes on and makes the lost calls again.")

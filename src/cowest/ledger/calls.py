@@ -26,7 +26,7 @@ from cowest.types import ChatRequest, Completion, Usage
 
 _INTEND = """
 INSERT INTO calls (key, run, role, model, request_hash, request, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (key, run) DO UPDATE SET started_at = excluded.started_at WHERE response IS NULL
+ON CONFLICT (key, run) DO UPDATE SET started_at = excluded.started_at, cost_usd = NULL WHERE response IS NULL
 """
 _SETTLE = """
 UPDATE calls SET response = ?1, usage = ?2, cost_usd = ?3, latency_s = ?4,
@@ -102,10 +102,18 @@ class Ledger:
             raise CowestError(damaged(self.path, f"the reply under {key[:12]}… is none ({error})")) from error
 
     async def intend(self, key: str, role: str, model: str, request: ChatRequest) -> None:
-        """Says that a call is about to be sent that nobody has a budget for; returns when that is on disk."""
+        """Says that a call is about to be sent that nobody has a budget for; returns when that is on disk.
+
+        What is booked for an earlier attempt at the same call, which had a budget and was cut off, stays booked.
+        """
         kept = body(request)
         values = (key, self.run, role, model, digest(kept), canonical(kept), time.time())
-        await self._writer.write(lambda connection: connection.execute(_INTEND, values))
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(KEEP, (key, self.run))
+            connection.execute(_INTEND, values)
+
+        await self._writer.write(write)
 
     async def settle(self, key: str, completion: Completion) -> Completion:
         """Keeps the reply of an intended call; returns when it is on disk.

@@ -1,5 +1,6 @@
 """Opening a ledger's file: WAL mode, the tables of a new file, the version of one that exists."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -34,7 +35,9 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         real = path.resolve()  # SQLite names its two other files after the one it is given, and gives them its mode
-        os.close(os.open(real, os.O_RDWR | os.O_CREAT, 0o600))
+        # Only a new file: to close any descriptor of one that this process has open would drop SQLite's locks on it.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(real, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         connection = sqlite3.connect(real, timeout=_BUSY_S, check_same_thread=False, isolation_level=None)
         use_wal(connection)
         # A reply that was paid for must outlive a power cut too; batches make the syncs cheap.

@@ -1,6 +1,8 @@
 """A damaged ledger: what is wrong with it, and a new one made of the rows that can still be read."""
 
 import contextlib
+import os
+import shutil
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -30,12 +32,15 @@ class Recovered:
         num_replies: that are in the new ledger.
         num_lost: replies that are not; None where the file no longer says how many there were.
         lost_usd: what the lost ones cost, by run and role. It still counts towards budgets.
+        bookings_may_be_lost: whether rows that say what calls without a reply may have cost can be among those that
+            were not read. Nothing else in the file tells of them.
     """
 
     kept_as: Path
     num_replies: int = 0
     num_lost: int | None = 0
     lost_usd: dict[tuple[str, str], float] = field(default_factory=dict)
+    bookings_may_be_lost: bool = False
 
 
 def find_damage(path: Path) -> str | None:
@@ -57,6 +62,8 @@ def find_damage(path: Path) -> str | None:
 def recover(path: Path) -> Recovered:
     """Replaces a ledger by one of the rows that can be read. No process may be using it.
 
+    A kill at any moment leaves the damaged ledger or the new one at `path`.
+
     Raises:
         InputError: not even the names of the tables can be read; nothing was changed.
         CowestError: the new file cannot be written.
@@ -71,28 +78,56 @@ def recover(path: Path) -> Recovered:
         _copy(old, made, result)
         made.execute("COMMIT")
         made.execute("PRAGMA journal_mode = DELETE")  # one whole file, which can be renamed
-    for ending in ("-wal", "-shm", ""):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + ending).rename(result.kept_as.with_name(result.kept_as.name + ending))
-    new.rename(path)
+    _replace(path, new, result.kept_as)
     return result
+
+
+def _replace(path: Path, new: Path, kept_as: Path) -> None:
+    log, shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+    if log.exists():
+        _keep(log, kept_as.with_name(f"{kept_as.name}-wal"))
+        _merge_log(path)
+    _keep(path, kept_as)
+    for left in (log, shared):  # of a log that cannot be merged: SQLite would take it for the new file's
+        left.unlink(missing_ok=True)
+    new.replace(path)
+
+
+def _keep(file: Path, kept_as: Path) -> None:
+    try:
+        os.link(file, kept_as)
+    except OSError:  # a file system without hard links
+        shutil.copy(file, kept_as)
+
+
+def _merge_log(path: Path) -> None:
+    """Moves what is in the log into the file and removes the log, as SQLite does for whoever closes it last."""
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection,
+    ):
+        connection.execute("PRAGMA user_version").fetchone()
 
 
 def _copy(old: sqlite3.Connection, made: sqlite3.Connection, result: Recovered) -> None:
     paid = _paid(old)
     recovered, recovered_usd = Counter[tuple[str, str]](), defaultdict[tuple[str, str], float](float)
     marks = ", ".join("?" * len(_COLUMNS))
-    for row in _rows(old, "calls", _COLUMNS):
+    for row in _rows(old, "calls", _COLUMNS, result):
         named = dict(zip(_COLUMNS, row, strict=True))
         if not _is_whole(row):
+            result.bookings_may_be_lost |= named["response"] is None
             continue
-        made.execute(f"INSERT OR IGNORE INTO calls ({', '.join(_COLUMNS)}) VALUES ({marks})", row)
-        if named["response"] is not None:
+        added = made.execute(f"INSERT OR IGNORE INTO calls ({', '.join(_COLUMNS)}) VALUES ({marks})", row)
+        if added.rowcount and named["response"] is not None:
             result.num_replies += 1
             recovered[named["run"], named["role"]] += 1
             recovered_usd[named["run"], named["role"]] += named["cost_usd"] or 0.0
-    for row in _rows(old, "billed_failures", ("run", "role", "cost_usd", "at")):
-        made.execute("INSERT INTO billed_failures VALUES (?, ?, ?, ?)", row)
+    for row in _rows(old, "billed_failures", ("run", "role", "cost_usd", "at"), result):
+        if [type(value) for value in row] == [str, str, float, float]:
+            made.execute("INSERT INTO billed_failures VALUES (?, ?, ?, ?)", row)
+        else:
+            result.bookings_may_be_lost = True
     result.num_lost = None if paid is None else 0
     for payer, (num_calls, usd) in (paid or {}).items():
         result.num_lost = (result.num_lost or 0) + max(0, num_calls - recovered[payer])
@@ -114,7 +149,9 @@ def _paid(old: sqlite3.Connection) -> dict[tuple[str, str], tuple[int, float]] |
         return None
 
 
-def _rows(old: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    old: sqlite3.Connection, table: str, columns: tuple[str, ...], result: Recovered
+) -> Iterator[tuple[Any, ...]]:
     """Every row that can be read: in one scan up to a damaged page, then one by one until the scan can go on."""
     names = ", ".join(columns)
     number, last = 0, None
@@ -125,6 +162,7 @@ def _rows(old: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> Iter
                 yield row[1:]
             return
         except sqlite3.DatabaseError:
+            result.bookings_may_be_lost = True
             last = _last_row(old, table, number) if last is None else last
         while True:
             number += 1
@@ -147,7 +185,9 @@ def _last_row(old: sqlite3.Connection, table: str, read: int) -> int:
         queries += ["SELECT MAX(rowid) FROM calls INDEXED BY spend WHERE finished_at IS NOT NULL"]
     for query in queries:
         with contextlib.suppress(sqlite3.DatabaseError):
-            return int(old.execute(query).fetchone()[0])
+            row = old.execute(query).fetchone()
+            if row is not None and row[0] is not None:
+                return int(row[0])
     return read + _PROBED_BEYOND
 
 
@@ -155,6 +195,8 @@ def _is_whole(row: tuple[Any, ...]) -> bool:
     named = dict(zip(_COLUMNS, row, strict=True))
     texts = ("key", "run", "role", "model", "request_hash", "request")
     if not all(isinstance(named[name], str) for name in texts) or len(named["key"]) != _KEY_LENGTH:
+        return False
+    if not isinstance(named["started_at"], float):
         return False
     if named["response"] is None:
         return True
@@ -167,4 +209,4 @@ def _is_whole(row: tuple[Any, ...]) -> bool:
 
 def _free_name(path: Path) -> Path:
     names = (path.with_name(f"{path.name}.damaged{ending}") for ending in ("", *(f"-{n}" for n in range(2, 1000))))
-    return next(name for name in names if not name.exists())
+    return next(name for name in names if not any(name.with_name(name.name + end).exists() for end in ("", "-wal")))

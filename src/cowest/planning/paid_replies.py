@@ -59,4 +59,4 @@ def open_ledger(recipe: Recipe) -> AbstractContextManager[Ledger | None]:
     path = folder.ledger if folder.ledger.is_file() else Path(recipe.ledger or folder.ledger).expanduser()
     if not path.is_file():
         return nullcontext()
-    return closing(Ledger(path, folder.id if folder.path.is_dir() else ""))
+    return closing(Ledger(path, folder.known_id or "", read_only=True))
