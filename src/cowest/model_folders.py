@@ -156,7 +156,8 @@ def _from_hub(name: str, *, dry_run: bool) -> Any:
         from huggingface_hub.errors import DryRunError, HfHubHTTPError, HFValidationError
     except ImportError as error:
         raise InputError(
-            f"There is no folder {name!r}; for models of the hub run: pip install cowest[train]"
+            f"There is no folder {name!r}.{plugins.looked_in(name)} For models of the hub run: "
+            "pip install 'cowest[train]'"
         ) from error
     snapshot = functools.partial(snapshot_download, name, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_COPIES)
     try:
@@ -173,8 +174,9 @@ def not_on_hub(name: str, error: Exception) -> InputError:
     """The error for a hub id that could not be loaded."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return InputError(
-        f"There is no folder {name!r}, and the hub gave no model of that name ({reason}). Check the name, the "
-        "network, and, for a gated model, that you are logged in (hf auth login)."
+        f"There is no folder {name!r}, and the hub gave no model of that name ({reason})."
+        f"{plugins.looked_in(name)} Check the name, the network, and, for a gated model, that you are logged in "
+        "(hf auth login)."
     )
 
 

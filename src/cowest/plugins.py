@@ -90,6 +90,14 @@ def refuse_unknown(
             )
 
 
+def looked_in(location: str | Path) -> str:
+    """Where a relative path was looked for, as a sentence after an error's first; empty for any other location."""
+    path = resolve_path(str(location))
+    if path.is_absolute():
+        return ""
+    return f" Looked for in the current folder, {str(Path.cwd())!r}."
+
+
 def resolve_path(location: str) -> Path:
     """Turns a location into a path: an ordinary path, or `package.module:relative/path` inside an installed package."""
     package, separator, inside = location.partition(":")

@@ -12,7 +12,7 @@ from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
 from cowest.errors import InputError
 from cowest.judge import JUDGE_SAMPLING, JudgeConfig
 from cowest.models.config import ModelConfig
-from cowest.plugins import resolve_path
+from cowest.plugins import looked_in, resolve_path
 from cowest.retrieval import RetrievalConfig
 from cowest.runs import MAX_ROUNDS
 from cowest.serving_config import ServeConfig
@@ -203,7 +203,8 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
         data = read_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
-            f"The recipe {str(path)!r} cannot be read: {error.strerror}. Give the path of a YAML file."
+            f"The recipe {str(path)!r} cannot be read: {error.strerror}.{looked_in(path)} Give the path of a YAML "
+            "file, or a run's folder."
         ) from error
     except ValueError as error:  # also: not UTF-8
         raise InputError(f"The recipe {str(path)!r} is not YAML: {error}.") from error

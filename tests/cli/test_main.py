@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import yaml
 from cowest.cli import main as cli
 from tests.endpoint import Behaviour, serving
 from tests.recipes import recipe_of
+from tests.report import sample
 from tests.training import tiny
 
 
@@ -52,7 +54,16 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as stopped:
         cli.main([verb, "--help"])
     assert stopped.value.code == 0
-    assert "usage: cowest" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "usage: cowest" in shown
+    examples = shown.partition("examples:\n")[2].splitlines()
+    assert examples
+    for example in examples:
+        words = shlex.split(example.partition(" > ")[0])
+        while words[0] != "cowest":
+            words.pop(0)  # a variable, or `accelerate launch -m`
+        options = cli._parse(cli.make_parser(), words[1:])
+        assert options.verb == verb or verb == "bench"
 
 
 def test_bad_input_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,10 +134,78 @@ def test_feedback_evaluate_show_and_ask(tmp_path: Path, capsys: pytest.CaptureFi
 def test_doctor_passes_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor", write_recipe(tmp_path)]) == 0
     assert "20 gold answers score full marks" in capsys.readouterr().out
+    assert cli.main(["doctor", write_recipe(tmp_path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["num_faults"] == 0
+    assert {"finding": "fine", "line": "train: 20 examples; 20 gold answers score full marks"} in found["checks"]
     status = cli.main(["doctor", write_recipe(tmp_path, weak__model=f"local/{tmp_path}/none")])
     captured = capsys.readouterr()
     assert status == 2
     assert "✗ weak:" in captured.out
+    assert cli.main(["doctor", write_recipe(tmp_path, weak__model=f"local/{tmp_path}/none"), "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    (fault,) = [check for check in found["checks"] if check["finding"] == "fault"]
+    assert (found["num_faults"], fault["line"][:5]) == (1, "weak:")
+
+
+def test_a_model_that_the_endpoint_lacks_is_a_fault_with_the_names_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(Behaviour(known_models=frozenset({"qwen3-8b", "qwen3-32b", "llama:latest"}))) as served:
+        for name, status in {"qwen3-8": 2, "qwen3-8b": 0, "llama": 0}.items():
+            recipe = write_recipe(tmp_path, strong={"model": f"openai/{name}", "base_url": served.url})
+            assert cli.main(["doctor", recipe]) == status
+            said = capsys.readouterr().out
+            assert ("✗ strong: the endpoint has no model 'qwen3-8'. Did you mean 'qwen3-8b'?" in said) == bool(status)
+            assert ("It has 3 models: 'llama:latest', 'qwen3-32b', 'qwen3-8b'." in said) == bool(status)
+
+
+def test_results_as_json_are_all_that_is_on_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path, rounds=1)
+    assert cli.main(["evaluate", recipe, "--json"]) == 0
+    captured = capsys.readouterr()
+    file = json.loads((tmp_path / "run/evaluate/results.json").read_text())
+    assert json.loads(captured.out)["methods"] == file["methods"]
+    assert f"{tmp_path}/run/report.html" in captured.err
+
+
+def test_a_bench_as_json_is_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cowest.bench.run_bench", lambda *given, **options: sample.bench())  # it trains for minutes
+    assert cli.main(["bench", write_recipe(tmp_path), "--json"]) == 0
+    sample.bench().write(tmp_path / "bench.json")
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "bench.json").read_text())
+
+
+def test_loading_a_local_model_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cowest.models.providers._local_weights import ModelFolder
+    from cowest.models.providers.local import LocalModel, LocalOptions
+
+    (tmp_path / "config.json").write_text("{}")
+    folder = ModelFolder(base=tmp_path, adapter=None, tokenizer=tmp_path)
+    model = LocalModel("local/small", folder, LocalOptions(device="cpu"), 0)
+    engine = SimpleNamespace(Engine=lambda *given, **options: "an engine")  # the real one needs seconds for torch
+    monkeypatch.setitem(sys.modules, "cowest.models.providers._local_engine", engine)
+    model._work([])
+    model._work([])
+    assert capsys.readouterr().err.count("loading the model local/small") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("run", "none.yaml"), ("show", "none"), ("doctor", "mine.yaml"), ("run", "mine.yaml", "prompts=none")]
+)
+def test_a_relative_path_is_said_with_the_folder_it_counts_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    changes = {"task": {"name": "jsonl", "train": "none.csv", "test": "none.csv"}}
+    Path("mine.yaml").write_text(yaml.safe_dump(recipe_of(Path("run"), **changes)))
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert f"Looked for in the current folder, {str(tmp_path)!r}" in " ".join((captured.out + captured.err).split())
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
@@ -241,7 +320,7 @@ def test_doctor_asks_endpoints_what_costs_nothing(
             return capsys.readouterr().out
 
         assert "✓ strong: the endpoint answers" in said()
-        assert re.search("! strong: .*'lrage'.* 2 models.*Did you mean 'large'", said(model="openai/lrage"))
+        assert re.search("✗ strong: .*'lrage'.*Did you mean 'large'.* 2 models", said(model="openai/lrage"))
         known, endpoint.behaviour.known_models = endpoint.behaviour.known_models, None  # lists none, knows all
         assert "! strong: the endpoint answers" in said()
         endpoint.behaviour.known_models = known

@@ -1,5 +1,6 @@
 """Calibrating the gate: what is called, what is learned from, what is written, and what is refused."""
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -296,6 +297,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr()
     assert "| test | gate | 100.0% [" in said.out
     assert "strong below" in said.err
+    assert main(["gate", str(recipe), target, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "run/gate/gate.json").read_text())
     files = {path.name for path in (tmp_path / "run/gate").iterdir()}
     assert {"gate.json", "gate.md", "validation.jsonl", "test.jsonl"} <= files
     assert "strong below" in (tmp_path / "run/report.html").read_text()

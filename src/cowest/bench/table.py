@@ -10,8 +10,9 @@ from cowest import words
 from cowest.records import BenchResults, BenchRow, Claim
 from cowest.report.bench import cost_per_query
 from cowest.report.cases import MAX_CASES
+from cowest.report.fitting import text_table
 from cowest.report.notes import LAB_NOTE, LAB_TASK
-from cowest.report.table import console_for, preparation_text, text_table
+from cowest.report.table import console_for, preparation_text
 from cowest.report.unanswered import comparison_notes, share_text
 from cowest.types import GradedDraft, GradedExample, Verdict
 
@@ -19,6 +20,8 @@ TableParts = tuple[str, list[str], Sequence[tuple[str, ...]]]
 """Title, columns and rows."""
 
 _STYLES = {"reproduced": "green", "not reproduced": "red", "inconclusive": ""}
+_SPARE = ("calls", "preparation", "p", "note")
+"""Columns that are left out first where the terminal is narrow."""
 _ESCAPES = str.maketrans(
     {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", words.MINUS: "$-$", "–": "--"}
     | {character: f"\\{character}" for character in "&%$#_{}"}
@@ -31,7 +34,8 @@ def print_bench(bench: BenchResults, stream: TextIO | None = None) -> None:
     if bench.task == LAB_TASK:
         console.print(Text(LAB_NOTE, style="yellow"))
     for title, columns, rows in _tables(bench):
-        console.print(text_table(title, columns, [(*cells, _STYLES.get(cells[-1], "")) for cells in rows]))
+        styled = [(*cells, _STYLES.get(cells[-1], "")) for cells in rows]
+        console.print(text_table(title, columns, styled, spare=_SPARE))
     contrasts = [each.as_comparison() for claim in bench.claims for each in claim.contrasts]
     for note in comparison_notes(bench.as_results().model_copy(update={"comparisons": contrasts})):
         console.print(Text(note, style="yellow"), soft_wrap=not console.is_terminal)

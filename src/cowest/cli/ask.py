@@ -5,7 +5,7 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds recipe, question, overrides and --show-draft."""
-    parser.add_argument("recipe", help="a YAML file, or package:file")
+    parser.add_argument("recipe", help="a YAML file, package:file, or a run's folder")
     parser.add_argument("question")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     parser.add_argument("--show-draft", action="store_true", help="print the weak model's draft too")

@@ -1,7 +1,8 @@
-"""`cowest bench RECIPE [key=value ...] [--force]`."""
+"""`cowest bench RECIPE [key=value ...] [--force] [--json]`."""
 
 import argparse
 
+from cowest.cli._json import print_json
 from cowest.cli._recipe import say
 from cowest.cli._results import add_arguments
 
@@ -14,5 +15,9 @@ def run(options: argparse.Namespace) -> None:
     from cowest.recipe import load_recipe
 
     recipe = load_recipe(options.recipe, options.overrides)
-    print_bench(run_bench(recipe, say=say, force=options.force))
+    results = run_bench(recipe, say=say, force=options.force)
+    if options.json:
+        print_json(results)
+        return
+    print_bench(results)
     print(f"\nTables, figures and cases: {recipe.run}/bench\nThe page of this run: {recipe.run}/report.html")

@@ -1,4 +1,4 @@
-"""`cowest evaluate RECIPE [key=value ...] [--force]`."""
+"""`cowest evaluate RECIPE [key=value ...] [--force] [--json]`."""
 
 import argparse
 
@@ -11,4 +11,4 @@ __all__ = ["add_arguments", "run"]
 def run(options: argparse.Namespace) -> None:
     """Evaluates what the run has so far, then prints the table."""
     with open_pipeline(options) as pipeline:
-        finish(pipeline, pipeline.evaluate(force=options.force))
+        finish(pipeline, pipeline.evaluate(force=options.force), as_json=options.json)

@@ -1,11 +1,16 @@
-"""`cowest gate RECIPE [key=value ...]`."""
+"""`cowest gate RECIPE [key=value ...] [--json]`."""
 
 import argparse
 import sys
 
+from cowest.cli._json import add_json_argument, print_json
 from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 
-add_arguments = add_recipe_arguments
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the recipe and --json."""
+    add_recipe_arguments(parser)
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -14,8 +19,11 @@ def run(options: argparse.Namespace) -> None:
     from cowest.report import write_page
 
     with open_pipeline(options) as pipeline:
-        pipeline.gate()
+        result = pipeline.gate()
         folder = pipeline.folder
-        print(printable((folder.gate / "gate.md").read_text(encoding="utf-8")))
+        if options.json:
+            print_json(result)
+        else:
+            print(printable((folder.gate / "gate.md").read_text(encoding="utf-8")))
         page = write_page(folder.path)
         print(f"In {folder.gate} and {page}. Serve it: cowest serve {folder.recipe}", file=sys.stderr)

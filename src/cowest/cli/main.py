@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from cowest.characters import printable
+from cowest.cli._examples import EXAMPLES
 
 VERBS = {
     "quickstart": "the whole loop on the embedded lab, in about two minutes",
+    "init": "writes a recipe for your own data file, with the columns it has",
+    "recipes": "the recipes that ship: lists them, or copies one",
     "run": "every stage of a recipe, skipping what is done",
     "sft": "supervised fine-tuning of the weak model",
     "feedback": "drafts, refinements and verdicts of the next round, and its preference pairs",
@@ -53,7 +56,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     for name, summary in VERBS.items():
-        verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        verb = verbs.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog="\n  ".join(["examples:", *EXAMPLES[name]]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         verb.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         importlib.import_module(f"cowest.cli.{name}").add_arguments(verb)
     return parser
@@ -135,6 +144,8 @@ def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> 
 
 def _print_error(message: str, status: int) -> int:
     lines = printable(message).splitlines()
-    paragraphs = (textwrap.fill(line, 100, subsequent_indent="  ", break_long_words=False) for line in lines)
+    # A path or a command is never broken, since it may be copied.
+    wrapper = textwrap.TextWrapper(100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    paragraphs = map(wrapper.fill, lines)
     print("\ncowest: " + "\n".join(paragraphs), file=sys.stderr)
     return status

@@ -2,6 +2,7 @@
 
 import argparse
 
+from cowest.cli._json import add_json_argument
 from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 
 
@@ -9,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the recipe, --bench and --json."""
     add_recipe_arguments(parser)
     parser.add_argument("--bench", action="store_true", help="plan `cowest bench RECIPE`, cell by cell")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""`cowest run RECIPE [key=value ...] [--force]`."""
+"""`cowest run RECIPE [key=value ...] [--force] [--json]`."""
 
 import argparse
 
@@ -11,4 +11,4 @@ __all__ = ["add_arguments", "run"]
 def run(options: argparse.Namespace) -> None:
     """Runs every stage and round of the recipe, then prints the table."""
     with open_pipeline(options) as pipeline:
-        finish(pipeline, pipeline.run(force=options.force))
+        finish(pipeline, pipeline.run(force=options.force), as_json=options.json)

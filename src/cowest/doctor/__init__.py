@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from cowest.doctor.check import FAULT, FINE, NOTICE, Check
+from cowest.doctor.check import FAULT, FINDINGS, FINE, NOTICE, Check
 from cowest.doctor.data import check_data
 from cowest.doctor.machine import check_machine
 from cowest.doctor.models import check_models
 from cowest.errors import InputError
 from cowest.pipeline import Pipeline
 
-__all__ = ["FAULT", "FINE", "NOTICE", "Check", "diagnose"]
+__all__ = ["FAULT", "FINDINGS", "FINE", "NOTICE", "Check", "diagnose"]
 
 
 def diagnose(pipeline: Pipeline, num_shown: int | None) -> Iterator[Check]:

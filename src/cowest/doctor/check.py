@@ -7,6 +7,9 @@ NOTICE: Final = "!"
 FAULT: Final = "✗"
 DETAIL: Final = " "
 
+FINDINGS = {FINE: "fine", NOTICE: "notice", FAULT: "fault", DETAIL: "detail"}
+"""The marks in words."""
+
 
 class Check(NamedTuple):
     """One finding.

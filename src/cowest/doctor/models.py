@@ -4,13 +4,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from cowest import model_folders, synchronous
+from cowest import model_folders, synchronous, words
 from cowest.doctor.check import FAULT, FINE, NOTICE, Check
 from cowest.doctor.machine import nearest_existing
 from cowest.errors import EndpointError, InputError
 from cowest.models import Metered, ModelConfig, load_model
 from cowest.pipeline import Pipeline
 from cowest.plugins import nearest
+
+MAX_NAMES = 20
+"""Of an endpoint's models that are named."""
 
 
 def check_models(pipeline: Pipeline) -> Iterator[Check]:
@@ -73,9 +76,12 @@ def _check_endpoint(role: str, config: ModelConfig, model: Metered) -> Iterator[
         return
     if not listed:
         yield Check(NOTICE, f"{role}: the endpoint answers, but does not say which models it has")
-    elif config.model_name not in listed:
-        hint = nearest(config.model_name, listed)
-        line = f"{role}: the endpoint does not list {config.model_name!r} among its {len(listed)} models.{hint}"
-        yield Check(NOTICE, line)
+    elif not {config.model_name, f"{config.model_name}:latest"} & {*listed}:  # Ollama takes a name without its tag
+        shown = ", ".join(map(repr, listed[:MAX_NAMES])) + (", ..." if len(listed) > MAX_NAMES else "")
+        yield Check(
+            FAULT,
+            f"{role}: the endpoint has no model {config.model_name!r}.{nearest(config.model_name, listed)} "
+            f"It has {words.plural(len(listed), 'model')}: {shown}.",
+        )
     else:
         yield Check(FINE, f"{role}: the endpoint answers, takes the key and has the model (no call was paid)")

@@ -10,7 +10,8 @@ from cowest.planning.bench import BenchPlan, CellCase, CellPlan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend, cost_of
 from cowest.planning.table import between, warnings
-from cowest.report.table import console_for, text_table
+from cowest.report.fitting import text_table
+from cowest.report.table import console_for
 
 
 def print_bench_plan(plan: BenchPlan, stream: TextIO | None = None) -> None:
@@ -29,9 +30,9 @@ def print_bench_plan(plan: BenchPlan, stream: TextIO | None = None) -> None:
         for role, high in plan.high.roles.items()
     ]
     total = ("all", str(sum(cell.num_trainings for cell in plan.cells)), *_case_columns(plan.low, plan.high), "bold")
-    console.print(
-        text_table("low to high, still to pay", columns, [*rows, *(_without_time(row) for row in roles), total])
-    )
+    lines = [*rows, *(_without_time(row) for row in roles), total]
+    spare = ["tokens in", "tokens out", "trainings", "time"]
+    console.print(text_table("low to high, still to pay", columns, lines, spare))
     for line in _notes(plan):
         console.print(Text(line), soft_wrap=not console.is_terminal)
 

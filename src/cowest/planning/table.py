@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO, TypeVar
 
-from rich.table import Table
 from rich.text import Text
 
 from cowest import words
 from cowest.planning.estimate import Case, Plan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend
-from cowest.report.table import console_for, text_table
+from cowest.report.fitting import FittingTable, text_table
+from cowest.report.table import console_for
 
 Value = TypeVar("Value")
 
@@ -33,7 +33,7 @@ def _headline(plan: Plan) -> str:
     return f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} pairs expected. Nothing was spent."
 
 
-def _spend_table(plan: Plan) -> Table:
+def _spend_table(plan: Plan) -> FittingTable:
     rows = [
         (stage, role, *_spend_columns(plan.low.stages[stage].get(role, high), high), "")
         for stage, spends in plan.high.stages.items()
@@ -43,7 +43,8 @@ def _spend_table(plan: Plan) -> Table:
         ("all", role, *_spend_columns(plan.low.roles.get(role, high), high), "bold")
         for role, high in plan.high.roles.items()
     ]
-    return text_table("low to high", ["stage", "role", "calls", "tokens in", "tokens out", "cost"], rows)
+    columns = ["stage", "role", "calls", "tokens in", "tokens out", "cost"]
+    return text_table("low to high", columns, rows, spare=["tokens in", "tokens out"])
 
 
 def _spend_columns(low: Spend, high: Spend) -> tuple[str, ...]:

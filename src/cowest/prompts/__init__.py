@@ -13,7 +13,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from cowest.errors import InputError
-from cowest.plugins import nearest, resolve_path
+from cowest.plugins import looked_in, nearest, resolve_path
 from cowest.types import Message
 
 BUILT_IN = Path(__file__).parent
@@ -61,7 +61,9 @@ class Prompts:
     def _replace(self, folder: Path) -> None:
         if not folder.is_dir():
             what = "is no folder" if folder.exists() else "does not exist"
-            raise InputError(f"The prompts folder {str(folder)!r} {what}. Give a folder, or null for our own.")
+            raise InputError(
+                f"The prompts folder {str(folder)!r} {what}.{looked_in(folder)} Give a folder, or null for our own."
+            )
         replacing = sorted(folder.glob("*.txt"))
         if not replacing:
             raise InputError(

@@ -2,12 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
-from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
 from cowest import words
@@ -17,6 +15,7 @@ from cowest.pricing import total_usd
 from cowest.records import EvaluationResults, FeedbackSummary, MethodResult, Preparation
 from cowest.report.collect import RunState, StageState
 from cowest.report.feedback import diagnostic_sentences
+from cowest.report.fitting import FittingTable, text_table
 from cowest.report.headline import headline
 from cowest.report.notes import banner
 from cowest.report.power import measured_on, power_sentence
@@ -25,6 +24,8 @@ from cowest.statistics import NOT_SHOWN
 from cowest.types import Usage
 
 _STYLES = {"better": "green", "worse": "red", NOT_SHOWN: ""}
+_SPARE = ("tokens", "calls", "preparation", "p95", "p50")
+"""Columns of the methods that are left out first where the terminal is narrow."""
 _STATES = {"done": "✓ done", "started": "… started", "missing": "· not yet"}
 
 
@@ -84,7 +85,7 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
         print_results(run.results, stream)
 
 
-def methods_table(results: EvaluationResults) -> Table:
+def methods_table(results: EvaluationResults) -> FittingTable:
     """One row per method: metrics with intervals, calls, tokens, money, time, share without an answer and failures.
 
     If any method was prepared, a column has the one-off cost; calls, tokens and cost per query are without it.
@@ -96,10 +97,10 @@ def methods_table(results: EvaluationResults) -> Table:
         for name, row in results.methods.items()
         for style in ["bold" if name == results.pair else ""]
     ]
-    return text_table(f"{measured_on(results)}, 95% intervals", ["method", *headings], rows)
+    return text_table(f"{measured_on(results)}, 95% intervals", ["method", *headings], rows, _SPARE)
 
 
-def comparisons_table(results: EvaluationResults) -> Table:
+def comparisons_table(results: EvaluationResults) -> FittingTable:
     """One row per comparison, in percentage points."""
     rows = [
         (
@@ -116,11 +117,14 @@ def comparisons_table(results: EvaluationResults) -> Table:
         for each in results.comparisons
     ]
     return text_table(
-        "differences in points", ["comparison", "metric", "points", "95%", "p", "help", "harm", "verdict"], rows
+        "differences in points",
+        ["comparison", "metric", "points", "95%", "p", "help", "harm", "verdict"],
+        rows,
+        spare=["harm", "help"],
     )
 
 
-def feedback_table(summaries: dict[str, FeedbackSummary]) -> Table:
+def feedback_table(summaries: dict[str, FeedbackSummary]) -> FittingTable:
     """One row per round: from drafts to pairs, and the cost."""
     rows = [
         (
@@ -134,10 +138,11 @@ def feedback_table(summaries: dict[str, FeedbackSummary]) -> Table:
         for name, each in summaries.items()
     ]
     columns = ["queries", "drafts", "positive", "negative", "unscored", "failed", "pairs", "calls", "cost", "time"]
-    return text_table("feedback", ["round", *columns], rows)
+    spare = ["time", "calls", "drafts", "queries", "unscored", "negative"]
+    return text_table("feedback", ["round", *columns], rows, spare)
 
 
-def stages_table(stages: Sequence[StageState]) -> Table:
+def stages_table(stages: Sequence[StageState]) -> FittingTable:
     """One row per stage: its state, and how long it took."""
     rows = [
         (
@@ -184,16 +189,6 @@ def _share(value: float | None) -> str:
     return "–" if value is None else words.percent(value)
 
 
-def text_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
-    """Makes a table; the last entry of each row is its style. Texts come from files and are never read as markup."""
-    table = Table(title=Text(title) if title else None, title_justify="left", box=box.ROUNDED)
-    for index, name in enumerate(columns):
-        table.add_column(Text(name), justify="left" if index == 0 else "right", no_wrap=index > 0)
-    for *cells, style in rows:
-        table.add_row(*map(Text, cells), style=style)
-    return table
-
-
 class _SafeConsole(Console):
     """Prints texts of files, and so of endpoints, without their control characters."""
 
@@ -202,19 +197,9 @@ class _SafeConsole(Console):
             yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
-class _PlainConsole(_SafeConsole):
-    """Prints tables as Markdown, without colours and without wrapping."""
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        for each in objects:
-            if isinstance(each, Table):
-                each.box = box.MARKDOWN
-        super().print(*objects, **options)
-
-
 def console_for(stream: TextIO | None) -> Console:
     """A console for a terminal, or else one that prints plain Markdown tables; stdout by default."""
     stream = stream or sys.stdout
     if stream.isatty():
         return _SafeConsole(file=stream, highlight=False)
-    return _PlainConsole(file=stream, width=1000, color_system=None, highlight=False, force_terminal=False)
+    return _SafeConsole(file=stream, width=1000, color_system=None, highlight=False, force_terminal=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cowest.errors import CowestError, InputError
-from cowest.plugins import nearest
+from cowest.plugins import looked_in, nearest
 from cowest.runs.files import write_once
 from cowest.yaml_reading import read_yaml
 
@@ -202,7 +202,7 @@ def existing(folder: str | Path) -> RunFolder:
         raise InputError(f"{str(folder)!r} is a file. Name the folder that a recipe calls `run`.")
     siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
     raise InputError(
-        f"There is no run folder {str(folder)!r}.{nearest(path.name, siblings)} "
+        f"There is no run folder {str(folder)!r}.{nearest(path.name, siblings)}{looked_in(folder)} "
         "Name the folder that a recipe calls `run`."
     )
 

@@ -4,13 +4,25 @@ from typing import Any, get_args
 
 from cowest.errors import InputError
 from cowest.plugins import load, refuse_unknown
+from cowest.tasks._choice_columns import answer_index, options_in
 from cowest.tasks._files import read_rows
 from cowest.tasks._labelled import LabelTask
 from cowest.tasks._rows import Row
 from cowest.tasks._validation import Problem, Validation
 from cowest.tasks.base import Overlap, Split, Task
 
-__all__ = ["LabelTask", "Problem", "Row", "Split", "Task", "Validation", "load_task", "read_rows"]
+__all__ = [
+    "LabelTask",
+    "Problem",
+    "Row",
+    "Split",
+    "Task",
+    "Validation",
+    "answer_index",
+    "load_task",
+    "options_in",
+    "read_rows",
+]
 
 
 def load_task(name: str, *, overlap: Overlap = "refuse", **options: Any) -> Task:

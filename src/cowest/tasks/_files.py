@@ -1,4 +1,4 @@
-"""Rows of a data file: .json .jsonl .csv .parquet, each also .gz, and `hub:NAME`; read as a stream, nothing dropped.
+"""Rows of a data file: .json .jsonl .csv .tsv .parquet, each also .gz, and `hub:NAME`; a stream, nothing dropped.
 
 A file that cannot be read to its end is an InputError that names the file and the line. Memory holds one row or a
 small batch of rows, never the whole file.
@@ -9,11 +9,13 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cowest.errors import InputError
-from cowest.plugins import nearest, resolve_path
+from cowest.plugins import looked_in, nearest, resolve_path
+from cowest.tasks import _encodings
 from cowest.tasks._document import keyed_rows, list_rows
 from cowest.tasks._json import kind_of
 from cowest.tasks._lines import csv_rows, jsonl_rows
@@ -21,6 +23,7 @@ from cowest.tasks._parquet import parquet_rows
 from cowest.tasks._rows import Row
 
 HUB = "hub:"
+UTF8 = "utf-8"
 
 _MAX_FIRST_LINE = 2**20
 """Bytes that are read to tell a JSON document from one object a line."""
@@ -29,9 +32,10 @@ Stream = io.BufferedReader | gzip.GzipFile
 # A position ("line 3", or the key in a document that maps keys to rows), and the row as parsed.
 Entries = Iterator[tuple[str, Any]]
 
+_OR_NAME = ", or write task.encoding: utf-16 where the task is jsonl"
 _OTHER_FORMATS = {
-    b"\xff\xfe": "looks like UTF-16. Save it in UTF-8 (for instance with iconv -f UTF-16 -t UTF-8)",
-    b"\xfe\xff": "looks like UTF-16. Save it in UTF-8 (for instance with iconv -f UTF-16 -t UTF-8)",
+    b"\xff\xfe": f"looks like UTF-16. Save it in UTF-8 (for instance with iconv -f UTF-16 -t UTF-8){_OR_NAME}",
+    b"\xfe\xff": f"looks like UTF-16. Save it in UTF-8 (for instance with iconv -f UTF-16 -t UTF-8){_OR_NAME}",
     b"\x1f\x8b": "looks like gzip. Let its name end in .gz; where it does already, it was compressed twice",
     b"PK\x03\x04": "looks like a zip archive or a spreadsheet. Unpack it, or export it as CSV",
     b"PAR1": "looks like Parquet. Let its name end in .parquet",
@@ -39,11 +43,14 @@ _OTHER_FORMATS = {
 """How files that are not text begin."""
 
 
-def read_rows(location: str) -> Iterator[Row]:
+def read_rows(location: str, *, delimiter: str | None = None, encoding: str = UTF8) -> Iterator[Row]:
     """Reads the rows of a location in the file's order.
 
     Args:
         location: a path, `package:path`, or `hub:NAME[@CONFIG][:SPLIT]` (the split is "train" where none is named).
+        delimiter: the character between the values of a .csv or .tsv file; None means a comma and a tab. Other formats
+            have none.
+        encoding: of a text file. Parquet and the hub have none.
 
     Raises:
         InputError: there is no such file, its format is unknown, or it is broken; rows before the fault were yielded.
@@ -51,7 +58,10 @@ def read_rows(location: str) -> Iterator[Row]:
     if location.startswith(HUB):
         return _hub_rows(location)
     path = resolve_path(location)
-    entries = _entries(location, path, _reader(location, path))
+    read = _reader(location, path)
+    if delimiter is not None and is_separated(location):
+        read = partial(csv_rows, delimiter=delimiter)
+    entries = _entries(location, path, read, _encodings.known(encoding))
     return (_row(location, position, value) for position, value in entries)
 
 
@@ -78,6 +88,11 @@ def with_hub_split(location: str | None, split: str) -> str | None:
     return f"{location}:{split}"
 
 
+def is_separated(location: str | None) -> bool:
+    """Whether a location is a file of values set apart by a delimiter: .csv or .tsv, also .gz."""
+    return (location or "").lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+
+
 def _reader(location: str, path: Path) -> Callable[[str, Stream], Entries]:
     name = path.name.lower().removesuffix(".gz")
     for suffix, read in _READERS.items():
@@ -89,17 +104,19 @@ def _reader(location: str, path: Path) -> Callable[[str, Stream], Entries]:
     )
 
 
-def _entries(location: str, path: Path, read: Callable[[str, Stream], Entries]) -> Entries:
+def _entries(location: str, path: Path, read: Callable[[str, Stream], Entries], encoding: str = UTF8) -> Entries:
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise InputError(f"The data file {location!r} {what}{_neighbours(path)} Name a data file.")
-    return _guarded(location, path, read)
+    return _guarded(location, path, read, encoding)
 
 
-def _guarded(location: str, path: Path, read: Callable[[str, Stream], Entries]) -> Entries:
+def _guarded(location: str, path: Path, read: Callable[[str, Stream], Entries], encoding: str) -> Entries:
     num_rows = 0
     try:
-        with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+        with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb") as file:
+            recode = encoding != UTF8 and read is not parquet_rows
+            stream: Stream = _encodings.as_utf8(location, file, encoding) if recode else file
             if read is not parquet_rows:
                 _refuse_other_formats(location, stream)
             for entry in read(location, stream):
@@ -120,9 +137,9 @@ def _guarded(location: str, path: Path, read: Callable[[str, Stream], Entries]) 
 def _neighbours(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
-        return f" (nor does its folder {str(folder)!r}; the current folder is {str(Path.cwd())!r})."
+        return f" (nor does its folder {str(folder)!r}).{looked_in(path)}"
     hint = nearest(path.name, [each.name for each in folder.iterdir() if each.is_file()])
-    return f".{hint}"
+    return f".{hint}{looked_in(path)}"
 
 
 def _refuse_other_formats(location: str, stream: Stream) -> None:
@@ -178,5 +195,6 @@ _READERS: dict[str, Callable[[str, Stream], Entries]] = {
     ".json": _json_rows,
     ".jsonl": jsonl_rows,
     ".csv": csv_rows,
+    ".tsv": partial(csv_rows, delimiter="\t"),
     ".parquet": parquet_rows,
 }

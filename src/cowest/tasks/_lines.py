@@ -1,4 +1,4 @@
-"""Rows of text files that are read line by line: .jsonl and .csv."""
+"""Rows of text files that are read line by line: .jsonl, .csv and .tsv."""
 
 import csv
 import io
@@ -44,28 +44,31 @@ def _lines(location: str, stream: io.BufferedIOBase) -> Iterator[tuple[int, str]
         yield number, text
 
 
-def csv_rows(location: str, stream: io.BufferedIOBase) -> Iterator[tuple[str, Any]]:
+def csv_rows(location: str, stream: io.BufferedIOBase, delimiter: str = ",") -> Iterator[tuple[str, Any]]:
     """Reads the rows below a header, each with the line where it begins.
+
+    Args:
+        delimiter: the character between two values of a row.
 
     Raises:
         InputError: this is not CSV, a column's name occurs twice, or a row has more or fewer values than the header.
     """
     # The module's limit of 128 KiB a field is less than a long context.
     csv.field_size_limit(_text.MAX_ROW)
-    reader = csv.reader((text for _, text in _lines(location, stream)), strict=True)
+    reader = csv.reader((text for _, text in _lines(location, stream)), delimiter=delimiter, strict=True)
     line = 1
     try:
         header = next(reader, None)
         if header is None:
             return
-        _check_header(location, header)
+        _check_header(location, header, delimiter)
         line = reader.line_num + 1
         for values in reader:
             if values:
                 if len(values) != len(header):
                     raise InputError(
                         f"{location!r}, line {line}: the row has {len(values)} values, but the header has "
-                        f"{len(header)} columns. Quote values that hold commas or line breaks."
+                        f"{len(header)} columns. Quote values that hold {delimiter!r} or line breaks."
                     )
                 yield f"line {line}", dict(zip(header, values, strict=True))
             line = reader.line_num + 1
@@ -84,11 +87,15 @@ def refuse_repeated_columns(location: str, names: list[str], position: str = "")
         )
 
 
-def _check_header(location: str, header: list[str]) -> None:
+def _check_header(location: str, header: list[str], delimiter: str) -> None:
     refuse_repeated_columns(location, header, ", line 1")
-    for mark, called in {";": "semicolons", "\t": "tabs", "|": "bars"}.items():
-        if len(header) == 1 and mark in header[0]:
+    for mark, called in {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}.items():
+        if len(header) == 1 and mark in header[0] and mark != delimiter:
             raise InputError(
                 f"{location!r}, line 1: the header is one column, {header[0][:80]!r}. Are the columns set apart by "
-                f"{called}? Save the file with commas."
+                f'{called}? The task jsonl takes them with task.delimiter: "{_SHOWN.get(mark, mark)}"; for the other '
+                "tasks save the file with commas, or with tabs and a name that ends in .tsv."
             )
+
+
+_SHOWN = {"\t": r"\t"}

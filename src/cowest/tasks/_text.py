@@ -10,7 +10,8 @@ MAX_ROW = MAX_ROW_MIB * 2**20
 def no_utf8(data: bytes, start: int, where: str) -> InputError:
     """The error for bytes that are no UTF-8 from `start` on; `where` names file and line."""
     return InputError(
-        f"{where}: byte 0x{data[start]:02x} is not UTF-8. Save the file in UTF-8 (for instance with iconv -t UTF-8)."
+        f"{where}: byte 0x{data[start]:02x} is not UTF-8. Save the file in UTF-8 (for instance with iconv -t UTF-8), "
+        "or name its encoding in the recipe, where the task is jsonl: task.encoding: cp1252."
     )
 
 

@@ -6,9 +6,9 @@ from typing import Any, get_args
 from cowest import answers, metrics
 from cowest.errors import InputError
 from cowest.plugins import nearest
-from cowest.tasks import _choices, _labels
+from cowest.tasks import _choices, _encodings, _labels
 from cowest.tasks._choice_columns import answer_index, options_in
-from cowest.tasks._files import read_rows, with_hub_split
+from cowest.tasks._files import UTF8, is_separated, read_rows, with_hub_split
 from cowest.tasks._rows import Row, UniqueIds
 from cowest.tasks.base import SplitName, Task
 from cowest.types import Answer, Example
@@ -21,7 +21,7 @@ MAX_LABELS = 1000
 
 
 class Jsonl(Task):
-    """Questions and answers from columns of .json, .jsonl, .csv or .parquet files (each also .gz) or of the hub.
+    """Questions and answers from columns of .json, .jsonl, .csv, .tsv or .parquet files (each also .gz) or of the hub.
 
     Args:
         train, validation, test: locations of the splits: a path, `package:path` or `hub:NAME[@CONFIG][:SPLIT]`.
@@ -37,6 +37,8 @@ class Jsonl(Task):
         id: a column that is unique within a file; the row's number by default.
         labels: all labels; the query then lists them, and a row whose answer is none of them is refused. Where none
             are given, the labels are those that occur in the files.
+        delimiter: the character between the values of .csv and .tsv files; by default a comma and a tab.
+        encoding: of text files, such as "cp1252".
         metric: the headline: "exact_match", "f1" or "accuracy"; by default exact_match for open, else accuracy.
 
     Raises:
@@ -61,6 +63,8 @@ class Jsonl(Task):
         group: str | None = None,
         id: str | None = None,
         labels: Sequence[str] | None = None,
+        delimiter: str | None = None,
+        encoding: str = UTF8,
         metric: str | None = None,
     ) -> None:
         if question is None or answer is None:
@@ -87,6 +91,8 @@ class Jsonl(Task):
             or (index_from is not None and kind != "choice")
         ):
             raise InputError(f"task.index_from is 0 or 1 and goes with kind: choice; given: {index_from!r}, {kind!r}.")
+        _refuse_bad_delimiter(delimiter, locations)
+        self.delimiter, self.encoding = delimiter, _encodings.known(str(encoding or UTF8))
         self.kind, self.question, self.answer = kind, question, answer
         self.choices, self.index_from = choices, index_from
         self.context, self.explanation, self.id, self.labels = context, explanation, id, labels
@@ -101,7 +107,8 @@ class Jsonl(Task):
             InputError: the location is missing or a row is broken; the message names file, line and field.
         """
         identifiers = UniqueIds() if self.id else None
-        for number, row in enumerate(read_rows(location), start=1):
+        rows = read_rows(location, delimiter=self.delimiter, encoding=self.encoding)
+        for number, row in enumerate(rows, start=1):
             # A row's number is unique as it is.
             identifier = identifiers.add(row, self.id, row.text(self.id)) if self.id and identifiers else str(number)
             fields: dict[str, Any] = {}
@@ -211,6 +218,15 @@ def _refuse_no_names(options: dict[str, object]) -> None:
         if value is not None and not all(isinstance(name, str) and name for name in names):
             takes = "text, or a list of texts" if option in ("choices", "labels") else "the name of a column"
             raise InputError(f"task.{option} takes {takes}, but got {value!r}. Put numbers and yes/no in quotes.")
+
+
+def _refuse_bad_delimiter(delimiter: object, locations: dict[str, str | None]) -> None:
+    if delimiter is None:
+        return
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
+        raise InputError(f'task.delimiter is one character, such as ";" or "\\t", but got {delimiter!r}.')
+    if not any(map(is_separated, locations.values())):
+        raise InputError(f"task.delimiter is {delimiter!r}, but no file of the task is .csv or .tsv. Leave it out.")
 
 
 def _refuse_equal_labels(labels: Sequence[str]) -> None:

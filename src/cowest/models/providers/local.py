@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from cowest import plugins
+from cowest import plugins, progress
 from cowest.errors import CowestError, InputError
 from cowest.models.base import BaseChatModel
 from cowest.models.config import ModelConfig
@@ -98,6 +98,7 @@ class LocalModel(BaseChatModel):
         from cowest.models.providers._local_engine import Engine
 
         if self._engine is None:
+            progress.say(f"loading the model {self.name}", about=f"loading {self.name}")
             self._engine = Engine(
                 self.name, self._folder, self._dtype, self._device, self._seed, with_logprobs=self._options.logprobs
             )
