@@ -147,17 +147,17 @@ class BatchQueue:
             await self._send_later(requests)
             return
         again = {}
-        for custom_id, error in self._answer_all(requests, outcome).items():
+        for custom_id, failure in self._answer_all(requests, outcome).items():
             num_attempts = requests[custom_id].num_attempts + 1
-            if not isinstance(error, TransientEndpointError):
-                self._fail(custom_id, error)
-            elif error.may_be_billed:
-                self._fail(custom_id, _broken(error))
+            if not isinstance(failure, TransientEndpointError):
+                self._fail(custom_id, failure)
+            elif failure.may_be_billed:
+                self._fail(custom_id, _broken(failure))
             elif num_attempts < MAX_ATTEMPTS:
                 again[custom_id] = replace(requests[custom_id], num_attempts=num_attempts)
             else:
-                given_up = f"Given up after {MAX_ATTEMPTS} batches; the last failed so: {error}"
-                self._fail(custom_id, TransientEndpointError(given_up, error.retry_after_s))
+                given_up = f"Given up after {MAX_ATTEMPTS} batches; the last failed so: {failure}"
+                self._fail(custom_id, TransientEndpointError(given_up, failure.retry_after_s))
         self._enqueue(again)
 
     async def _send_later(self, requests: dict[str, QueuedRequest]) -> None:

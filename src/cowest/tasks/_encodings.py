@@ -30,6 +30,12 @@ def as_utf8(location: str, stream: io.BufferedIOBase, encoding: str) -> io.Buffe
 
 
 class _Recoded(io.RawIOBase):
+    _decoder: codecs.IncrementalDecoder
+    _pending: bytes
+    _ended: bool
+    _position: int
+    _lines: int
+
     def __init__(self, location: str, stream: io.BufferedIOBase, encoding: str) -> None:
         self._location, self._stream, self._encoding = location, stream, encoding
         self._start()
