@@ -49,9 +49,9 @@ _SENTENCE = re.compile(
     rf"(?:(?<!\w){_NAME}{_IS}|{_ANSWER_CJK}(?:应该是|应为|是|为|為|は|은|는)){CLOSING}[:：]?",
     re.IGNORECASE,
 )
-# "The answer is", "the": what comes next is missing.
+# "The answer is", "the", "as follows:": what comes next is missing. A longer text that ends in a colon is a quotation.
 _STATES_NOTHING = re.compile(
-    rf".*[^\W\d_][\"'”]?\s?:|{_NAME}\s(?:to|for)\s[^\"“]*[\"“][^\"”]*|the|an|is",
+    rf"(?:\S+\s+){{0,11}}\S*[^\W\d_][\"'”]?\s?:|{_NAME}\s(?:to|for)\s[^\"“]*[\"“][^\"”]*|the|an|is",
     re.IGNORECASE,
 )
 _MARK_ALONE = re.compile(rf"{_NAME}[^\n]{{0,80}}?{_IS}[\s\"“:]*", re.IGNORECASE)
