@@ -16,8 +16,8 @@ SUFFIX = ".gguf"
 _MAGIC = b"GGUF"
 _UNPACKED = "unpacked"
 _DTYPE = "bfloat16"
-# transformers builds one model at a time in a process; see the local provider.
-_one_at_a_time = threading.Lock()
+building = threading.Lock()
+"""Held while transformers builds a model: what another thread builds meanwhile has no weights either."""
 
 
 def is_gguf(location: str) -> bool:
@@ -45,7 +45,7 @@ def folder_of(file: Path) -> Path:
         raise InputError(f"{str(file)!r} is no GGUF file: it does not start with {_MAGIC.decode()!r}. Get it again.")
     version = f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}"
     folder = _cache() / f"{file.stem}-{hashlib.sha256(version.encode()).hexdigest()[:16]}"
-    with _one_at_a_time:
+    with building:
         if not folder.is_dir():
             _unpack(file, folder)
     return folder

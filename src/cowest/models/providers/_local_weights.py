@@ -1,6 +1,5 @@
 """Model folders to run: found and checked before anything is loaded, then loaded."""
 
-import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +7,7 @@ from typing import Any
 
 from cowest import chat_templates, model_folders
 from cowest.errors import InputError
-
-# While transformers builds a model, what another thread builds has no weights either: two at once break each other.
-_one_at_a_time = threading.Lock()
+from cowest.gguf_files import building
 
 _EXACT = ("float32", "float64")
 
@@ -74,7 +71,7 @@ def load_tokenizer(folder: ModelFolder) -> Any:
     """
     from transformers import AutoTokenizer
 
-    with _one_at_a_time:
+    with building:
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder.tokenizer, local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -93,7 +90,7 @@ def load_model(folder: ModelFolder, dtype: str, device: str) -> Any:
     Raises:
         InputError: the files cannot be loaded.
     """
-    with _one_at_a_time:
+    with building:
         return _load_model(folder, dtype, device)
 
 
