@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from cowest.alignment import AlignConfig
+from cowest.annotators import COMPARING
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
 from cowest.errors import InputError
@@ -16,7 +18,6 @@ from cowest.plugins import looked_in, resolve_path
 from cowest.retrieval import RetrievalConfig
 from cowest.runs import MAX_ROUNDS
 from cowest.serving_config import ServeConfig
-from cowest.stages.align import AlignConfig
 from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig
 from cowest.stages.sft import SFTConfig
@@ -69,6 +70,8 @@ class BenchConfig(Record):
     Attributes:
         methods: rows of the table; None means all methods of the package.
         kinds: of feedback.
+        align: methods of alignment: a list such as [kto, rft], or sections like `align` by a name of your choice, whose
+            keys replace those of the recipe's own.
         formats: of drafts.
         pairs: numbers of preference pairs, each below what the first round gives; None means a quarter and a half of
             that.
@@ -84,6 +87,7 @@ class BenchConfig(Record):
 
     methods: tuple[str, ...] | None = None
     kinds: tuple[str, ...] = ("collaborative", "individual", "rlaif", "rlwf")
+    align: dict[CellName, dict[str, Any]] = Field(default_factory=dict)
     equal_pairs: bool = True
     formats: tuple[str, ...] = ("direct_answer", "domain_knowledge", "chain_of_thought")
     pairs: tuple[Annotated[int, Field(ge=1)], ...] | None = None
@@ -93,6 +97,19 @@ class BenchConfig(Record):
     strong_rows: dict[CellName, tuple[str, ...]] = Field(default_factory=dict)
     probe: int = Field(default=200, ge=0)
     seeds: int = Field(default=1, ge=1, le=100)
+
+    @field_validator("align", mode="before")
+    @classmethod
+    def _methods_by_name(cls, value: Any) -> Any:
+        return {str(name): {"method": name} for name in value} if isinstance(value, (list, tuple)) else value
+
+    @field_validator("align")
+    @classmethod
+    def _are_sections(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """They are kept as they were given, since the keys that they leave out are the recipe's own."""
+        for name, section in value.items():
+            check(AlignConfig, section, f"bench.align.{name} is not a valid section align")
+        return value
 
     @field_validator("strong_rows")
     @classmethod
@@ -166,6 +183,21 @@ class Recipe(Record):
         if value != "strong" and not isinstance(value, BaseModel):
             raise ValueError("needs strong, {name: answer_match}, or a section like strong's with a model")
         return value
+
+    @model_validator(mode="after")
+    def _alignment_fits_feedback(self) -> Self:
+        align, feedback = self.align, self.feedback
+        if align.uses_gains and feedback.kind in COMPARING:
+            raise ValueError(
+                f"align: {align.summary()} learns from gains, and drafts of feedback.kind {feedback.kind} are compared "
+                "with each other and have none. Use align.method dpo with matched pairs and no weight, or another kind"
+            )
+        if feedback.max_pairs is not None and not align.reads_pairs:
+            raise ValueError(
+                f"feedback.max_pairs limits the matched pairs of dpo, and align: {align.summary()} learns from all "
+                "drafts. Leave it out; feedback.queries limits those"
+            )
+        return self
 
     @model_validator(mode="after")
     def _all_endpoints_redact(self) -> Self:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from cowest import distributed, plugins, runs
+from cowest.alignment import load_method
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
@@ -23,7 +24,7 @@ from cowest.pipeline.evaluation import (
 from cowest.pipeline.feedback import run_feedback, run_probe
 from cowest.pipeline.models import program_judge
 from cowest.pipeline.progress import Say
-from cowest.pipeline.training import run_align, run_sft
+from cowest.pipeline.training import gave_nothing, run_align, run_sft
 from cowest.recipe import ProgramJudge, Recipe
 from cowest.records import EvaluationResults, GateResults
 from cowest.types import Example, GradedExample
@@ -73,8 +74,9 @@ class Pipeline:
         self.sft()
         for number in range(1, self.recipe.rounds + 1):
             self.feedback(number)
-            if not self.context.weak.pairs(number).stat().st_size:
-                reason = "feedback gave no pair, so there is nothing to learn; no more rounds"
+            if gave_nothing(self.context, number):
+                noun = load_method(self.recipe.align).noun
+                reason = f"feedback gave no {noun} to learn from; no more rounds"
                 self.context.say(f"align, round {number}: {reason}")
                 break
             self.align(number)

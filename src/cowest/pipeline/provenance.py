@@ -101,6 +101,8 @@ class Provenance:
             recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
         if (template := chat_templates.read(self._recipe.weak.chat_template)) is not None:  # a file may change
             recipe["weak"]["chat_template"] += f" {chat_templates.fingerprint(template)}"
+        for key in self._recipe.align.idle_keys():
+            del recipe["align"][key]
         feedback = recipe["feedback"]
         if self._recipe.feedback.kind != RLAIF:
             del feedback["labeller"]  # no result depends on it

@@ -30,7 +30,10 @@ def _headline(plan: Plan) -> str:
     wall = _range(plan, lambda case: words.duration(case.wall_s))
     fewer, more = sorted((plan.low.num_pairs, plan.high.num_pairs))
     pairs = between(fewer, more, words.count)
-    return f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} pairs expected. Nothing was spent."
+    return (
+        f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} {plan.learned_from}s expected. "
+        "Nothing was spent."
+    )
 
 
 def _spend_table(plan: Plan) -> FittingTable:
@@ -60,8 +63,8 @@ def _notes(plan: Plan) -> Iterator[str]:
     explained = f", {plan.num_to_explain:,} of them explained by the strong model first" if plan.num_to_explain else ""
     yield (
         f"SFT on {plan.num_train:,} rows{explained}; feedback on {plan.num_queries:,} queries a round with "
-        f"{plan.samples} drafts each, {words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods "
-        f"on {plan.num_evaluated:,} examples."
+        f"{plan.samples} drafts each, {words.plural(plan.rounds, 'round')}; alignment by {plan.alignment}; "
+        f"evaluation of {len(plan.methods)} methods on {plan.num_evaluated:,} examples."
     )
     yield sentence(plan.power)
     if plan.gate_examples is not None:
