@@ -30,7 +30,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def start(base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
     """After an SFT that moved the model away from its base, so that a wrong reference shows in the first loss."""
-    config = SFTConfig(epochs=10, batch_size=8, gradient_accumulation=1, learning_rate=1e-2)
+    config = SFTConfig(epochs=4, batch_size=8, gradient_accumulation=1, learning_rate=1e-2)
     return sft(str(base), tiny.examples(8), out=tmp_path_factory.mktemp("sft") / "sft", config=config)
 
 
@@ -145,7 +145,7 @@ def test_ktos_weights_balance_the_sides(given: dict[str, float], expected: tuple
 
 def test_ktos_loss_at_the_start_is_half_of_the_weights(start: TrainedModel, tmp_path: Path) -> None:
     """At the start a reward is 0, and so is the divergence: each loss is its weight times 1 - sigmoid(0)."""
-    config = AlignConfig(method="kto", batch_size=12, gradient_accumulation=1, learning_rate=5e-3, epochs=8)
+    config = AlignConfig(method="kto", batch_size=12, gradient_accumulation=1, learning_rate=5e-3, epochs=4)
     trained = align(start, tiny.graded(4), out=tmp_path / "a", config=config)
     record = trained.metrics
     assert (record.num_rows, record.num_untrainable) == (12, 4)  # the fourth draft of each query was cut
