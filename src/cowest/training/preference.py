@@ -83,7 +83,7 @@ class _WeightedTrainer(_StrengthTrainer):
 
 
 class _OffsetTrainer(_StrengthTrainer):
-    """ODPO (Amini et al. 2024, Equation 9): -log sigmoid(margin - offset)."""
+    """ODPO (Amini et al. 2024): -log sigmoid(margin - offset)."""
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
         # Raising the reference's log-probability of the chosen draft lowers the margin by as much, before beta.
