@@ -69,12 +69,12 @@ class Trackers:
         """Opens every tracker for a stage and closes it at the end; yields the function that sends figures."""
         opened: dict[str, Any] = {}
         if distributed.is_main_process():
-            for name in list(self._names):
-                with self._left_out_if_it_fails(name, opened):
-                    tracker = _make(name, stage, self._run, self._folder)
-                    opened[name] = tracker
+            for chosen in self._names.copy():
+                with self._left_out_if_it_fails(chosen, opened):
+                    tracker = _make(chosen, stage, self._run, self._folder)
+                    opened[chosen] = tracker
                     tracker.start()
-                    if name != "tensorboard":  # whose hyperparameters become a run of their own in its list
+                    if chosen != "tensorboard":  # whose hyperparameters become a run of their own in its list
                         tracker.store_init_configuration(_flat(self._settings))
 
         def log(figures: Mapping[str, float | None], step: int) -> None:
