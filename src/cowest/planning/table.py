@@ -61,7 +61,8 @@ def _notes(plan: Plan) -> Iterator[str]:
     sft = f"SFT on {plan.num_train:,} rows{explained}"
     yield (
         f"{sft if plan.trains else 'Nothing is trained, since the weak model is on a server'}; "
-        f"feedback on {plan.num_queries:,} queries a round with {plan.samples} drafts each, {words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods "
+        f"feedback on {plan.num_queries:,} queries a round with {plan.samples} drafts each, "
+        f"{words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods "
         f"on {plan.num_evaluated:,} examples."
     )
     yield sentence(plan.power)
