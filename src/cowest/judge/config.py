@@ -1,9 +1,10 @@
 """The recipe's section for a judge: a model, the strong model without references, or a panel of models."""
 
 import hashlib
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from cowest.models.config import ModelConfig
 from cowest.types import Record, Sampling
@@ -31,6 +32,14 @@ class JudgeConfig(ModelConfig):
     sampling: Sampling = JUDGE_SAMPLING
     repeats: int = Field(default=1, ge=1)
     reference: Reference = "gold"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_sampling(cls, data: Any) -> Any:
+        """Fills in the sampling values that the section leaves out."""
+        if not isinstance(data, dict) or not isinstance(data.get("sampling", {}), dict):
+            return data
+        return data | {"sampling": JUDGE_SAMPLING.model_dump(exclude_none=True) | data.get("sampling", {})}
 
     @model_validator(mode="after")
     def _repeats_differ(self) -> Self:
@@ -87,6 +96,46 @@ class PanelConfig(Record):
         return {role: members[role] for role in sorted(members)}
 
 
+class ProgramJudge(BaseModel):
+    """A judge without a model, by name, and its options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = Field(description="answer_match or `package.module:Class`.")
+
+
+def _kind_of_judge(value: Any) -> Any:
+    """Reads a judge's section as the kind that the keys say, so that an error is about the keys of that kind."""
+    if isinstance(value, dict):
+        return _section(value).model_validate(value)
+    if value != STRONG and not isinstance(value, BaseModel):
+        raise ValueError("needs strong, {name: answer_match}, a section like strong's with a model, or a panel")
+    return value
+
+
+def _section(keys: Mapping[str, object]) -> type[BaseModel]:
+    if "name" in keys:
+        return ProgramJudge
+    if "panel" in keys:
+        return PanelConfig
+    return ReferenceFreeConfig if "reference" in keys and "model" not in keys else JudgeConfig
+
+
+JudgeSection = Annotated[
+    Literal["strong"] | JudgeConfig | PanelConfig | ReferenceFreeConfig | ProgramJudge, BeforeValidator(_kind_of_judge)
+]
+"""The recipe's key `judge`."""
+
+
+def models_of(judge: JudgeSection) -> dict[str, Literal["strong"] | JudgeConfig]:
+    """The models of a recipe's judge, by role; none where it is a program."""
+    if isinstance(judge, PanelConfig):
+        return judge.by_role()
+    if isinstance(judge, ProgramJudge):
+        return {}
+    return {"judge": judge if isinstance(judge, JudgeConfig) else STRONG}
+
+
 def _short(member: JudgeConfig) -> str:
     return member.model_name.rstrip("/").rsplit("/", 1)[-1]
 
@@ -96,6 +145,7 @@ def _told_apart(names: list[str], members: tuple[Literal["strong"] | JudgeConfig
     told_apart = []
     for name, member in zip(names, members, strict=True):
         if names.count(name) > 1 and member != STRONG:
-            name = f"{name}#{hashlib.sha256(repr(member.vote).encode()).hexdigest()[:4]}"
-        told_apart.append(name)
+            told_apart.append(f"{name}#{hashlib.sha256(repr(member.vote).encode()).hexdigest()[:4]}")
+        else:
+            told_apart.append(name)
     return told_apart

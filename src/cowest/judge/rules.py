@@ -38,7 +38,9 @@ def panel_verdict(rule: Rule, verdicts: Mapping[str, Verdict]) -> Verdict:
     value, count = Counter(values).most_common(1)[0]
     if 2 * count <= num_members:
         said = ", ".join(map(str, sorted(values)))
-        return Verdict(unscored_reason=f"no verdict has a majority of the {num_members} members: {said}", members=members)
+        return Verdict(
+            unscored_reason=f"no verdict has a majority of the {num_members} members: {said}", members=members
+        )
     return _like(given, value).model_copy(update={"members": members})
 
 

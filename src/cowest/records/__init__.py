@@ -33,6 +33,14 @@ from cowest.records.feedback import (
 )
 from cowest.records.gate import ARMS, Arm, ArmOutcome, GateResults, MeasuredExample, Policy
 from cowest.records.inputs import StageInputs
+from cowest.records.judging import (
+    AttackOutcome,
+    JudgeCheck,
+    LengthEffect,
+    OrderEffect,
+    PanelAgreement,
+    PanelMember,
+)
 from cowest.records.measures import Difference, Estimate
 from cowest.records.results import Comparison, EvaluationResults, Latency, MethodResult, Preparation
 from cowest.records.training import TrainingRecord
@@ -42,6 +50,7 @@ __all__ = [
     "ARMS",
     "Arm",
     "ArmOutcome",
+    "AttackOutcome",
     "BenchCell",
     "BenchResults",
     "BenchRow",
@@ -62,11 +71,16 @@ __all__ = [
     "GateResults",
     "GradedExample",
     "JudgeAgreement",
+    "JudgeCheck",
     "Latency",
+    "LengthEffect",
     "MeasuredExample",
     "MethodResult",
     "NullControl",
     "NullSample",
+    "OrderEffect",
+    "PanelAgreement",
+    "PanelMember",
     "Part",
     "Policy",
     "Prediction",

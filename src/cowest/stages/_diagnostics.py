@@ -97,7 +97,7 @@ def judge_agreement(
         judged = [(row.solo, row.solo_verdict)]
         judged += [(each.refined if each.refined is not None else each.draft.text, each.verdict) for each in row.drafts]
         for text, verdict in judged:
-            if verdict.score is not None:
+            if verdict.score is not None and examples[row.example_id].references:
                 # Outputs for one query resemble each other, so a query that stands alone is a group.
                 groups.append(f"query {row.example_id}" if row.group is None else f"group {row.group}")
                 scores.append(verdict.score)

@@ -20,6 +20,7 @@ from cowest.models import ChatModel, Metered, ModelConfig, Openable, open_model
 from cowest.prompts import Prompts
 from cowest.stages._annotation import FeedbackOutcome, FeedbackSetting, all_failed, annotate_all
 from cowest.stages._diagnostics import draw_null_control, judge_agreement, null_control
+from cowest.stages._judge_effects import effects_of
 from cowest.stages._progress_file import ProgressFile
 from cowest.stages._summary import count_unparsed, summarise
 from cowest.tasks import Task
@@ -147,11 +148,13 @@ def feedback(
         roles,
         kind=config.kind,
         samples=config.samples,
-        calls_per_draft=annotator.num_calls_per_draft + (base_judge.repeats if "judge" in roles else 0),
+        calls_per_draft=annotator.num_calls_per_draft
+        + (base_judge.num_calls_per_verdict if roles.keys() & base_judge.models.keys() else 0),
         num_identical=base_judge.num_calls_saved - num_saved_before,
         null_control=control if config.null_control else None,
         judge_agreement=agreement,
     )
+    summary = summary.model_copy(update=dict(effects_of(outcome.graded, task, by_id)))
     if task is not None:
         summary = summary.model_copy(update=count_unparsed(outcome, by_id, task, collaboration))
     _write(out, outcome, pairs, with_control=bool(config.null_control))
@@ -186,11 +189,11 @@ def _open_models(
     }
     if judge is None:
         judge = ModelJudge(open_model(roles["strong"], role="judge", ledger=ledger, seed=seed), prompts)
-    if isinstance(judge, ModelJudge) and isinstance(judge.model, Metered):
-        roles["judge"] = judge.model
+    base_judge = as_base_judge(judge)
+    roles |= {role: model for role, model in base_judge.models.items() if isinstance(model, Metered)}
     if config.kind == RLAIF and (chosen_labeller := labeller or config.labeller):
         roles["labeller"] = open_model(chosen_labeller, role="labeller", ledger=ledger, seed=seed)
-    return roles, as_base_judge(judge)
+    return roles, base_judge
 
 
 def make_annotator(
