@@ -57,6 +57,11 @@ class BaseJudge(abc.ABC):
         """Calls that a verdict on an output takes, where every reply is an allowed one."""
         return self.repeats
 
+    @property
+    def num_calls_per_solo(self) -> int:
+        """Calls that the verdict on z takes."""
+        return self.num_calls_per_verdict
+
 
 def as_base_judge(judge: Judge) -> BaseJudge:
     """The judge itself if it is a BaseJudge, else one around it with the defaults."""

@@ -55,6 +55,11 @@ class PairwiseJudge(AskingJudge):
         """Both orders, as often as there are repeats."""
         return 2 * self.repeats
 
+    @property
+    def num_calls_per_solo(self) -> int:
+        """None: z beside itself is a tie."""
+        return 0
+
     async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
         """No score: without references an output is only compared with z."""
         return Verdict(unscored_reason="a judge without references compares outputs with z and scores none alone")

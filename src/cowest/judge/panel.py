@@ -39,6 +39,11 @@ class PanelJudge(BaseJudge):
         """Those of all members."""
         return sum(member.num_calls_per_verdict for member in self.members.values())
 
+    @property
+    def num_calls_per_solo(self) -> int:
+        """Those of all members."""
+        return sum(member.num_calls_per_solo for member in self.members.values())
+
     async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
         """The members' scores as one."""
         return await self._ask(lambda member: member.score(example, output, sample_index))

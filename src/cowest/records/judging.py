@@ -87,6 +87,7 @@ class JudgeCheck(Document):
         scale: what a verdict is: "score", from 1 to 10, or "comparison" with z, from -1 to 1.
         num_rows: of the validation split.
         num_left_out: further rows for which no other row's reference is a wrong answer.
+        num_failed: further rows that the strong model alone gave no answer for.
         calls: by role, including calls answered from the ledger.
         num_verdicts: that were asked for.
         num_unscored: those of them that could not be had.
@@ -106,6 +107,7 @@ class JudgeCheck(Document):
     scale: str = "score"
     num_rows: NonNegativeInt = 0
     num_left_out: NonNegativeInt = 0
+    num_failed: NonNegativeInt = 0
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
     num_verdicts: NonNegativeInt = 0
     num_unscored: NonNegativeInt = 0
