@@ -87,7 +87,8 @@ class Example(Record):
     Attributes:
         id: unique within the split.
         query: the question as both models are shown it, with its context and options if it has any.
-        references: accepted answers; the first is the canonical one.
+        references: accepted answers; the first is the canonical one. None only in training rows whose drafts are
+            judged without a reference.
         explanation: a reference explanation, used for SFT targets only and never shown in a prompt.
         fields: values that scoring or the report's filters need; the task chooses their names and types.
         group: what examples share that are not independent, such as a table; intervals are over groups.
@@ -95,7 +96,7 @@ class Example(Record):
 
     id: str
     query: str
-    references: tuple[str, ...] = Field(min_length=1)
+    references: tuple[str, ...] = ()
     explanation: str | None = None
     fields: dict[str, Any] = Field(default_factory=dict)
     group: str | None = omitted_if_none()

@@ -7,6 +7,9 @@ from typing import Protocol
 from cowest.models.base import ChatModel
 from cowest.types import Example, Verdict
 
+NO_REFERENCE = Verdict(unscored_reason="the row has no reference; judge: {reference: none} needs none")
+"""The verdict of a judge that needs a reference on a row without one."""
+
 
 class Judge(Protocol):
     """E in the paper."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from cowest.concurrency import map_in_flight
 from cowest.errors import InputError
 from cowest.judge.asking import REPEAT_STRIDE, Asking, Reply
-from cowest.judge.base import BaseJudge
+from cowest.judge.base import NO_REFERENCE, BaseJudge
 from cowest.judge.config import EQUAL_REPEATS, JUDGE_SAMPLING
 from cowest.judge.rules import median_of_scored
 from cowest.models.base import ChatModel
@@ -89,6 +89,8 @@ class ModelJudge(AskingJudge):
         With repeats the verdict is the median of those that are scored, the lower of the two in the middle where
         their number is even, and unscored where more than half of them are.
         """
+        if not example.references:
+            return NO_REFERENCE
         messages = self._messages(example, output)
         replies = await map_in_flight(
             lambda index: self.reply(messages, index), self.indices(sample_index), num_in_flight=self.repeats
