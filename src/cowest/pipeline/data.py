@@ -6,6 +6,7 @@ from functools import cached_property
 from cowest.errors import InputError
 from cowest.methods.base import normalized_question
 from cowest.pipeline.progress import Say
+from cowest.pipeline.traffic import is_from_traffic, traffic
 from cowest.recipe import Recipe
 from cowest.stages.evaluate import select
 from cowest.stages.held_back import hold_back
@@ -49,8 +50,12 @@ class Data:
         return self._sft_rows_and_held_back[0]
 
     def feedback(self) -> Sequence[Example]:
-        """The training rows from which each round of feedback draws its queries."""
-        return self._training_rows(1)
+        """The training rows, or the recorded traffic, from which each round of feedback draws its queries."""
+        return self._traffic if is_from_traffic(self._recipe) else self._training_rows(1)
+
+    @cached_property
+    def _traffic(self) -> Sequence[Example]:
+        return traffic(self._recipe, self.checked_task, self._say)
 
     def evaluation(self) -> Sequence[Example]:
         """The examples of the evaluation."""
@@ -106,7 +111,7 @@ class Data:
     def _training_rows(self, part: int) -> Sequence[Example]:
         """The training rows for SFT (part 0) or feedback (part 1)."""
         config, train = self._recipe.feedback, self.checked_task.train
-        return train if config.queries_from == "train" else self._held_back_for_feedback[part]
+        return self._held_back_for_feedback[part] if config.queries_from == "held_back" else train
 
     @cached_property
     def _held_back_for_feedback(self) -> tuple[Sequence[Example], Sequence[Example]]:

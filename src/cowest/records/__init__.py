@@ -6,6 +6,7 @@
 | `sft/training.json`, `round-N/align/training.json` | `TrainingRecord` |
 | `sft/explanations/explanations.jsonl` | rows of `ExplainedExample` |
 | `sft/explanations/summary.json` | `ExplanationSummary` |
+| `round-N/feedback/queries.jsonl`, where queries come from recorded traffic | rows of `Example` |
 | `round-N/feedback/graded.jsonl` | rows of `GradedExample` or `ComparedExample` |
 | `round-N/feedback/pairs.jsonl` | rows of `PreferencePair` |
 | `round-N/feedback/failures.jsonl` | rows of `Failure` |

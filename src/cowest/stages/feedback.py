@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
@@ -27,6 +27,9 @@ from cowest.tasks import Task
 from cowest.tasks.base import Split
 from cowest.types import Example, PreferencePair, Record, Sampling
 
+TRAINING_ROWS = ("train", "held_back")
+"""Values of `queries_from` that draw from the training rows."""
+
 _QUERY_SELECTION_KEYS = ("queries_from", "held_back_share", "queries")
 
 
@@ -36,7 +39,7 @@ class FeedbackConfig(Record):
     Attributes:
         kind: the annotator; a file of annotators/ or `package.module:Class`.
         queries_from: "train" draws them from all training rows, as the paper does; "held_back" from rows that
-            are kept out of SFT.
+            are kept out of SFT; else the folder that `serve.record` fills, or a file of its rows.
         held_back_share: the share of the training rows that "held_back" keeps out of SFT.
         queries: number of queries per round, drawn with the recipe's seed and the round's number.
         samples: K, the drafts per query.
@@ -49,7 +52,7 @@ class FeedbackConfig(Record):
     """
 
     kind: str = "collaborative"
-    queries_from: Literal["train", "held_back"] = "train"
+    queries_from: str = Field(default="train", min_length=1, pattern=r"^[^\x00]*$")
     held_back_share: float = Field(default=0.5, gt=0, lt=1)
     queries: int = Field(default=2000, ge=1)
     samples: int = Field(default=5, ge=1)
