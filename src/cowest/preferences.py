@@ -22,10 +22,10 @@ Choice = Literal["matched", "best_worst", "all"]
 
 
 def gain(verdict: Verdict, solo_verdict: Verdict) -> int | None:
-    """Delta = E(y*) - E(z) (section 3.3.1); None where either is unscored."""
-    if verdict.score is None or solo_verdict.score is None:
+    """Delta = E(y*) - E(z) (section 3.3.1), of scores or of comparisons with z; None where either is unscored."""
+    if verdict.value is None or solo_verdict.value is None:
         return None
-    return verdict.score - solo_verdict.score
+    return verdict.value - solo_verdict.value
 
 
 def is_positive(draft: GradedDraft) -> bool:

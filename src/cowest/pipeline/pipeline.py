@@ -22,11 +22,12 @@ from cowest.pipeline.evaluation import (
     setting_of,
 )
 from cowest.pipeline.feedback import run_feedback, run_probe
+from cowest.pipeline.judging import run_judge_check
 from cowest.pipeline.models import program_judge
 from cowest.pipeline.progress import Say
 from cowest.pipeline.training import gave_nothing, run_align, run_sft
 from cowest.recipe import ProgramJudge, Recipe
-from cowest.records import EvaluationResults, GateResults
+from cowest.records import EvaluationResults, GateResults, JudgeCheck
 from cowest.types import Example, GradedExample
 
 
@@ -162,6 +163,11 @@ class Pipeline:
         """Learns `serve.gate` on the validation split with the pair as it is now."""
         _needs_one_process("gate")
         return run_gate(self.context)
+
+    def check_judge(self, limit: int) -> JudgeCheck:
+        """Tries the judge on rows of the validation split; see `run_judge_check`."""
+        _needs_one_process("judge check")
+        return run_judge_check(self.context, limit)
 
     def collaboration(self, *, kept: bool = True) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.
