@@ -81,6 +81,9 @@ class Collaboration:
         self.strong_sampling = strong_sampling
         self.asks_for_final_answer = asks_for_final_answer
 
+    def __repr__(self) -> str:
+        return f"Collaboration(weak={self.weak.name!r}, strong={self.strong.name!r}, format={self.format.name!r})"
+
     async def draft(self, query: str, sample_index: int = 0) -> Completion:
         """y ~ pi_w(y | x), Algorithm 1 line 12."""
         return await self._call("weak", self.draft_request(query, sample_index))

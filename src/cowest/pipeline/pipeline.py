@@ -48,6 +48,11 @@ class Pipeline:
         self.recipe = recipe
         self.folder = self.context.folder
 
+    def __repr__(self) -> str:
+        return (
+            f"Pipeline({str(self.folder.path)!r}, weak={self.recipe.weak.model!r}, strong={self.recipe.strong.model!r})"
+        )
+
     def __enter__(self) -> Self:
         self.check_names()
         for warning in self.context.provenance.unfenced():
