@@ -1,11 +1,8 @@
 """`cowest serve RECIPE [key=value ...] --host 127.0.0.1 --port 8000`."""
 
 import argparse
-import importlib.util
 
-from cowest.cli._recipe import add_recipe_arguments, open_pipeline
-
-PACKAGES = ("prometheus_client", "starlette", "uvicorn")
+from cowest.cli._recipe import add_recipe_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,25 +21,8 @@ def run(options: argparse.Namespace) -> None:
     import logging
     import sys
 
-    from cowest.errors import InputError
-
-    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
-        raise InputError(f"serve needs {', '.join(missing)}. Run: pip install 'cowest[serve]'")
-    from cowest import serving
+    from cowest import verbs
 
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("cowest").setLevel(logging.INFO)
-    key = serving.api_key(options.host)
-    # Serving only reads the trained models, so it needs neither the run's lock nor its ledger.
-    pipeline = open_pipeline(options)
-    pipeline.check_names()
-    collaboration = pipeline.collaboration(kept=False)
-    app = serving.make_app(pipeline.recipe, collaboration, key=key)
-    serving.warm_up(pipeline.recipe, collaboration)
-    serving.serve(
-        app,
-        pipeline.recipe,
-        host=options.host,
-        port=options.port,
-        on_start=lambda url: print(f"serving {pipeline.folder.path.name} at {url}/v1", file=sys.stderr, flush=True),
-    )
+    verbs.serve(options.recipe, *options.overrides, host=options.host, port=options.port)

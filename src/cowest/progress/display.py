@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 30.0
+SECONDS_BETWEEN_REDRAWS = 0.25
+_CLEARED = "\r\x1b[2K"
+"""Goes back to the start of a line and empties it, as terminals and notebooks read it."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +124,36 @@ class LineDisplay:
         self._print(line)
 
     def _print(self, line: str) -> None:
+        self._write(f"{line}\n")
+
+    def _write(self, text: str) -> None:
         # A failure to show progress must not end the work: the reader at the other end of a pipe may have left.
         with contextlib.suppress(OSError, ValueError):
-            print(line, file=self._stream, flush=True)
+            print(text, end="", file=self._stream, flush=True)
+
+
+class NotebookDisplay(LineDisplay):
+    """A line that a notebook's output shows in place of the one before, four times a second at most."""
+
+    def start(self, snapshot: Snapshot) -> None:
+        """Writes the first line."""
+        self._write(snapshot.line)
+
+    def refresh(self, snapshot: Snapshot, now: float) -> None:
+        """Writes the line over the last one."""
+        if now - self._last >= SECONDS_BETWEEN_REDRAWS:
+            self._last = now
+            self._write(f"{_CLEARED}{snapshot.line}")
+
+    def stop(self, snapshot: Snapshot, failed: bool) -> None:
+        """Leaves the line as it is now."""
+        self._write(_CLEARED)
+        super().stop(snapshot, failed)
+
+    def say(self, line: str) -> None:
+        """Prints the line above it."""
+        self._write(_CLEARED)
+        super().say(line)
 
 
 class TerminalDisplay:

@@ -83,8 +83,7 @@ def serve(
         KeyboardInterrupt: after Ctrl-C, when everything is closed.
     """
     with listen(host, port) as listener:
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{listener.getsockname()[1]}"
+        url = url_of(host, listener)
         server = Server(app, recipe.serve, num_connections(recipe), lambda: on_start(url))
         before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has stopped
         for name in ("uvicorn.error", "asyncio"):
@@ -168,6 +167,11 @@ def num_connections(recipe: Recipe) -> int:
         )
     _LOG.warning("serve.max_connections is %d, but %d open files (ulimit -n) leave room for %d", wanted, soft, possible)
     return possible
+
+
+def url_of(host: str, listener: socket.socket) -> str:
+    """Where clients find a listening socket."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 def listen(host: str, port: int) -> socket.socket:
