@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 30.0
 SECONDS_BETWEEN_REDRAWS = 0.25
-_CLEARED = "\r\x1b[2K"
-"""Goes back to the start of a line and empties it, as terminals and notebooks read it."""
 
 
 @dataclass(frozen=True)
@@ -133,27 +131,38 @@ class LineDisplay:
 
 
 class NotebookDisplay(LineDisplay):
-    """A line that a notebook's output shows in place of the one before, four times a second at most."""
+    """A line that a notebook's output shows in place of the one before, four times a second at most.
+
+    A notebook goes back to the start of the line at a carriage return, and keeps what is not written over.
+    """
+
+    def __init__(self, stream: TextIO, now: float) -> None:
+        super().__init__(stream, now)
+        self._width = 0
 
     def start(self, snapshot: Snapshot) -> None:
         """Writes the first line."""
-        self._write(snapshot.line)
+        self._replace(snapshot.line)
 
     def refresh(self, snapshot: Snapshot, now: float) -> None:
         """Writes the line over the last one."""
         if now - self._last >= SECONDS_BETWEEN_REDRAWS:
             self._last = now
-            self._write(f"{_CLEARED}{snapshot.line}")
+            self._replace(snapshot.line)
 
     def stop(self, snapshot: Snapshot, failed: bool) -> None:
         """Leaves the line as it is now."""
-        self._write(_CLEARED)
+        self._replace("")
         super().stop(snapshot, failed)
 
     def say(self, line: str) -> None:
         """Prints the line above it."""
-        self._write(_CLEARED)
+        self._replace("")
         super().say(line)
+
+    def _replace(self, line: str) -> None:
+        self._write(f"\r{line.ljust(self._width)}" + ("" if line else "\r"))
+        self._width = len(line)
 
 
 class TerminalDisplay:

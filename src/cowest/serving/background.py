@@ -1,6 +1,7 @@
 """The endpoint in a thread of this process, for notebooks and tests of an application in front of it."""
 
 import asyncio
+import contextlib
 import threading
 from types import TracebackType
 from typing import Self
@@ -34,10 +35,10 @@ class BackgroundServer:
         self.url = f"{url_of(host, self._listener)}/v1"
 
         def work() -> None:
-            try:
+            # Uvicorn ends the process where an application cannot start; here only the thread may end.
+            with contextlib.ExitStack() as stack, contextlib.suppress(SystemExit):
+                stack.callback(started.set)
                 asyncio.run(self._server.serve(sockets=[self._listener]))
-            finally:
-                started.set()
 
         self._thread = threading.Thread(target=work, name="cowest endpoint", daemon=True)
         self._thread.start()
