@@ -30,7 +30,7 @@ from cowest.types import Example, GradedExample
 
 
 class Pipeline:
-    """Runs a recipe in its run folder. As a context manager, it holds the folder's lock and the ledger.
+    """Runs a recipe in its run folder. As a context manager, which may be entered again, it holds the folder's lock.
 
     Args:
         recipe: of the run.
