@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
 from cowest.plugins import resolve_path
@@ -38,6 +37,7 @@ def euros(body: Body) -> str:
     return f"Explanation: guess {chance(asked)}. Answer: {'14 euros' if 'tube' in asked else '40 euros'}"
 
 
+@pytest.mark.slow
 def test_own_data(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("trl")
     from tests.training import tiny
@@ -86,8 +86,7 @@ def test_the_notebook_cell_by_cell(tmp_path: Path) -> None:
     assert names["pair"].chosen != names["pair"].rejected
     assert names["reply"].choices[0].message.content
     assert Path("runs/notebook/report.html").is_file()
-    with pytest.raises(openai.APIConnectionError):
-        names["client"].with_options(max_retries=0).models.list()
+    assert repr(names["server"]).endswith("closed>")
 
 
 def test_the_notebook_has_ids_and_no_stale_outputs() -> None:

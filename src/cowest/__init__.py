@@ -2,6 +2,7 @@
 
 The public face. Names are loaded when first used; importing the package imports nothing heavy.
 
+Examples:
     >>> import cowest
     >>> task = cowest.task("cowest.lab.task:Formulary")
     >>> weak = cowest.ScriptedModel(lambda request: "Answer: sedative")

@@ -61,15 +61,16 @@ class Collaboration:
         weak_sampling, strong_sampling: the paper's settings by default.
         asks_for_final_answer: whether methods ask once more where a reply holds no answer (`final_answer`).
 
-    >>> import cowest
-    >>> pair = cowest.Collaboration(
-    ...     weak=cowest.ScriptedModel(lambda request: "The government sits in Paris. Answer: Paris"),
-    ...     strong=cowest.ScriptedModel(lambda request: "The draft is right. Answer: Paris"),
-    ... )
-    >>> pair
-    Collaboration(weak='scripted/test', strong='scripted/test', format='chain_of_thought')
-    >>> pair.answer("What is the capital of France?")
-    'Paris'
+    Examples:
+        >>> import cowest
+        >>> pair = cowest.Collaboration(
+        ...     weak=cowest.ScriptedModel(lambda request: "The government sits in Paris. Answer: Paris"),
+        ...     strong=cowest.ScriptedModel(lambda request: "The draft is right. Answer: Paris"),
+        ... )
+        >>> pair
+        Collaboration(weak='scripted/test', strong='scripted/test', format='chain_of_thought')
+        >>> pair.answer("What is the capital of France?")
+        'Paris'
     """
 
     def __init__(

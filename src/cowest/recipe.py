@@ -123,10 +123,11 @@ class Recipe(Record):
         report_to: trackers that get the figures of training, feedback and evaluation: tensorboard, trackio, wandb,
             mlflow.
 
-    >>> import cowest
-    >>> recipe = cowest.load_recipe("cowest.lab:recipe.yaml")
-    >>> recipe.rounds, recipe.feedback.samples, recipe.strong.model
-    (2, 5, 'local/cowest.lab:assets/strong-a')
+    Examples:
+        >>> import cowest
+        >>> recipe = cowest.load_recipe("cowest.lab:recipe.yaml")
+        >>> recipe.rounds, recipe.feedback.samples, recipe.strong.model
+        (2, 5, 'local/cowest.lab:assets/strong-a')
     """
 
     run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
@@ -203,9 +204,10 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     Args:
         path: a YAML file, `package:file`, or the folder of a run, which holds its recipe as resolved.
 
-    >>> import cowest
-    >>> cowest.load_recipe("cowest.lab:recipe.yaml", ["feedback.samples=8"]).feedback.samples
-    8
+    Examples:
+        >>> import cowest
+        >>> cowest.load_recipe("cowest.lab:recipe.yaml", ["feedback.samples=8"]).feedback.samples
+        8
 
     Raises:
         InputError: the file is missing, is not YAML, or a key or value is wrong.

@@ -92,9 +92,10 @@ class Example(Record):
         fields: values that scoring or the report's filters need; the task chooses their names and types.
         group: what examples share that are not independent, such as a table; intervals are over groups.
 
-    >>> import cowest
-    >>> cowest.Example(id="1", query="What is the capital of France?", references=("Paris",)).references[0]
-    'Paris'
+    Examples:
+        >>> import cowest
+        >>> cowest.Example(id="1", query="What is the capital of France?", references=("Paris",)).references[0]
+        'Paris'
     """
 
     id: str
@@ -108,9 +109,10 @@ class Example(Record):
 class Answer(Record):
     """Explanation and final answer parsed from a text; `final` is None where no answer could be found.
 
-    >>> import cowest
-    >>> cowest.Answer(explanation="It is where the government sits.", final="Paris").final
-    'Paris'
+    Examples:
+        >>> import cowest
+        >>> cowest.Answer(explanation="It is where the government sits.", final="Paris").final
+        'Paris'
     """
 
     explanation: str = ""
@@ -128,11 +130,12 @@ class Draft(Record):
 class Verdict(Record):
     """E: a judge's score, an integer from 1 to 10, or unscored with the reason; never an invented number.
 
-    >>> import cowest
-    >>> cowest.Verdict(score=8)
-    Verdict(score=8, unscored_reason=None)
-    >>> cowest.Verdict(unscored_reason="the judge named no number").score is None
-    True
+    Examples:
+        >>> import cowest
+        >>> cowest.Verdict(score=8)
+        Verdict(score=8, unscored_reason=None)
+        >>> cowest.Verdict(unscored_reason="the judge named no number").score is None
+        True
     """
 
     score: int | None = Field(default=None, ge=1, le=10)
@@ -216,16 +219,17 @@ class PreferencePair(Record):
 
     The gains are None where the two drafts were compared with each other instead of being graded.
 
-    >>> import cowest
-    >>> from cowest.types import Message
-    >>> pair = cowest.PreferencePair(
-    ...     prompt=[Message(role="user", content="What is the capital of France?")],
-    ...     chosen=[Message(role="assistant", content="The government sits in Paris. Answer: Paris")],
-    ...     rejected=[Message(role="assistant", content="Answer: Lyon")],
-    ...     example_id="1", pair_index=0, chosen_sample_index=2, rejected_sample_index=0,
-    ... )
-    >>> pair.chosen[0].role
-    'assistant'
+    Examples:
+        >>> import cowest
+        >>> from cowest.types import Message
+        >>> pair = cowest.PreferencePair(
+        ...     prompt=[Message(role="user", content="What is the capital of France?")],
+        ...     chosen=[Message(role="assistant", content="The government sits in Paris. Answer: Paris")],
+        ...     rejected=[Message(role="assistant", content="Answer: Lyon")],
+        ...     example_id="1", pair_index=0, chosen_sample_index=2, rejected_sample_index=0,
+        ... )
+        >>> pair.chosen[0].role
+        'assistant'
     """
 
     prompt: tuple[Message, ...]

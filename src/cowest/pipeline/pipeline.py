@@ -39,11 +39,12 @@ class Pipeline:
     Attributes:
         context: the state that the stages share, such as the run's data, models and ledger.
 
-    >>> import cowest
-    >>> with cowest.Pipeline(cowest.load_recipe("cowest.lab:recipe.yaml", ["run=runs/mine"])) as pipeline:
-    ...     pipeline.check_names()  # then sft(), feedback(), align() and evaluate(), or all of them: run()
-    >>> pipeline
-    Pipeline('runs/mine', weak='local/cowest.lab:assets/weak', strong='local/cowest.lab:assets/strong-a')
+    Examples:
+        >>> import cowest
+        >>> with cowest.Pipeline(cowest.load_recipe("cowest.lab:recipe.yaml", ["run=runs/mine"])) as pipeline:
+        ...     pipeline.check_names()  # then sft(), feedback(), align() and evaluate(), or all of them: run()
+        >>> pipeline
+        Pipeline('runs/mine', weak='local/cowest.lab:assets/weak', strong='local/cowest.lab:assets/strong-a')
 
     Raises:
         InputError: another process uses the folder, or the recipe names something that does not exist.

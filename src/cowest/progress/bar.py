@@ -27,10 +27,11 @@ _say_lock = threading.Lock()
 def quietly() -> Iterator[None]:
     """Shows no progress inside, in any thread.
 
-    >>> import cowest
-    >>> with cowest.quietly():
-    ...     task = cowest.task("cowest.lab.task:Formulary")
-    ...     results = cowest.evaluate(task.test[:5], {"guess": cowest.ScriptedModel(lambda request: "Answer: 24")})
+    Examples:
+        >>> import cowest
+        >>> with cowest.quietly():
+        ...     task = cowest.task("cowest.lab.task:Formulary")
+        ...     results = cowest.evaluate(task.test[:5], {"guess": cowest.ScriptedModel(lambda request: "Answer: 24")})
     """
     global _quiet
     before, _quiet = _quiet, True

@@ -49,18 +49,19 @@ class Task(abc.ABC):
     Args:
         train, validation, test: locations of the splits (a path, `package:path` or `hub:NAME`); None where absent.
 
-    >>> import cowest
-    >>> class Capitals(cowest.Task):
-    ...     name = "capitals"
-    ...     metric = "accuracy"
-    ...
-    ...     def read(self, location):
-    ...         yield cowest.Example(id="1", query="What is the capital of France?", references=("Paris",))
-    ...
-    ...     def score(self, example, answer):
-    ...         return {"accuracy": float(answer.final == example.references[0])}
-    >>> Capitals(test="atlas.json").test
-    <test split of capitals, 1 example>
+    Examples:
+        >>> import cowest
+        >>> class Capitals(cowest.Task):
+        ...     name = "capitals"
+        ...     metric = "accuracy"
+        ...
+        ...     def read(self, location):
+        ...         yield cowest.Example(id="1", query="What is the capital of France?", references=("Paris",))
+        ...
+        ...     def score(self, example, answer):
+        ...         return {"accuracy": float(answer.final == example.references[0])}
+        >>> Capitals(test="atlas.json").test
+        <test split of capitals, 1 example>
     """
 
     name: str

@@ -28,13 +28,14 @@ class ScriptedModel(BaseChatModel):
         requests: every request it got, in order.
         closed: whether `close` was called.
 
-    >>> import cowest
-    >>> model = cowest.ScriptedModel(lambda request: f"You said: {request.messages[-1].content}")
-    >>> pair = cowest.Collaboration(model, model)
-    >>> pair.answer("Hello").startswith("You said:")
-    True
-    >>> len(model.requests)  # the draft and its refinement
-    2
+    Examples:
+        >>> import cowest
+        >>> model = cowest.ScriptedModel(lambda request: f"You said: {request.messages[-1].content}")
+        >>> pair = cowest.Collaboration(model, model)
+        >>> pair.answer("Hello").startswith("You said:")
+        True
+        >>> len(model.requests)  # the draft and its refinement
+        2
     """
 
     in_process = True
