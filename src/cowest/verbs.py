@@ -2,11 +2,13 @@
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cowest import progress
 from cowest.bench import run_bench as run_cells
+from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.pipeline import Pipeline
 from cowest.recipe import Recipe, load_recipe
@@ -88,13 +90,14 @@ def serve(recipe: RecipeSource, *overrides: str, host: str = "127.0.0.1", port: 
         InputError: nothing is trained yet, a package or a key is missing, or the address cannot be listened at.
         KeyboardInterrupt: after Ctrl-C, when everything is closed.
     """
-    loaded, app = _make_app(recipe, overrides, host)
+    ready = prepare_endpoint(recipe, overrides, host)
     from cowest import serving
 
     def say(url: str) -> None:
-        print(f"serving {Path(loaded.run).absolute().name} at {url}/v1", file=sys.stderr, flush=True)
+        print(f"serving {Path(ready.recipe.run).absolute().name} at {url}/v1", file=sys.stderr, flush=True)
 
-    serving.serve(app, loaded, host=host, port=port, on_start=say)
+    serving.warm_up(ready.recipe, ready.pair)
+    serving.serve(ready.app, ready.recipe, host=host, port=port, on_start=say)
 
 
 def endpoint(recipe: RecipeSource, *overrides: str, host: str = "127.0.0.1", port: int = 0) -> "BackgroundServer":
@@ -116,14 +119,27 @@ def endpoint(recipe: RecipeSource, *overrides: str, host: str = "127.0.0.1", por
         InputError: as `serve`.
         CowestError: it could not start.
     """
-    loaded, app = _make_app(recipe, overrides, host)
+    ready = prepare_endpoint(recipe, overrides, host)
     from cowest import serving
 
-    return serving.BackgroundServer(app, loaded, host=host, port=port)
+    serving.warm_up(ready.recipe, ready.pair)
+    return serving.BackgroundServer(ready.app, ready.recipe, host=host, port=port)
 
 
-def _make_app(recipe: RecipeSource, overrides: tuple[str, ...], host: str) -> tuple[Recipe, "Starlette"]:
-    """The recipe and its application, with the models loaded."""
+class Endpoint(NamedTuple):
+    """A recipe's endpoint before it listens, and the pair that answers."""
+
+    recipe: Recipe
+    app: "Starlette"
+    pair: Collaboration
+
+
+def prepare_endpoint(recipe: RecipeSource, overrides: Sequence[str], host: str, *, num_workers: int = 1) -> Endpoint:
+    """Opens the pair of a recipe to be served at `host`, without loading weights.
+
+    Raises:
+        InputError: as `serve`, or so many processes cannot share a model.
+    """
     if missing := [name for name in _SERVING_PACKAGES if importlib.util.find_spec(name) is None]:
         raise InputError(f"serve needs {', '.join(missing)}. Run: pip install 'cowest[serve]'")
     from cowest import serving
@@ -132,17 +148,16 @@ def _make_app(recipe: RecipeSource, overrides: tuple[str, ...], host: str) -> tu
     # Serving only reads the trained models, so it needs neither the run's lock nor its ledger.
     pipeline = _pipeline(recipe, overrides)
     pipeline.check_names()
-    collaboration = pipeline.collaboration(kept=False)
-    app = serving.make_app(pipeline.recipe, collaboration, key=key)
-    serving.warm_up(pipeline.recipe, collaboration)
-    return pipeline.recipe, app
+    serving.check_workers(pipeline.recipe, num_workers)
+    pair = pipeline.collaboration(kept=False)
+    return Endpoint(pipeline.recipe, serving.make_app(pipeline.recipe, pair, key=key), pair)
 
 
-def _pipeline(recipe: RecipeSource, overrides: tuple[str, ...]) -> Pipeline:
+def _pipeline(recipe: RecipeSource, overrides: Sequence[str]) -> Pipeline:
     return Pipeline(_loaded(recipe, overrides), say=_say)
 
 
-def _loaded(recipe: RecipeSource, overrides: tuple[str, ...]) -> Recipe:
+def _loaded(recipe: RecipeSource, overrides: Sequence[str]) -> Recipe:
     if not isinstance(recipe, Recipe):
         return load_recipe(recipe, list(overrides))
     if overrides:
