@@ -32,7 +32,7 @@ from cowest.types import Example, GradedExample
 
 
 class Pipeline:
-    """Runs a recipe in its run folder. As a context manager, it holds the folder's lock and the ledger.
+    """Runs a recipe in its run folder. As a context manager, which may be entered again, it holds the folder's lock.
 
     Args:
         recipe: of the run.
@@ -40,6 +40,13 @@ class Pipeline:
 
     Attributes:
         context: the state that the stages share, such as the run's data, models and ledger.
+
+    Examples:
+        >>> import cowest
+        >>> with cowest.Pipeline(cowest.load_recipe("cowest.lab:recipe.yaml", ["run=runs/mine"])) as pipeline:
+        ...     pipeline.check_names()  # then sft(), feedback(), align() and evaluate(), or all of them: run()
+        >>> pipeline
+        Pipeline('runs/mine', weak='local/cowest.lab:assets/weak', strong='local/cowest.lab:assets/strong-a')
 
     Raises:
         InputError: another process uses the folder, or the recipe names something that does not exist.
@@ -49,6 +56,11 @@ class Pipeline:
         self.context = RunContext(recipe, say)
         self.recipe = recipe
         self.folder = self.context.folder
+
+    def __repr__(self) -> str:
+        return (
+            f"Pipeline({str(self.folder.path)!r}, weak={self.recipe.weak.model!r}, strong={self.recipe.strong.model!r})"
+        )
 
     def __enter__(self) -> Self:
         self.check_names()
