@@ -203,7 +203,7 @@ def _change(rows: Sequence[JudgedRow], before: str, after: str, size: int) -> Di
     both = _both(rows, [(after, before)])
     if not both:
         return None
-    first, second = ([values[index] / size for values in both] for index in (0, 1))
+    first, second = [after / size for after, _, _ in both], [before / size for _, before, _ in both]
     found = statistics.paired_difference(first, second)
     bounds = (size * found.low, size * found.high)
     return DifferenceEstimate(value=size * found.difference, ci95=bounds, p_value=found.p_value)
