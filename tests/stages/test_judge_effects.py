@@ -95,6 +95,30 @@ def test_a_plan_counts_the_members_of_a_panel_and_both_orders_exactly(tmp_path: 
         assert set(judges.values()) == {6 * (5 * each_text + each_solo)}, name
 
 
+def unique(request: ChatRequest) -> str:
+    """A strong model that never writes the same text twice."""
+    luck = chance("unique", request.messages[0].content, request.sample_index)
+    return f"Explanation: {luck}.\nAnswer: {-1 if luck < 0.5 else 1}"
+
+
+def third_reply(request: ChatRequest) -> str:
+    return str(1 + int(10 * chance("third", request.messages[0].content)))
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [{"panel": [MEMBER, {"model": MEMBER["model"].replace("tests.worlds:judge", f"{__name__}:third")}]}, COMPARING],
+)
+def test_what_is_planned_is_what_is_paid(tmp_path: Path, judge: dict[str, Any]) -> None:
+    settings = {"queries": 5, "samples": 3, "skip_settled": False}
+    strong = {"model": f"scripted/{__name__}:unique"}
+    recipe = make_recipe(recipe_of(tmp_path / "run", judge=judge, strong=strong, feedback=settings))
+    plan = make_plan(Pipeline(recipe)).high.stages["feedback, round 1"]
+    with Pipeline(recipe) as pipeline:
+        pipeline.feedback(1)
+        assert pipeline.context.paid_calls() == {role: spend.calls for role, spend in plan.items()}
+
+
 def test_without_references_both_orders_are_asked_once_and_a_split_vote_is_a_tie(tmp_path: Path) -> None:
     found, paid, rows = feedback(tmp_path / "run", judge=COMPARING)
     different = {
