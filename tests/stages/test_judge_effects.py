@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cowest.export.cards import _judge_name
 from cowest.pipeline import Pipeline
 from cowest.planning import make_plan
 from cowest.preferences import is_positive
@@ -150,6 +151,16 @@ def test_a_single_judge_writes_the_rows_that_it_always_wrote(tmp_path: Path) -> 
     assert json.loads((tmp_path / "run/round-1/feedback/inputs.json").read_text())["judge"].keys() == {
         *("model", "base_url", "sampling", "repeats")
     }
+
+
+def test_the_card_of_an_export_names_the_members_of_a_panel() -> None:
+    recipe = {"strong": {"model": "openai/s"}, "judge": {"panel": ["strong", {"model": "local//home/me/judge"}]}}
+    name = _judge_name(recipe | {"judge": recipe["judge"] | {"reference": "none"}})  # type: ignore[dict-item,operator]
+    assert "the strong model itself (openai/s)" in name
+    assert "without references" in name
+    assert "/home/me" not in name
+    assert "without references" not in _judge_name(recipe)
+    assert "openai/s" in _judge_name({"strong": {"model": "openai/s"}, "judge": {"reference": "none"}})
 
 
 def text(query: str, score: int, length: int) -> JudgedText:

@@ -203,8 +203,9 @@ def _change(rows: Sequence[JudgedRow], before: str, after: str, size: int) -> Di
     both = _both(rows, [(after, before)])
     if not both:
         return None
-    first, second = ([values[index] / size for values in both] for index in (0, 1))
-    found = statistics.paired_difference(first, second)
+    found = statistics.paired_difference(
+        [first / size for first, _, _ in both], [second / size for _, second, _ in both]
+    )
     bounds = (size * found.low, size * found.high)
     return DifferenceEstimate(value=size * found.difference, ci95=bounds, p_value=found.p_value)
 
