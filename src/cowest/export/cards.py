@@ -8,6 +8,7 @@ from cowest.export.finished import FinishedRun, public_name
 from cowest.export.merging import Rounding
 from cowest.export.weights import has_own_template
 from cowest.method_names import label
+from cowest.records import TrainingRecord
 from cowest.report.headline import headline
 from cowest.report.notes import banner
 from cowest.report.templates import environment
@@ -30,6 +31,7 @@ def model_card(run: FinishedRun, rounding: Rounding | None) -> str:
         has_own_template=has_own_template(run),
         limits=_limits(run),
         is_hub_id="/" in run.base,
+        alignment=_alignment(run.trained.metrics),
     )
 
 
@@ -87,6 +89,20 @@ def _judge_text(judge: Any, strong: str) -> str:
         name = _without_local_path(str(judge["model"])) if "model" in judge else _judge_text("strong", strong)
     compared = ", comparing outputs with the strong model's own in both orders, without references"
     return name + (compared if judge.get("reference") == "none" else "")
+
+
+def _alignment(record: TrainingRecord) -> str | None:
+    """The method of the last alignment with its settings; None where there was none, or an older version trained."""
+    if record.method is None:
+        return None
+    settings = record.model_dump(include={"loss", "weight", "beta", "desirable_weight", "undesirable_weight"})
+    settings |= {"pairs": record.settings.get("pairs") if record.method == "dpo" else None}
+    given = [
+        f"{name.replace('_', ' ')} {format(value, '.3g') if isinstance(value, float) else value}"
+        for name, value in settings.items()
+        if value is not None
+    ]
+    return f"{record.method}{' with ' if given else ''}{', '.join(given)}"
 
 
 def _without_local_path(model: str) -> str:

@@ -7,13 +7,14 @@ from pathlib import Path
 from cowest import runs
 from cowest.annotators import RLAIF
 from cowest.judge import BaseJudge, load_judge
+from cowest.judge.config import ProgramJudge
 from cowest.ledger import Ledger, network_file_system
 from cowest.models import ChatModel, ModelConfig, open_model
 from cowest.pipeline.data import Data
 from cowest.pipeline.factories import model_judge
 from cowest.pipeline.progress import Say
 from cowest.prompts import Prompts
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.tasks import Task
 
 

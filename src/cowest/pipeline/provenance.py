@@ -99,6 +99,8 @@ class Provenance:
         recipe["judge"] = _deciding(recipe["judge"])
         if (template := chat_templates.read(self._recipe.weak.chat_template)) is not None:  # a file may change
             recipe["weak"]["chat_template"] += f" {chat_templates.fingerprint(template)}"
+        for key in self._recipe.align.idle_keys():
+            del recipe["align"][key]
         feedback = recipe["feedback"]
         if self._recipe.feedback.kind != RLAIF:
             del feedback["labeller"]  # no result depends on it

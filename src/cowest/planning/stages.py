@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from cowest import preferences, synchronous
+from cowest.alignment import load_method
 from cowest.annotators import RLAIF
 from cowest.concurrency import map_in_flight
 from cowest.errors import InputError
@@ -10,6 +11,7 @@ from cowest.formats import load_format
 from cowest.gating import ARMS, Arm
 from cowest.gating.measurement import measure
 from cowest.judge import BaseJudge, as_base_judge
+from cowest.judge.config import ProgramJudge
 from cowest.methods import Prepared, Setting, make_methods
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
@@ -29,11 +31,11 @@ from cowest.planning.rehearsal import (
 from cowest.planning.spend import Spend
 from cowest.planning.tally import Tally
 from cowest.progress import quietly
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.stages._diagnostics import null_sample
 from cowest.stages.explanations import explain_example, without_explanation
 from cowest.stages.feedback import FeedbackConfig, make_annotator
-from cowest.types import Completion, Example, GradedExample
+from cowest.types import ComparedExample, Completion, Example, GradedExample
 
 LookupFor = Callable[[str, str], ReplyLookup | None]
 """From a role and a stage of the weak model ("" for other roles) to the lookup of its replies in the ledger."""
@@ -136,7 +138,7 @@ class Stages:
         config: FeedbackConfig,
         weak: str = "sft",
     ) -> tuple[dict[str, Spend], int]:
-        """One round of feedback: spend by role, and preference pairs.
+        """One round of feedback: spend by role, and the pairs or drafts that the recipe's alignment learns from.
 
         Args:
             config: the feedback section, for instance the recipe's with `skip_settled` turned off.
@@ -154,7 +156,7 @@ class Stages:
         annotator = make_annotator(config, collaboration, judge, reward, labeller)
         tally.weight = len(queries) / len(rehearsed)
         annotated = synchronous.run(map_in_flight(annotator.annotate, rehearsed, len(rehearsed)))
-        num_pairs = round(tally.weight * sum(len(preferences.pairs(each, ())) for each in annotated))
+        num_rows = round(tally.weight * sum(map(self._num_rows, annotated)))
         if num_controlled := min(config.null_control, len(queries)):
             tally.weight = num_controlled / len(rehearsed)
             graded = [
@@ -163,7 +165,7 @@ class Stages:
                 if isinstance(outcome, GradedExample)
             ]
             synchronous.run(map_in_flight(lambda item: null_sample(*item, collaboration, judge), graded, len(graded)))
-        return tally.take(self.configs), num_pairs
+        return tally.take(self.configs), num_rows
 
     def annotator(self, assumptions: Assumptions, labelled: Sequence[Example], tally: Tally) -> dict[str, Spend]:
         """The spend of RLWF's annotator: one draft for each labelled row that it is tuned on."""
@@ -222,6 +224,11 @@ class Stages:
         retriever = None if config.corpus is None else RehearsedRetriever(config.corpus, config.top_k)
         strong = self._model("strong", assumptions, tally)
         return rehearsed_setting(setting_of(self.context, weak, strong, retriever), assumptions)
+
+    def _num_rows(self, annotated: GradedExample | ComparedExample) -> int:
+        if isinstance(annotated, ComparedExample):
+            return len(preferences.pairs(annotated, ()))
+        return len(load_method(self.recipe.align).choose(annotated, ()).rows)
 
     def _weak_model(self, stage: str, assumptions: Assumptions, tally: Tally) -> RehearsedModel:
         name = self._weak_names.get(stage, stage)

@@ -107,6 +107,21 @@ def feedback(
     Returns:
         The pairs, in the order of the examples.
 
+    Examples:
+        >>> import cowest
+        >>> from cowest.lab.judge import RubricJudge
+        >>> task = cowest.task("cowest.lab.task:Formulary")
+        >>> drafts = ["Answer: sedative", "Answer: diuretic"]
+        >>> weak = cowest.ScriptedModel(lambda request: drafts[request.sample_index % 2])
+        >>> strong = cowest.ScriptedModel(  # it believes a draft that says sedative, and knows nothing itself
+        ...     lambda request: "Answer: sedative" if "sedative" in request.messages[-1].content else "I do not know."
+        ... )
+        >>> pairs = cowest.feedback(
+        ...     task.train[:40], weak=weak, strong=strong, judge=RubricJudge(task), samples=2, out="runs/mine/feedback"
+        ... )
+        >>> pairs[0].chosen[0].content, pairs[0].rejected[0].content
+        ('Answer: sedative', 'Answer: diuretic')
+
     Raises:
         InputError: a setting is wrong, or is one that selects queries, which only works in a recipe.
         EndpointError: an endpoint failed for good, or every example failed; nothing is lost, and the same call

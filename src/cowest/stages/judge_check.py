@@ -203,9 +203,8 @@ def _change(rows: Sequence[JudgedRow], before: str, after: str, size: int) -> Di
     both = _both(rows, [(after, before)])
     if not both:
         return None
-    found = statistics.paired_difference(
-        [first / size for first, _, _ in both], [second / size for _, second, _ in both]
-    )
+    first, second = [after / size for after, _, _ in both], [before / size for _, before, _ in both]
+    found = statistics.paired_difference(first, second)
     bounds = (size * found.low, size * found.high)
     return DifferenceEstimate(value=size * found.difference, ci95=bounds, p_value=found.p_value)
 
