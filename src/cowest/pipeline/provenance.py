@@ -182,6 +182,6 @@ def _deciding(judge: Any) -> Any:
         members = sorted((_deciding(member) for member in judge["panel"]), key=repr)
         return {"panel": members, "rule": judge["rule"], "reference": judge["reference"]}
     if isinstance(judge, dict) and "model" in judge and "name" not in judge:
-        compared = {"reference": "none"} if judge["reference"] == "none" else {}
+        compared = {"reference": "none"} if judge.get("reference") == "none" else {}
         return {key: judge[key] for key in JUDGE_KEYS} | compared
     return judge
