@@ -37,7 +37,7 @@ def calibrate(
     models: Mapping[str, ModelConfig],
     out: Path,
     seed: int = 0,
-    num_in_flight: int = 64,
+    num_in_flight: int | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> GateResults:
     """Chooses a policy on `validation`, applies it to `test`, and writes the measured examples and gate.json to `out`.

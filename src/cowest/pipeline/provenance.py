@@ -40,6 +40,9 @@ ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
 
 
+SEVERAL_ENDPOINTS = "several endpoints"
+"""Recorded of a list of addresses, since no result depends on which of them answered, or on how many there are."""
+
 _KEPT = "Give another folder with run=..., the old values, or --force to replace those results once new ones are whole."
 
 
@@ -97,6 +100,9 @@ class Provenance:
     def inputs(self, dependencies: Dependencies, examples: Sequence[Example], **also: str | int | None) -> StageInputs:
         """The inputs of a stage; `also` sets further fields of the record."""
         recipe = self._recipe.model_dump(mode="json", by_alias=True)
+        for section in (recipe["weak"], recipe["strong"], recipe["judge"], recipe["feedback"]["labeller"]):
+            if isinstance(section, dict) and isinstance(section.get("base_url"), list):
+                section["base_url"] = SEVERAL_ENDPOINTS
         if isinstance(self._recipe.judge, ModelConfig):  # limits and budget may change, as for strong
             recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
         if (template := chat_templates.read(self._recipe.weak.chat_template)) is not None:  # a file may change

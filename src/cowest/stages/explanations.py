@@ -37,7 +37,7 @@ def explain(
     strong_sampling: Sampling = STRONG_SAMPLING,
     ledger: Ledger | None = None,
     seed: int = 0,
-    num_in_flight: int = 64,
+    num_in_flight: int | None = None,
 ) -> Split:
     """Has the strong model explain the reference of every row whose SFT target lacks an explanation.
 
@@ -51,7 +51,7 @@ def explain(
         format: of the SFT targets; a format whose targets hold no explanation takes no call.
         ledger: where paid calls are kept; `out/ledger.sqlite` by default.
         seed: of a model in process.
-        num_in_flight: rows worked on at once.
+        num_in_flight: rows worked on at once; None is as many as the model takes.
 
     Returns:
         All rows in their order, with the explanations that were kept.
@@ -157,7 +157,7 @@ def _lacks_explanation(example: Example, draft_format: Format) -> bool:
 
 
 def _explain_all(
-    examples: Sequence[Example], pair: Collaboration, task: Task, num_in_flight: int
+    examples: Sequence[Example], pair: Collaboration, task: Task, num_in_flight: int | None
 ) -> list[ExplainedExample]:
     with progress_bar("explanations", total=len(examples)) as bar:
         return synchronous.run(map_in_flight(_Work(pair, task, bar), examples, num_in_flight))
@@ -180,7 +180,7 @@ class _Work:
         if row.reason is not None:
             self.failures.append(Failure(example_id=row.example_id, reason=row.reason))
             if len(self.failures) == self.counts.total() >= MAX_FAILURES_BEFORE_SUCCESS:
-                raise all_failed(self.failures)
+                raise all_failed(self.failures[0], len(self.failures))
         return row
 
 
