@@ -76,7 +76,7 @@ def explain(
     failures = [Failure(example_id=row.example_id, reason=row.reason or "") for row in found if row.reason]
     runs.write_jsonl(out / "explanations.jsonl", found)
     if failures and len(failures) == len(found):
-        raise all_failed(failures)
+        raise all_failed(failures[0], len(failures))
     # Last, since it marks the explanations as finished.
     _summarise(found, model, round(time.monotonic() - started, 3)).write(out / "summary.json")
     return with_explanations(examples, found, task)
