@@ -20,6 +20,8 @@ LONGEST_REFUSAL_S = 900.0
 """An endpoint that refuses every call for this long is given up, and none is left alone for longer."""
 WAITING = "waiting on the limit"
 _LONGEST_SLEEP_S = 0.25
+_SHORTEST_SLEEP_S = 1e-5
+"""What is left of a wait may be less than a clock can tell."""
 
 
 class EndpointLimits:
@@ -124,7 +126,7 @@ class EndpointLimits:
                 while (call := self._start_now(waited=True)) is None:
                     wait_s = self._wait_s()
                     # Not for all of it at once, since a reply may end a pause.
-                    await self._sleep(min(wait_s, _LONGEST_SLEEP_S))
+                    await self._sleep(min(max(wait_s, _SHORTEST_SLEEP_S), _LONGEST_SLEEP_S))
                     if wait_s > _LONGEST_SLEEP_S:
                         progress.refresh()
                 return call
