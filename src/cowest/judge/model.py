@@ -106,6 +106,8 @@ class ModelJudge(BaseJudge):
                 verdict, num_calls = await self._verdict(messages, 0)
                 if num_calls:
                     self._known[key] = verdict, num_calls
+                    if len(self._known) > _MOST_KNOWN:  # the ledger still knows it
+                        del self._known[next(iter(self._known))]
                 return verdict
             finally:
                 self._asking.pop(key, None)

@@ -42,6 +42,8 @@ class ModelConfig(Record):
         timeout_s: seconds until a request counts as failed.
         batch: sends the calls through the endpoint's files and batches interface: cheaper, and up to 24 h a round.
         budget_usd: cap on this role's spend; reaching it ends the run with status 4.
+        keep_logprobs: whether the ledger keeps the log-probabilities of its replies. They are a fifth of a large
+            ledger; a calibrated gate of the weak model and FLARE need them.
         price: overrides the known list price.
         redact: `package.module:function` that redacts every message before it leaves; see models/redacted.py.
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
@@ -58,6 +60,7 @@ class ModelConfig(Record):
     timeout_s: float = Field(default=120, gt=0, allow_inf_nan=False)
     batch: bool = False
     budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    keep_logprobs: bool = True
     price: Price | None = None
     redact: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     options: dict[str, Any] = Field(default_factory=dict)
@@ -106,7 +109,9 @@ class ModelConfig(Record):
 
     @property
     def gives_logprobs(self) -> bool | None:
-        """Whether its completions carry log-probabilities, as far as its options say; None where they do not."""
+        """Whether its completions carry log-probabilities, as far as the section says; None where it does not."""
+        if not self.keep_logprobs:
+            return False
         if self.provider == "local":
             return bool(self.options.get("logprobs", True))
         return bool(self.options.get("logprobs", False)) if self.provider == "openai" else None

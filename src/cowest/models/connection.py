@@ -17,6 +17,7 @@ from cowest.models.limits import limits_of
 from cowest.models.paced import Paced
 from cowest.models.redacted import load_redaction
 from cowest.models.retrying import Retrying
+from cowest.models.without_logprobs import WithoutLogprobs
 from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest
 
@@ -72,7 +73,7 @@ def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None 
                 f"redact is set for {config.model!r}, which runs in this process: nothing leaves. Leave it out."
             )
         # No endpoint to spare, and no failure that passes by itself.
-        return Connection(provider)
+        return Connection(provider, None if config.keep_logprobs else WithoutLogprobs(provider))
     else:
         # From the inside out: a call is within budget, paced, bounded in number, and repeated where that may help. So
         # every attempt is paced and paid, and a kill leaves only such calls booked as were sent.
@@ -89,6 +90,8 @@ def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None 
             budget.count_earlier(ledger, role)
     if config.redact is not None:
         model = load_redaction(model, config.redact)
+    if not config.keep_logprobs:
+        model = WithoutLogprobs(model)
     return Connection(provider, model, budget)
 
 

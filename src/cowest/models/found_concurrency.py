@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from cowest.concurrency import in_line
 from cowest.errors import RateLimitError, TransientEndpointError, UnreachableError
 from cowest.models.base import ChatModel
-from cowest.models.found_limit import MOST, FoundLimit
+from cowest.models.found_limit import FIRST, MOST, FoundLimit
 from cowest.models.limits import EndpointLimits
 from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion
@@ -29,7 +29,8 @@ class FoundConcurrency(WrapperModel):
 
     def __init__(self, model: ChatModel, limits: EndpointLimits, found: FoundLimit | None = None) -> None:
         super().__init__(model)
-        self.found = found or FoundLimit(min(MOST, _most_connections()))
+        # Where the rate is known, that is what bounds the calls in flight.
+        self.found = found or FoundLimit(min(MOST, _most_connections()), MOST if any(limits.known) else FIRST)
         self._limits = limits
         # Calls that wait belong to one event loop, and the stages of a run each have their own.
         self._waiting: WeakKeyDictionary[asyncio.AbstractEventLoop, deque[asyncio.Future[None]]] = WeakKeyDictionary()

@@ -25,18 +25,19 @@ class FoundLimit:
 
     While calls wait for nothing else, each answer lets one more into flight, which doubles them in a round trip. The
     answers are counted in windows of about a round trip. Where two windows in a row show that half as many calls again
-    brought hardly more answers a second, the endpoint makes them wait: the limit goes back to the number that brought
-    as much, and stays for some windows, for longer each time. Many calls without an answer in a window halve it.
+    brought hardly more answers a second, the endpoint makes them wait: the limit goes back to the least number that
+    brought about as much, and stays for some windows, for longer each time. Many calls without an answer in a window halve it.
 
     Args:
         most: calls that are in flight in any case.
+        first: calls in flight at first.
 
     Attributes:
         limit: calls in flight now.
     """
 
-    def __init__(self, most: int = MOST) -> None:
-        self.limit = min(FIRST, most)
+    def __init__(self, most: int = MOST, first: int = FIRST) -> None:
+        self.limit = min(first, most)
         self._most = most
         self._windows: deque[tuple[int, float]] = deque(maxlen=32)
         self._hold = self._num_fruitless = self._num_answered = self._num_failed = 0
@@ -57,7 +58,7 @@ class FoundLimit:
             return
         self._num_answered += 1
         self._was_full |= is_full
-        if is_full and not self._hold:
+        if is_full and not self._hold and not self._num_fruitless:
             self.limit = min(self._most, self.limit + 1)
         if self._num_answered >= self._size and now > self._since:
             self._end_window(now, num_in_flight)
@@ -76,7 +77,7 @@ class FoundLimit:
         self._num_fruitless = self._num_fruitless + 1 if is_fruitless else 0
         self._hold = max(0, self._hold - 1)
         if self._num_fruitless >= 2:
-            self._shrink(before[-1][0])
+            self._shrink(min(level for level, as_many in before if MORE_ANSWERS * as_many >= per_s))
         else:
             self._windows.append((num_in_flight, per_s))
         self._since, self._size = now, max(ENOUGH, num_in_flight)
