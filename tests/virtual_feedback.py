@@ -241,7 +241,7 @@ class _Transport(httpx2.AsyncBaseTransport):
 
 def _draft(request: ChatRequest) -> str:
     text = request.messages[-1].content
-    return f"Explanation: {'The draft says so. ' * (WORDS // 4)}{request.sample_index}.\nAnswer: {chance(text) > 0.5}"
+    return f"Explanation: {'the draft says ' * (WORDS // 3)}{request.sample_index}.\nAnswer: {chance(text) > 0.5}"
 
 
 def _reply(body: dict[str, Any]) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def _reply(body: dict[str, Any]) -> dict[str, Any]:
     if "OUTPUT>>>" in asked:
         text = str(1 + int(10 * chance("score", asked)))
     else:
-        explanation = f"{'It is because of that. ' * (WORDS // 5)}{chance(asked):.6f}."
+        explanation = f"{'it is because ' * (WORDS // 3)}{chance(asked):.6f}."
         text = f"Explanation: {explanation}\nAnswer: {int(9 * chance('answer', asked))}"
     num_words = len(asked.split())
     return {

@@ -35,7 +35,7 @@ def test_what_the_endpoint_takes_is_found(num_slots: int, latency_s: float) -> N
 
 
 def test_an_endpoint_that_takes_all_gets_as_many_as_there_may_be() -> None:
-    found, _ = simulate(10**6, 1.0, until=30.0)
+    found, _ = simulate(10**6, 1.0, until=14.0)
     assert found.limit == MOST
 
 

@@ -45,6 +45,10 @@ class JudgeConfig(ModelConfig):
         return self
 
 
+_MOST_KNOWN = 65_536
+"""Verdicts kept in memory, so that an equal output is not asked about again."""
+
+
 @uses("judge", "judge_again")
 class ModelJudge(BaseJudge):
     """A model with the rubric of Figure 7. Takes an integer from 1 to 10 and nothing else, and asks once more.

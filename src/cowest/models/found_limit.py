@@ -26,7 +26,8 @@ class FoundLimit:
     While calls wait for nothing else, each answer lets one more into flight, which doubles them in a round trip. The
     answers are counted in windows of about a round trip. Where two windows in a row show that half as many calls again
     brought hardly more answers a second, the endpoint makes them wait: the limit goes back to the least number that
-    brought about as much, and stays for some windows, for longer each time. Many calls without an answer in a window halve it.
+    brought about as much, and stays for some windows, for longer each time. Many calls without an answer in a
+    window halve it.
 
     Args:
         most: calls that are in flight in any case.
@@ -61,7 +62,7 @@ class FoundLimit:
         if is_full and not self._hold and not self._num_fruitless:
             self.limit = min(self._most, self.limit + 1)
         if self._num_answered >= self._size and now > self._since:
-            self._end_window(now, num_in_flight)
+            self._end_window(now - self._since, now, num_in_flight)
 
     def failed(self, num_in_flight: int) -> None:
         """A call got no answer in time, or the endpoint was not able to give one."""
@@ -70,8 +71,8 @@ class FoundLimit:
             self._has_failed = True
             self._shrink(min(self.limit, num_in_flight) // 2)
 
-    def _end_window(self, now: float, num_in_flight: int) -> None:
-        per_s = self._num_answered / (now - (self._since or now))
+    def _end_window(self, span_s: float, now: float, num_in_flight: int) -> None:
+        per_s = self._num_answered / span_s
         before = [window for window in self._windows if window[0] * MORE_IN_FLIGHT <= num_in_flight]
         is_fruitless = bool(before) and self._was_full and per_s < MORE_ANSWERS * before[-1][1]
         self._num_fruitless = self._num_fruitless + 1 if is_fruitless else 0
