@@ -3,13 +3,18 @@
 from collections.abc import Callable
 
 from cowest.progress import ProgressBar
+from cowest.trackers import Log
+from cowest.training.progress import Progress, on_bar
 
 Say = Callable[[str], None]
 
 
-def training_progress(bar: ProgressBar) -> Callable[[int, int, dict[str, float]], None]:
-    """A callback with steps done, total steps and metrics, which shows the important metrics on `bar`."""
-    shown = {"loss": "loss", "rewards/accuracies": "chosen above rejected"}
-    return lambda done, total, metrics: bar.update(
-        done, total, **{label: metrics[name] for name, label in shown.items() if name in metrics}
-    )
+def training_progress(bar: ProgressBar, log: Log) -> Progress:
+    """A callback with steps done, total steps and metrics: shows the important ones on `bar` and sends all to `log`."""
+    show = on_bar(bar)
+
+    def progress(done: int, total: int, metrics: dict[str, float]) -> None:
+        show(done, total, metrics)
+        log({name: value for name, value in metrics.items() if name != "step"}, done)
+
+    return progress

@@ -11,6 +11,7 @@ from cowest.models import Metered
 from cowest.records import Failure, FeedbackSummary, GradedExample
 from cowest.stages._annotation import Annotated, all_failed
 from cowest.stages._diagnostics import JudgedOutputs, NullControlRates
+from cowest.stages._judge_effects import JudgeEffects
 from cowest.stages._summary import Counts
 from cowest.tasks import Task
 
@@ -42,6 +43,7 @@ class FeedbackResults:
         self._task = task
         self._counts = counts
         self._judged = None if task is None else JudgedOutputs(task)
+        self._effects = JudgeEffects(task)
         self._rates = None if controlled is None else NullControlRates(controlled, samples)
         self._graded = runs.JsonlFile(out / "graded.jsonl")
         self._failures = runs.JsonlFile(out / "failures.jsonl")
@@ -73,6 +75,7 @@ class FeedbackResults:
             self._counts.add_unparsed(example, row, self._task, self._collaboration)
         if not isinstance(row, GradedExample):
             return
+        self._effects.add(example, row)
         if self._judged is not None:
             self._judged.add(example, row)
         if self._rates is not None and self._nulls is not None:
@@ -102,7 +105,7 @@ class FeedbackResults:
         self._pairs.publish(kept)
         if self._nulls is not None:
             self._nulls.publish()
-        return self._counts.summary(
+        summary = self._counts.summary(
             roles,
             kind=kind,
             num_pairs=self._pairs.num_rows if kept is None else len(kept),
@@ -110,6 +113,7 @@ class FeedbackResults:
             null_control=None if self._rates is None else self._rates.result(),
             judge_agreement=None if self._judged is None else self._judged.result(),
         )
+        return summary.model_copy(update=dict(self._effects.result()))
 
 
 def _draw(num_pairs: int, count: int | None, seed: int) -> set[int] | None:
