@@ -163,35 +163,35 @@ def test_the_card_of_an_export_names_the_members_of_a_panel() -> None:
     assert "openai/s" in _judge_name({"strong": {"model": "openai/s"}, "judge": {"reference": "none"}})
 
 
-def text(query: str, score: int, length: int) -> JudgedText:
-    return JudgedText(query, "x" * length, Verdict(score=score))
+def text(query: str, score: int, length: int, metric: float | None = None) -> JudgedText:
+    return JudgedText(query, length, Verdict(score=score), metric)
 
 
 def test_the_effect_of_length_is_within_queries_and_beside_the_metric() -> None:
     # Longer answers are for the query that is judged better; within a query length does nothing.
     across = [text("a", 1, 10), text("a", 3, 10), text("b", 8, 900), text("b", 10, 900)]
-    assert length_effect(across, None).within_query is None  # type: ignore[union-attr]
+    assert length_effect(across, has_metric=False).within_query is None  # type: ignore[union-attr]
     # The right answer is the longer one: length explains nothing beyond that.
-    right = [text("a", 1, 10), text("a", 1, 20), text("a", 10, 500), text("a", 10, 600)]
-    effect = length_effect(right, lambda _, output: float(len(output) > 100))
+    right = [text("a", 1, 10, 0.0), text("a", 1, 20, 0.0), text("a", 10, 500, 1.0), text("a", 10, 600, 1.0)]
+    effect = length_effect(right, has_metric=True)
     assert effect is not None
     assert effect.within_query is not None
     assert effect.within_query > 0.9
     assert effect.at_equal_metric is None
-    longer = [text(query, 2 * power, 10**power) for query in "ab" for power in (1, 2, 3)]
-    effect = length_effect(longer, lambda *_: 0.0)
+    longer = [text(query, 2 * power, 10**power, 0.0) for query in "ab" for power in (1, 2, 3)]
+    effect = length_effect(longer, has_metric=True)
     assert effect is not None
     assert effect.within_query == pytest.approx(1.0, abs=0.01)
     assert effect.at_equal_metric == pytest.approx(effect.within_query)
-    assert length_effect([text("a", 1, 10), text("b", 10, 900)], None) is None
+    assert length_effect([text("a", 1, 10), text("b", 10, 900)], has_metric=False) is None
 
 
 def test_a_preference_for_the_first_text_shows() -> None:
-    always_first = [JudgedText(query, "y", Verdict(compared=0, votes=(1, -1))) for query in "abcdefgh"]
-    effect = order_effect(always_first, dict.fromkeys("abcdefgh", "z"), None)
+    always_first = [JudgedText(query, 1, Verdict(compared=0, votes=(1, -1))) for query in "abcdefgh"]
+    effect = order_effect(always_first, has_metric=False)
     assert effect is not None
     assert (effect.first_share.value, effect.num_split, effect.concordance) == (1.0, 8, None)
-    assert order_effect([text("a", 1, 1)], {}, None) is None
+    assert order_effect([text("a", 1, 1)], has_metric=False) is None
 
 
 def test_the_tie_of_z_with_itself_is_no_agreement() -> None:

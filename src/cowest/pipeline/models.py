@@ -134,8 +134,11 @@ def nothing_sent_or_kept(ledger: Ledger) -> bool:
     return not ledger.counts() and not ledger.path.with_suffix(".batches.jsonl").is_file()
 
 
-def num_in_flight(recipe: Recipe, num_examples: int) -> int:
-    """Examples worked on at once: all of them where a model is called in batches, so that each round is one batch."""
+def num_in_flight(recipe: Recipe, num_examples: int) -> int | None:
+    """Examples worked on at once; None is as many as the models take.
+
+    Where a model is called in batches it is all of them, so that each round is one batch.
+    """
     configs = (recipe.weak, recipe.strong, *recipe.judge_models().values(), recipe.feedback.labeller)
     models = [config for config in configs if isinstance(config, ModelConfig)]
-    return num_examples if any(model.batch for model in models) else recipe.strong.max_concurrency
+    return num_examples if any(model.batch for model in models) else None
