@@ -177,7 +177,10 @@ def test_the_image_gets_the_files_that_it_copies() -> None:
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
     let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert copied
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packed = build["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {*packed["force-include"], *(each.partition("/")[0] for each in packed["packages"])} <= set(copied)
+    assert {build["project"]["readme"], *build["project"]["license-files"]} <= set(copied)
     for name in copied:
         assert (ROOT / name).exists()
         assert name.partition("/")[0] in let_through

@@ -22,10 +22,10 @@ Choice = Literal["matched", "best_worst", "all"]
 
 
 def gain(verdict: Verdict, solo_verdict: Verdict) -> int | None:
-    """Delta = E(y*) - E(z) (section 3.3.1); None where either is unscored."""
-    if verdict.score is None or solo_verdict.score is None:
+    """Delta = E(y*) - E(z) (section 3.3.1), of scores or of comparisons with z; None where either is unscored."""
+    if verdict.value is None or solo_verdict.value is None:
         return None
-    return verdict.score - solo_verdict.score
+    return verdict.value - solo_verdict.value
 
 
 def is_positive(draft: GradedDraft) -> bool:
@@ -116,14 +116,14 @@ def pairs(
             for index, (winner, loser) in enumerate(decided)
         ]
     if choice == "matched":
-        found = match(*sets(_until_settled(graded)))
+        chosen_pairs = match(*sets(_until_settled(graded)))
     else:
         positives, negatives = sets(in_order(graded))
         make = best_worst if choice == "best_worst" else itertools.product
-        found = list(make(positives, negatives))
+        chosen_pairs = list(make(positives, negatives))
     return [
         _pair(graded.example_id, prompt, index, chosen.draft, rejected.draft, (chosen.gain, rejected.gain))
-        for index, (chosen, rejected) in enumerate(found)
+        for index, (chosen, rejected) in enumerate(chosen_pairs)
     ]
 
 

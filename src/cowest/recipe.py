@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cowest.alignment import AlignConfig
 from cowest.annotators import COMPARING
@@ -13,7 +13,8 @@ from cowest.bench_config import BenchConfig
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
 from cowest.errors import InputError
-from cowest.judge import JUDGE_SAMPLING, JudgeConfig
+from cowest.judge import JUDGE_SAMPLING, STRONG, JudgeConfig
+from cowest.judge.config import JudgeSection, ProgramJudge, models_of
 from cowest.models.config import ModelConfig
 from cowest.plugins import looked_in, resolve_path
 from cowest.retrieval import RetrievalConfig
@@ -55,14 +56,6 @@ class TaskConfig(BaseModel):
         return {key: value for key, value in self.model_dump().items() if key != "name"}
 
 
-class ProgramJudge(BaseModel):
-    """A judge without a model, by name, and its options."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    name: str = Field(description="answer_match or `package.module:Class`.")
-
-
 class Recipe(Record):
     """A whole run. Every key defaults to the paper's value where the paper gives one.
 
@@ -71,13 +64,20 @@ class Recipe(Record):
         seed: of everything that is drawn or sampled.
         format: of the drafts; a file of formats/ or `package.module:Class`.
         weak, strong: the small model, which is trained to draft, and the large one, which refines.
-        judge: "strong" is the strong model with the rubric of the paper's Figure 7; else a section of its own.
+        judge: "strong" is the strong model with the rubric of the paper's Figure 7; else a section of its own
+            or a panel.
         rounds: of feedback and alignment.
         prompts: a folder of templates that replace those of the package by file name.
         cowest_version: written into the run's copy of the recipe.
         ledger: a file for the replies, which other runs may share; None means the run's own `ledger.sqlite`.
         report_to: trackers that get the figures of training, feedback and evaluation: tensorboard, trackio, wandb,
             mlflow.
+
+    Examples:
+        >>> import cowest
+        >>> recipe = cowest.load_recipe("cowest.lab:recipe.yaml")
+        >>> recipe.rounds, recipe.feedback.samples, recipe.strong.model
+        (2, 5, 'local/cowest.lab:assets/strong-a')
     """
 
     run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
@@ -86,7 +86,7 @@ class Recipe(Record):
     format: str = "chain_of_thought"
     weak: ModelConfig
     strong: ModelConfig
-    judge: Literal["strong"] | JudgeConfig | ProgramJudge = "strong"
+    judge: JudgeSection = "strong"
     lora: LoRAConfig = LoRAConfig()
     sft: SFTConfig = SFTConfig()
     feedback: FeedbackConfig = FeedbackConfig()
@@ -108,24 +108,21 @@ class Recipe(Record):
         if not isinstance(data, dict):
             return data
         filled = dict(data)
-        defaults = {"weak": WEAK_SAMPLING, "strong": STRONG_SAMPLING, "judge": JUDGE_SAMPLING}
-        for role, default in defaults.items():
+        for role, default in (("weak", WEAK_SAMPLING), ("strong", STRONG_SAMPLING)):
             section = filled.get(role)
-            if role == "judge" and isinstance(section, dict) and "name" in section:
-                continue  # a program, which has its own options
             if isinstance(section, dict) and isinstance(section.get("sampling", {}), dict):
                 sampling = default.model_dump(exclude_none=True) | section.get("sampling", {})
                 filled[role] = section | {"sampling": sampling}
         return filled
 
-    @field_validator("judge", mode="before")
-    @classmethod
-    def _kind_of_judge(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return ProgramJudge.model_validate(value) if "name" in value else JudgeConfig.model_validate(value)
-        if value != "strong" and not isinstance(value, BaseModel):
-            raise ValueError("needs strong, {name: answer_match}, or a section like strong's with a model")
-        return value
+    @model_validator(mode="after")
+    def _no_vote_twice(self) -> Self:
+        """A panel has the strong model once: not as itself and by a section that names the same model too."""
+        itself = JudgeConfig(**self.strong.model_dump() | {"sampling": JUDGE_SAMPLING}).vote
+        members = self.judge_models().values()
+        if STRONG in members and any(member != STRONG and member.vote == itself for member in members):
+            raise ValueError("judge.panel names the strong model twice, as `strong` and by a section: one is enough")
+        return self
 
     @model_validator(mode="after")
     def _alignment_fits_feedback(self) -> Self:
@@ -145,8 +142,8 @@ class Recipe(Record):
     @model_validator(mode="after")
     def _all_endpoints_redact(self) -> Self:
         """Where strong.redact is set, every other endpoint that sees the queries must say whether to redact them."""
-        others = {"weak": self.weak, "judge": self.judge, "feedback.labeller": self.feedback.labeller}
-        for role, other in others.items():
+        others = [("weak", self.weak), *self.judge_models().items(), ("feedback.labeller", self.feedback.labeller)]
+        for role, other in others:
             if self.strong.redact is None or not isinstance(other, ModelConfig) or other.provider in IN_PROCESS:
                 continue
             if "redact" not in other.model_fields_set:
@@ -155,6 +152,15 @@ class Recipe(Record):
                     "or write `redact: null` there to send them as they are"
                 )
         return self
+
+    def judge_models(self) -> dict[str, Literal["strong"] | JudgeConfig]:
+        """The models that judge, by role; none where the judge is a program."""
+        return models_of(self.judge)
+
+    @property
+    def needs_references(self) -> bool:
+        """Whether the judge needs a reference answer for every query of feedback."""
+        return isinstance(self.judge, str | ProgramJudge) or self.judge.reference == "gold"
 
     def to_yaml(self) -> str:
         """The recipe as resolved, with the package's version; API keys appear by variable name only, never by value."""
@@ -168,6 +174,11 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
 
     Args:
         path: a YAML file, `package:file`, or the folder of a run, which holds its recipe as resolved.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.load_recipe("cowest.lab:recipe.yaml", ["feedback.samples=8"]).feedback.samples
+        8
 
     Raises:
         InputError: the file is missing, is not YAML, or a key or value is wrong.

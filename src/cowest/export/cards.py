@@ -74,12 +74,21 @@ def _strong_name(recipe: dict[str, Any]) -> str:
 
 
 def _judge_name(recipe: dict[str, Any]) -> str:
-    judge = recipe.get("judge", "strong")
-    if judge == "strong":
-        return f"the strong model itself ({_strong_name(recipe)})"
-    if isinstance(judge, dict) and "model" in judge:
-        return _without_local_path(str(judge["model"]))
-    return f"{judge['name']}, a program without a model" if isinstance(judge, dict) and "name" in judge else str(judge)
+    return _judge_text(recipe.get("judge", "strong"), _strong_name(recipe))
+
+
+def _judge_text(judge: Any, strong: str) -> str:
+    if not isinstance(judge, dict):
+        return f"the strong model itself ({strong})" if judge == "strong" else str(judge)
+    if "name" in judge:
+        return f"{judge['name']}, a program without a model"
+    if "panel" in judge:
+        members = "; ".join(_judge_text(member, strong) for member in judge["panel"])
+        name = f"a panel, by {judge.get('rule', 'median')}: {members}"
+    else:
+        name = _without_local_path(str(judge["model"])) if "model" in judge else _judge_text("strong", strong)
+    compared = ", comparing outputs with the strong model's own in both orders, without references"
+    return name + (compared if judge.get("reference") == "none" else "")
 
 
 def _alignment(record: TrainingRecord) -> str | None:

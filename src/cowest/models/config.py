@@ -39,6 +39,11 @@ class ModelConfig(Record):
         price: overrides the known list price.
         redact: `package.module:function` that redacts every message before it leaves; see models/redacted.py.
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.ModelConfig(model="openai/gpt-4.1", budget_usd=40).provider
+        'openai'
     """
 
     model: str = Field(pattern=r"^[A-Za-z_][\w.:]*/.+")

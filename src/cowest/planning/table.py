@@ -9,8 +9,8 @@ from cowest import words
 from cowest.planning.estimate import Case, Plan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend
+from cowest.report.drawing import console_for
 from cowest.report.fitting import FittingTable, text_table
-from cowest.report.table import console_for
 
 Value = TypeVar("Value")
 

@@ -87,7 +87,19 @@ def evaluate(
         explanations: that SFT learned from, likewise for all rows with a trained model.
 
     Returns:
-        The content of results.json.
+        The content of results.json; `print` shows it as a table, a notebook as HTML, and `to_pandas` gives numbers.
+
+    Examples:
+        >>> import cowest
+        >>> task = cowest.task("cowest.lab.task:Formulary")
+        >>> guess = cowest.ScriptedModel(lambda request: "Answer: sedative")
+        >>> results = cowest.evaluate(task.test[:40], {"guess": guess})
+        >>> results
+        EvaluationResults(task='formulary', metric='accuracy', num_examples=40, methods={'guess': '...% [..., ...]'})
+        >>> results.methods["guess"].metrics["accuracy"].value
+        0.025
+        >>> list(results.to_pandas().columns)[:5]
+        ['method', 'round', 'accuracy', 'accuracy_low', 'accuracy_high']
 
     Raises:
         InputError: the task is unknown, there is nothing to evaluate, or two methods have the same name.

@@ -56,6 +56,14 @@ def explain(
     Returns:
         All rows in their order, with the explanations that were kept.
 
+    Examples:
+        >>> import cowest
+        >>> rows = [cowest.Example(id="1", query="A 2 kg cat gets 3 mg per kg. Dose?", references=("6",))]
+        >>> strong = cowest.ScriptedModel(lambda request: "2 kg times 3 mg per kg is 6 mg. Answer: 6")
+        >>> task = cowest.task("cowest.lab.task:Formulary")
+        >>> cowest.explain(rows, strong=strong, task=task, out="runs/mine/explanations")[0].explanation
+        '2 kg times 3 mg per kg is 6 mg.'
+
     Raises:
         InputError: no task is known, or the model cannot be opened.
         EndpointError: an endpoint failed for good, or every row failed; nothing is lost, and the same call goes on.
