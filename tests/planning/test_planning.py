@@ -277,7 +277,8 @@ def test_rlaif_is_planned_with_two_votes_a_comparison(tmp_path: Path) -> None:
 
 
 def test_rlwf_is_planned_with_its_annotators_drafts_and_no_call_of_the_strong_model(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path / "run", feedback={"kind": "rlwf", "samples": 5, "queries": 10}, rounds=2)
+    weak = {"model": "local/cowest.lab:assets/weak"}
+    plan = plan_of(tmp_path / "run", weak=weak, feedback={"kind": "rlwf", "samples": 5, "queries": 10}, rounds=2)
     for number in (1, 2):
         spends = plan.high.stages[f"feedback, round {number}"]
         assert {role: spend.calls for role, spend in spends.items()} == {"weak": 10 * 5}
