@@ -64,6 +64,8 @@ class Plan(BaseModel):
         batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
         endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
             planning, but the run needs the endpoints.
+        endpoints: by role, the addresses of a model that has several.
+        without_logprobs: roles whose log-probabilities are not kept.
     """
 
     run: str
@@ -85,6 +87,8 @@ class Plan(BaseModel):
     budgets_usd: dict[str, float]
     batched: list[str]
     endpoint_problems: dict[str, str]
+    endpoints: dict[str, tuple[str, ...]]
+    without_logprobs: list[str]
     low: Case
     high: Case
 
@@ -144,6 +148,8 @@ class _Planner:
             budgets_usd={role: config.budget_usd for role, config in configs.items() if config.budget_usd is not None},
             batched=[role for role, config in configs.items() if config.batch],
             endpoint_problems=endpoint_problems(configs),
+            endpoints={role: each.base_url for role, each in configs.items() if isinstance(each.base_url, tuple)},
+            without_logprobs=[role for role, config in configs.items() if not config.keep_logprobs],
             low=low,
             high=high,
         )

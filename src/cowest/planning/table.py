@@ -91,6 +91,13 @@ def _notes(plan: Plan) -> Iterator[str]:
     if plan.already_paid:
         known = ", ".join(f"{words.count(count)} {role}" for role, count in plan.already_paid.items())
         yield f"The run's ledger holds replies that are not paid again: {known}."
+    for role, urls in plan.endpoints.items():
+        yield f"{role}: {words.plural(len(urls), 'endpoint')}: {', '.join(urls)}."
+    if plan.without_logprobs:
+        yield (
+            f"Log-probabilities are not kept for {', '.join(plan.without_logprobs)}: a gate cannot be calibrated "
+            "on them, and methods that read them refuse to run."
+        )
     yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)
 
 

@@ -69,7 +69,7 @@ def evaluate(
     task: Task | None = None,
     out: str | Path | None = None,
     seed: int = 0,
-    num_in_flight: int = 64,
+    num_in_flight: int | None = None,
     summaries: Mapping[int, FeedbackSummary] | None = None,
     explanations: ExplanationSummary | None = None,
 ) -> EvaluationResults:
@@ -82,7 +82,7 @@ def evaluate(
         task: scores the answers; by default the split's own.
         out: a folder; None writes nothing.
         seed: kept in the results; nothing here is drawn by it.
-        num_in_flight: examples evaluated at once.
+        num_in_flight: examples evaluated at once; None is as many as the models take.
         summaries: of feedback by round, so that rows with an aligned model include its cost.
         explanations: that SFT learned from, likewise for all rows with a trained model.
 
@@ -154,7 +154,7 @@ def _as_methods(by_name: Mapping[str, Method | Collaboration | Openable], task: 
 
 
 def _predict_all(
-    method: Method, examples: Sequence[Example], task: Task, num_in_flight: int
+    method: Method, examples: Sequence[Example], task: Task, num_in_flight: int | None
 ) -> tuple[list[Prediction], Preparation | None]:
     """The predictions of one method, and its preparation; if that fails, so do all predictions."""
     preparation = None
