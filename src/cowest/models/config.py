@@ -1,11 +1,12 @@
 """The recipe's section for a model: which one, where, sampled how, within which limits."""
 
 import json
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from cowest import pricing
+from cowest.engines.config import EngineConfig
 from cowest.types import Record, Sampling, Usage
 
 
@@ -39,6 +40,8 @@ class ModelConfig(Record):
         price: overrides the known list price.
         redact: `package.module:function` that redacts every message before it leaves; see models/redacted.py.
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
+        engine: of a local model: "transformers" runs it in this process, "vllm" on servers that the run starts.
+        vllm: those servers; see docs/engines.md.
     """
 
     model: str = Field(pattern=r"^[A-Za-z_][\w.:]*/.+")
@@ -55,6 +58,8 @@ class ModelConfig(Record):
     price: Price | None = None
     redact: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     options: dict[str, Any] = Field(default_factory=dict)
+    engine: Literal["transformers", "vllm"] = "transformers"
+    vllm: EngineConfig | None = None
 
     @field_validator("options")
     @classmethod
@@ -67,6 +72,20 @@ class ModelConfig(Record):
         if self.chat_template is not None and self.provider != "local":
             raise ValueError(f"chat_template is for local models; {self.model!r} has a server that renders prompts")
         return self
+
+    @model_validator(mode="after")
+    def _engine_is_for_local_models(self) -> Self:
+        if self.engine != "transformers" and self.provider != "local":
+            raise ValueError(
+                f"engine: {self.engine} starts servers of a local model; {self.model!r} has its own. Leave engine out, "
+                "or write model: local/FOLDER"
+            )
+        return self
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it is a local model on servers that the run starts."""
+        return self.engine != "transformers"
 
     @property
     def provider(self) -> str:

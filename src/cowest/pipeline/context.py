@@ -4,6 +4,7 @@ import contextlib
 from functools import cached_property
 
 from cowest import runs
+from cowest.engines import Fleet
 from cowest.ledger import Ledger
 from cowest.pipeline.data import Data
 from cowest.pipeline.models import Models, open_ledger
@@ -25,6 +26,7 @@ class RunContext:
         data: the recipe's task, and the examples of each stage.
         weak: the weak model after each stage.
         provenance: which recipe the folders of the stages belong to.
+        fleet: the servers that the run has started.
 
     Raises:
         InputError: the folder of prompt templates cannot be used.
@@ -38,6 +40,7 @@ class RunContext:
         self.data = Data(recipe, say)
         self.weak = WeakModel(recipe, self.folder)
         self.provenance = Provenance(recipe, self.folder, self.prompts, say)
+        self.fleet = Fleet(self.folder.engines)
         self._exit = contextlib.ExitStack()
 
     @cached_property
@@ -52,7 +55,7 @@ class RunContext:
     @cached_property
     def models(self) -> Models:
         """The recipe's models, opened with the ledger."""
-        return Models(self.recipe, self.prompts, self.data, self.ledger)
+        return Models(self.recipe, self.prompts, self.data, self.ledger, self.fleet)
 
     def paid_calls(self) -> dict[str, int]:
         """The number of replies in the run's ledger, by role."""
@@ -67,5 +70,6 @@ class RunContext:
         self._exit.enter_context(self.folder.lock())
 
     def close(self) -> None:
-        """Closes the ledger and unlocks the folder."""
-        self._exit.close()
+        """Ends the servers, closes the ledger and unlocks the folder."""
+        with self._exit:
+            self.fleet.stop()

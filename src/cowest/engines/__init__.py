@@ -1,0 +1,20 @@
+"""Inference servers that a run starts and ends itself: `vllm serve` or a command like it, one a GPU."""
+
+from cowest.engines.config import EngineConfig
+from cowest.engines.deployment import Adapter, Deployment
+from cowest.engines.fleet import Fleet, default_fleet
+from cowest.engines.group import Group
+from cowest.engines.server import LocalServer, Server
+from cowest.engines.version import engine_version
+
+__all__ = [
+    "Adapter",
+    "Deployment",
+    "EngineConfig",
+    "Fleet",
+    "Group",
+    "LocalServer",
+    "Server",
+    "default_fleet",
+    "engine_version",
+]

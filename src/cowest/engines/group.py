@@ -1,0 +1,332 @@
+"""The servers of one role, one a GPU: started when they are first needed, shared by load, restarted once."""
+
+import asyncio
+import contextlib
+import threading
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from cowest import progress
+from cowest.engines.config import EngineConfig
+from cowest.engines.deployment import Adapter, Deployment
+from cowest.engines.gpus import places, release_cached_memory
+from cowest.engines.server import LocalServer, Server
+from cowest.errors import CowestError, EndpointError
+
+_PATIENCE_S = 1.0
+_LOOK_EVERY_S = 0.05
+_TRUSTED_AGAIN_S = 600.0
+"""A server that has run for so long may be restarted once more."""
+
+MakeServer = Callable[[EngineConfig, Deployment, Sequence[Adapter], Sequence[str], Path, str], Server]
+
+
+class User:
+    """Somebody who calls the servers: a model with its adapter.
+
+    Args:
+        deployment: what must be served.
+        adapter: on top of it; None is the full model alone.
+    """
+
+    def __init__(self, deployment: Deployment, adapter: Adapter | None) -> None:
+        self.deployment = deployment
+        self.adapter = adapter
+
+
+class Slot:
+    """A server and the calls that it works on.
+
+    Attributes:
+        server: of which each restart makes another one.
+        generation: counts them.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.generation = 0
+        self.num_calls = 0
+        self.num_restarts = 0
+        self.is_restarting = False
+        self.started = time.monotonic()
+
+
+class Group:
+    """Serves one full model at a time, with all adapters that anybody has registered for it.
+
+    Safe to use from several threads and event loops. Starting, restarting and stopping are done one after the other,
+    each in a thread of its own; calls wait for them.
+
+    Args:
+        config: the recipe's section.
+        role: for messages and file names.
+        logs: the folder for the servers' output.
+        make_server: replaced where servers run elsewhere.
+    """
+
+    def __init__(self, config: EngineConfig, role: str, logs: Path, make_server: MakeServer | None = None) -> None:
+        self.config = config
+        self.role = role
+        self.logs = logs
+        self._make_server = make_server or _local_server
+        self._users: weakref.WeakSet[User] = weakref.WeakSet()
+        self._active: weakref.WeakSet[User] = weakref.WeakSet()
+        self._serving: tuple[Deployment, frozenset[Adapter]] | None = None
+        self._slots: list[Slot] = []
+        self._failed: CowestError | None = None
+        self._is_switching = False
+        self._num_stops = 0
+        self._idle = threading.Condition()  # guards everything above
+        self._operating = threading.Lock()  # held while servers are started or stopped
+        self._cancelled = threading.Event()
+        self._pending: dict[Hashable, Future[None]] = {}
+
+    def register(self, user: User) -> None:
+        """Has the user's adapter there when servers start, so that they need not be started again for it."""
+        with self._idle:
+            self._users.add(user)
+
+    @contextlib.asynccontextmanager
+    async def lease(self, user: User) -> AsyncIterator[Slot]:
+        """The server with the fewest calls, for one call; servers are started if need be.
+
+        Raises:
+            InputError, EndpointError: they cannot be started, or one died twice.
+        """
+        while (slot := self._take(user)) is None:
+            await _end_of(self._make_ready(user))
+        try:
+            yield slot
+        finally:
+            with self._idle:
+                slot.num_calls -= 1
+                self._idle.notify_all()
+
+    async def has_died(self, slot: Slot, generation: int) -> bool:
+        """Whether a server on which a call failed has ended or is ending; a restart begins if so."""
+        deadline = time.monotonic() + _PATIENCE_S  # a connection breaks a little before the process is gone
+        while time.monotonic() < deadline:
+            if slot.generation != generation or not slot.server.is_alive():
+                return True
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return False
+
+    def release(self, user: User) -> None:
+        """Stops the servers if nobody else has called them since."""
+        with self._idle:
+            self._active.discard(user)
+            is_needed = bool(self._active)
+        if not is_needed:
+            self.stop()
+
+    def stop(self) -> None:
+        """Ends every server; the next call starts them again. Returns in bounded time."""
+        with self._idle:
+            self._num_stops += 1
+            self._cancelled.set()
+            self._idle.notify_all()
+        with self._operating:
+            self._cancelled.clear()
+            with self._idle:
+                self._active.clear()
+                self._failed = None
+            self._stop_all()
+
+    def _take(self, user: User) -> Slot | None:
+        """A server that can be called now; None where one must be waited for."""
+        with self._idle:
+            self._active.add(user)
+            if self._failed is not None:
+                raise self._failed
+            if self._is_switching or not self._serves(user):
+                return None
+            for slot in self._slots:
+                if not slot.is_restarting and not slot.server.is_alive():
+                    slot.is_restarting = True
+                    self._submit(("restart", id(slot)), lambda slot=slot: self._restart(slot))
+            usable = [slot for slot in self._slots if not slot.is_restarting]
+            if not usable:
+                return None
+            slot = min(usable, key=lambda each: each.num_calls)
+            slot.num_calls += 1
+            return slot
+
+    def _serves(self, user: User) -> bool:
+        if self._serving is None or not self._slots:
+            return False
+        deployment, adapters = self._serving
+        return deployment == user.deployment and (user.adapter is None or user.adapter in adapters)
+
+    def _make_ready(self, user: User) -> Future[None]:
+        with self._idle:
+            self._users.add(user)
+            return self._submit((user.deployment, user.adapter), lambda: self._switch(user))
+
+    def _submit(self, key: Hashable, work: Callable[[], None]) -> Future[None]:
+        """Does `work` in a thread, after what is being done now; the same work is done once for all who wait."""
+        known = self._pending.get(key)
+        if known is not None:
+            return known
+        future: Future[None] = Future()
+        self._pending[key] = future
+
+        num_stops = self._num_stops
+
+        def run() -> None:
+            failure: BaseException | None = None
+            with self._operating:
+                try:
+                    if num_stops != self._num_stops:
+                        raise EndpointError(f"The servers of {self.role} were stopped.")
+                    work()
+                except BaseException as error:
+                    failure = error
+                    with self._idle:
+                        if isinstance(error, CowestError) and num_stops == self._num_stops:
+                            self._failed = error
+            with self._idle:
+                del self._pending[key]
+            if failure is None:
+                future.set_result(None)
+            else:
+                future.set_exception(failure)
+
+        # A daemon: a start that nobody waits for any more must not keep the process.
+        threading.Thread(target=run, name=f"servers of {self.role}", daemon=True).start()
+        return future
+
+    def _switch(self, user: User) -> None:
+        """Has the servers serve what `user` needs; those that serve something else finish their calls first."""
+        with self._idle:
+            if self._serves(user):
+                return
+            wanted = user.deployment
+            adapters = {each.adapter for each in self._users if each.deployment == wanted and each.adapter is not None}
+            adapters = {adapter for adapter in adapters if adapter == user.adapter or adapter.folder.is_dir()}
+            self._is_switching = True
+            self._idle.wait_for(lambda: self._cancelled.is_set() or not any(slot.num_calls for slot in self._slots))
+        try:
+            if self.config.load_at_runtime and user.adapter is not None and self._can_load(wanted):
+                self._load(user.adapter)
+            else:
+                self._stop_all()
+                self._start_all(wanted, sorted(adapters))
+        finally:
+            with self._idle:
+                self._is_switching = False
+
+    def _can_load(self, wanted: Deployment) -> bool:
+        has_servers = self._serving is not None and self._serving[0] == wanted and bool(self._slots)
+        return has_servers and all(slot.server.is_alive() for slot in self._slots)
+
+    def _load(self, adapter: Adapter) -> None:
+        for slot in self._slots:
+            slot.server.load(adapter)
+        with self._idle:
+            if self._serving is not None:
+                self._serving = (self._serving[0], self._serving[1] | {adapter})
+
+    def _start_all(self, deployment: Deployment, adapters: Sequence[Adapter]) -> None:
+        release_cached_memory()
+        servers = [self._new_server(gpus, deployment, adapters) for gpus in places(self.config)]
+        what = f"{len(servers)} servers" if len(servers) > 1 else "a server"
+        progress.say(f"{self.role}: starting {what} of {deployment.model.name}", about=f"start of {self.role}")
+        errors: list[BaseException] = []
+
+        def start(server: Server) -> None:
+            try:
+                server.start(self._cancelled)
+            except BaseException as error:
+                errors.append(error)
+                self._cancelled.set()  # the others need not go on
+
+        threads = [threading.Thread(target=start, args=(server,), daemon=True) for server in servers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            _at_once([server.stop for server in servers])
+            self._cancelled.clear()
+            raise errors[0]
+        with self._idle:
+            self._slots = [Slot(server) for server in servers]
+            self._serving = (deployment, frozenset(adapters))
+
+    def _restart(self, slot: Slot) -> None:
+        """Starts a server again that has ended; once, unless it has run for long."""
+        with self._idle:
+            if slot not in self._slots or self._serving is None:
+                return
+            deployment, adapters = self._serving
+            index = self._slots.index(slot)
+        if time.monotonic() - slot.started > _TRUSTED_AGAIN_S:
+            slot.num_restarts = 0
+        said = slot.server.last_lines()
+        slot.server.stop()
+        gpus = places(self.config)[index]
+        what = self._name(gpus)
+        if slot.num_restarts:
+            raise EndpointError(
+                f"{what} ended, was started again, and has ended again. The replies so far are kept, and the same "
+                f"command goes on. Its last lines, from {str(self._log(gpus))!r}:\n{said}"
+            )
+        progress.say(
+            f"{what} ended, and is started again; its calls are made again. It said last: "
+            f"{(said.splitlines() or ['nothing'])[-1]}",
+            about=f"restart of {what}",
+        )
+        server = self._new_server(gpus, deployment, sorted(adapters))
+        server.start(self._cancelled)
+        with self._idle:
+            slot.server, slot.started = server, time.monotonic()
+            slot.generation += 1
+            slot.num_restarts += 1
+            slot.is_restarting = False
+
+    def _stop_all(self) -> None:
+        with self._idle:
+            slots, self._slots, self._serving = self._slots, [], None
+        if slots:
+            progress.say(f"{self.role}: stopping its servers", about=f"stop of {self.role}")
+        _at_once([slot.server.stop for slot in slots])
+
+    def _new_server(self, gpus: Sequence[str], deployment: Deployment, adapters: Sequence[Adapter]) -> Server:
+        return self._make_server(self.config, deployment, adapters, gpus, self._log(gpus), self._name(gpus))
+
+    def _name(self, gpus: Sequence[str]) -> str:
+        return f"the server of {self.role}" + (f" on GPU {', '.join(gpus)}" if gpus else "")
+
+    def _log(self, gpus: Sequence[str]) -> Path:
+        suffix = f"-gpu-{'-'.join(gpus)}".replace("/", "_").replace(":", "_") if gpus else ""
+        return self.logs / f"{self.role}{suffix}.log"
+
+
+def _local_server(
+    config: EngineConfig, deployment: Deployment, adapters: Sequence[Adapter], gpus: Sequence[str], log: Path, what: str
+) -> Server:
+    return LocalServer(config, deployment, adapters, gpus=gpus, log=log, what=what)
+
+
+async def _end_of(future: Future[None]) -> None:
+    """Waits for work in another thread, whose failure is raised; that goes on if the waiting is cancelled."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake(_: Future[None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(ended.set)
+
+    future.add_done_callback(wake)
+    await ended.wait()
+    future.result()
+
+
+def _at_once(works: Sequence[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=work, daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
