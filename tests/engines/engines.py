@@ -24,6 +24,24 @@ def deployment(folder: Path) -> Deployment:
     return Deployment("cowest-base", folder, folder, None, "bfloat16", 3, scripted_vllm.VERSION)
 
 
+def model_folder(folder: Path) -> Path:
+    """A folder with the files of a model, as far as anybody looks into them before they are loaded."""
+    folder.mkdir(parents=True)
+    for name in ("config.json", "tokenizer.json"):
+        (folder / name).write_text("{}")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+def adapter_folder(folder: Path, base: Path, weights: bytes = b"adapter", rank: int = 20) -> Path:
+    """Likewise, of an adapter."""
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base), "r": rank}))
+    (folder / "adapter_model.safetensors").write_bytes(weights)
+    return folder
+
+
 def adapter(folder: Path, name: str, rank: int = 8) -> Adapter:
     (folder / name).mkdir(exist_ok=True)
     return Adapter(f"adapter-{name}", folder / name, rank)

@@ -154,7 +154,7 @@ def test_a_long_start_is_never_silent(
         server_of(tmp_path, scripted(None, "--scripted-never-healthy", start_timeout_s=1.0)).start(NEVER)
     said = [line for line in capfd.readouterr().err.splitlines() if "waiting for the server of weak" in line]
     assert 2 <= len(said) <= 5
-    assert "it says: the key is [key]" in said[-1]
+    assert "it says: " in said[-1]
 
 
 DRIVER = """
@@ -189,11 +189,12 @@ def test_no_server_outlives_the_driver(tmp_path: Path, events: Path, number: sig
     assert gone_within(5, *pids)
 
 
-def test_no_server_outlives_its_watcher(tmp_path: Path, events: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_server_outlives_its_watcher(tmp_path: Path, events: Path, number: signal.Signals) -> None:
     server = server_of(tmp_path, scripted(events))
     server.start(NEVER)
     (started,) = seen(events, "started")
-    os.kill(started["parent"], signal.SIGTERM)  # such as a batch system sends to every process
+    os.kill(started["parent"], number)  # such as a batch system sends to every process
     assert gone_within(5, started["pid"], started["parent"])
     assert not server.is_alive()
     server.stop()

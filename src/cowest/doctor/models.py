@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cowest import model_folders, synchronous, words
 from cowest.doctor.check import FAULT, FINE, NOTICE, Check
+from cowest.doctor.engines import check_engine, check_sharing
 from cowest.doctor.machine import nearest_existing
 from cowest.errors import EndpointError, InputError
 from cowest.models import Metered, ModelConfig, load_model
@@ -35,12 +36,15 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
             if config.provider == "local" and (download := _check_download(config.model_name)):
                 yield Check(download.mark, f"{role}: {config.model} {download.line}")
                 continue
-            model = load_model(config, role=role)
+            model = load_model(config, role=role, fleet=pipeline.context.fleet)
             where = f" at {config.base_url}" if config.base_url else ""
             yield Check(FINE, f"{role}: {config.model}{where} can be opened (nothing was sent)")
             yield from _check_endpoint(role, config, model)
+            if config.is_served:
+                yield check_engine(role, config)
         except InputError as error:
             yield Check(FAULT, f"{role}: {error}")
+    yield from check_sharing(pipeline, configs)
 
 
 def _check_download(location: str) -> Check | None:

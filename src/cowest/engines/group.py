@@ -73,7 +73,6 @@ class Group:
         self.logs = logs
         self._make_server = make_server or _local_server
         self._users: weakref.WeakSet[User] = weakref.WeakSet()
-        self._active: weakref.WeakSet[User] = weakref.WeakSet()
         self._serving: tuple[Deployment, frozenset[Adapter]] | None = None
         self._slots: list[Slot] = []
         self._failed: CowestError | None = None
@@ -85,7 +84,7 @@ class Group:
         self._pending: dict[Hashable, Future[None]] = {}
 
     def register(self, user: User) -> None:
-        """Has the user's adapter there when servers start, so that they need not be started again for it."""
+        """Has the user's adapter there when servers start, and keeps them until it is released or forgotten."""
         with self._idle:
             self._users.add(user)
 
@@ -115,10 +114,10 @@ class Group:
         return False
 
     def release(self, user: User) -> None:
-        """Stops the servers if nobody else has called them since."""
+        """Stops the servers if nobody else is registered; to call again is to register again."""
         with self._idle:
-            self._active.discard(user)
-            is_needed = bool(self._active)
+            self._users.discard(user)
+            is_needed = bool(self._users)
         if not is_needed:
             self.stop()
 
@@ -131,14 +130,13 @@ class Group:
         with self._operating:
             self._cancelled.clear()
             with self._idle:
-                self._active.clear()
                 self._failed = None
             self._stop_all()
 
     def _take(self, user: User) -> Slot | None:
         """A server that can be called now; None where one must be waited for."""
         with self._idle:
-            self._active.add(user)
+            self._users.add(user)
             if self._failed is not None:
                 raise self._failed
             if self._is_switching or not self._serves(user):
@@ -162,7 +160,6 @@ class Group:
 
     def _make_ready(self, user: User) -> Future[None]:
         with self._idle:
-            self._users.add(user)
             return self._submit((user.deployment, user.adapter), lambda: self._switch(user))
 
     def _submit(self, key: Hashable, work: Callable[[], None]) -> Future[None]:

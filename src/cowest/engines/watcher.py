@@ -6,6 +6,7 @@ The kernel closes that pipe however the parent ends. The command gets SIGTERM, a
 gets SIGKILL.
 """
 
+import ctypes
 import os
 import select
 import signal
@@ -14,6 +15,7 @@ import sys
 from types import FrameType
 
 _LOOK_EVERY_S = 0.1
+_PR_SET_PDEATHSIG = 1
 
 _asked_to_end = False
 
@@ -30,7 +32,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _ask_to_end)
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_this_process)  # noqa: PLW1509 (one thread)
     except OSError as error:
         print(f"[cowest] {command[0]!r} cannot be started: {error.strerror}", flush=True)
         return 127
@@ -49,6 +51,12 @@ def main(arguments: list[str]) -> int:
         print(f"[cowest] it ended by itself with {how}", flush=True)
     os.killpg(0, signal.SIGKILL)
     return 1
+
+
+def _end_with_this_process() -> None:
+    """Has Linux kill the command when this process is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _is_closed(pipe: int) -> bool:

@@ -117,7 +117,7 @@ class ServedModel(BaseChatModel):
                         raise
 
     async def close(self) -> None:
-        """Ends the servers, unless another model has used them since; the next request starts them again."""
+        """Ends the servers, unless another open model is on them; the next request starts them again."""
         for client in self._clients.values():
             await client.close()
         self._clients.clear()
