@@ -48,6 +48,7 @@ def test_a_server_gets_model_adapter_and_gpu_and_ends_with_all_its_processes(tmp
     assert argv[argv.index("--max-lora-rank") + 1] == "8"
     assert argv[argv.index("--seed") + 1] == "3"
     assert started["gpus"] == "1"
+    assert server.log.stat().st_mode & 0o777 == 0o600
     listed = ask(server.port, "/v1/models", key=server.key)
     assert listed is not None
     assert [model["id"] for model in listed.json["data"]] == ["cowest-base", first.name]

@@ -73,7 +73,7 @@ class Group:
         self.logs = logs
         self._make_server = make_server or _local_server
         self._users: weakref.WeakSet[User] = weakref.WeakSet()
-        self._serving: tuple[Deployment, frozenset[Adapter]] | None = None
+        self._serving: tuple[Deployment, dict[str, Adapter]] | None = None
         self._slots: list[Slot] = []
         self._failed: CowestError | None = None
         self._is_switching = False
@@ -156,7 +156,7 @@ class Group:
         if self._serving is None or not self._slots:
             return False
         deployment, adapters = self._serving
-        return deployment == user.deployment and (user.adapter is None or user.adapter in adapters)
+        return deployment == user.deployment and (user.adapter is None or user.adapter.name in adapters)
 
     def _make_ready(self, user: User) -> Future[None]:
         with self._idle:
@@ -201,8 +201,8 @@ class Group:
             if self._serves(user):
                 return
             wanted = user.deployment
-            adapters = {each.adapter for each in self._users if each.deployment == wanted and each.adapter is not None}
-            adapters = {adapter for adapter in adapters if adapter == user.adapter or adapter.folder.is_dir()}
+            known = [each.adapter for each in self._users if each.deployment == wanted and each.adapter is not None]
+            adapters = {each.name: each for each in known if each.folder.is_dir() or each == user.adapter}
             self._is_switching = True
             self._idle.wait_for(lambda: self._cancelled.is_set() or not any(slot.num_calls for slot in self._slots))
         try:
@@ -210,7 +210,7 @@ class Group:
                 self._load(user.adapter)
             else:
                 self._stop_all()
-                self._start_all(wanted, sorted(adapters))
+                self._start_all(wanted, sorted(adapters.values()))
         finally:
             with self._idle:
                 self._is_switching = False
@@ -224,7 +224,7 @@ class Group:
             slot.server.load(adapter)
         with self._idle:
             if self._serving is not None:
-                self._serving = (self._serving[0], self._serving[1] | {adapter})
+                self._serving = (self._serving[0], self._serving[1] | {adapter.name: adapter})
 
     def _start_all(self, deployment: Deployment, adapters: Sequence[Adapter]) -> None:
         release_cached_memory()
@@ -251,7 +251,7 @@ class Group:
             raise errors[0]
         with self._idle:
             self._slots = [Slot(server) for server in servers]
-            self._serving = (deployment, frozenset(adapters))
+            self._serving = (deployment, {adapter.name: adapter for adapter in adapters})
 
     def _restart(self, slot: Slot) -> None:
         """Starts a server again that has ended; once, unless it has run for long."""
@@ -276,7 +276,7 @@ class Group:
             f"{(said.splitlines() or ['nothing'])[-1]}",
             about=f"restart of {what}",
         )
-        server = self._new_server(gpus, deployment, sorted(adapters))
+        server = self._new_server(gpus, deployment, sorted(adapters.values()))
         server.start(self._cancelled)
         with self._idle:
             slot.server, slot.started = server, time.monotonic()

@@ -199,7 +199,9 @@ class LocalServer:
             chat_template=self._chat_template(),
         )
         watched = [sys.executable, "-I", "-S", watcher.__file__, str(self.config.stop_timeout_s), *command]
-        with self.log.open("ab") as log:
+        # For this user alone, as all files with texts: some engines print the prompts.
+        opened = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(opened, "ab") as log:
             log.write(f"[cowest] {self.what}: {' '.join(command)}\n".encode())
             log.flush()
             self._log_from = log.tell()
