@@ -21,6 +21,7 @@ from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig
 from cowest.stages.sft import SFTConfig
 from cowest.tasks.base import Overlap
+from cowest.trackers import TrackerName
 from cowest.training.lora import LoRAConfig
 from cowest.types import Record
 from cowest.yaml_reading import read_yaml
@@ -119,6 +120,8 @@ class Recipe(Record):
         prompts: a folder of templates that replace those of the package by file name.
         cowest_version: written into the run's copy of the recipe.
         ledger: a file for the replies, which other runs may share; None means the run's own `ledger.sqlite`.
+        report_to: trackers that get the figures of training, feedback and evaluation: tensorboard, trackio, wandb,
+            mlflow.
     """
 
     run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
@@ -139,6 +142,7 @@ class Recipe(Record):
     serve: ServeConfig = ServeConfig()
     prompts: str | None = None
     ledger: str | None = Field(default=None, min_length=1, pattern=r"^[^\x00]*$")
+    report_to: tuple[TrackerName, ...] = ()
     cowest_version: str | None = None
 
     @model_validator(mode="before")

@@ -13,6 +13,7 @@ from cowest.pipeline.provenance import Provenance
 from cowest.pipeline.weak import WeakModel
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
+from cowest.trackers import Trackers
 
 
 class RunContext:
@@ -25,6 +26,7 @@ class RunContext:
     Attributes:
         data: the recipe's task, and the examples of each stage.
         weak: the weak model after each stage.
+        trackers: of the recipe's report_to.
         provenance: which recipe the folders of the stages belong to.
         fleet: the servers that the run has started.
 
@@ -41,6 +43,13 @@ class RunContext:
         self.weak = WeakModel(recipe, self.folder)
         self.provenance = Provenance(recipe, self.folder, self.prompts, say)
         self.fleet = Fleet(self.folder.engines)
+        self.trackers = Trackers(
+            recipe.report_to,
+            run=self.folder.path.name,
+            folder=self.folder.path / "trackers",
+            settings=recipe.model_dump(mode="json", by_alias=True),
+            say=say,
+        )
         self._exit = contextlib.ExitStack()
 
     @cached_property

@@ -101,7 +101,7 @@ class Pipeline:
 
         Raises:
             InputError: a format, kind of feedback, method or judge is unknown, or a template that one of them uses;
-                or no method is named.
+                or no method is named; or the package of a tracker is not installed.
         """
         load_format(self.recipe.format)
         plugins.load(self.recipe.feedback.kind, "cowest.annotators", "kind of feedback")
@@ -109,6 +109,7 @@ class Pipeline:
         if isinstance(self.recipe.judge, ProgramJudge):
             program_judge(self.recipe.judge, self.context.data.task)
         self.context.provenance.check_templates()
+        self.context.trackers.check()
 
     def sft(self) -> None:
         """Supervised fine-tuning of the weak model (section 3.2)."""

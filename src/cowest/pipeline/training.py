@@ -26,7 +26,11 @@ def run_sft(context: RunContext) -> None:
         return
     context.fleet.stop()  # training wants the memory
     quiet = not distributed.is_main_process()
-    with fingerprints.released_if_refused(out), progress_bar("sft", quiet=quiet) as bar:
+    with (
+        fingerprints.released_if_refused(out),
+        progress_bar("sft", quiet=quiet) as bar,
+        context.trackers.stage("sft") as log,
+    ):
         sft(
             recipe.weak.model,
             examples,
@@ -37,7 +41,7 @@ def run_sft(context: RunContext) -> None:
             prompts=context.prompts,
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed,
-            progress=training_progress(bar),
+            progress=training_progress(bar, log),
         )
 
 
@@ -66,7 +70,11 @@ def run_align(context: RunContext, number: int) -> None:
     if context.provenance.is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest):
         return
     context.fleet.stop()  # training wants the memory
-    with fingerprints.released_if_refused(out), progress_bar(stage, quiet=quiet) as bar:
+    with (
+        fingerprints.released_if_refused(out),
+        progress_bar(stage, quiet=quiet) as bar,
+        context.trackers.stage(f"align-{number}") as log,
+    ):
         align(
             start,
             pairs,
@@ -75,5 +83,5 @@ def run_align(context: RunContext, number: int) -> None:
             lora=recipe.lora,
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed + number,
-            progress=training_progress(bar),
+            progress=training_progress(bar, log),
         )
