@@ -39,7 +39,7 @@ class EngineConfig(Record):
     adapter_model: str = "{adapter}"
     version_command: tuple[str, ...] | None = Field(default=None, min_length=1)
     gpus: tuple[Gpu | tuple[Gpu, ...], ...] | None = Field(default=None, min_length=1)
-    ports: tuple[int, int] | None = None
+    ports: tuple[int, ...] | None = Field(default=None, min_length=2, max_length=2)
     start_timeout_s: float = Field(default=900, gt=0, allow_inf_nan=False)
     stop_timeout_s: float = Field(default=20, gt=0, allow_inf_nan=False)
     max_lora_rank: int | None = Field(default=None, ge=1)

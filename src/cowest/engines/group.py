@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import threading
 import time
 import weakref
@@ -144,7 +145,7 @@ class Group:
             for slot in self._slots:
                 if not slot.is_restarting and not slot.server.is_alive():
                     slot.is_restarting = True
-                    self._submit(("restart", id(slot)), lambda slot=slot: self._restart(slot))
+                    self._submit(("restart", id(slot)), functools.partial(self._restart, slot))
             usable = [slot for slot in self._slots if not slot.is_restarting]
             if not usable:
                 return None
@@ -160,7 +161,7 @@ class Group:
 
     def _make_ready(self, user: User) -> Future[None]:
         with self._idle:
-            return self._submit((user.deployment, user.adapter), lambda: self._switch(user))
+            return self._submit((user.deployment, user.adapter), functools.partial(self._switch, user))
 
     def _submit(self, key: Hashable, work: Callable[[], None]) -> Future[None]:
         """Does `work` in a thread, after what is being done now; the same work is done once for all who wait."""

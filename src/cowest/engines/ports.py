@@ -2,12 +2,13 @@
 
 import random
 import socket
+from collections.abc import Sequence
 
 from cowest.engines.command import HOST
 from cowest.errors import InputError
 
 
-def free_port(ports: tuple[int, int] | None) -> int:
+def free_port(ports: Sequence[int] | None) -> int:
     """A port on loopback that nobody listens at, now; another process may still take it first.
 
     Args:
@@ -20,12 +21,13 @@ def free_port(ports: tuple[int, int] | None) -> int:
         port = _free(0)
         assert port is not None
         return port
+    first, last = ports
     # In a random order, so that two runs on one machine seldom try the same one.
-    for port in random.sample(range(ports[0], ports[1] + 1), ports[1] + 1 - ports[0]):
+    for port in random.sample(range(first, last + 1), last + 1 - first):
         if _free(port) is not None:
             return port
     raise InputError(
-        f"Every port of vllm.ports ({ports[0]} to {ports[1]}) is taken on this machine. Give a wider range, or leave "
+        f"Every port of vllm.ports ({first} to {last}) is taken on this machine. Give a wider range, or leave "
         "it out to take free ones."
     )
 

@@ -183,7 +183,7 @@ def _why_empty(reply: Any) -> str | None:
     """The finish reason of a whole reply that holds no text at all; None for every other one."""
     try:
         choice = reply["choices"][0]
-        is_empty = choice["message"]["content"] in ("", None)
-        return choice["finish_reason"] if is_empty and choice["finish_reason"] in ("stop", "length") else None
+        is_empty, reason = choice["message"]["content"] in ("", None), str(choice["finish_reason"])
+        return reason if is_empty and reason in ("stop", "length") else None
     except (KeyError, IndexError, TypeError):
         return None
