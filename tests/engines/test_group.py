@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from cowest import synchronous
-from cowest.engines import EngineConfig, Fleet, Group
-from cowest.engines.group import User
+from cowest.engines import EngineConfig, Fleet, Group, User
 from cowest.errors import EndpointError
 from tests.engines.engines import adapter, answers, deployment, lives, scripted, seen
 

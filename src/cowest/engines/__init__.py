@@ -4,7 +4,9 @@ from cowest.engines.config import EngineConfig
 from cowest.engines.deployment import Adapter, Deployment
 from cowest.engines.fleet import Fleet, default_fleet
 from cowest.engines.group import Group
-from cowest.engines.server import LocalServer, Server
+from cowest.engines.local import LocalServer
+from cowest.engines.server import Server
+from cowest.engines.slots import Slot, User
 from cowest.engines.version import engine_version
 
 __all__ = [
@@ -15,6 +17,8 @@ __all__ = [
     "Group",
     "LocalServer",
     "Server",
+    "Slot",
+    "User",
     "default_fleet",
     "engine_version",
 ]

@@ -6,16 +6,18 @@ import functools
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from cowest import progress
 from cowest.engines.config import EngineConfig
 from cowest.engines.deployment import Adapter, Deployment
 from cowest.engines.gpus import places, release_cached_memory
-from cowest.engines.server import LocalServer, Server
-from cowest.errors import CowestError, EndpointError
+from cowest.engines.local import LocalServer
+from cowest.engines.server import Server
+from cowest.engines.slots import Slot, User
+from cowest.engines.turns import Turns, end_of
+from cowest.errors import EndpointError
 
 _PATIENCE_S = 1.0
 _LOOK_EVERY_S = 0.05
@@ -25,41 +27,10 @@ _TRUSTED_AGAIN_S = 600.0
 MakeServer = Callable[[EngineConfig, Deployment, Sequence[Adapter], Sequence[str], Path, str], Server]
 
 
-class User:
-    """Somebody who calls the servers: a model with its adapter.
-
-    Args:
-        deployment: what must be served.
-        adapter: on top of it; None is the full model alone.
-    """
-
-    def __init__(self, deployment: Deployment, adapter: Adapter | None) -> None:
-        self.deployment = deployment
-        self.adapter = adapter
-
-
-class Slot:
-    """A server and the calls that it works on.
-
-    Attributes:
-        server: of which each restart makes another one.
-        generation: counts them.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.generation = 0
-        self.num_calls = 0
-        self.num_restarts = 0
-        self.is_restarting = False
-        self.started = time.monotonic()
-
-
 class Group:
     """Serves one full model at a time, with all adapters that anybody has registered for it.
 
-    Safe to use from several threads and event loops. Starting, restarting and stopping are done one after the other,
-    each in a thread of its own; calls wait for them.
+    Safe to use from several threads and event loops. Servers are started, restarted and stopped in turn; calls wait.
 
     Args:
         config: the recipe's section.
@@ -76,13 +47,9 @@ class Group:
         self._users: weakref.WeakSet[User] = weakref.WeakSet()
         self._serving: tuple[Deployment, dict[str, Adapter]] | None = None
         self._slots: list[Slot] = []
-        self._failed: CowestError | None = None
         self._is_switching = False
-        self._num_stops = 0
         self._idle = threading.Condition()  # guards everything above
-        self._operating = threading.Lock()  # held while servers are started or stopped
-        self._cancelled = threading.Event()
-        self._pending: dict[Hashable, Future[None]] = {}
+        self._turns = Turns(f"the servers of {role}")
 
     def register(self, user: User) -> None:
         """Has the user's adapter there when servers start, and keeps them until it is released or forgotten."""
@@ -97,7 +64,8 @@ class Group:
             InputError, EndpointError: they cannot be started, or one died twice.
         """
         while (slot := self._take(user)) is None:
-            await _end_of(self._make_ready(user))
+            ready = self._turns.submit((user.deployment, user.adapter), functools.partial(self._switch, user))
+            await end_of(ready)
         try:
             yield slot
         finally:
@@ -124,28 +92,23 @@ class Group:
 
     def stop(self) -> None:
         """Ends every server; the next call starts them again. Returns in bounded time."""
+        self._turns.give_up()
         with self._idle:
-            self._num_stops += 1
-            self._cancelled.set()
             self._idle.notify_all()
-        with self._operating:
-            self._cancelled.clear()
-            with self._idle:
-                self._failed = None
-            self._stop_all()
+        self._turns.after_giving_up(self._stop_all)
 
     def _take(self, user: User) -> Slot | None:
         """A server that can be called now; None where one must be waited for."""
         with self._idle:
             self._users.add(user)
-            if self._failed is not None:
-                raise self._failed
+            if self._turns.failure is not None:
+                raise self._turns.failure
             if self._is_switching or not self._serves(user):
                 return None
             for slot in self._slots:
                 if not slot.is_restarting and not slot.server.is_alive():
                     slot.is_restarting = True
-                    self._submit(("restart", id(slot)), functools.partial(self._restart, slot))
+                    self._turns.submit(("restart", id(slot)), functools.partial(self._restart, slot))
             usable = [slot for slot in self._slots if not slot.is_restarting]
             if not usable:
                 return None
@@ -159,43 +122,6 @@ class Group:
         deployment, adapters = self._serving
         return deployment == user.deployment and (user.adapter is None or user.adapter.name in adapters)
 
-    def _make_ready(self, user: User) -> Future[None]:
-        with self._idle:
-            return self._submit((user.deployment, user.adapter), functools.partial(self._switch, user))
-
-    def _submit(self, key: Hashable, work: Callable[[], None]) -> Future[None]:
-        """Does `work` in a thread, after what is being done now; the same work is done once for all who wait."""
-        known = self._pending.get(key)
-        if known is not None:
-            return known
-        future: Future[None] = Future()
-        self._pending[key] = future
-
-        num_stops = self._num_stops
-
-        def run() -> None:
-            failure: BaseException | None = None
-            with self._operating:
-                try:
-                    if num_stops != self._num_stops:
-                        raise EndpointError(f"The servers of {self.role} were stopped.")
-                    work()
-                except BaseException as error:
-                    failure = error
-                    with self._idle:
-                        if isinstance(error, CowestError) and num_stops == self._num_stops:
-                            self._failed = error
-            with self._idle:
-                del self._pending[key]
-            if failure is None:
-                future.set_result(None)
-            else:
-                future.set_exception(failure)
-
-        # A daemon: a start that nobody waits for any more must not keep the process.
-        threading.Thread(target=run, name=f"servers of {self.role}", daemon=True).start()
-        return future
-
     def _switch(self, user: User) -> None:
         """Has the servers serve what `user` needs; those that serve something else finish their calls first."""
         with self._idle:
@@ -205,7 +131,9 @@ class Group:
             known = [each.adapter for each in self._users if each.deployment == wanted and each.adapter is not None]
             adapters = {each.name: each for each in known if each.folder.is_dir() or each == user.adapter}
             self._is_switching = True
-            self._idle.wait_for(lambda: self._cancelled.is_set() or not any(slot.num_calls for slot in self._slots))
+            self._idle.wait_for(
+                lambda: self._turns.cancelled.is_set() or not any(slot.num_calls for slot in self._slots)
+            )
         try:
             if self.config.load_at_runtime and user.adapter is not None and self._can_load(wanted):
                 self._load(user.adapter)
@@ -215,6 +143,9 @@ class Group:
         finally:
             with self._idle:
                 self._is_switching = False
+
+    def _is_called(self) -> bool:
+        return any(slot.num_calls for slot in self._slots)
 
     def _can_load(self, wanted: Deployment) -> bool:
         has_servers = self._serving is not None and self._serving[0] == wanted and bool(self._slots)
@@ -236,10 +167,10 @@ class Group:
 
         def start(server: Server) -> None:
             try:
-                server.start(self._cancelled)
+                server.start(self._turns.cancelled)
             except BaseException as error:
                 errors.append(error)
-                self._cancelled.set()  # the others need not go on
+                self._turns.cancelled.set()  # the others need not go on
 
         threads = [threading.Thread(target=start, args=(server,), daemon=True) for server in servers]
         for thread in threads:
@@ -248,7 +179,7 @@ class Group:
             thread.join()
         if errors:
             _at_once([server.stop for server in servers])
-            self._cancelled.clear()
+            self._turns.cancelled.clear()
             raise errors[0]
         with self._idle:
             self._slots = [Slot(server) for server in servers]
@@ -278,7 +209,7 @@ class Group:
             about=f"restart of {what}",
         )
         server = self._new_server(gpus, deployment, sorted(adapters.values()))
-        server.start(self._cancelled)
+        server.start(self._turns.cancelled)
         with self._idle:
             slot.server, slot.started = server, time.monotonic()
             slot.generation += 1
@@ -307,19 +238,6 @@ def _local_server(
     config: EngineConfig, deployment: Deployment, adapters: Sequence[Adapter], gpus: Sequence[str], log: Path, what: str
 ) -> Server:
     return LocalServer(config, deployment, adapters, gpus=gpus, log=log, what=what)
-
-
-async def _end_of(future: Future[None]) -> None:
-    """Waits for work in another thread, whose failure is raised; that goes on if the waiting is cancelled."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-
-    def wake(_: Future[None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(ended.set)
-
-    future.add_done_callback(wake)
-    await ended.wait()
-    future.result()
 
 
 def _at_once(works: Sequence[Callable[[], None]]) -> None:

@@ -9,9 +9,8 @@ from pydantic import Field
 
 from cowest import model_folders
 from cowest.checking import check
-from cowest.engines import Adapter, Deployment, EngineConfig, Fleet, Group, engine_version
+from cowest.engines import Adapter, Deployment, EngineConfig, Fleet, Group, Slot, User, engine_version
 from cowest.engines.command import request_model, settings_identity
-from cowest.engines.group import Slot, User
 from cowest.errors import BrokenReplyError, TransientEndpointError
 from cowest.models.base import BaseChatModel, Json
 from cowest.models.config import ModelConfig

@@ -150,7 +150,7 @@ def test_a_start_can_be_cancelled(tmp_path: Path, events: Path) -> None:
 def test_a_long_start_is_never_silent(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cowest.engines.server._SAY_EVERY_S", 0.2)
+    monkeypatch.setattr("cowest.engines.local._SAY_EVERY_S", 0.2)
     with pytest.raises(EndpointError):
         server_of(tmp_path, scripted(None, "--scripted-never-healthy", start_timeout_s=1.0)).start(NEVER)
     said = [line for line in capfd.readouterr().err.splitlines() if "waiting for the server of weak" in line]

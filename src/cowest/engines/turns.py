@@ -1,0 +1,89 @@
+"""Work in threads, one piece after the other, of which everything under way can be given up at once."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+
+from cowest.errors import CowestError, EndpointError
+
+
+class Turns:
+    """Starting and stopping servers, which takes minutes and must not happen twice at a time.
+
+    Args:
+        name: what the work is about, for messages.
+
+    Attributes:
+        cancelled: set while what is under way shall end; long work looks at it.
+        failure: of the last piece that failed, which stands until `after_giving_up`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.cancelled = threading.Event()
+        self.failure: CowestError | None = None
+        self._num_given_up = 0
+        self._pending: dict[Hashable, Future[None]] = {}
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+
+    def submit(self, key: Hashable, work: Callable[[], None]) -> Future[None]:
+        """Has `work` done in a thread when it is its turn; work of the same key is done once for all who wait."""
+        with self._lock:
+            known = self._pending.get(key)
+            if known is not None:
+                return known
+            future: Future[None] = Future()
+            self._pending[key] = future
+            given_up = self._num_given_up
+        # A daemon: a start that nobody waits for any more must not keep the process.
+        arguments = (key, work, future, given_up)
+        threading.Thread(target=self._run, args=arguments, name=self.name, daemon=True).start()
+        return future
+
+    def give_up(self) -> None:
+        """Has the work that is under way end, and the work that waits never begin; returns at once."""
+        with self._lock:
+            self._num_given_up += 1
+            self.cancelled.set()
+
+    def after_giving_up(self, work: Callable[[], None]) -> None:
+        """Does `work` here once nothing is under way any more."""
+        with self._turn:
+            self.cancelled.clear()
+            self.failure = None
+            work()
+
+    def _run(self, key: Hashable, work: Callable[[], None], future: Future[None], given_up: int) -> None:
+        failure: BaseException | None = None
+        with self._turn:
+            try:
+                if given_up != self._num_given_up:
+                    raise EndpointError(f"{self.name}: stopped before they were started.")
+                work()
+            except BaseException as error:
+                failure = error
+                with self._lock:
+                    if isinstance(error, CowestError) and given_up == self._num_given_up:
+                        self.failure = error
+        with self._lock:
+            del self._pending[key]
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(failure)
+
+
+async def end_of(future: Future[None]) -> None:
+    """Waits for work in another thread, whose failure is raised; that goes on if the waiting is cancelled."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake(_: Future[None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(ended.set)
+
+    future.add_done_callback(wake)
+    await ended.wait()
+    future.result()
