@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 from cowest import progress
 from cowest.engines.config import EngineConfig
@@ -15,6 +16,7 @@ PATIENCE_S = 120.0
 
 _VERSION = re.compile(r"\b\d+\.\d+[\w.+-]*")
 _SAID = 300
+_SAY_EVERY_S = 4.0
 
 
 def version_command(config: EngineConfig) -> tuple[str, ...]:
@@ -65,25 +67,40 @@ def _version(program: str, arguments: tuple[str, ...], patience_s: float) -> str
     command = " ".join((program, *arguments))
     progress.say(f"asking {command!r} for its version", about=f"version of {command}")
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             (program, *arguments),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=patience_s,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        raise InputError(
-            f"{command!r} did not say its version within {patience_s:g} s. Run it by hand to see why."
-        ) from None
     except OSError as error:
         raise InputError(f"{command!r} cannot be run: {error.strerror}. Run it by hand to see why.") from error
-    said = f"{done.stdout.strip()[-_SAID:]} {done.stderr.strip()[-_SAID:]}".strip() or "nothing"
-    if done.returncode != 0:
-        raise InputError(f"{command!r} failed with status {done.returncode}, and said: {said}")
-    versions = _VERSION.findall(done.stdout)
+    with process:
+        out, errors = _outputs(process, command, patience_s)
+    said = f"{out.strip()[-_SAID:]} {errors.strip()[-_SAID:]}".strip() or "nothing"
+    if process.returncode != 0:
+        raise InputError(f"{command!r} failed with status {process.returncode}, and said: {said}")
+    versions = _VERSION.findall(out)
     if not versions:
         raise InputError(f"{command!r} said no version, but: {said}. Give version_command one that prints it.")
     return str(versions[-1])
+
+
+def _outputs(process: subprocess.Popen[str], command: str, patience_s: float) -> tuple[str, str]:
+    """What the process has printed when it ends."""
+    started = time.monotonic()
+    while True:
+        waited_s = time.monotonic() - started
+        if waited_s >= patience_s:
+            process.kill()
+            raise InputError(f"{command!r} did not say its version within {patience_s:g} s. Run it by hand to see why.")
+        try:
+            return process.communicate(timeout=min(_SAY_EVERY_S, patience_s - waited_s))
+        except subprocess.TimeoutExpired:
+            waited_s = time.monotonic() - started
+            progress.say(f"waiting for its version: {waited_s:.0f} s", about=f"version of {command} {waited_s:.0f}")
+        except BaseException:
+            process.kill()
+            raise
