@@ -129,3 +129,27 @@ def test_ctrl_c_while_a_server_starts_leaves_none(tmp_path: Path, base: Path) ->
     assert "Traceback" not in said
     assert "the same command continues" in said
     assert not lives(seen(events, "started")[0]["pid"])
+
+
+@pytest.mark.slow
+def test_each_round_drafts_with_the_adapter_that_was_trained_before_it(tmp_path: Path) -> None:
+    """SFT, two rounds and the evaluation, with real (tiny) trainings between servers that answer sums."""
+    from tests.training import tiny
+
+    base = tiny.build(tmp_path / "base")
+    data = recipe(tmp_path / "run", base, rounds=2, evaluate={"methods": ["weak_only", "weak_aligned"], "limit": 2})
+    data |= {"sft": {"epochs": 1}, "lora": {"r": 4, "alpha": 8}, "format": "direct_answer"}
+    with Pipeline(make_recipe(data)) as pipeline:
+        pipeline.run()
+        adapters = [pipeline.context.weak.after_round(number).model_name for number in (0, 1, 2)]
+    started = seen(tmp_path / "run-events.jsonl", "started")
+    given = [" ".join(each["argv"]) for each in started]
+    assert len(given) == 3  # two rounds of feedback, and one for the whole evaluation
+    assert adapters[0] in given[0]
+    assert adapters[1] in given[1]
+    assert adapters[0] not in given[1]
+    assert all(adapter in given[2] for adapter in adapters)
+    assert "--max-lora-rank 8" in given[0]
+    models = [call["model"] for call in seen(tmp_path / "run-events.jsonl", "called")]
+    assert len(set(models)) == 4  # the base, and three adapters
+    assert not any(lives(each["pid"]) for each in started)
