@@ -67,9 +67,16 @@ class Pipeline:
         return self.evaluate(force=force)
 
     def train(self) -> None:
-        """SFT and every round of feedback and alignment."""
+        """SFT and every round of feedback and alignment; one round of feedback alone with a weak model on a server."""
         _needs_one_process("run")
         self.check()
+        if not self.context.weak.is_trained_here:
+            self.context.say(
+                f"sft, align: nothing is trained, since {self.recipe.weak.model} is on a server; "
+                "the pairs of feedback can train it there"
+            )
+            self.feedback(1)
+            return
         self.sft()
         for number in range(1, self.recipe.rounds + 1):
             self.feedback(number)
