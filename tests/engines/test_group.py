@@ -118,7 +118,9 @@ def test_adapters_are_loaded_into_running_servers_where_that_is_allowed(tmp_path
         group.stop()
 
 
-def test_a_server_that_died_idle_is_started_again_once(tmp_path: Path, events: Path) -> None:
+def test_a_server_that_died_idle_is_started_again_once(
+    tmp_path: Path, events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     group = Group(scripted(events), "weak", tmp_path / "logs")
     user = user_of(tmp_path)
 
@@ -136,6 +138,10 @@ def test_a_server_that_died_idle_is_started_again_once(tmp_path: Path, events: P
         kill()
         with pytest.raises(EndpointError, match="started again, and has ended again"):
             synchronous.run(called(group, user))
+        monkeypatch.setattr("cowest.engines.turns.FORGOTTEN_S", 0.0)  # long after, for a process that serves
+        monkeypatch.setattr("cowest.engines.group._TRUSTED_AGAIN_S", 0.0)
+        synchronous.run(called(group, user))
+        assert len(seen(events, "started")) == 3
     finally:
         group.stop()
     assert not any(lives(each["pid"]) for each in seen(events, "started"))

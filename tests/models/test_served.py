@@ -129,6 +129,13 @@ def test_an_empty_reply_is_what_the_model_sampled(base: Path, fleet: Fleet) -> N
     assert (empty.text, empty.finish_reason, empty.usage.completion_tokens) == ("", "stop", 1)
 
 
+def test_a_chat_template_of_the_recipe_is_given_as_a_file(base: Path, events: Path, fleet: Fleet) -> None:
+    model = load_model(config_of(base, scripted(events), chat_template="chatml"), role="weak", fleet=fleet)
+    complete(model, asked(1))
+    argv = seen(events, "started")[0]["argv"]
+    assert "<|im_start|>" in Path(argv[argv.index("--chat-template") + 1]).read_text()
+
+
 def test_known_replies_start_no_server(tmp_path: Path, base: Path, events: Path, fleet: Fleet) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     for _ in range(2):

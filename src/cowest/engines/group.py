@@ -16,7 +16,7 @@ from cowest.engines.gpus import places, release_cached_memory
 from cowest.engines.local import LocalServer
 from cowest.engines.server import Server
 from cowest.engines.slots import Slot, User
-from cowest.engines.turns import Turns, end_of
+from cowest.engines.turns import Turns, at_once, end_of
 from cowest.errors import EndpointError
 
 _PATIENCE_S = 1.0
@@ -178,7 +178,7 @@ class Group:
         for thread in threads:
             thread.join()
         if errors:
-            _at_once([server.stop for server in servers])
+            at_once([server.stop for server in servers])
             self._turns.cancelled.clear()
             raise errors[0]
         with self._idle:
@@ -186,7 +186,14 @@ class Group:
             self._serving = (deployment, {adapter.name: adapter for adapter in adapters})
 
     def _restart(self, slot: Slot) -> None:
-        """Starts a server again that has ended; once, unless it has run for long."""
+        try:
+            self._start_again(slot)
+        finally:
+            with self._idle:
+                slot.is_restarting = False
+
+    def _start_again(self, slot: Slot) -> None:
+        """Starts a server that has ended; once, unless it has run for long."""
         with self._idle:
             if slot not in self._slots or self._serving is None:
                 return
@@ -214,14 +221,13 @@ class Group:
             slot.server, slot.started = server, time.monotonic()
             slot.generation += 1
             slot.num_restarts += 1
-            slot.is_restarting = False
 
     def _stop_all(self) -> None:
         with self._idle:
             slots, self._slots, self._serving = self._slots, [], None
         if slots:
             progress.say(f"{self.role}: stopping its servers", about=f"stop of {self.role}")
-        _at_once([slot.server.stop for slot in slots])
+        at_once([slot.server.stop for slot in slots])
 
     def _new_server(self, gpus: Sequence[str], deployment: Deployment, adapters: Sequence[Adapter]) -> Server:
         return self._make_server(self.config, deployment, adapters, gpus, self._log(gpus), self._name(gpus))
@@ -238,11 +244,3 @@ def _local_server(
     config: EngineConfig, deployment: Deployment, adapters: Sequence[Adapter], gpus: Sequence[str], log: Path, what: str
 ) -> Server:
     return LocalServer(config, deployment, adapters, gpus=gpus, log=log, what=what)
-
-
-def _at_once(works: Sequence[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=work, daemon=True) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Hashable
+import time
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 
 from cowest.errors import CowestError, EndpointError
+
+FORGOTTEN_S = 600.0
+"""After so long a failure is forgotten and the work is tried again, for a process that serves for months."""
 
 
 class Turns:
@@ -17,17 +21,22 @@ class Turns:
 
     Attributes:
         cancelled: set while what is under way shall end; long work looks at it.
-        failure: of the last piece that failed, which stands until `after_giving_up`.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.cancelled = threading.Event()
-        self.failure: CowestError | None = None
+        self._failure: CowestError | None = None
+        self._failed_at = 0.0
         self._num_given_up = 0
         self._pending: dict[Hashable, Future[None]] = {}
         self._lock = threading.Lock()
         self._turn = threading.Lock()
+
+    @property
+    def failure(self) -> CowestError | None:
+        """Of the last piece that failed, until it is forgotten or given up."""
+        return self._failure if time.monotonic() - self._failed_at < FORGOTTEN_S else None
 
     def submit(self, key: Hashable, work: Callable[[], None]) -> Future[None]:
         """Has `work` done in a thread when it is its turn; work of the same key is done once for all who wait."""
@@ -53,7 +62,7 @@ class Turns:
         """Does `work` here once nothing is under way any more."""
         with self._turn:
             self.cancelled.clear()
-            self.failure = None
+            self._failure = None
             work()
 
     def _run(self, key: Hashable, work: Callable[[], None], future: Future[None], given_up: int) -> None:
@@ -67,7 +76,7 @@ class Turns:
                 failure = error
                 with self._lock:
                     if isinstance(error, CowestError) and given_up == self._num_given_up:
-                        self.failure = error
+                        self._failure, self._failed_at = error, time.monotonic()
         with self._lock:
             del self._pending[key]
         if failure is None:
@@ -87,3 +96,12 @@ async def end_of(future: Future[None]) -> None:
     future.add_done_callback(wake)
     await ended.wait()
     future.result()
+
+
+def at_once(works: Sequence[Callable[[], None]]) -> None:
+    """Does all of them at the same time; returns when all are done."""
+    threads = [threading.Thread(target=work, daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
