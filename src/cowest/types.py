@@ -87,7 +87,8 @@ class Example(Record):
     Attributes:
         id: unique within the split.
         query: the question as both models are shown it, with its context and options if it has any.
-        references: accepted answers; the first is the canonical one.
+        references: accepted answers; the first is the canonical one. None only in training rows whose drafts are
+            judged without a reference.
         explanation: a reference explanation, used for SFT targets only and never shown in a prompt.
         fields: values that scoring or the report's filters need; the task chooses their names and types.
         group: what examples share that are not independent, such as a table; intervals are over groups.
@@ -95,7 +96,7 @@ class Example(Record):
 
     id: str
     query: str
-    references: tuple[str, ...] = Field(min_length=1)
+    references: tuple[str, ...] = ()
     explanation: str | None = None
     fields: dict[str, Any] = Field(default_factory=dict)
     group: str | None = omitted_if_none()
@@ -117,16 +118,34 @@ class Draft(Record):
 
 
 class Verdict(Record):
-    """E: a judge's score, an integer from 1 to 10, or unscored with the reason; never an invented number."""
+    """E: a judge's score, an integer from 1 to 10, or unscored with the reason; never an invented number.
+
+    A judge without references gives no score but compares the output with z.
+
+    Attributes:
+        compared: better (1) or worse (-1) than z, or a tie (0); z itself has 0.
+        members: of a panel, each member's score or comparison by its role; None where it gave none.
+        votes: of a comparison, 1 for the output and -1 for z, with the output shown first and then second; those of
+            repeats and members follow each other.
+    """
 
     score: int | None = Field(default=None, ge=1, le=10)
     unscored_reason: str | None = None
+    compared: int | None = Field(default=None, ge=-1, le=1, exclude_if=lambda value: value is None)
+    members: dict[str, int | None] | None = omitted_if_none()
+    votes: tuple[int, ...] | None = omitted_if_none()
 
     @model_validator(mode="after")
     def _score_or_reason(self) -> Self:
-        if (self.score is None) == (self.unscored_reason is None):
+        given = [value for value in (self.score, self.compared, self.unscored_reason) if value is not None]
+        if len(given) != 1:
             raise ValueError("a verdict has either a score or the reason why there is none")
         return self
+
+    @property
+    def value(self) -> int | None:
+        """The score, or how the output compares with z; None where it is unscored."""
+        return self.compared if self.score is None else self.score
 
 
 class GradedDraft(Record):

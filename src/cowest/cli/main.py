@@ -32,6 +32,7 @@ VERBS = {
     "corpus": "passages for SKR and FLARE, from data files or data sets on the hub",
     "ask": "one question to the pair",
     "gate": "learns which requests the draft alone, the strong model alone or both should answer",
+    "judge": "how far the judge can be trusted: orders in what it judges, repeats, wrong answers, length",
     "serve": "the pair as an OpenAI-compatible endpoint",
     "show": "state, pairs, spend, failures and results of a run",
     "view": "every example of one or more runs on a local page",

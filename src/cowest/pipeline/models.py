@@ -7,7 +7,7 @@ from pathlib import Path
 from cowest import runs
 from cowest.annotators import RLAIF
 from cowest.engines import Fleet
-from cowest.judge import Judge, load_judge
+from cowest.judge import STRONG, BaseJudge, load_judge
 from cowest.ledger import Ledger, network_file_system
 from cowest.models import ChatModel, ModelConfig, open_model
 from cowest.pipeline.data import Data
@@ -84,7 +84,8 @@ class Models:
         Raises:
             InputError: it cannot be opened.
         """
-        shared_with = ("judge",) if role == "strong" and self._recipe.judge == "strong" else ()
+        judges = self._recipe.judge_models()
+        shared_with = [judge for judge, section in judges.items() if section == STRONG] if role == "strong" else []
         return open_model(
             config,
             role=role,
@@ -98,8 +99,8 @@ class Models:
         """The recipe's strong model."""
         return self.model(self._recipe.strong, "strong")
 
-    def judge(self, strong: ChatModel) -> Judge:
-        """The recipe's judge, which may be the strong model that is already open.
+    def judge(self, strong: ChatModel) -> BaseJudge:
+        """The recipe's judge, which may be the strong model that is already open, or a panel.
 
         Raises:
             InputError: it cannot be opened.
@@ -107,8 +108,13 @@ class Models:
         judge = self._recipe.judge
         if isinstance(judge, ProgramJudge):
             return program_judge(judge, self._data.task)
-        model = open_model(strong, role="judge") if judge == "strong" else self.model(judge, "judge")
-        return model_judge(self._recipe, self._prompts, model)
+        models = self._recipe.judge_models()
+
+        def opened(role: str) -> ChatModel:
+            section = models[role]
+            return open_model(strong, role=role) if section == STRONG else self.model(section, role)
+
+        return model_judge(self._recipe, self._prompts, opened)
 
     def labeller(self) -> ChatModel | None:
         """The model that compares drafts, where the kind of feedback needs one and the recipe names its own.
@@ -120,7 +126,7 @@ class Models:
         return None if config is None or self._recipe.feedback.kind != RLAIF else self.model(config, "labeller")
 
 
-def program_judge(judge: ProgramJudge, task: Task) -> Judge:
+def program_judge(judge: ProgramJudge, task: Task) -> BaseJudge:
     """A judge without a model.
 
     Raises:
@@ -137,6 +143,6 @@ def nothing_sent_or_kept(ledger: Ledger) -> bool:
 
 def num_in_flight(recipe: Recipe, num_examples: int) -> int:
     """Examples worked on at once: all of them where a model is called in batches, so that each round is one batch."""
-    configs = (recipe.weak, recipe.strong, recipe.judge, recipe.feedback.labeller)
+    configs = (recipe.weak, recipe.strong, *recipe.judge_models().values(), recipe.feedback.labeller)
     models = [config for config in configs if isinstance(config, ModelConfig)]
     return num_examples if any(model.batch for model in models) else recipe.strong.max_concurrency

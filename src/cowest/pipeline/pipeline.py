@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from cowest import distributed, plugins, runs
+from cowest.alignment import load_method
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
@@ -21,11 +22,12 @@ from cowest.pipeline.evaluation import (
     setting_of,
 )
 from cowest.pipeline.feedback import run_feedback, run_probe
+from cowest.pipeline.judging import run_judge_check
 from cowest.pipeline.models import program_judge
 from cowest.pipeline.progress import Say
-from cowest.pipeline.training import run_align, run_sft
+from cowest.pipeline.training import gave_nothing, run_align, run_sft
 from cowest.recipe import ProgramJudge, Recipe
-from cowest.records import EvaluationResults, GateResults
+from cowest.records import EvaluationResults, GateResults, JudgeCheck
 from cowest.types import Example, GradedExample
 
 
@@ -80,8 +82,9 @@ class Pipeline:
         self.sft()
         for number in range(1, self.recipe.rounds + 1):
             self.feedback(number)
-            if not self.context.weak.pairs(number).stat().st_size:
-                reason = "feedback gave no pair, so there is nothing to learn; no more rounds"
+            if gave_nothing(self.context, number):
+                noun = load_method(self.recipe.align).noun
+                reason = f"feedback gave no {noun} to learn from; no more rounds"
                 self.context.say(f"align, round {number}: {reason}")
                 break
             self.align(number)
@@ -160,6 +163,11 @@ class Pipeline:
         """Learns `serve.gate` on the validation split with the pair as it is now."""
         _needs_one_process("gate")
         return run_gate(self.context)
+
+    def check_judge(self, limit: int) -> JudgeCheck:
+        """Tries the judge on rows of the validation split; see `run_judge_check`."""
+        _needs_one_process("judge check")
+        return run_judge_check(self.context, limit)
 
     def collaboration(self, *, kept: bool = True) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.

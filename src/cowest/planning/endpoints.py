@@ -33,10 +33,10 @@ def endpoint_problems(configs: Mapping[str, ModelConfig]) -> dict[str, str]:
 
 
 def servers(configs: Mapping[str, ModelConfig]) -> dict[str, str]:
-    """By role: the servers that the run starts, in words; a judge that is the strong model has none of its own."""
+    """By role: the servers that the run starts, in words; judges that are the strong model have none of their own."""
     started: dict[str, str] = {}
     for role, config in configs.items():
-        if config.is_served and not (role == "judge" and config is configs["strong"]):
+        if config.is_served and (role == "strong" or config is not configs["strong"]):
             started[role] = _in_words(config.vllm or EngineConfig())
     return started
 

@@ -30,7 +30,10 @@ def _headline(plan: Plan) -> str:
     wall = _range(plan, lambda case: words.duration(case.wall_s))
     fewer, more = sorted((plan.low.num_pairs, plan.high.num_pairs))
     pairs = between(fewer, more, words.count)
-    return f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} pairs expected. Nothing was spent."
+    return (
+        f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} {plan.learned_from}s expected. "
+        "Nothing was spent."
+    )
 
 
 def _spend_table(plan: Plan) -> FittingTable:
@@ -62,8 +65,8 @@ def _notes(plan: Plan) -> Iterator[str]:
     yield (
         f"{sft if plan.trains else 'Nothing is trained, since the weak model is on a server'}; "
         f"feedback on {plan.num_queries:,} queries a round with {plan.samples} drafts each, "
-        f"{words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods "
-        f"on {plan.num_evaluated:,} examples."
+        f"{words.plural(plan.rounds, 'round')}; {f'alignment by {plan.alignment}; ' if plan.trains else ''}"
+        f"evaluation of {len(plan.methods)} methods on {plan.num_evaluated:,} examples."
     )
     yield sentence(plan.power)
     if plan.gate_examples is not None:

@@ -8,7 +8,7 @@ from cowest.annotators import Annotator
 from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, EndpointError
-from cowest.judge import Judge
+from cowest.judge import BaseJudge
 from cowest.models import Metered
 from cowest.pricing import total_usd
 from cowest.progress import ProgressBar, progress_bar
@@ -59,7 +59,7 @@ class FeedbackSetting:
     """
 
     roles: Mapping[str, Metered]
-    judge: Judge
+    judge: BaseJudge
     collaboration: Collaboration
     annotator: Annotator
     controlled: set[str]
@@ -135,7 +135,7 @@ async def _annotate(example: Example, annotator: Annotator) -> AnnotatedExample 
         annotated = await annotator.annotate(example)
     except CompletionError as error:
         return Failure(example_id=example.id, reason=str(error))
-    if isinstance(annotated, GradedExample) and annotated.solo_verdict.score is None:
+    if isinstance(annotated, GradedExample) and annotated.solo_verdict.value is None:
         return Failure(example_id=example.id, reason=f"z is unscored: {annotated.solo_verdict.unscored_reason}")
     return annotated.model_copy(
         update={"reference": example.references, "fields": short_fields(example), "group": example.group}

@@ -10,7 +10,7 @@ from cowest import preferences, statistics
 from cowest.annotators.base import PERFECT
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError
-from cowest.judge import Judge
+from cowest.judge import BaseJudge
 from cowest.records import CalibrationPoint, Estimate, GradedExample, JudgeAgreement, NullControl, NullSample
 from cowest.records.measures import DifferenceEstimate
 from cowest.tasks import Task
@@ -24,7 +24,7 @@ def draw_null_control(examples: Sequence[Example], count: int, seed: int) -> set
 
 
 async def null_sample(
-    example: Example, graded: GradedExample, collaboration: Collaboration, judge: Judge
+    example: Example, graded: GradedExample, collaboration: Collaboration, judge: BaseJudge
 ) -> NullSample | None:
     """Samples z' and has it judged; None where z has the full score, which z' cannot beat."""
     if graded.solo_verdict.score == PERFECT:
@@ -32,7 +32,7 @@ async def null_sample(
     text = ""
     try:
         text = (await collaboration.solo(example.query, sample_index=1)).text
-        verdict = await judge.score(example, text, sample_index=1)
+        verdict = await judge.against(example, text, graded.solo, sample_index=1)
     except CompletionError as error:
         verdict = Verdict(unscored_reason=str(error))
     return NullSample(example_id=example.id, text=text, verdict=verdict)
@@ -97,7 +97,7 @@ def judge_agreement(
         judged = [(row.solo, row.solo_verdict)]
         judged += [(each.refined if each.refined is not None else each.draft.text, each.verdict) for each in row.drafts]
         for text, verdict in judged:
-            if verdict.score is not None:
+            if verdict.score is not None and examples[row.example_id].references:
                 # Outputs for one query resemble each other, so a query that stands alone is a group.
                 groups.append(f"query {row.example_id}" if row.group is None else f"group {row.group}")
                 scores.append(verdict.score)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cowest import runs, synchronous
+from cowest.alignment import AlignConfig
 from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError
 from cowest.progress import progress_bar
-from cowest.stages.align import AlignConfig
 from cowest.tasks import Task
 from cowest.training import LoRAConfig, TrainedModel
 from cowest.training import weights as model_files
@@ -62,14 +62,14 @@ def train_annotator(
         [{"id": row.id, "chosen": row.completions[0], "rejected": row.completions[1]} for row in rows],
     )
     model_files.require_extras()
-    from cowest.training.preference import train_preference
+    from cowest.training.preference import PairLoss, train_preference
 
     return train_preference(
         model_files.find(start.model if isinstance(start, TrainedModel) else start, chat_template),
         rows,
         out=out,
         settings=config,
-        beta=config.beta,
+        loss=PairLoss(beta=config.beta),
         lora=lora,
         seed=seed,
         untrainable=left_out,

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
@@ -20,11 +20,15 @@ from cowest.models import ChatModel, Metered, ModelConfig, Openable, open_model
 from cowest.prompts import Prompts
 from cowest.stages._annotation import FeedbackOutcome, FeedbackSetting, all_failed, annotate_all
 from cowest.stages._diagnostics import draw_null_control, judge_agreement, null_control
+from cowest.stages._judge_effects import effects_of
 from cowest.stages._progress_file import ProgressFile
 from cowest.stages._summary import count_unparsed, summarise
 from cowest.tasks import Task
 from cowest.tasks.base import Split
 from cowest.types import Example, PreferencePair, Record, Sampling
+
+TRAINING_ROWS = ("train", "held_back")
+"""Values of `queries_from` that draw from the training rows."""
 
 _QUERY_SELECTION_KEYS = ("queries_from", "held_back_share", "queries")
 
@@ -35,7 +39,7 @@ class FeedbackConfig(Record):
     Attributes:
         kind: the annotator; a file of annotators/ or `package.module:Class`.
         queries_from: "train" draws them from all training rows, as the paper does; "held_back" from rows that
-            are kept out of SFT.
+            are kept out of SFT; else the folder that `serve.record` fills, or a file of its rows.
         held_back_share: the share of the training rows that "held_back" keeps out of SFT.
         queries: number of queries per round, drawn with the recipe's seed and the round's number.
         samples: K, the drafts per query.
@@ -48,7 +52,7 @@ class FeedbackConfig(Record):
     """
 
     kind: str = "collaborative"
-    queries_from: Literal["train", "held_back"] = "train"
+    queries_from: str = Field(default="train", min_length=1, pattern=r"^[^\x00]*$")
     held_back_share: float = Field(default=0.5, gt=0, lt=1)
     queries: int = Field(default=2000, ge=1)
     samples: int = Field(default=5, ge=1)
@@ -147,11 +151,13 @@ def feedback(
         roles,
         kind=config.kind,
         samples=config.samples,
-        calls_per_draft=annotator.num_calls_per_draft + (base_judge.repeats if "judge" in roles else 0),
+        calls_per_draft=annotator.num_calls_per_draft
+        + (base_judge.num_calls_per_verdict if roles.keys() & base_judge.models.keys() else 0),
         num_identical=base_judge.num_calls_saved - num_saved_before,
         null_control=control if config.null_control else None,
         judge_agreement=agreement,
     )
+    summary = summary.model_copy(update=dict(effects_of(outcome.graded, task, by_id)))
     if task is not None:
         summary = summary.model_copy(update=count_unparsed(outcome, by_id, task, collaboration))
     _write(out, outcome, pairs, with_control=bool(config.null_control))
@@ -186,11 +192,11 @@ def _open_models(
     }
     if judge is None:
         judge = ModelJudge(open_model(roles["strong"], role="judge", ledger=ledger, seed=seed), prompts)
-    if isinstance(judge, ModelJudge) and isinstance(judge.model, Metered):
-        roles["judge"] = judge.model
+    base_judge = as_base_judge(judge)
+    roles |= {role: model for role, model in base_judge.models.items() if isinstance(model, Metered)}
     if config.kind == RLAIF and (chosen_labeller := labeller or config.labeller):
         roles["labeller"] = open_model(chosen_labeller, role="labeller", ledger=ledger, seed=seed)
-    return roles, as_base_judge(judge)
+    return roles, base_judge
 
 
 def make_annotator(

@@ -54,6 +54,9 @@ class Task(abc.ABC):
     """What to do with a question that occurs in two splits: "refuse" the data, "drop" it from the earlier of the two
     (train before validation before test) and list it in `dropped`, or "keep" it."""
 
+    accepts_unanswered: bool = False
+    """Whether rows of the train split may have no reference, since feedback judges without one."""
+
     def __init__(self, *, train: str | None = None, validation: str | None = None, test: str | None = None) -> None:
         locations = {"train": train, "validation": validation, "test": test}
         self.locations = {name: with_hub_split(location, name) for name, location in locations.items()}
@@ -122,7 +125,9 @@ class Task(abc.ABC):
             location = self.locations.get(name)
             if location is None:
                 raise InputError(f"The {name} split is needed, but the recipe gives no task.{name}. Name its file.")
-            split = Split(self, name, _with_unique_ids(self.read(location), location))
+            examples = _with_unique_ids(self.read(location), location)
+            may_lack_answers = self.accepts_unanswered and name == "train"
+            split = Split(self, name, examples if may_lack_answers else _answered(examples, location))
             if not split:
                 raise InputError(f"The {name} split {location!r} holds no example. Give a file with at least one row.")
             if self.overlap == "drop":
@@ -217,5 +222,15 @@ def _with_unique_ids(examples: Iterable[Example], location: str) -> Iterator[Exa
             raise InputError(
                 f"{location!r}: {earlier} and example {number} both have the id {example.id!r}. Ids must be unique "
                 "within a split."
+            )
+        yield example
+
+
+def _answered(examples: Iterable[Example], location: str) -> Iterator[Example]:
+    for example in examples:
+        if not example.references:
+            raise InputError(
+                f"{location!r}: example {example.id!r} has no answer. Fill it in, or take the row out of the file. "
+                "Only train may have such rows, and only where the judge needs no reference: judge: {reference: none}."
             )
         yield example

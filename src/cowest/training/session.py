@@ -91,7 +91,7 @@ class Job:
         """SHA-256 of everything that the result depends on."""
         parts = {
             "stage": self.stage,
-            "settings": self.settings.model_dump(exclude={"save_every"}),
+            "settings": self.settings.decisive(),
             "seed": self.seed,
             "rows": token_rows.content_hash(self.rows),
             **self.identity,
