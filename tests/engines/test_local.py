@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,13 @@ def test_a_port_that_is_taken_at_the_last_moment_is_replaced(tmp_path: Path, eve
     server.stop()
     ports = [each["argv"][each["argv"].index("--port") + 1] for each in seen(events, "started")]
     assert len(set(ports)) == 2
+
+
+def test_a_build_for_another_cuda_is_the_same_version(tmp_path: Path, events: Path) -> None:
+    server = server_of(tmp_path, scripted(events))
+    server.deployment = replace(server.deployment, version="0.99.1+cu129")
+    server.start(NEVER)
+    server.stop()
 
 
 def test_ports_are_taken_from_the_range_and_a_full_one_is_named(tmp_path: Path, events: Path) -> None:

@@ -222,12 +222,17 @@ class LocalServer:
             )
         version = ask(self.port, "/version")
         said = version.json.get("version") if version is not None and isinstance(version.json, dict) else None
-        if version is not None and version.status == 200 and said is not None and said != self.deployment.version:
+        # A build for another CUDA has that in its package's version (0.11.0+cu129), and not in its own.
+        if said is not None and _release(str(said)) != _release(self.deployment.version):
             raise InputError(
                 f"{self.what} says that it is version {said}, but its version command said {self.deployment.version}. "
                 "Both must be of the same engine, since the version is part of what replies are kept under: see "
                 "vllm.command and vllm.version_command."
             )
+
+
+def _release(version: str) -> str:
+    return version.partition("+")[0]
 
 
 class _PortTaken(Exception):
