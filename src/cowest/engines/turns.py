@@ -39,7 +39,11 @@ class Turns:
         return self._failure if time.monotonic() - self._failed_at < FORGOTTEN_S else None
 
     def submit(self, key: Hashable, work: Callable[[], None]) -> Future[None]:
-        """Has `work` done in a thread when it is its turn; work of the same key is done once for all who wait."""
+        """Has `work` done in a thread when it is its turn.
+
+        Work of the same key that has not begun yet is done once for all. What has begun may have looked at the state
+        too early for this caller, so another turn follows it.
+        """
         with self._lock:
             known = self._pending.get(key)
             if known is not None:
@@ -67,18 +71,21 @@ class Turns:
 
     def _run(self, key: Hashable, work: Callable[[], None], future: Future[None], given_up: int) -> None:
         failure: BaseException | None = None
+        known: CowestError | None = None
         with self._turn:
+            with self._lock:
+                del self._pending[key]
             try:
                 if given_up != self._num_given_up:
                     raise EndpointError(f"{self.name}: stopped before they were started.")
+                if (known := self.failure) is not None:
+                    raise known
                 work()
             except BaseException as error:
                 failure = error
                 with self._lock:
-                    if isinstance(error, CowestError) and given_up == self._num_given_up:
+                    if isinstance(error, CowestError) and error is not known and given_up == self._num_given_up:
                         self._failure, self._failed_at = error, time.monotonic()
-        with self._lock:
-            del self._pending[key]
         if failure is None:
             future.set_result(None)
         else:
