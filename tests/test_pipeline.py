@@ -44,6 +44,18 @@ def test_what_is_done_is_skipped(tmp_path: Path) -> None:
     assert run(tmp_path, "evaluate") == ["evaluate: done before"]
 
 
+def test_a_pipeline_may_be_entered_again_as_the_cells_of_a_notebook_do(tmp_path: Path) -> None:
+    pipeline = Pipeline(make_recipe(recipe_of(tmp_path)))
+    with pipeline:
+        pipeline.feedback(1)
+    paid = paid_calls(tmp_path)
+    with pipeline:
+        assert pipeline.evaluate().num_examples == 12
+    assert paid_calls(tmp_path) > paid
+    with pipeline:
+        assert pipeline.evaluate().num_examples == 12
+
+
 def evaluated(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cowest.alignment import AlignConfig
 from cowest.annotators import COMPARING
@@ -72,6 +72,12 @@ class Recipe(Record):
         ledger: a file for the replies, which other runs may share; None means the run's own `ledger.sqlite`.
         report_to: trackers that get the figures of training, feedback and evaluation: tensorboard, trackio, wandb,
             mlflow.
+
+    Examples:
+        >>> import cowest
+        >>> recipe = cowest.load_recipe("cowest.lab:recipe.yaml")
+        >>> recipe.rounds, recipe.feedback.samples, recipe.strong.model
+        (2, 5, 'local/cowest.lab:assets/strong-a')
     """
 
     run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
@@ -114,7 +120,7 @@ class Recipe(Record):
         """A panel has the strong model once: not as itself and by a section that names the same model too."""
         itself = JudgeConfig(**self.strong.model_dump() | {"sampling": JUDGE_SAMPLING}).vote
         members = self.judge_models().values()
-        if STRONG in members and any(member != STRONG and member.vote == itself for member in members):
+        if STRONG in members and any(isinstance(each, JudgeConfig) and each.vote == itself for each in members):
             raise ValueError("judge.panel names the strong model twice, as `strong` and by a section: one is enough")
         return self
 
@@ -168,6 +174,11 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
 
     Args:
         path: a YAML file, `package:file`, or the folder of a run, which holds its recipe as resolved.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.load_recipe("cowest.lab:recipe.yaml", ["feedback.samples=8"]).feedback.samples
+        8
 
     Raises:
         InputError: the file is missing, is not YAML, or a key or value is wrong.

@@ -92,6 +92,11 @@ class Example(Record):
         explanation: a reference explanation, used for SFT targets only and never shown in a prompt.
         fields: values that scoring or the report's filters need; the task chooses their names and types.
         group: what examples share that are not independent, such as a table; intervals are over groups.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.Example(id="1", query="What is the capital of France?", references=("Paris",)).references[0]
+        'Paris'
     """
 
     id: str
@@ -103,7 +108,13 @@ class Example(Record):
 
 
 class Answer(Record):
-    """Explanation and final answer parsed from a text; `final` is None where no answer could be found."""
+    """Explanation and final answer parsed from a text; `final` is None where no answer could be found.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.Answer(explanation="It is where the government sits.", final="Paris").final
+        'Paris'
+    """
 
     explanation: str = ""
     final: str | None = None
@@ -127,6 +138,13 @@ class Verdict(Record):
         members: of a panel, each member's score or comparison by its role; None where it gave none.
         votes: of a comparison, 1 for the output and -1 for z, with the output shown first and then second; those of
             repeats and members follow each other.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.Verdict(score=8).score
+        8
+        >>> cowest.Verdict(unscored_reason="the judge named no number").score is None
+        True
     """
 
     score: int | None = Field(default=None, ge=1, le=10)
@@ -218,6 +236,18 @@ class PreferencePair(Record):
     """(x, y+, y-) in TRL's conversational preference format, with flat provenance columns.
 
     The gains are None where the two drafts were compared with each other instead of being graded.
+
+    Examples:
+        >>> import cowest
+        >>> from cowest.types import Message
+        >>> pair = cowest.PreferencePair(
+        ...     prompt=[Message(role="user", content="What is the capital of France?")],
+        ...     chosen=[Message(role="assistant", content="The government sits in Paris. Answer: Paris")],
+        ...     rejected=[Message(role="assistant", content="Answer: Lyon")],
+        ...     example_id="1", pair_index=0, chosen_sample_index=2, rejected_sample_index=0,
+        ... )
+        >>> pair.chosen[0].role
+        'assistant'
     """
 
     prompt: tuple[Message, ...]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cowest.export.cards import _judge_name
 from cowest.pipeline import Pipeline
 from cowest.planning import make_plan
 from cowest.preferences import is_positive
@@ -95,6 +96,30 @@ def test_a_plan_counts_the_members_of_a_panel_and_both_orders_exactly(tmp_path: 
         assert set(judges.values()) == {6 * (5 * each_text + each_solo)}, name
 
 
+def unique(request: ChatRequest) -> str:
+    """A strong model that never writes the same text twice."""
+    luck = chance("unique", request.messages[0].content, request.sample_index)
+    return f"Explanation: {luck}.\nAnswer: {-1 if luck < 0.5 else 1}"
+
+
+def third_reply(request: ChatRequest) -> str:
+    return str(1 + int(10 * chance("third", request.messages[0].content)))
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [{"panel": [MEMBER, {"model": MEMBER["model"].replace("tests.worlds:judge", f"{__name__}:third")}]}, COMPARING],
+)
+def test_what_is_planned_is_what_is_paid(tmp_path: Path, judge: dict[str, Any]) -> None:
+    settings = {"queries": 5, "samples": 3, "skip_settled": False}
+    strong = {"model": f"scripted/{__name__}:unique"}
+    recipe = make_recipe(recipe_of(tmp_path / "run", judge=judge, strong=strong, feedback=settings))
+    plan = make_plan(Pipeline(recipe)).high.stages["feedback, round 1"]
+    with Pipeline(recipe) as pipeline:
+        pipeline.feedback(1)
+        assert pipeline.context.paid_calls() == {role: spend.calls for role, spend in plan.items()}
+
+
 def test_without_references_both_orders_are_asked_once_and_a_split_vote_is_a_tie(tmp_path: Path) -> None:
     found, paid, rows = feedback(tmp_path / "run", judge=COMPARING)
     different = {
@@ -128,35 +153,45 @@ def test_a_single_judge_writes_the_rows_that_it_always_wrote(tmp_path: Path) -> 
     }
 
 
-def text(query: str, score: int, length: int) -> JudgedText:
-    return JudgedText(query, "x" * length, Verdict(score=score))
+def test_the_card_of_an_export_names_the_members_of_a_panel() -> None:
+    recipe = {"strong": {"model": "openai/s"}, "judge": {"panel": ["strong", {"model": "local//home/me/judge"}]}}
+    name = _judge_name(recipe | {"judge": recipe["judge"] | {"reference": "none"}})  # type: ignore[dict-item,operator]
+    assert "the strong model itself (openai/s)" in name
+    assert "without references" in name
+    assert "/home/me" not in name
+    assert "without references" not in _judge_name(recipe)
+    assert "openai/s" in _judge_name({"strong": {"model": "openai/s"}, "judge": {"reference": "none"}})
+
+
+def text(query: str, score: int, length: int, metric: float | None = None) -> JudgedText:
+    return JudgedText(query, length, Verdict(score=score), metric)
 
 
 def test_the_effect_of_length_is_within_queries_and_beside_the_metric() -> None:
     # Longer answers are for the query that is judged better; within a query length does nothing.
     across = [text("a", 1, 10), text("a", 3, 10), text("b", 8, 900), text("b", 10, 900)]
-    assert length_effect(across, None).within_query is None  # type: ignore[union-attr]
+    assert length_effect(across, has_metric=False).within_query is None  # type: ignore[union-attr]
     # The right answer is the longer one: length explains nothing beyond that.
-    right = [text("a", 1, 10), text("a", 1, 20), text("a", 10, 500), text("a", 10, 600)]
-    effect = length_effect(right, lambda _, output: float(len(output) > 100))
+    right = [text("a", 1, 10, 0.0), text("a", 1, 20, 0.0), text("a", 10, 500, 1.0), text("a", 10, 600, 1.0)]
+    effect = length_effect(right, has_metric=True)
     assert effect is not None
     assert effect.within_query is not None
     assert effect.within_query > 0.9
     assert effect.at_equal_metric is None
-    longer = [text(query, 2 * power, 10**power) for query in "ab" for power in (1, 2, 3)]
-    effect = length_effect(longer, lambda *_: 0.0)
+    longer = [text(query, 2 * power, 10**power, 0.0) for query in "ab" for power in (1, 2, 3)]
+    effect = length_effect(longer, has_metric=True)
     assert effect is not None
     assert effect.within_query == pytest.approx(1.0, abs=0.01)
     assert effect.at_equal_metric == pytest.approx(effect.within_query)
-    assert length_effect([text("a", 1, 10), text("b", 10, 900)], None) is None
+    assert length_effect([text("a", 1, 10), text("b", 10, 900)], has_metric=False) is None
 
 
 def test_a_preference_for_the_first_text_shows() -> None:
-    always_first = [JudgedText(query, "y", Verdict(compared=0, votes=(1, -1))) for query in "abcdefgh"]
-    effect = order_effect(always_first, dict.fromkeys("abcdefgh", "z"), None)
+    always_first = [JudgedText(query, 1, Verdict(compared=0, votes=(1, -1))) for query in "abcdefgh"]
+    effect = order_effect(always_first, has_metric=False)
     assert effect is not None
     assert (effect.first_share.value, effect.num_split, effect.concordance) == (1.0, 8, None)
-    assert order_effect([text("a", 1, 1)], {}, None) is None
+    assert order_effect([text("a", 1, 1)], has_metric=False) is None
 
 
 def test_the_tie_of_z_with_itself_is_no_agreement() -> None:

@@ -2,6 +2,7 @@
 
 Nothing heavy is imported before a verb runs, so that `--help` is fast.
 """
+# PYTHON_ARGCOMPLETE_OK
 
 import argparse
 import atexit
@@ -85,6 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     _make_streams_safe()
     parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions of a line; this ends the process
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
     options = _parse(parser, arguments)
     if options.version:
         from importlib.metadata import version

@@ -9,7 +9,6 @@ from cowest.doctor.check import FAULT, FINE, NOTICE, Check
 from cowest.doctor.engines import check_engine, check_sharing
 from cowest.doctor.machine import nearest_existing
 from cowest.errors import EndpointError, InputError
-from cowest.judge import STRONG
 from cowest.models import Metered, ModelConfig, load_model
 from cowest.pipeline import Pipeline
 from cowest.plugins import nearest
@@ -24,7 +23,7 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
     configs = {"weak": weak.before_feedback(), "strong": recipe.strong}
     if weak.has_base and recipe.sft.from_ is not None:
         configs["weak before SFT"] = recipe.weak
-    configs |= {role: judge for role, judge in recipe.judge_models().items() if judge != STRONG}
+    configs |= {role: judge for role, judge in recipe.judge_models().items() if isinstance(judge, ModelConfig)}
     if recipe.feedback.labeller is not None:
         configs["labeller"] = recipe.feedback.labeller
     try:
@@ -37,11 +36,15 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
                 yield Check(download.mark, f"{role}: {config.model} {download.line}")
                 continue
             model = load_model(config, role=role, fleet=pipeline.context.fleet)
-            where = f" at {config.base_url}" if config.base_url else ""
+            where = f" at {config.where}" if config.where else ""
             yield Check(FINE, f"{role}: {config.model}{where} can be opened (nothing was sent)")
-            yield from _check_endpoint(role, config, model)
             if config.is_served:
                 yield check_engine(role, config)
+            if len(config.at_each_endpoint) == 1:
+                yield from _check_endpoint(role, config, model)
+                continue
+            for one in config.at_each_endpoint:
+                yield from _check_endpoint(f"{role} at {one.base_url}", one, load_model(one, role=role))
         except InputError as error:
             yield Check(FAULT, f"{role}: {error}")
     yield from check_sharing(pipeline, configs)

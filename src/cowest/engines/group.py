@@ -19,8 +19,7 @@ from cowest.engines.slots import Slot, User
 from cowest.engines.turns import Turns, at_once, end_of
 from cowest.errors import EndpointError
 
-_PATIENCE_S = 1.0
-_LOOK_EVERY_S = 0.05
+_PATIENCE_S, _LOOK_EVERY_S = 1.0, 0.05
 _TRUSTED_AGAIN_S = 600.0
 """A server that has run for so long may be restarted once more."""
 
@@ -50,6 +49,11 @@ class Group:
         self._is_switching = False
         self._idle = threading.Condition()  # guards everything above
         self._turns = Turns(f"the servers of {role}")
+
+    @functools.cached_property
+    def num_servers(self) -> int:
+        """One for each place of the settings."""
+        return len(places(self.config))
 
     def register(self, user: User) -> None:
         """Has the user's adapter there when servers start, and keeps them until it is released or forgotten."""

@@ -16,6 +16,9 @@ ANEW = 999_999
 REPEAT_STRIDE = 1_000_000
 """Distance between the sample indices of two repeats; raising `repeats` leaves earlier indices unchanged."""
 
+MOST_KNOWN = 65_536
+"""Replies kept in memory, so that an equal question is not asked again."""
+
 
 class Reply(NamedTuple):
     """What came of a question.
@@ -79,6 +82,8 @@ class Asking:
                 reply = await self._ask(messages, 0)
                 if reply.num_calls:
                     self._known[key] = reply
+                    if len(self._known) > MOST_KNOWN:  # the ledger still knows it
+                        del self._known[next(iter(self._known))]
                 return reply
             finally:
                 self._asking.pop(key, None)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cowest import model_folders
 from cowest.checking import check
+from cowest.concurrency import in_line, let_through
 from cowest.engines import Adapter, Deployment, EngineConfig, Fleet, Group, Slot, User, engine_version
 from cowest.engines.command import request_model, settings_identity
 from cowest.errors import BrokenReplyError, TransientEndpointError
@@ -18,6 +19,9 @@ from cowest.models.providers import _local_weights
 from cowest.models.providers._openai_reply import Counted, counted
 from cowest.models.providers.openai import OpenAIModel
 from cowest.types import ChatRequest, Completion, Record, Usage
+
+_AT_ONCE = 256
+"""Calls that a server works on at once, vLLM's own limit where --max-num-seqs does not set another."""
 
 _CONNECTIONS = 1024
 """To one server, which queues what it cannot work on yet."""
@@ -106,14 +110,16 @@ class ServedModel(BaseChatModel):
             EndpointError: the servers cannot be started, or one has died twice.
             InputError: the engine cannot be run.
         """
-        while True:
-            async with self._group.lease(self._user) as slot:
-                generation = slot.generation
-                try:
-                    return await self._client(slot).complete(request)
-                except (TransientEndpointError, BrokenReplyError):
-                    if not await self._group.has_died(slot, generation):
-                        raise
+        let_through()
+        with in_line(1 / (2 * _AT_ONCE * self._group.num_servers)):  # calls that are worked on, and as many that wait
+            while True:
+                async with self._group.lease(self._user) as slot:
+                    generation = slot.generation
+                    try:
+                        return await self._client(slot).complete(request)
+                    except (TransientEndpointError, BrokenReplyError):
+                        if not await self._group.has_died(slot, generation):
+                            raise
 
     async def close(self) -> None:
         """Ends the servers, unless another open model is on them; the next request starts them again."""

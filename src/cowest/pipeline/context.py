@@ -79,6 +79,8 @@ class RunContext:
         self._exit.enter_context(self.folder.lock())
 
     def close(self) -> None:
-        """Ends the servers, closes the ledger and unlocks the folder."""
+        """Ends the servers, closes the ledger and unlocks the folder. What is used after it is opened again."""
         with self._exit:
             self.fleet.stop()
+        for opened in ("models", "ledger"):
+            self.__dict__.pop(opened, None)

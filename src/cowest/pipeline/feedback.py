@@ -195,6 +195,7 @@ def _gather(
             labeller=labeller,
             seed=recipe.seed,
             num_in_flight=num_in_flight(recipe, len(examples)),
+            load_pairs=False,
         )
     # Frees memory for the training that comes next.
     for model in (weak_model, strong, *([] if labeller is None else [labeller])):

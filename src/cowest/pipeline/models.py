@@ -7,14 +7,15 @@ from pathlib import Path
 from cowest import runs
 from cowest.annotators import RLAIF
 from cowest.engines import Fleet
-from cowest.judge import STRONG, BaseJudge, load_judge
+from cowest.judge import BaseJudge, load_judge
+from cowest.judge.config import ProgramJudge
 from cowest.ledger import Ledger, network_file_system
 from cowest.models import ChatModel, ModelConfig, open_model
 from cowest.pipeline.data import Data
 from cowest.pipeline.factories import model_judge
 from cowest.pipeline.progress import Say
 from cowest.prompts import Prompts
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.tasks import Task
 
 
@@ -85,7 +86,9 @@ class Models:
             InputError: it cannot be opened.
         """
         judges = self._recipe.judge_models()
-        shared_with = [judge for judge, section in judges.items() if section == STRONG] if role == "strong" else []
+        shared_with = (
+            [judge for judge, section in judges.items() if isinstance(section, str)] if role == "strong" else []
+        )
         return open_model(
             config,
             role=role,
@@ -112,7 +115,7 @@ class Models:
 
         def opened(role: str) -> ChatModel:
             section = models[role]
-            return open_model(strong, role=role) if section == STRONG else self.model(section, role)
+            return open_model(strong, role=role) if isinstance(section, str) else self.model(section, role)
 
         return model_judge(self._recipe, self._prompts, opened)
 
@@ -141,8 +144,11 @@ def nothing_sent_or_kept(ledger: Ledger) -> bool:
     return not ledger.counts() and not ledger.path.with_suffix(".batches.jsonl").is_file()
 
 
-def num_in_flight(recipe: Recipe, num_examples: int) -> int:
-    """Examples worked on at once: all of them where a model is called in batches, so that each round is one batch."""
+def num_in_flight(recipe: Recipe, num_examples: int) -> int | None:
+    """Examples worked on at once; None is as many as the models take.
+
+    Where a model is called in batches it is all of them, so that each round is one batch.
+    """
     configs = (recipe.weak, recipe.strong, *recipe.judge_models().values(), recipe.feedback.labeller)
     models = [config for config in configs if isinstance(config, ModelConfig)]
-    return num_examples if any(model.batch for model in models) else recipe.strong.max_concurrency
+    return num_examples if any(model.batch for model in models) else None

@@ -9,6 +9,7 @@ from cowest.alignment import load_method
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
+from cowest.judge.config import ProgramJudge
 from cowest.methods import find_methods, make_methods
 from cowest.pipeline.context import RunContext
 from cowest.pipeline.evaluation import (
@@ -26,13 +27,13 @@ from cowest.pipeline.judging import run_judge_check
 from cowest.pipeline.models import program_judge
 from cowest.pipeline.progress import Say
 from cowest.pipeline.training import gave_nothing, run_align, run_sft
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.records import EvaluationResults, GateResults, JudgeCheck
 from cowest.types import Example, GradedExample
 
 
 class Pipeline:
-    """Runs a recipe in its run folder. As a context manager, it holds the folder's lock and the ledger.
+    """Runs a recipe in its run folder. As a context manager, which may be entered again, it holds the folder's lock.
 
     Args:
         recipe: of the run.
@@ -40,6 +41,13 @@ class Pipeline:
 
     Attributes:
         context: the state that the stages share, such as the run's data, models and ledger.
+
+    Examples:
+        >>> import cowest
+        >>> with cowest.Pipeline(cowest.load_recipe("cowest.lab:recipe.yaml", ["run=runs/mine"])) as pipeline:
+        ...     pipeline.check_names()  # then sft(), feedback(), align() and evaluate(), or all of them: run()
+        >>> pipeline
+        Pipeline('runs/mine', weak='local/cowest.lab:assets/weak', strong='local/cowest.lab:assets/strong-a')
 
     Raises:
         InputError: another process uses the folder, or the recipe names something that does not exist.
@@ -49,6 +57,11 @@ class Pipeline:
         self.context = RunContext(recipe, say)
         self.recipe = recipe
         self.folder = self.context.folder
+
+    def __repr__(self) -> str:
+        return (
+            f"Pipeline({str(self.folder.path)!r}, weak={self.recipe.weak.model!r}, strong={self.recipe.strong.model!r})"
+        )
 
     def __enter__(self) -> Self:
         self.check_names()

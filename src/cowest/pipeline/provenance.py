@@ -39,6 +39,9 @@ ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
 
 
+SEVERAL_ENDPOINTS = "several endpoints"
+"""Recorded of a list of addresses, since no result depends on which of them answered, or on how many there are."""
+
 _KEPT = "Give another folder with run=..., the old values, or --force to replace those results once new ones are whole."
 
 
@@ -96,6 +99,8 @@ class Provenance:
     def inputs(self, dependencies: Dependencies, examples: Sequence[Example], **also: str | int | None) -> StageInputs:
         """The inputs of a stage; `also` sets further fields of the record."""
         recipe = self._recipe.model_dump(mode="json", by_alias=True)
+        for section in (recipe["weak"], recipe["strong"], recipe["feedback"]["labeller"]):
+            _forget_addresses(section)
         recipe["judge"] = _deciding(recipe["judge"])
         if (template := chat_templates.read(self._recipe.weak.chat_template)) is not None:  # a file may change
             recipe["weak"]["chat_template"] += f" {chat_templates.fingerprint(template)}"
@@ -182,6 +187,13 @@ def _deciding(judge: Any) -> Any:
         members = sorted((_deciding(member) for member in judge["panel"]), key=repr)
         return {"panel": members, "rule": judge["rule"], "reference": judge["reference"]}
     if isinstance(judge, dict) and "model" in judge and "name" not in judge:
-        compared = {"reference": "none"} if judge["reference"] == "none" else {}
+        _forget_addresses(judge)
+        compared = {"reference": "none"} if judge.get("reference") == "none" else {}
         return {key: judge[key] for key in JUDGE_KEYS} | compared
     return judge
+
+
+def _forget_addresses(section: dict[str, Any] | None) -> None:
+    """Leaves open which endpoints a section lists, and how many."""
+    if section is not None and isinstance(section.get("base_url"), list):
+        section["base_url"] = SEVERAL_ENDPOINTS

@@ -65,6 +65,8 @@ class Plan(BaseModel):
         servers: by role, the servers that the run starts. Their time is not in the estimate.
         endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
             planning, but the run needs the endpoints.
+        endpoints: by role, the addresses of a model that has several.
+        without_logprobs: roles whose log-probabilities are not kept.
     """
 
     run: str
@@ -87,6 +89,8 @@ class Plan(BaseModel):
     batched: list[str]
     servers: dict[str, str]
     endpoint_problems: dict[str, str]
+    endpoints: dict[str, tuple[str, ...]]
+    without_logprobs: list[str]
     low: Case
     high: Case
 
@@ -147,6 +151,8 @@ class _Planner:
             batched=[role for role, config in configs.items() if config.batch],
             servers=servers(configs),
             endpoint_problems=endpoint_problems(configs),
+            endpoints={role: each.base_url for role, each in configs.items() if isinstance(each.base_url, tuple)},
+            without_logprobs=[role for role, config in configs.items() if not config.keep_logprobs],
             low=low,
             high=high,
         )

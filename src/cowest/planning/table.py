@@ -9,8 +9,8 @@ from cowest import words
 from cowest.planning.estimate import Case, Plan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend
+from cowest.report.drawing import console_for
 from cowest.report.fitting import FittingTable, text_table
-from cowest.report.table import console_for
 
 Value = TypeVar("Value")
 
@@ -93,6 +93,13 @@ def _notes(plan: Plan) -> Iterator[str]:
         yield f"The run's ledger holds replies that are not paid again: {known}."
     for role, started in plan.servers.items():
         yield f"The run starts {started} for {role}, and ends them before it trains. Their time is not in the estimate."
+    for role, urls in plan.endpoints.items():
+        yield f"{role}: {words.plural(len(urls), 'endpoint')}: {', '.join(urls)}."
+    if plan.without_logprobs:
+        yield (
+            f"Log-probabilities are not kept for {', '.join(plan.without_logprobs)}: a gate cannot be calibrated "
+            "on them, and methods that read them refuse to run."
+        )
     yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,37 +13,57 @@ from cowest.statistics.values import Floats
 from cowest.tasks import Task
 from cowest.types import Example, Verdict
 
-Metric = Callable[[str, str], float | None]
-"""The task's metric of an output, by the example's id and the text; None where there is no reference."""
-
 
 class JudgedText(NamedTuple):
-    """A text that was judged for a query: z, or a refined output or a draft."""
+    """What is kept of a text that was judged for a query: z, or a refined output or a draft.
+
+    Attributes:
+        length: in characters.
+        metric: the task's, of the text; None where it is not known.
+        solo_metric: likewise, of z.
+    """
 
     example_id: str
-    text: str
+    length: int
     verdict: Verdict
+    metric: float | None = None
+    solo_metric: float | None = None
 
 
-def judged_texts(graded: Sequence[GradedExample]) -> list[JudgedText]:
-    """Every text that was judged, each once a query: equal texts would count one verdict several times."""
-    found: dict[tuple[str, str], JudgedText] = {}
-    for row in graded:
+class JudgeEffects:
+    """What the outputs of a round say of its judge; of each output only numbers are kept.
+
+    Args:
+        task: whose metric verdicts are compared with; None where it is not known.
+    """
+
+    def __init__(self, task: Task | None) -> None:
+        self._task = task
+        self._texts: list[JudgedText] = []
+
+    def add(self, example: Example, row: GradedExample) -> None:
+        """Counts every text that was judged, each once a query: equal texts would count one verdict several times."""
         texts = [(row.solo, row.solo_verdict)]
         texts += [(each.refined if each.refined is not None else each.draft.text, each.verdict) for each in row.drafts]
+        different: dict[str, tuple[str, Verdict]] = {}
         for text, verdict in texts:
-            found.setdefault((row.example_id, text.strip()), JudgedText(row.example_id, text, verdict))
-    return list(found.values())
+            different.setdefault(text.strip(), (text, verdict))
+        solo_metric = self._metric(example, row.solo)
+        for text, verdict in different.values():
+            metric = self._metric(example, text)
+            self._texts.append(JudgedText(row.example_id, len(text), verdict, metric, solo_metric))
 
+    def _metric(self, example: Example, text: str) -> float | None:
+        if self._task is None or not example.references:
+            return None
+        return self._task.score(example, self._task.parse(example, text))[self._task.metric]
 
-def metric_of(task: Task, examples: Mapping[str, Example]) -> Metric:
-    """The metric of outputs for these examples."""
-
-    def metric(example_id: str, text: str) -> float | None:
-        example = examples[example_id]
-        return task.score(example, task.parse(example, text))[task.metric] if example.references else None
-
-    return metric
+    def result(self) -> Iterator[tuple[str, PanelAgreement | LengthEffect | OrderEffect | None]]:
+        """What is measured of the judge, by the field of the summary."""
+        has_metric = self._task is not None
+        yield "panel", panel_agreement([each.verdict for each in self._texts])
+        yield "length_effect", length_effect(self._texts, has_metric=has_metric)
+        yield "order_effect", order_effect(self._texts, has_metric=has_metric)
 
 
 def panel_agreement(verdicts: Sequence[Verdict]) -> PanelAgreement | None:
@@ -69,7 +89,7 @@ def panel_agreement(verdicts: Sequence[Verdict]) -> PanelAgreement | None:
     )
 
 
-def length_effect(texts: Sequence[JudgedText], metric: Metric | None) -> LengthEffect | None:
+def length_effect(texts: Sequence[JudgedText], *, has_metric: bool) -> LengthEffect | None:
     """Whether longer outputs for a query are judged better; None without two outputs of one query."""
     scored = [each for each in texts if each.verdict.value is not None]
     counts = Counter(each.example_id for each in scored)
@@ -78,21 +98,19 @@ def length_effect(texts: Sequence[JudgedText], metric: Metric | None) -> LengthE
         return None
     queries = [each.example_id for each in scored]
     effect = LengthEffect(num_outputs=len(scored), within_query=_within(queries, scored))
-    if metric is None:
+    if not has_metric:
         return effect
-    rated = [(each, metric(each.example_id, each.text)) for each in scored]
-    known = [(each, value) for each, value in rated if value is not None]
-    alike = [f"{value} {each.example_id}" for each, value in known]
-    return effect.model_copy(update={"at_equal_metric": _within(alike, [each for each, _ in known])})
+    known = [each for each in scored if each.metric is not None]
+    alike = [f"{each.metric} {each.example_id}" for each in known]
+    return effect.model_copy(update={"at_equal_metric": _within(alike, known)})
 
 
-def order_effect(texts: Sequence[JudgedText], solos: Mapping[str, str], metric: Metric | None) -> OrderEffect | None:
+def order_effect(texts: Sequence[JudgedText], *, has_metric: bool) -> OrderEffect | None:
     """How votes depend on the order of the two texts; None where none were compared.
 
     Args:
         texts: the outputs, those that equal z among them.
-        solos: the text of z, by the example's id.
-        metric: of the task; None where that is not known.
+        has_metric: whether a task says how good they are.
     """
     compared = [each for each in texts if each.verdict.votes]
     if not compared:
@@ -107,7 +125,7 @@ def order_effect(texts: Sequence[JudgedText], solos: Mapping[str, str], metric: 
         num_comparisons=len(compared),
         num_split=sum(_is_split(each.verdict.votes or ()) for each in compared),
         first_share=Estimate.of(statistics.mean_interval([value for value, _ in first], [query for _, query in first])),
-        concordance=None if metric is None else _concordance(compared, solos, metric),
+        concordance=_concordance(compared) if has_metric else None,
     )
 
 
@@ -115,10 +133,10 @@ def _is_split(votes: Sequence[int]) -> bool:
     return any(votes[index] != votes[index + 1] for index in range(0, len(votes), 2))
 
 
-def _concordance(compared: Sequence[JudgedText], solos: Mapping[str, str], metric: Metric) -> float | None:
+def _concordance(compared: Sequence[JudgedText]) -> float | None:
     shares = []
     for each in compared:
-        own, other = metric(each.example_id, each.text), metric(each.example_id, solos[each.example_id])
+        own, other = each.metric, each.solo_metric
         if own is not None and other is not None and own != other and each.verdict.compared is not None:
             shares.append((1 + each.verdict.compared * (1 if own > other else -1)) / 2)
     return sum(shares) / len(shares) if shares else None
@@ -127,7 +145,7 @@ def _concordance(compared: Sequence[JudgedText], solos: Mapping[str, str], metri
 def _within(groups: Sequence[str], texts: Sequence[JudgedText]) -> float | None:
     """Pearson's correlation of verdict and log length, both as deviations from the mean of their group."""
     values = _deviations(groups, [float(each.verdict.value or 0) for each in texts])
-    lengths = _deviations(groups, [math.log1p(len(each.text)) for each in texts])
+    lengths = _deviations(groups, [math.log1p(each.length) for each in texts])
     spread = math.sqrt(float(values @ values) * float(lengths @ lengths))
     return float(values @ lengths) / spread if spread > 1e-12 else None
 
@@ -139,13 +157,3 @@ def _deviations(groups: Sequence[str], values: Sequence[float]) -> Floats:
         return found
     means = np.bincount(numbers, weights=found) / np.bincount(numbers)
     return np.asarray(found - means[numbers])
-
-
-def effects_of(
-    graded: Sequence[GradedExample], task: Task | None, examples: Mapping[str, Example]
-) -> Iterator[tuple[str, PanelAgreement | LengthEffect | OrderEffect | None]]:
-    """What is measured of the judge of a round, by the field of its summary."""
-    texts, metric = judged_texts(graded), None if task is None else metric_of(task, examples)
-    yield "panel", panel_agreement([each.verdict for each in texts])
-    yield "length_effect", length_effect(texts, metric)
-    yield "order_effect", order_effect(texts, {row.example_id: row.solo for row in graded}, metric)

@@ -47,7 +47,22 @@ def align(
         lora: shape of the adapter; must match the adapter of `start`, if it has one.
         format, prompts: with which the drafts of graded examples were sampled; pairs hold their prompts.
         chat_template: "chatml" or a file, for a full model without one; an adapter that `sft` trained has its own.
-        progress: called after each step with steps done, total steps, and the step's metrics.
+        progress: called after each step with steps done, total steps, and the step's metrics; None shows a bar on
+            stderr, as the other stages do. `with cowest.quietly():` shows nothing.
+
+    Examples:
+        >>> import cowest
+        >>> from cowest.stages.align import AlignConfig
+        >>> from cowest.types import Message
+        >>> pair = cowest.PreferencePair(
+        ...     prompt=[Message(role="user", content="What class of drug is zubogum?")],
+        ...     chosen=[Message(role="assistant", content="Answer: sedative")],
+        ...     rejected=[Message(role="assistant", content="Answer: diuretic")],
+        ...     example_id="1", pair_index=0, chosen_sample_index=0, rejected_sample_index=1,
+        ... )
+        >>> config = AlignConfig(epochs=1, batch_size=1, gradient_accumulation=1)
+        >>> cowest.align("cowest.lab:assets/weak", [pair], out="runs/mine/align", config=config).metrics.num_steps
+        1
 
     Raises:
         InputError: the model, the feedback or a setting is wrong.

@@ -28,7 +28,7 @@ def train_annotator(
     lora: LoRAConfig | None,
     seed: int,
     chat_template: str | None = None,
-    num_in_flight: int = 64,
+    num_in_flight: int | None = None,
     progress: Progress | None = None,
 ) -> TrainedModel:
     """Drafts once for each labelled example and tunes the annotator with DPO to prefer the target to a wrong draft.
@@ -78,7 +78,7 @@ def train_annotator(
 
 
 def _draft_all(
-    examples: Sequence[Example], collaboration: Collaboration, num_in_flight: int
+    examples: Sequence[Example], collaboration: Collaboration, num_in_flight: int | None
 ) -> list[Completion | None]:
     """One draft per example; None where the call failed."""
     with progress_bar("annotator, drafts", total=len(examples)) as bar:

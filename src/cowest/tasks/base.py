@@ -4,7 +4,7 @@ import abc
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, get_args, overload
 
-from cowest import answers
+from cowest import answers, words
 from cowest.errors import InputError
 from cowest.tasks import _groups, _validation
 from cowest.tasks._files import with_hub_split
@@ -39,12 +39,29 @@ class Split(Sequence[Example]):
     def __iter__(self) -> Iterator[Example]:
         return iter(self._examples)
 
+    def __repr__(self) -> str:
+        return f"<{self.name} split of {self.task.name}, {words.plural(len(self), 'example')}>"
+
 
 class Task(abc.ABC):
     """A data set with its scoring. A subclass says how to read one location and how to score one answer.
 
     Args:
         train, validation, test: locations of the splits (a path, `package:path` or `hub:NAME`); None where absent.
+
+    Examples:
+        >>> import cowest
+        >>> class Capitals(cowest.Task):
+        ...     name = "capitals"
+        ...     metric = "accuracy"
+        ...
+        ...     def read(self, location):
+        ...         yield cowest.Example(id="1", query="What is the capital of France?", references=("Paris",))
+        ...
+        ...     def score(self, example, answer):
+        ...         return {"accuracy": float(answer.final == example.references[0])}
+        >>> Capitals(test="atlas.json").test
+        <test split of capitals, 1 example>
     """
 
     name: str
@@ -62,6 +79,10 @@ class Task(abc.ABC):
         self.locations = {name: with_hub_split(location, name) for name, location in locations.items()}
         self.dropped: list[Problem] = []
         self._splits: dict[str, Split] = {}
+
+    def __repr__(self) -> str:
+        given = (f"{name}={location!r}" for name, location in self.locations.items() if location is not None)
+        return f"{type(self).__name__}({', '.join(given)})"
 
     @abc.abstractmethod
     def read(self, location: str) -> Iterable[Example]:
