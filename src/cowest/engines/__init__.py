@@ -1,4 +1,4 @@
-"""Inference servers that a run starts and ends itself: `vllm serve` or a command like it, one a GPU."""
+"""Servers of models that a run starts and ends: `vllm serve` or the like, one a GPU."""
 
 from cowest.engines.config import EngineConfig
 from cowest.engines.deployment import Adapter, Deployment
