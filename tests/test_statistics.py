@@ -400,3 +400,18 @@ def test_intervals_over_seeds_hold_the_truth_as_often_as_they_say(num_seeds: int
         interval = statistics.mean_interval_over_seeds(scores, groups)
         covered += interval.low <= 0.6 <= interval.high
     assert 0.91 * draws <= covered  # three standard errors below .95; two seeds may cover more than they say
+
+
+@pytest.mark.parametrize(
+    ("p_values", "expected"),
+    [
+        # R: p.adjust(p, "holm").
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.0001, 0.4, 0.5, 0.012, 0.012], [0.0005, 0.8, 0.8, 0.048, 0.048]),
+        ([0.7, 0.6], [1.0, 1.0]),
+        ([0.03], [0.03]),
+        ([], []),
+    ],
+)
+def test_holms_correction_has_known_values(p_values: list[float], expected: list[float]) -> None:
+    assert statistics.holm(p_values) == pytest.approx(expected)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cowest.models import open_model as open_model
     from cowest.models.providers.scripted import ScriptedModel as ScriptedModel
     from cowest.pipeline import Pipeline as Pipeline
+    from cowest.pipeline.audit import audit as audit
     from cowest.recipe import Recipe as Recipe
     from cowest.recipe import load_recipe as load_recipe
     from cowest.stages.align import align as align
@@ -41,6 +42,7 @@ _HOMES = {
     "Task": "cowest.tasks",
     "Verdict": "cowest.types",
     "align": "cowest.stages.align",
+    "audit": "cowest.pipeline.audit",
     "evaluate": "cowest.stages.evaluate",
     "explain": "cowest.stages.explanations",
     "feedback": "cowest.stages.feedback",
@@ -65,6 +67,7 @@ __all__ = [
     "Task",
     "Verdict",
     "align",
+    "audit",
     "evaluate",
     "explain",
     "feedback",

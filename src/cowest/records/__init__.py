@@ -13,6 +13,7 @@
 | `round-N/feedback/summary.json` | `FeedbackSummary` |
 | `evaluate/predictions/METHOD.jsonl` | rows of `Prediction` |
 | `evaluate/results.json` | `EvaluationResults` |
+| `evaluate/audit.json` | `AuditResults` |
 | `gate/validation.jsonl`, `gate/test.jsonl` | rows of `MeasuredExample` |
 | `gate/gate.json` | `GateResults` |
 | `bench/bench.json` | `BenchResults` |
@@ -20,6 +21,18 @@
 A document carries its `version`. Rows share the version of the document that completes their stage.
 """
 
+from cowest.records.audit import (
+    AuditResults,
+    Calibration,
+    CalibrationBin,
+    CorrectedDifference,
+    Finding,
+    Flips,
+    Reliance,
+    Share,
+    Slice,
+    Swaps,
+)
 from cowest.records.base import Document, Part, read_rows
 from cowest.records.bench import BenchCell, BenchResults, BenchRow, Claim, ClaimOutcome, Contrast, ShareOfDrafts
 from cowest.records.explanations import ExplainedExample, ExplanationSummary
@@ -42,15 +55,19 @@ __all__ = [
     "ARMS",
     "Arm",
     "ArmOutcome",
+    "AuditResults",
     "BenchCell",
     "BenchResults",
     "BenchRow",
+    "Calibration",
+    "CalibrationBin",
     "CalibrationPoint",
     "Claim",
     "ClaimOutcome",
     "ComparedExample",
     "Comparison",
     "Contrast",
+    "CorrectedDifference",
     "Difference",
     "Document",
     "Estimate",
@@ -59,6 +76,8 @@ __all__ = [
     "ExplanationSummary",
     "Failure",
     "FeedbackSummary",
+    "Finding",
+    "Flips",
     "GateResults",
     "GradedExample",
     "JudgeAgreement",
@@ -72,8 +91,12 @@ __all__ = [
     "Prediction",
     "PreferencePair",
     "Preparation",
+    "Reliance",
+    "Share",
     "ShareOfDrafts",
+    "Slice",
     "StageInputs",
+    "Swaps",
     "TrainingRecord",
     "read_rows",
 ]
