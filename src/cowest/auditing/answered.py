@@ -1,10 +1,14 @@
 """The answered examples of an audit: each with the predictions of the pair and of each model alone."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cowest import runs
 from cowest.errors import InputError
@@ -13,6 +17,14 @@ from cowest.records import Prediction, read_rows
 from cowest.statistics.values import Floats
 
 _AGAIN = "Delete evaluate/results.json and run `cowest evaluate` again: what was paid for is kept."
+
+
+class Scores(NamedTuple):
+    """The headline metric by example, of the pair and of each model alone."""
+
+    pair: Floats
+    strong: Floats
+    weak: Floats | None
 
 
 @dataclass(frozen=True)
@@ -33,19 +45,19 @@ class Answered:
     weak: Sequence[Prediction] | None
     num_failed: int = 0
 
-    @property
+    @cached_property
     def groups(self) -> list[str | None]:
         """What each example belongs to."""
         return [row.group for row in self.pair]
 
-    def groups_of(self, chosen: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> list[str | None]:
+    @cached_property
+    def scores(self) -> Scores:
+        """The headline metric of each method."""
+        return Scores(_scores(self.pair), _scores(self.strong), None if self.weak is None else _scores(self.weak))
+
+    def groups_of(self, chosen: NDArray[np.bool_]) -> list[str | None]:
         """What each chosen example belongs to."""
-        return [group for group, is_chosen in zip(self.groups, chosen, strict=True) if is_chosen]
-
-
-def scores(rows: Sequence[Prediction]) -> Floats:
-    """The headline metric by example."""
-    return np.array([row.correct for row in rows])
+        return list(itertools.compress(self.groups, chosen))
 
 
 def read_answered(run: runs.RunFolder) -> Answered:
@@ -90,3 +102,7 @@ def _matched(pair: str, rows: dict[str, list[Prediction]]) -> Answered:
 
 def _read(path: Path) -> list[Prediction]:
     return list(read_rows(path, Prediction, "prediction", _AGAIN))
+
+
+def _scores(rows: Sequence[Prediction]) -> Floats:
+    return np.array([row.correct for row in rows])

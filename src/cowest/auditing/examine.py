@@ -1,7 +1,7 @@
 """The audit of a run from its files: slices, over-reliance and calibration; it makes no calls and writes nothing."""
 
 from cowest import runs, statistics
-from cowest.auditing.answered import read_answered
+from cowest.auditing.answered import Answered, read_answered
 from cowest.auditing.calibration import NO_CONFIDENCE, calibration
 from cowest.auditing.findings import findings_of
 from cowest.auditing.measured import measure_all, measure_slices
@@ -27,13 +27,16 @@ def examine(run: runs.RunFolder, min_slice: int = MIN_SLICE, swaps: Swaps | None
         InputError: the run holds no finished evaluation of the pair and the strong model alone, or a file is broken.
     """
     results = EvaluationResults.read(runs.finished_folder(run.evaluate) / "results.json")
-    answered = read_answered(run)
+    found = audit_of(read_answered(run), min_slice, swaps)
+    return found.model_copy(update={"task": results.task, "metric": results.headline_metric})
+
+
+def audit_of(answered: Answered, min_slice: int = MIN_SLICE, swaps: Swaps | None = None) -> AuditResults:
+    """The audit of answered examples, without the names of their task and its metric."""
     slicing = slices(answered.pair, min_slice)
     relied, calibrated = reliance(answered), calibration(answered, min_slice)
     missing = {"reliance": None if relied else NO_DRAFT_ANSWERS, "calibration": None if calibrated else NO_CONFIDENCE}
     audit = AuditResults(
-        task=results.task,
-        metric=results.headline_metric,
         pair=answered.pair_name,
         strong=STRONG_ONLY,
         weak=None if answered.weak is None else WEAK_ONLY,

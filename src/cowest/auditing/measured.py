@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cowest import statistics
-from cowest.auditing.answered import Answered, scores
+from cowest.auditing.answered import Answered
 from cowest.auditing.slicing import GROUP, Mask, Selection
 from cowest.records import Difference, Estimate, Slice
 from cowest.statistics.values import Floats
@@ -40,8 +40,8 @@ def _measured(
     answered: Answered, chosen: NDArray[np.bool_], groups: Sequence[str | None]
 ) -> tuple[dict[str, Any], float]:
     """The fields of a slice, and its p-value."""
-    strong, pair = scores(answered.strong)[chosen], scores(answered.pair)[chosen]
-    weak = None if answered.weak is None else scores(answered.weak)[chosen]
+    pair, strong = answered.scores.pair[chosen], answered.scores.strong[chosen]
+    weak = None if answered.scores.weak is None else answered.scores.weak[chosen]
     difference = statistics.paired_difference(pair, strong, groups)
 
     def estimate(values: Floats) -> Estimate:

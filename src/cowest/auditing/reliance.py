@@ -1,5 +1,6 @@
 """Over-reliance: how often the strong model takes a wrong draft's answer, and how often it leaves a right draft."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from cowest.records import Reliance, Share
 TOLERATED = 0.1
 """A share whose whole interval is above this is a finding."""
 
+_NUMBER = re.compile(r"(?:(?<!\w)-)?\d[\d,]*(?:\.\d+)?")
+
 NO_DRAFT_ANSWERS = (
     "the predictions hold no answers of drafts: the drafts' format has none, or an earlier cowest wrote them (delete "
     "evaluate/results.json and run `cowest evaluate` again; what was paid for is kept)"
@@ -20,13 +23,14 @@ NO_DRAFT_ANSWERS = (
 def same_answer(first: str | None, first_label: str | None, second: str | None, second_label: str | None) -> bool:
     """Whether two answers are the same: they mean the same label or, where there are none, read alike.
 
-    Case, punctuation, articles and spaces do not count (SQuAD's normal form). Two missing answers are the same.
+    Case, punctuation, articles and spaces do not count (SQuAD's normal form), except in numbers: -1 is not 1, nor 1.5
+    the same as 15. Two missing answers are the same.
     """
     if first_label is not None or second_label is not None:
         return first_label == second_label
     if first is None or second is None:
         return first is second
-    return metrics.exact_match(first, [second]) == 1.0
+    return metrics.exact_match(first, [second]) == 1.0 and _numbers(first) == _numbers(second)
 
 
 def took_wrong(*, draft: float, strong: float, has_answer: bool, is_same: bool) -> bool | None:
@@ -85,3 +89,7 @@ def make_share(holds: Sequence[bool], groups: Sequence[str | None]) -> Share:
     return Share(
         value=found.value, ci95=(found.low, found.high), num=len(holds), num_groups=statistics.count_groups(groups)
     )
+
+
+def _numbers(text: str) -> list[str]:
+    return [number.replace(",", "") for number in _NUMBER.findall(text)]

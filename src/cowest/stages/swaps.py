@@ -23,13 +23,13 @@ class AuditConfig(Record):
     """What `cowest audit` measures besides what the predictions hold.
 
     Attributes:
-        swaps: words that are swapped in queries, a file with two on each line or a list of pairs. Swapped queries are
+        swaps: a file of words that are swapped in queries, two on each line, such as `he,she`. Swapped queries are
             asked by `cowest audit --swaps` only, since these calls are paid.
         limit: number of examples with such a word that are asked at most, drawn with the recipe's seed.
         min_slice: fewest examples of a slice that is tested.
     """
 
-    swaps: str | tuple[tuple[str, str], ...] | None = None
+    swaps: str | None = None
     limit: int = Field(default=200, ge=1)
     min_slice: int = Field(default=MIN_SLICE, ge=2)
 
