@@ -15,7 +15,7 @@ def test_keys_of_the_file_and_its_parts() -> None:
     found = audit().to_json()
     assert sorted(found) == sorted(KEYS)
     assert sorted(found["slices"][0]) == sorted(SLICE)
-    assert sorted(found["reliance"]) == ["draft_right", "left_right", "took_wrong", "tolerated"]
+    assert sorted(found["reliance"]) == ["draft_right", "left_right", "tolerated", "took_wrong"]
     assert found["reliance"]["draft_right"] == {"value": 0.4, "ci95": [0.35, 0.45], "num": 590}
     bins = ["num_examples", "low", "high", "confidence", "right"]
     assert sorted(found["calibration"]["bins"][0]) == sorted([*TESTED, *bins])
