@@ -1,6 +1,6 @@
 """What `cowest serve` adds to the two calls it makes: time, time to first token, throughput.
 
-python benchmarks/serving.py [--rounds 5] [--litellm PATH/TO/litellm]
+python benchmarks/serving.py [--rounds 5] [--workers 1] [--litellm PATH/TO/litellm]
 
 Everything runs on this machine in processes of its own: a scripted upstream (both models), the server, the clients
 here. The same clients make the same two calls directly, in turns with those through the server, so that what the
@@ -270,6 +270,7 @@ def measure_instant(base: str, served: str, pid: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=1, help="processes of the server")
     parser.add_argument("--litellm", help="the proxy's command, from an environment of its own")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
@@ -278,7 +279,8 @@ def main() -> None:
         stack.enter_context(process([sys.executable, __file__, "upstream", ports[0]], f"{roots[0]}/healthz"))
         base = f"{roots[0]}/v1"
         command = [sys.executable, "-m", "cowest", "serve"]
-        stack.enter_context(process([*command, str(recipe(folder, base)), "--port", ports[1]], f"{roots[1]}/healthz"))
+        line = [*command, str(recipe(folder, base)), "--port", ports[1], "--workers", str(options.workers)]
+        stack.enter_context(process(line, f"{roots[1]}/healthz"))
         served = f"{roots[1]}/v1"
         ways = {
             "two calls, direct": (two_calls(base, False), two_calls(base, True)),

@@ -18,9 +18,18 @@ def test_a_weak_model_on_a_server_takes_part_in_feedback_and_evaluation(tmp_path
     assert run(tmp_path) == ["feedback, round 1"]
     assert run(tmp_path, "evaluate") == ["evaluate"]
     results = json.loads((tmp_path / "evaluate/results.json").read_text())
-    assert list(results["methods"]) == ["weak_only", "strong_only", "strong_only_direct", "collaborate_sft"]
+    assert list(results["methods"]) == ["weak_only", "strong_only", "strong_only_direct", "collaborate_served"]
     summary = json.loads((tmp_path / "round-1/feedback/summary.json").read_text())
     assert summary["num_examples"] == 10
+
+
+def test_a_run_with_a_weak_model_on_a_server_says_that_nothing_is_trained(tmp_path: Path) -> None:
+    said = run(tmp_path, "run", rounds=2)
+    assert said[0].startswith("sft, align: nothing is trained, since scripted/tests.worlds:weak_reply is on a server")
+    assert said[1:] == ["feedback, round 1", "evaluate"], "another round would gather the same feedback again"
+    results = json.loads((tmp_path / "evaluate/results.json").read_text())
+    assert {row["round"] for row in results["methods"].values()} == {None}
+    assert results["comparisons"][0]["a"] == "collaborate_served"
 
 
 def test_what_is_done_is_skipped(tmp_path: Path) -> None:
@@ -49,7 +58,7 @@ def test_finished_results_of_other_settings_are_replaced_only_by_force(tmp_path:
     assert json.loads((tmp_path / "evaluate/results.json").read_text())["num_examples"] == 5
     names = {path.name for path in (tmp_path / "evaluate/predictions").iterdir()}
     assert "strong_only.jsonl" in names
-    assert "collaborate_sft.jsonl" not in names
+    assert "collaborate_served.jsonl" not in names
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".evaluate")] == []
 
 

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 WEAK_ONLY, WEAK_ONLY_BASE, WEAK_ALIGNED = "weak_only", "weak_only_base", "weak_aligned"
 STRONG_ONLY, STRONG_ONLY_DIRECT = "strong_only", "strong_only_direct"
 COLLABORATE, COLLABORATE_SFT = "collaborate", "collaborate_sft"
+COLLABORATE_SERVED = "collaborate_served"
+"""The pair whose weak model is on a server, so that nothing of it is trained here."""
 ORACLE = "oracle"
 
 SINGLE_MODELS = (WEAK_ONLY, WEAK_ONLY_BASE, STRONG_ONLY, STRONG_ONLY_DIRECT)
@@ -23,6 +25,7 @@ _LABELS = {
     STRONG_ONLY_DIRECT: "Strong model alone, answer only",
     COLLABORATE: "Together, aligned",
     COLLABORATE_SFT: "Together, before alignment",
+    COLLABORATE_SERVED: "Together, weak model as served",
     ORACLE: "Strong model with a perfect draft (ceiling)",
     "self_refine_weak": "Self-Refine, weak model",
     "self_refine_strong": "Self-Refine, strong model",
@@ -53,7 +56,7 @@ def rounds_in(names: Iterable[str]) -> list[str]:
 
 def pair_of(names: Collection[str]) -> str | None:
     """The row of the pair: the aligned one, else that of the last round, else the unaligned one; None without any."""
-    candidates = (COLLABORATE, *reversed(rounds_in(names)), COLLABORATE_SFT)
+    candidates = (COLLABORATE, *reversed(rounds_in(names)), COLLABORATE_SFT, COLLABORATE_SERVED)
     return next((name for name in candidates if name in names), None)
 
 

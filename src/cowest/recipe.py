@@ -22,6 +22,7 @@ from cowest.stages.feedback import FeedbackConfig
 from cowest.stages.sft import SFTConfig
 from cowest.stages.swaps import AuditConfig
 from cowest.tasks.base import Overlap
+from cowest.trackers import TrackerName
 from cowest.training.lora import LoRAConfig
 from cowest.types import Record
 from cowest.yaml_reading import read_yaml
@@ -120,6 +121,8 @@ class Recipe(Record):
         prompts: a folder of templates that replace those of the package by file name.
         cowest_version: written into the run's copy of the recipe.
         ledger: a file for the replies, which other runs may share; None means the run's own `ledger.sqlite`.
+        report_to: trackers that get the figures of training, feedback and evaluation: tensorboard, trackio, wandb,
+            mlflow.
     """
 
     run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
@@ -141,6 +144,7 @@ class Recipe(Record):
     serve: ServeConfig = ServeConfig()
     prompts: str | None = None
     ledger: str | None = Field(default=None, min_length=1, pattern=r"^[^\x00]*$")
+    report_to: tuple[TrackerName, ...] = ()
     cowest_version: str | None = None
 
     @model_validator(mode="before")

@@ -1,11 +1,14 @@
 """The recipe's section for serving: limits, failure handling and what is recorded."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from cowest.gating.config import GateConfig
 from cowest.types import Record
+
+ORIGIN = r"^(\*|https?://[A-Za-z0-9._\-\[\]:]+)$"
+"""A web page's origin: scheme, host and port, without a path."""
 
 
 class RecordConfig(Record):
@@ -34,6 +37,8 @@ class ServeConfig(Record):
         max_connections: open connections of clients, those that have sent nothing included.
         head_s: seconds that a client may take from connecting, or from its last answer, to the end of the headers of
             its next request.
+        cors_origins: origins of web pages whose scripts may call the server, such as https://app.example; "*" allows
+            all, and needs a key.
         allow_fields: names of request fields that are passed on besides those of OpenAI's interface.
         draft_deadline_s: seconds after which the strong model answers without the draft.
         stall_s: seconds without a new chunk of a streamed answer before the strong model counts as failed; a model that
@@ -53,6 +58,7 @@ class ServeConfig(Record):
     max_choices: int = Field(default=16, ge=1, le=128)
     max_connections: int = Field(default=1024, ge=1)
     head_s: float = Field(default=10, gt=0)
+    cors_origins: tuple[Annotated[str, Field(pattern=ORIGIN)], ...] = ()
     allow_fields: tuple[str, ...] = ()
     draft_deadline_s: float = Field(default=30, gt=0)
     stall_s: float = Field(default=120, gt=0)

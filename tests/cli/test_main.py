@@ -120,7 +120,7 @@ def test_feedback_evaluate_show_and_ask(tmp_path: Path, capsys: pytest.CaptureFi
     assert cli.main(["feedback", recipe]) == 0
     assert cli.main(["evaluate", recipe]) == 0
     printed = capsys.readouterr().out
-    assert "collaborate_sft" in printed
+    assert "collaborate_served" in printed
     assert str(tmp_path / "run/report.html") in "".join(printed.split("\n"))
     assert (tmp_path / "run/report.html").is_file()
     assert cli.main(["show", str(tmp_path / "run")]) == 0

@@ -146,6 +146,16 @@ def test_rounds_are_a_plot(run_folder: Path) -> None:
     assert "0 58.3% [53.8, 62.8] 1 77.0% [72.5, 81.5]" in _read(run_folder).text
 
 
+def test_the_last_round_is_one_row(run_folder: Path) -> None:
+    pair = changed(results().methods["collaborate"], round=2)
+    rounds = {"collaborate_round_1": changed(pair, round=1), "collaborate_round_2": pair, "collaborate": pair}
+    results(methods=results().methods | rounds).write(run_folder / "evaluate" / "results.json")
+    text = _read(run_folder).text
+    assert "collaborate, round 2" in text
+    assert "collaborate_round_1" in text
+    assert "collaborate_round_2" not in text
+
+
 def test_the_lab_says_what_its_numbers_do_not_mean(run_folder: Path) -> None:
     results(task="formulary").write(run_folder / "evaluate" / "results.json")
     text = _read(run_folder).text
@@ -155,15 +165,18 @@ def test_the_lab_says_what_its_numbers_do_not_mean(run_folder: Path) -> None:
 def test_warnings_stand_before_the_numbers(run_folder: Path) -> None:
     summary(num_drafts_cut=400).write(run_folder / "round-1/feedback/summary.json")
     text = _read(run_folder).text
-    assert text.index("23.2% of the drafts were cut") < text.index("Methods")
+    assert text.index("23.2% of the drafts were cut") < text.index("Methods Method")
 
 
 def test_the_page_is_self_contained_and_runs_nothing(run_folder: Path) -> None:
     reader = _read(run_folder)
     tags = {tag for tag, _ in reader.tags}
-    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "form", "base", "a"}
+    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
     names = {name for _, attributes in reader.tags for name in attributes}
-    assert not {name for name in names if name.startswith("on") or name in ("src", "href", "style", "srcdoc")}
+    assert not {name for name in names if name.startswith("on") or name in ("src", "style", "srcdoc")}
+    links = [attributes["href"] for _, attributes in reader.tags if "href" in attributes]
+    sections = {attributes["id"] for tag, attributes in reader.tags if tag == "section" and "id" in attributes}
+    assert {link.removeprefix("#") for link in links} == sections, "the contents lead to the page's own sections"
     source = (run_folder / "report.html").read_text()
     assert "@import" not in source
     assert "url(" not in source

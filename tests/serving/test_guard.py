@@ -158,6 +158,13 @@ def test_other_routes_and_methods(world: World) -> None:
         assert (response.status_code, set(response.json())) == (status, {"error"})
 
 
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/completions", "/v1/messages"])
+def test_another_interface_is_refused_with_the_place_of_this_one(world: World, path: str) -> None:
+    response = world.post(body(), path=path)
+    assert response.status_code == 404
+    assert "/v1/chat/completions" in response.json()["error"]["message"]
+
+
 def test_only_what_is_said_to_be_json_is_read(world: World) -> None:
     assert world.post(body(), content_type="text/plain").status_code == 415
     assert world.post(body(), content_type="application/json; charset=utf-8").status_code == 200

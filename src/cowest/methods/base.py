@@ -60,10 +60,11 @@ class Setting:
     """What the methods of a run are made from.
 
     Attributes:
-        weak: the weak model's stages by name: "base", "sft", "round_1", "round_2", ...
+        weak: the weak model's stages by name: "base", "sft", "round_1", "round_2", ...; "sft" is also one on a server.
         strong: the strong model.
         collaborate: makes the collaboration of a weak model with the strong one, with the sampling of evaluation.
         task: scores the answers.
+        is_trained: whether the weak model is trained here, and not on a server as it is.
         seed: for random draws of methods.
         options: the recipe's `evaluate.settings`.
         retriever: over the recipe's corpus; None without a corpus.
@@ -76,12 +77,18 @@ class Setting:
     strong: ChatModel
     collaborate: Callable[[ChatModel], Collaboration]
     task: Task
+    is_trained: bool = True
     seed: int = 0
     options: MethodOptions = field(default_factory=MethodOptions)
     retriever: Retriever | None = None
     unseen: Callable[[], Sequence[Example]] = tuple
     logprobs: Mapping[str, bool | None] = field(default_factory=dict)
     count_tokens: Callable[[str], int] = lambda text: len(text.encode("utf-8", "surrogatepass"))
+
+    @property
+    def first_round(self) -> int | None:
+        """The round that rows of the unaligned weak model belong to; None where it is not trained here."""
+        return 0 if self.is_trained else None
 
     def with_weak(self, stage: str) -> Collaboration:
         """The strong model with the weak one after `stage`."""

@@ -12,6 +12,7 @@ from cowest.pipeline.provenance import Provenance
 from cowest.pipeline.weak import WeakModel
 from cowest.prompts import Prompts
 from cowest.recipe import Recipe
+from cowest.trackers import Trackers
 
 
 class RunContext:
@@ -24,6 +25,7 @@ class RunContext:
     Attributes:
         data: the recipe's task, and the examples of each stage.
         weak: the weak model after each stage.
+        trackers: of the recipe's report_to.
         provenance: which recipe the folders of the stages belong to.
 
     Raises:
@@ -38,6 +40,13 @@ class RunContext:
         self.data = Data(recipe, say)
         self.weak = WeakModel(recipe, self.folder)
         self.provenance = Provenance(recipe, self.folder, self.prompts, say)
+        self.trackers = Trackers(
+            recipe.report_to,
+            run=self.folder.path.name,
+            folder=self.folder.path / "trackers",
+            settings=recipe.model_dump(mode="json", by_alias=True),
+            say=say,
+        )
         self._exit = contextlib.ExitStack()
 
     @cached_property

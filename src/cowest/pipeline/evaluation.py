@@ -68,6 +68,8 @@ def run_evaluation(context: RunContext, *, force: bool = False) -> EvaluationRes
         )
     context.provenance.keep_recipe()
     _report_failures(context, results)
+    with context.trackers.stage("evaluate") as log:
+        log(_figures(results), len(context.weak.finished_rounds()))
     return results
 
 
@@ -160,6 +162,17 @@ def require_same_training(context: RunContext) -> None:
     """
     if (context.folder.sft / DONE_MARKER).is_file():
         context.provenance.require_same_recipe("sft", context.folder.sft, TRAINING_DEPENDENCIES)
+
+
+def _figures(results: EvaluationResults) -> dict[str, float | None]:
+    figures: dict[str, float | None] = {}
+    for method, row in results.methods.items():
+        for metric, estimate in row.metrics.items():
+            figures[f"{method}/{metric}"] = estimate.value
+            if estimate.ci95 is not None:
+                figures[f"{method}/{metric}_low"], figures[f"{method}/{metric}_high"] = estimate.ci95
+        figures[f"{method}/cost_usd"] = row.cost_usd
+    return figures
 
 
 def _summaries(context: RunContext) -> dict[int, FeedbackSummary]:

@@ -64,6 +64,7 @@ def method_setting(
         strong=strong,
         collaborate=lambda model: evaluation_pair(recipe, prompts, model, strong),
         task=data.task,
+        is_trained=recipe.weak.provider == "local",
         seed=recipe.seed,
         options=recipe.evaluate.settings,
         retriever=retriever,

@@ -55,6 +55,8 @@ def run_feedback(context: RunContext, number: int) -> None:
     reward = _reward_model(context) if recipe.feedback.kind == RLWF else None
     _gather(context, examples, weak, out, recipe.feedback, reward)
     summary = _report_failures(context, number)
+    with context.trackers.stage("feedback") as log:
+        log(_figures(summary), number)
     if summary.null_control is not None:
         context.say(f"{stage}, {null_control_sentence(summary.null_control)}")
 
@@ -99,6 +101,13 @@ def _report_failures(context: RunContext, number: int) -> FeedbackSummary:
     return summary
 
 
+def _figures(summary: FeedbackSummary) -> dict[str, float | None]:
+    counts = ("num_examples", "num_pairs", "num_drafts", "num_positive", "num_negative", "num_unscored", "num_failed")
+    figures: dict[str, float | None] = {name: getattr(summary, name) for name in counts}
+    figures |= {f"calls/{role}": number for role, number in summary.calls.items()}
+    return figures | {"cost_usd": summary.cost_usd, "wall_s": summary.wall_s}
+
+
 def _refuse_to_change_used_pairs(context: RunContext, number: int) -> None:
     """Refuses to gather feedback again where alignment has learned from its pairs and they could change.
 
@@ -126,7 +135,11 @@ def _reward_model(context: RunContext) -> RewardModel:
     examples = draw(training_rows(context), recipe.feedback.queries, recipe.seed, round_number=0)
     if not context.provenance.is_done("annotator", out, ANNOTATOR_DEPENDENCIES, examples, marker=DONE_MARKER):
         weak = context.models.model(start, "weak")
-        with fingerprints.released_if_refused(out), progress_bar("annotator") as bar:
+        with (
+            fingerprints.released_if_refused(out),
+            progress_bar("annotator") as bar,
+            context.trackers.stage("annotator") as log,
+        ):
             train_annotator(
                 start.model,
                 examples,
@@ -138,7 +151,7 @@ def _reward_model(context: RunContext) -> RewardModel:
                 lora=recipe.lora,
                 seed=recipe.seed,
                 num_in_flight=num_in_flight(recipe, len(examples)),
-                progress=training_progress(bar),
+                progress=training_progress(bar, log),
             )
         synchronous.run(weak.close())
     from cowest.training.reward import ImplicitReward

@@ -67,9 +67,16 @@ class Pipeline:
         return self.evaluate(force=force)
 
     def train(self) -> None:
-        """SFT and every round of feedback and alignment."""
+        """SFT and every round of feedback and alignment; one round of feedback alone with a weak model on a server."""
         _needs_one_process("run")
         self.check()
+        if not self.context.weak.is_trained_here:
+            self.context.say(
+                f"sft, align: nothing is trained, since {self.recipe.weak.model} is on a server; "
+                "the pairs of feedback can train it there"
+            )
+            self.feedback(1)
+            return
         self.sft()
         for number in range(1, self.recipe.rounds + 1):
             self.feedback(number)
@@ -101,7 +108,7 @@ class Pipeline:
 
         Raises:
             InputError: a format, kind of feedback, method or judge is unknown, or a template that one of them uses;
-                or no method is named.
+                or no method is named; or the package of a tracker is not installed.
         """
         load_format(self.recipe.format)
         plugins.load(self.recipe.feedback.kind, "cowest.annotators", "kind of feedback")
@@ -109,6 +116,7 @@ class Pipeline:
         if isinstance(self.recipe.judge, ProgramJudge):
             program_judge(self.recipe.judge, self.context.data.task)
         self.context.provenance.check_templates()
+        self.context.trackers.check()
 
     def sft(self) -> None:
         """Supervised fine-tuning of the weak model (section 3.2)."""

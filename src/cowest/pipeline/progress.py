@@ -3,13 +3,17 @@
 from collections.abc import Callable
 
 from cowest.progress import ProgressBar
+from cowest.trackers import Log
 
 Say = Callable[[str], None]
 
 
-def training_progress(bar: ProgressBar) -> Callable[[int, int, dict[str, float]], None]:
-    """A callback with steps done, total steps and metrics, which shows the important metrics on `bar`."""
+def training_progress(bar: ProgressBar, log: Log) -> Callable[[int, int, dict[str, float]], None]:
+    """A callback with steps done, total steps and metrics: shows the important ones on `bar` and sends all to `log`."""
     shown = {"loss": "loss", "rewards/accuracies": "chosen above rejected"}
-    return lambda done, total, metrics: bar.update(
-        done, total, **{label: metrics[name] for name, label in shown.items() if name in metrics}
-    )
+
+    def progress(done: int, total: int, metrics: dict[str, float]) -> None:
+        bar.update(done, total, **{label: metrics[name] for name, label in shown.items() if name in metrics})
+        log({name: value for name, value in metrics.items() if name != "step"}, done)
+
+    return progress

@@ -25,7 +25,11 @@ def run_sft(context: RunContext) -> None:
     if context.provenance.is_done("sft", out, SFT_DEPENDENCIES, examples, marker=DONE_MARKER):
         return
     quiet = not distributed.is_main_process()
-    with fingerprints.released_if_refused(out), progress_bar("sft", quiet=quiet) as bar:
+    with (
+        fingerprints.released_if_refused(out),
+        progress_bar("sft", quiet=quiet) as bar,
+        context.trackers.stage("sft") as log,
+    ):
         sft(
             recipe.weak.model,
             examples,
@@ -36,7 +40,7 @@ def run_sft(context: RunContext) -> None:
             prompts=context.prompts,
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed,
-            progress=training_progress(bar),
+            progress=training_progress(bar, log),
         )
 
 
@@ -64,7 +68,11 @@ def run_align(context: RunContext, number: int) -> None:
     digest = hashlib.sha256(pairs.read_bytes()).hexdigest()
     if context.provenance.is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest):
         return
-    with fingerprints.released_if_refused(out), progress_bar(stage, quiet=quiet) as bar:
+    with (
+        fingerprints.released_if_refused(out),
+        progress_bar(stage, quiet=quiet) as bar,
+        context.trackers.stage(f"align-{number}") as log,
+    ):
         align(
             start,
             pairs,
@@ -73,5 +81,5 @@ def run_align(context: RunContext, number: int) -> None:
             lora=recipe.lora,
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed + number,
-            progress=training_progress(bar),
+            progress=training_progress(bar, log),
         )

@@ -46,6 +46,8 @@ class Plan(BaseModel):
     """The estimate of a recipe.
 
     Attributes:
+        rounds: of feedback.
+        trains: whether the weak model is trained, and not on a server as it is.
         num_to_explain: training rows that the strong model explains before SFT.
         num_queries: examples of feedback per round.
         num_evaluated: examples of evaluation.
@@ -63,6 +65,7 @@ class Plan(BaseModel):
 
     run: str
     rounds: int
+    trains: bool
     samples: int
     num_train: int
     num_to_explain: int
@@ -105,6 +108,7 @@ class _Planner:
         self.pipeline = pipeline
         self.recipe = pipeline.recipe
         self.stages = Stages(pipeline, {role: TokenCounter(config) for role, config in configs_of(self.recipe).items()})
+        self.num_rounds = pipeline.context.weak.num_rounds
         self.measured = measured_so_far(pipeline)
         self.examples = RunExamples.of(pipeline)
         self.to_explain = self.stages.to_explain(self.examples.labelled)
@@ -117,7 +121,8 @@ class _Planner:
         low, high = (self._case(name, queries) for name in (LOW, HIGH))
         return Plan(
             run=recipe.run,
-            rounds=recipe.rounds,
+            rounds=self.num_rounds,
+            trains=self.pipeline.context.weak.is_trained_here,
             samples=recipe.feedback.samples,
             num_train=len(self.examples.labelled),
             num_to_explain=len(self.to_explain),
@@ -144,7 +149,7 @@ class _Planner:
         feedback, pairs = self.stages.feedback(assumptions, queries, Tally(), config)
         explanations = self.stages.explanations(assumptions, self.to_explain, Tally())
         stages = {"explanations": explanations} if explanations else {}
-        stages |= {f"feedback, round {number}": feedback for number in range(1, self.recipe.rounds + 1)}
+        stages |= {f"feedback, round {number}": feedback for number in range(1, self.num_rounds + 1)}
         if self.recipe.feedback.kind == RLWF:
             labelled = draw(self.examples.labelled, self.recipe.feedback.queries, self.recipe.seed, round_number=0)
             stages["annotator"] = self.stages.annotator(assumptions, labelled, Tally())
@@ -168,5 +173,5 @@ class _Planner:
             roles=roles,
             cost_usd=cost_of(roles),
             wall_s=wall_s(roles, self.stages.configs, latency_s(name)),
-            num_pairs=self.recipe.rounds * (pairs if limit is None else min(pairs, limit)),
+            num_pairs=self.num_rounds * (pairs if limit is None else min(pairs, limit)),
         )

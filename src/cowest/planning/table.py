@@ -58,9 +58,11 @@ def _spend_columns(low: Spend, high: Spend) -> tuple[str, ...]:
 
 def _notes(plan: Plan) -> Iterator[str]:
     explained = f", {plan.num_to_explain:,} of them explained by the strong model first" if plan.num_to_explain else ""
+    sft = f"SFT on {plan.num_train:,} rows{explained}"
     yield (
-        f"SFT on {plan.num_train:,} rows{explained}; feedback on {plan.num_queries:,} queries a round with "
-        f"{plan.samples} drafts each, {words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods "
+        f"{sft if plan.trains else 'Nothing is trained, since the weak model is on a server'}; "
+        f"feedback on {plan.num_queries:,} queries a round with {plan.samples} drafts each, "
+        f"{words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods "
         f"on {plan.num_evaluated:,} examples."
     )
     yield sentence(plan.power)

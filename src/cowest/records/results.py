@@ -135,6 +135,13 @@ class EvaluationResults(Document):
         return [name for name in names if name]
 
     @property
+    def rows(self) -> dict[str, MethodResult]:
+        """The methods to show: without the row of the last round where the pair's own row is the same measurement."""
+        pair = self.methods.get(method_names.COLLABORATE)
+        same = None if pair is None or pair.round is None else method_names.collaborate_round(pair.round)
+        return {name: row for name, row in self.methods.items() if name != same}
+
+    @property
     def pair(self) -> str | None:
         """The method that is the pair in its latest state; None where it was not evaluated."""
         return method_names.pair_of(self.methods)

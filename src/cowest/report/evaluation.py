@@ -44,7 +44,7 @@ def by_round(results: EvaluationResults) -> Trend | None:
     metric = results.headline_metric
     scored = {
         row.round: row.metrics[metric]
-        for name, row in results.methods.items()
+        for name, row in results.rows.items()
         if (name in (COLLABORATE, COLLABORATE_SFT) or round_of(name) is not None)
         and row.round is not None
         and metric in row.metrics

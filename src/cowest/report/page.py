@@ -69,6 +69,7 @@ def render(run_folder: str | Path) -> str:
     return _template().render(
         **_style(),
         **_evaluation_charts(results),
+        run=state.run,
         title=Path(state.run).resolve().name,
         banner=banner(measured) if measured else None,
         limits=LAB_LIMITS if measured and measured.task == LAB_TASK else (),

@@ -103,7 +103,7 @@ def methods_table(results: EvaluationResults) -> FittingTable:
     headings += ["preparation"] if _has_preparation(results) else []
     rows = [
         (name, *_method_cells(results, name, row), style)
-        for name, row in results.methods.items()
+        for name, row in results.rows.items()
         for style in ["bold" if name == results.pair else ""]
     ]
     return text_table(f"{measured_on(results)}, 95% intervals", ["method", *headings], rows, _SPARE)
@@ -186,8 +186,9 @@ def _method_cells(results: EvaluationResults, name: str, row: MethodResult) -> l
 
 
 def preparation_text(preparation: Preparation) -> str:
-    """Money and calls of a preparation: "$3.14 (5,963 calls)"."""
-    return f"{words.money(preparation.cost_usd)} ({words.count(sum(preparation.calls.values()))} calls)"
+    """Money and calls of a preparation: "$3.14 (5,963 calls)"; the calls alone where they were free."""
+    calls = words.plural(sum(preparation.calls.values()), "call")
+    return calls if preparation.cost_usd == 0 else f"{words.money(preparation.cost_usd)} ({calls})"
 
 
 def _has_preparation(results: EvaluationResults) -> bool:

@@ -2,5 +2,6 @@
 
 from cowest.serving.app import make_app
 from cowest.serving.running import api_key, serve, warm_up
+from cowest.serving.workers import WorkerPlace, check_workers, serve_with_workers, shares
 
-__all__ = ["api_key", "make_app", "serve", "warm_up"]
+__all__ = ["WorkerPlace", "api_key", "check_workers", "make_app", "serve", "serve_with_workers", "shares", "warm_up"]

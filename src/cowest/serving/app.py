@@ -23,10 +23,12 @@ from cowest.models.providers.openai import OpenAIModel
 from cowest.recipe import Recipe
 from cowest.serving.answering import Answering
 from cowest.serving.conversation import Call, Part, parse
-from cowest.serving.exchange import ClientGone, Exchange, error_response, read_body, unless_gone
+from cowest.serving.cors import add_cors
+from cowest.serving.exchange import ClientGone, Exchange, error_response, http_error, read_body, unless_gone
 from cowest.serving.gate import gate_of
 from cowest.serving.guard import Guard
 from cowest.serving.metrics import Metrics
+from cowest.serving.other_interfaces import other_interfaces
 from cowest.serving.pass_through import PassThrough
 from cowest.serving.record import TrafficRecord
 from cowest.serving.tracing import Tracing, open_tracing
@@ -88,9 +90,11 @@ class _Endpoint:
             Route("/v1/models", self._list_models),
             Route("/v1/models/{name:path}", self._show_model),
             Route("/v1/chat/completions", _RawASGI(self._traced_chat), methods=["POST"]),
+            *other_interfaces(),
         ]
-        self.app = Starlette(routes=routes, lifespan=self._life, exception_handlers={HTTPException: _http_error})
+        self.app = Starlette(routes=routes, lifespan=self._life, exception_handlers={HTTPException: http_error})
         self.app.add_middleware(Guard, key=key)
+        add_cors(self.app, self._config.cors_origins, key)
 
     @contextlib.asynccontextmanager
     async def _life(self, app: Starlette) -> AsyncIterator[None]:
@@ -184,14 +188,14 @@ class _Endpoint:
             await exchange.send_whole(reply)
         else:
             await exchange.send_stream(reply)
-        if self._record is not None and not exchange.broken:
+        if exchange.broken:
+            return "failed"
+        if self._record is not None:
             try:
                 self._record.add(call, reply)
             except OSError as error:
                 self._metrics.record_failures.inc()
                 _LOG.error("%s could not be recorded: %s", exchange.id, error.strerror)
-        if exchange.broken:
-            return "failed"
         return "degraded" if reply.missing else "ok"
 
 
@@ -224,11 +228,6 @@ def _record(recipe: Recipe) -> TrafficRecord | None:
     if config is None:
         return None
     return TrafficRecord(Path(config.folder or Path(recipe.run) / "traffic"), config.keep_days)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return error_response(APIError(error.status_code, f"{request.method} {request.url.path}: {error.detail}."))
 
 
 def _place(error: BaseException) -> str:

@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Send
 
@@ -171,6 +173,12 @@ def error_response(error: APIError, headers: dict[str, str] | None = None) -> Re
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
     return _json(error.body, error.status, headers)
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """Starlette's own errors, such as an unknown path, as OpenAI's error objects."""
+    assert isinstance(error, HTTPException)
+    return error_response(APIError(error.status_code, f"{request.method} {request.url.path}: {error.detail}."))
 
 
 def _json(data: Json, status: int, headers: dict[str, str]) -> Response:

@@ -1,6 +1,9 @@
 """Prometheus metrics of the server: counts and times by model id, never a text."""
 
+import os
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
@@ -28,14 +31,20 @@ class Metrics:
         self.record_failures = Counter(
             "cowest_record_failures", "Answers that could not be recorded.", registry=self.registry
         )
-        self.in_flight = Gauge("cowest_in_flight", "Requests in work.", registry=self.registry)
+        self.in_flight = Gauge(
+            "cowest_in_flight", "Requests in work.", registry=self.registry, multiprocess_mode="livesum"
+        )
         self.drafts = self._seconds("draft", "Seconds until the draft.")
         self.first_tokens = self._seconds("first_token", "Seconds until the first piece of the answer.")
         self.answers = self._seconds("answer", "Seconds until the end of the answer.")
 
     def text(self) -> bytes:
-        """All series in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """All series in Prometheus' text format; of all workers together, where there are several."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
 
     def _seconds(self, name: str, what: str) -> Histogram:
         return Histogram(f"cowest_{name}_seconds", what, registry=self.registry, buckets=_SECONDS)

@@ -69,7 +69,13 @@ def warm_up(recipe: Recipe, collaboration: Collaboration) -> None:
 
 
 def serve(
-    app: Starlette, recipe: Recipe, *, host: str, port: int, on_start: Callable[[str], None] = lambda url: None
+    app: Starlette,
+    recipe: Recipe,
+    *,
+    host: str,
+    port: int,
+    on_start: Callable[[str], None] = lambda url: None,
+    listener: socket.socket | None = None,
 ) -> None:
     """Serves until SIGTERM or Ctrl-C; requests in progress get `drain_s` seconds to finish.
 
@@ -77,14 +83,14 @@ def serve(
         recipe: its section `serve` has the limits.
         port: 0 chooses a free one.
         on_start: called with the URL once requests are answered.
+        listener: an open socket to accept from, in place of host and port.
 
     Raises:
         InputError: host and port cannot be listened at.
         KeyboardInterrupt: after Ctrl-C, when everything is closed.
     """
-    with listen(host, port) as listener:
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{listener.getsockname()[1]}"
+    with listener or listen(host, port) as opened:
+        url = url_of(host, opened)
         server = Server(app, recipe.serve, num_connections(recipe), lambda: on_start(url))
         before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has stopped
         for name in ("uvicorn.error", "asyncio"):
@@ -95,9 +101,15 @@ def serve(
         # A thread that reads a large reply gives way sooner than after Python's 5 ms.
         sys.setswitchinterval(0.001)
         try:
-            asyncio.run(server.serve(sockets=[listener]))
+            asyncio.run(server.serve(sockets=[opened]))
         finally:
             signal.signal(signal.SIGTERM, before)
+
+
+def url_of(host: str, listener: socket.socket) -> str:
+    """The URL of a listening socket."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
 
 
 class Server(uvicorn.Server):
