@@ -101,6 +101,13 @@ def test_words_of_the_recipe_are_swapped_where_the_flag_asks_for_it(tmp_path: Pa
     assert (found.num_matching, found.num_examples) == (NUM, 3)
 
 
+def test_an_evaluation_of_an_earlier_round_is_not_asked_further(folder: Path) -> None:
+    path = folder / "evaluate" / "results.json"
+    path.write_text(path.read_text().replace('"round": null', '"round": 2').replace('"round": 0', '"round": 2'))
+    with pytest.raises(InputError, match=r"after 2 rounds.*after 0 rounds"):
+        cowest.audit(folder, swaps=PAIRS)
+
+
 def test_words_that_no_query_holds_are_refused(folder: Path) -> None:
     with pytest.raises(InputError, match=r"None of the 12 queries.*\(he/she\)"):
         cowest.audit(folder, swaps=[("he", "she")])

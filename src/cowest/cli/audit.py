@@ -1,6 +1,7 @@
 """`cowest audit RUN [--swaps [FILE]] [--limit N] [--json]`."""
 
 import argparse
+import sys
 
 from cowest.cli._json import add_json_argument, print_json
 from cowest.cli._recipe import say
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
         print_json(found)
     else:
         print_audit(found)
+    print("\nIn evaluate/audit.json; `cowest evaluate` writes it into the page.", file=sys.stderr)
 
 
 def _positive(text: str) -> int:

@@ -8,11 +8,11 @@ from cowest.auditing import AUDIT, WordSwap, examine, read_audit, read_pairs
 from cowest.checking import check
 from cowest.errors import InputError
 from cowest.pipeline.context import RunContext
-from cowest.pipeline.evaluation import current_pair, require_same_training
+from cowest.pipeline.evaluation import RESULTS, current_pair, require_same_training
 from cowest.pipeline.pipeline import Pipeline
 from cowest.pipeline.progress import Say
 from cowest.recipe import Recipe, load_recipe
-from cowest.records import AuditResults, Swaps
+from cowest.records import AuditResults, EvaluationResults, Swaps
 from cowest.stages.swaps import AuditConfig, calls_at_most, choose, measure_swaps
 
 SwappedWords = str | Path | Sequence[tuple[str, str]]
@@ -55,7 +55,7 @@ def audit(
         recipe = _recipe(run, folder)
         swap = _swap(recipe, swaps)
         with Pipeline(recipe, say) as pipeline:
-            measured = _measure(pipeline.context, swap, limit or recipe.audit.limit)
+            measured = _measure(pipeline.context, found.pair, swap, limit or recipe.audit.limit)
     if measured is not None:
         found = examine(folder, least, measured)
     found.write(folder.evaluate / AUDIT)
@@ -89,9 +89,16 @@ def _swap(recipe: Recipe, swaps: SwappedWords | bool) -> WordSwap:
     return WordSwap(read_pairs(named) if isinstance(named, str | Path) else named)
 
 
-def _measure(context: RunContext, swap: WordSwap, limit: int) -> Swaps:
+def _measure(context: RunContext, pair_name: str, swap: WordSwap, limit: int) -> Swaps:
     recipe = context.recipe
     require_same_training(context)
+    row = EvaluationResults.read(context.folder.evaluate / RESULTS).methods.get(pair_name)
+    evaluated, finished = (row and row.round) or 0, context.weak.num_rounds_done()
+    if evaluated != finished:
+        raise InputError(
+            f"The evaluation is of the pair after {words.plural(evaluated, 'round')}, and the pair would now be asked "
+            f"after {words.plural(finished, 'round')}. Run `cowest evaluate` again, then the audit."
+        )
     asked = choose(context.data.evaluation(), swap, limit, recipe.seed)
     pair = current_pair(context, kept=True)
     calls = ", ".join(f"{role} {words.count(number)}" for role, number in calls_at_most(asked, pair).items())

@@ -64,7 +64,7 @@ def print_audit(audit: AuditResults, stream: TextIO | None = None) -> None:
         )
 
 
-_BINS = "confidence of the drafts; points: the share that is right minus the mean confidence"
+_BINS = "Confidence of the drafts; points: the share that is right minus the mean confidence"
 
 
 def scope(audit: AuditResults) -> str:
@@ -194,7 +194,7 @@ def _swaps_title(audit: AuditResults) -> str:
         return ""
     pairs = ", ".join("/".join(pair) for pair in swaps.words[:3]) + (", ..." if len(swaps.words) > 3 else "")
     return (
-        f"words swapped ({pairs}) in {swaps.num_examples:,} of {words.plural(swaps.num_matching, 'query')} that hold "
+        f"Words swapped ({pairs}) in {swaps.num_examples:,} of {words.plural(swaps.num_matching, 'query')} that hold "
         "them; points: answers changed by the swap minus those changed when asked again"
     )
 
