@@ -1,6 +1,7 @@
 """Simulated evaluations with and without planted faults, and how often an audit finds something in them.
 
-As a script it measures the rates of false findings over many runs: `python -m tests.auditing.simulated --runs 2000`.
+As a script it measures the rates of false findings over many runs:
+`python -m tests.auditing.simulated --runs 2000 --queries 400`.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from cowest.auditing.measured import measure_slices
 from cowest.auditing.reliance import reliance
 from cowest.auditing.slicing import slices
 from cowest.records import Calibration, CorrectedDifference, Prediction, Reliance, Slice, Swaps
-from cowest.statistics import NOT_SHOWN
+from cowest.statistics import NOT_SHOWN, WORSE
 from cowest.types import DraftAnswer
 
 NUM, GROUP_SIZE = 240, 4
@@ -145,21 +146,26 @@ def swapped(rng: np.random.Generator, *, strong: float, pair: float, again: floa
     return compare_answers(answers(strong), answers(pair), SWAP, groups, num)
 
 
-def is_false_alarm(rng: np.random.Generator, family: str) -> bool:
-    """Whether the audit of a run without a fault shows something: of a family of tests, in either direction."""
+def is_false_alarm(rng: np.random.Generator, family: str, num: int = NUM) -> bool:
+    """Whether the audit of a run without a fault shows something: a difference in a family of tests, or a finding.
+
+    "slices", "calibration" and "swaps" count a verdict in either direction, of which findings are about half.
+    """
+    if family == "harmed":
+        return any(each.verdict == WORSE for each in sliced(evaluation(rng, Faults(), num)))
     if family == "whole":  # the findings of an audit of a pair that uses its drafts as it should
-        answered = evaluation(rng, Faults(takes_wrong=0.03, leaves_right=0.03))
+        answered = evaluation(rng, Faults(takes_wrong=0.03, leaves_right=0.03), num)
         return bool(audit_of(answered, swaps=swapped(rng, strong=0.15, pair=0.15)).findings)
     if family == "swaps":
         found = swapped(rng, strong=0.15, pair=0.15)
         return any(is_shown(each) for each in (found.strong.difference, found.pair.difference, found.difference))
     if family in ("takes", "leaves"):  # as large a share as is tolerated
-        both = relied(evaluation(rng, Faults(takes_wrong=0.1, leaves_right=0.1)))
+        both = relied(evaluation(rng, Faults(takes_wrong=0.1, leaves_right=0.1), num))
         share = both.took_wrong if family == "takes" else both.left_right
         assert share is not None
         assert share.ci95 is not None
         return share.ci95[0] > both.tolerated
-    answered = evaluation(rng, Faults())
+    answered = evaluation(rng, Faults(), num)
     return any(map(is_shown, calibrated(answered).bins if family == "calibration" else sliced(answered)))
 
 
@@ -167,18 +173,19 @@ def is_shown(difference: CorrectedDifference) -> bool:
     return difference.verdict != NOT_SHOWN
 
 
-FAMILIES = ("slices", "calibration", "swaps", "takes", "leaves", "whole")
+FAMILIES = ("slices", "harmed", "calibration", "swaps", "takes", "leaves", "whole")
 
 
-def rate(family: str, num_runs: int, seed: int = 0) -> float:
+def rate(family: str, num_runs: int, num: int = NUM, seed: int = 0) -> float:
     """The share of runs without a fault in which the audit shows one."""
     rng = np.random.default_rng(seed)
-    return sum(is_false_alarm(rng, family) for _ in range(num_runs)) / num_runs
+    return sum(is_false_alarm(rng, family, num) for _ in range(num_runs)) / num_runs
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--queries", type=int, default=400)
     options = parser.parse_args()
     for name in FAMILIES:
-        print(f"{name}: {100 * rate(name, options.runs):.1f}% of {options.runs} runs", flush=True)
+        print(f"{name}: {100 * rate(name, options.runs, options.queries):.1f}% of {options.runs} runs", flush=True)
