@@ -33,6 +33,8 @@ _LABELS = {
     "flare": "FLARE",
     "super_icl": "SuperICL",
 }
+_ALIGNED = "aligned_"
+_ALIGNED_ROWS = {"_pair": "Together, aligned by {}", "_weak": "Weak model alone, aligned by {}"}
 _KINDS = {"rlaif": "RLAIF", "rlwf": "RLWF"}
 _KIND_ROWS = {f"_{COLLABORATE}": "Together, {} feedback", f"_{WEAK_ONLY}": "Weak model alone, {} feedback"}
 
@@ -70,6 +72,16 @@ def kind_weak_only(kind: str) -> str:
     return f"{kind}_{WEAK_ONLY}"
 
 
+def aligned_collaborate(name: str) -> str:
+    """The bench row of the pair aligned by another method, by its name in `bench.align`: "aligned_kto_pair"."""
+    return f"{_ALIGNED}{name}_pair"
+
+
+def aligned_weak_only(name: str) -> str:
+    """The bench row of the weak model alone, aligned by another method: "aligned_kto_weak"."""
+    return f"{_ALIGNED}{name}_weak"
+
+
 def is_kind_collaborate(name: str) -> bool:
     """Whether a bench row is the pair aligned with a kind of feedback other than the paper's."""
     return name.endswith(f"_{COLLABORATE}")
@@ -96,6 +108,9 @@ def label(name: str) -> str:
         return f"Together, round {number}"
     if match := _WITH_STRONG.fullmatch(name):
         return with_strong(label(match[1]), match[2])
+    for ending, text in _ALIGNED_ROWS.items():
+        if name.startswith(_ALIGNED) and name.endswith(ending):
+            return text.format(name.removeprefix(_ALIGNED).removesuffix(ending))
     for ending, text in _KIND_ROWS.items():
         if name.endswith(ending) and name not in _LABELS:
             kind = name.removesuffix(ending)

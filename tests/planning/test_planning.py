@@ -251,6 +251,23 @@ def test_all_methods_stay_within_their_plan(tmp_path: Path) -> None:
     assert not any(row.num_failed for row in results.methods.values())
 
 
+@pytest.mark.parametrize(
+    ("align", "said"),
+    [
+        ({}, ("9 pairs expected", "alignment by dpo;")),
+        ({"pairs": "all"}, ("pairs expected", "alignment by dpo (pairs all);")),
+        ({"method": "kto"}, ("drafts expected", "alignment by kto;")),
+    ],
+)
+def test_the_plan_names_the_method_and_what_it_learns_from(
+    tmp_path: Path, align: dict[str, Any], said: tuple[str, str]
+) -> None:
+    plan = plan_of(tmp_path / "run", align=align, feedback={"samples": 5, "queries": 10})
+    printed = io.StringIO()
+    print_plan(plan, printed)
+    assert all(words in " ".join(printed.getvalue().split()) for words in said)
+
+
 def test_rlaif_is_planned_with_two_votes_a_comparison(tmp_path: Path) -> None:
     plan = plan_of(tmp_path / "run", feedback={"kind": "rlaif", "samples": 5, "queries": 10})
     spends = plan.high.stages["feedback, round 1"]

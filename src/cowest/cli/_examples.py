@@ -32,6 +32,7 @@ EXAMPLES = {
     "corpus": ["cowest corpus notes.csv --text title body --to corpus.jsonl"],
     "ask": ['cowest ask mine.yaml "Is this covered?"', 'cowest ask runs/mine "Is this covered?" --show-draft'],
     "gate": ["cowest gate mine.yaml serve.gate=calibrated", "cowest gate runs/mine --json"],
+    "judge": ["cowest judge check recipe.yaml", "cowest judge check recipe.yaml --limit 50 --json"],
     "serve": ["cowest serve mine.yaml", "COWEST_API_KEY=... cowest serve runs/mine --host 0.0.0.0 --port 8080"],
     "show": ["cowest show runs/mine", "cowest show runs/mine --json"],
     "view": ["cowest view runs/mine", "cowest view runs/mine runs/other --port 8765"],

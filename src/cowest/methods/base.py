@@ -46,7 +46,7 @@ class Method(Protocol):
 class Prepared(Protocol):
     """A method that learns from training examples before it predicts."""
 
-    async def prepare(self, num_in_flight: int) -> Preparation:
+    async def prepare(self, num_in_flight: int | None) -> Preparation:
         """Prepares the method, with at most `num_in_flight` examples at once; called once, before `predict`.
 
         Raises:
@@ -169,7 +169,7 @@ async def prepare(
     method: str,
     examples: Sequence[Example],
     work: Callable[[Example], Awaitable[tuple[Result | None, Calls]]],
-    num_in_flight: int,
+    num_in_flight: int | None,
 ) -> tuple[list[Result], Preparation]:
     """Applies `work` to every example; returns the results that are not None, in order, and the cost."""
     failures: list[CompletionError] = []

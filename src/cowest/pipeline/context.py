@@ -76,5 +76,7 @@ class RunContext:
         self._exit.enter_context(self.folder.lock())
 
     def close(self) -> None:
-        """Closes the ledger and unlocks the folder."""
+        """Closes the ledger and unlocks the folder. What is used after it is opened again."""
         self._exit.close()
+        for opened in ("models", "ledger"):
+            self.__dict__.pop(opened, None)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cowest.alignment import load_method
 from cowest.gating import Arm
 from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
@@ -31,7 +32,7 @@ class Case(BaseModel):
         cost_usd: total; None where a price is unknown.
         wall_s: seconds of calls to endpoints, at the known limits or the assumed latency; without training, models in
             this process and batches.
-        num_pairs: preference pairs of all rounds.
+        num_pairs: preference pairs of all rounds, or single drafts where alignment learns from these.
     """
 
     assumed: dict[str, Any]
@@ -50,6 +51,8 @@ class Plan(BaseModel):
         trains: whether the weak model is trained, and not on a server as it is.
         num_to_explain: training rows that the strong model explains before SFT.
         num_queries: examples of feedback per round.
+        alignment: the method, with what differs from its defaults.
+        learned_from: what it learns from: "pair" or "draft".
         num_evaluated: examples of evaluation.
         power: the difference that these can show.
         gate_examples: number of examples for `cowest gate`, by split; None without a calibrated gate.
@@ -61,6 +64,8 @@ class Plan(BaseModel):
         batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
         endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
             planning, but the run needs the endpoints.
+        endpoints: by role, the addresses of a model that has several.
+        without_logprobs: roles whose log-probabilities are not kept.
     """
 
     run: str
@@ -70,6 +75,8 @@ class Plan(BaseModel):
     num_train: int
     num_to_explain: int
     num_queries: int
+    alignment: str
+    learned_from: str
     num_evaluated: int
     power: Power
     gate_examples: dict[str, int] | None
@@ -80,6 +87,8 @@ class Plan(BaseModel):
     budgets_usd: dict[str, float]
     batched: list[str]
     endpoint_problems: dict[str, str]
+    endpoints: dict[str, tuple[str, ...]]
+    without_logprobs: list[str]
     low: Case
     high: Case
 
@@ -127,6 +136,8 @@ class _Planner:
             num_train=len(self.examples.labelled),
             num_to_explain=len(self.to_explain),
             num_queries=len(queries),
+            alignment=recipe.align.summary(),
+            learned_from=load_method(recipe.align).noun,
             num_evaluated=len(self.examples.evaluated),
             power=power_of(self.pipeline, self.examples.evaluated),
             gate_examples=self.gate_examples and {name: len(examples) for name, examples in self.gate_examples.items()},
@@ -137,6 +148,8 @@ class _Planner:
             budgets_usd={role: config.budget_usd for role, config in configs.items() if config.budget_usd is not None},
             batched=[role for role, config in configs.items() if config.batch],
             endpoint_problems=endpoint_problems(configs),
+            endpoints={role: each.base_url for role, each in configs.items() if isinstance(each.base_url, tuple)},
+            without_logprobs=[role for role, config in configs.items() if not config.keep_logprobs],
             low=low,
             high=high,
         )

@@ -1,12 +1,14 @@
 """evaluate/audit.json: whom the pair helps and harms, what it takes from drafts, and what changes its answers."""
 
-from typing import ClassVar, Literal
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat, NonNegativeInt, computed_field
 
 from cowest import statistics
-from cowest.records.base import Document, Part
+from cowest.records.base import Part
 from cowest.records.measures import Difference, Estimate
+from cowest.records.shown import ShownDocument, TableRow
 from cowest.types import omitted_if_none
 
 FindingKind = Literal["slice", "took_wrong", "left_right", "calibration", "swaps"]
@@ -169,7 +171,7 @@ class Swaps(Part):
     cost_usd: float | None = None
 
 
-class AuditResults(Document):
+class AuditResults(ShownDocument):
     """audit.json.
 
     Attributes:
@@ -187,6 +189,7 @@ class AuditResults(Document):
         findings: what an audit found, in one sentence each; empty where it found nothing.
     """
 
+    DRAWN_BY: ClassVar[str] = "cowest.report.audit:draw_audit"
     ADVICE: ClassVar[str] = "Delete it and run cowest audit again; what was paid for is kept."
 
     task: str = ""
@@ -206,3 +209,30 @@ class AuditResults(Document):
     missing: dict[str, str] = Field(default_factory=dict)
     swaps: Swaps | None = None
     findings: list[Finding] = Field(default_factory=list)
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """What was compared, its size, and the findings."""
+        yield from (("task", self.task), ("pair", self.pair), ("num_examples", self.num_examples))
+        yield from (("num_slices", len(self.slices)), ("findings", [finding.text for finding in self.findings]))
+
+    def table_rows(self) -> list[TableRow]:
+        """A row for each slice; see `to_pandas`."""
+        return [
+            {
+                "field": each.field,
+                "value": each.value,
+                "num_examples": each.num_examples,
+                "strong": each.strong.value,
+                "pair": each.pair.value,
+                "weak": None if each.weak is None else each.weak.value,
+                "difference": each.difference,
+                "low": None if each.ci95 is None else each.ci95[0],
+                "high": None if each.ci95 is None else each.ci95[1],
+                "p_value": each.p_value,
+                "p_holm": each.p_holm,
+                "help_rate": each.help_rate,
+                "harm_rate": each.harm_rate,
+                "verdict": each.verdict,
+            }
+            for each in self.slices
+        ]

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from markupsafe import Markup
-from rich.text import Text
 
 from cowest import plots, words
 from cowest.method_names import label
 from cowest.records import AuditResults, CorrectedDifference, Flips, Share, Slice
+from cowest.report.drawing import Drawing, Line
 from cowest.report.fitting import FittingTable, text_table
-from cowest.report.table import console_for
 from cowest.report.tones import tone
 from cowest.statistics import BETTER, WORSE
 
@@ -47,21 +46,20 @@ class AuditSection:
 
 def print_audit(audit: AuditResults, stream: TextIO | None = None) -> None:
     """Prints an audit: what it found, then the numbers."""
-    console = console_for(stream)
-    is_wrapped = console.is_terminal
-    console.print(Text(scope(audit), style="bold"), soft_wrap=not is_wrapped)
-    console.print(Text(summary(audit)), soft_wrap=not is_wrapped)
-    for finding in audit.findings:
-        console.print(Text(f"• {finding.text}", style="yellow"), soft_wrap=not is_wrapped)
-    console.print(slices_table(audit))
-    for sentence in sentences(audit):
-        console.print(Text(sentence), soft_wrap=not is_wrapped)
+    draw_audit(audit).print(stream)
+
+
+def draw_audit(audit: AuditResults) -> Drawing:
+    """The scope, the findings, the slices, and the tables of calibration and swaps where there are any."""
+    parts: list[Line | FittingTable] = [Line(scope(audit), "bold"), Line(summary(audit))]
+    parts += [Line(f"• {finding.text}", "yellow") for finding in audit.findings]
+    parts += [slices_table(audit), *map(Line, sentences(audit))]
     if audit.calibration is not None:
-        console.print(text_table(_BINS, (*BIN_HEADINGS, "verdict"), _styled(bin_rows(audit)), ("p, Holm", "mean")))
+        parts.append(text_table(_BINS, (*BIN_HEADINGS, "verdict"), _styled(bin_rows(audit)), ("p, Holm", "mean")))
     if audit.swaps is not None:
-        console.print(
-            text_table(_swaps_title(audit), (*SWAP_HEADINGS, "verdict"), _styled(swap_rows(audit)), ("p, Holm",))
-        )
+        headings = (*SWAP_HEADINGS, "verdict")
+        parts.append(text_table(_swaps_title(audit), headings, _styled(swap_rows(audit)), ("p, Holm",)))
+    return Drawing(parts)
 
 
 _BINS = "Confidence of the drafts; points: the share that is right minus the mean confidence"

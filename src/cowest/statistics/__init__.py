@@ -9,6 +9,7 @@ groups, is too narrow, and has no width where all rows have the same score. `ben
 they hold the true value.
 """
 
+from cowest.statistics.agreement import krippendorff_alpha
 from cowest.statistics.bootstrap import RESAMPLES, interaction_2x2, two_level_interval
 from cowest.statistics.calibration import Reliability, ReliabilityBin, quantile_bins, ranked_right, reliability
 from cowest.statistics.families import holm
@@ -51,6 +52,7 @@ __all__ = [
     "help_and_harm",
     "holm",
     "interaction_2x2",
+    "krippendorff_alpha",
     "mean_interval",
     "mean_interval_over_seeds",
     "paired_difference",

@@ -13,6 +13,7 @@ from cowest.characters import without_half_pairs
 from cowest.errors import BrokenReplyError, CompletionError, CowestError, InputError
 from cowest.models.base import Account, BaseChatModel, HeaderListener
 from cowest.models.config import ModelConfig
+from cowest.models.found_limit import MOST
 from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._endpoint_key import NO_KEY, find_key, is_address, is_loopback
 from cowest.types import ChatRequest, Completion, Message
@@ -180,7 +181,7 @@ class RemoteModel(BaseChatModel, Generic[Client]):
 
         from cowest.models.providers._bounded_body import ACCEPTED
 
-        num_connections = self._config.max_concurrency
+        num_connections = self._config.max_concurrency or MOST
         return DefaultAioHttpClient(
             follow_redirects=False,
             timeout=self._config.timeout_s,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, ValidationError
 
 from cowest import plugins, progress
+from cowest.concurrency import in_line, let_through
 from cowest.errors import CowestError, InputError
 from cowest.models.base import BaseChatModel
 from cowest.models.config import ModelConfig
@@ -86,7 +87,9 @@ class LocalModel(BaseChatModel):
             InputError: the weights or the chat template cannot be used.
         """
         start = time.perf_counter()
-        completion = await asyncio.wrap_future(self._gatherer.submit(request))
+        let_through()
+        with in_line(1 / (2 * self._options.max_batch_size)):  # one batch that is worked on, and one that waits
+            completion = await asyncio.wrap_future(self._gatherer.submit(request))
         return completion.model_copy(update={"latency_s": time.perf_counter() - start})
 
     async def close(self) -> None:
