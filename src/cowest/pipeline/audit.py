@@ -9,6 +9,7 @@ from cowest.checking import check
 from cowest.errors import InputError
 from cowest.pipeline.context import RunContext
 from cowest.pipeline.evaluation import RESULTS, current_pair, require_same_training
+from cowest.pipeline.models import num_in_flight
 from cowest.pipeline.pipeline import Pipeline
 from cowest.pipeline.progress import Say
 from cowest.recipe import Recipe, load_recipe
@@ -39,6 +40,18 @@ def audit(
         limit: examples that are asked at most; by default as the recipe says, 200 where it says nothing.
         min_slice: fewest examples of a slice that is tested; by default as the recipe says, else 30.
         say: called with one line about the calls before any is made.
+
+    Returns:
+        The content of audit.json; `print` shows it as tables, a notebook as HTML, and `to_pandas` gives the slices.
+
+    Examples:
+        >>> import cowest
+        >>> task = cowest.task("cowest.lab.task:Formulary")
+        >>> weak, strong = (cowest.ScriptedModel(lambda request: "Answer: sedative") for _ in range(2))
+        >>> pair = cowest.Collaboration(weak, strong)
+        >>> results = cowest.evaluate(task.test[:40], {"strong_only": strong, "collaborate": pair}, out="mine/evaluate")
+        >>> cowest.audit("mine", min_slice=10)
+        AuditResults(task='formulary', pair='collaborate', num_examples=40, num_slices=..., findings=[...])
 
     Raises:
         InputError: the run holds no finished evaluation of the pair and the strong model alone, a file is broken, or no
@@ -107,4 +120,4 @@ def _measure(context: RunContext, pair_name: str, swap: WordSwap, limit: int) ->
         f"{words.count(len(asked.examples))} are asked (audit.limit); calls at most: {calls}; those in the ledger are "
         "not paid again"
     )
-    return measure_swaps(asked, swap, pair, context.data.task, recipe.strong.max_concurrency)
+    return measure_swaps(asked, swap, pair, context.data.task, num_in_flight(recipe, len(asked.examples)))

@@ -84,7 +84,7 @@ def calls_at_most(asked: Asked, pair: Collaboration) -> dict[str, int]:
     return {"weak": num * together, "strong": num * (solo + together) * follow_ups}
 
 
-def measure_swaps(asked: Asked, swap: WordSwap, pair: Collaboration, task: Task, num_in_flight: int) -> Swaps:
+def measure_swaps(asked: Asked, swap: WordSwap, pair: Collaboration, task: Task, num_in_flight: int | None) -> Swaps:
     """Asks the queries as they are, with swapped words and, where anything is sampled, once more as they are.
 
     An answer has changed where it is another one than before, and also another one than the former with its own words
