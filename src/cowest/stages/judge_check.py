@@ -73,14 +73,14 @@ def num_calls(num_rows: int, judge: BaseJudge) -> tuple[int, int]:
 
 
 def check_judge(
-    rows: Sequence[CheckedRow], judge: BaseJudge, collaboration: Collaboration, task: Task, num_in_flight: int
+    rows: Sequence[CheckedRow], judge: BaseJudge, collaboration: Collaboration, task: Task, num_in_flight: int | None
 ) -> JudgeCheck:
     """Has the judge judge every text of every row.
 
     Args:
         rows: at least one.
         collaboration: its strong model answers alone.
-        num_in_flight: rows worked on at once.
+        num_in_flight: rows worked on at once; None follows what the endpoints take.
 
     Raises:
         EndpointError: an endpoint failed for good, or z could be had for no row; the same check goes on.
