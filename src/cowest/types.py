@@ -196,10 +196,20 @@ class PreferencePair(Record):
     finish_reason_rejected: str = "stop"
 
 
+class DraftAnswer(Record):
+    """The answer in a draft, what it means where there are labels, its score, and the weak model's confidence in it."""
+
+    final: str | None = None
+    label: str | None = None
+    correct: float = 0.0
+    confidence: float | None = None
+
+
 class Prediction(Record):
     """One method's answer to one example, with its intermediate texts, calls, time and cost.
 
     Attributes:
+        draft_answer: of the pair alone; None where drafts hold no answers, and in earlier files.
         answer: the final answer, None where none could be parsed.
         correct: the task's headline metric for this example, in [0, 1].
         scores: every per-example metric by name.
@@ -216,6 +226,7 @@ class Prediction(Record):
     query: str
     reference: tuple[str, ...]
     draft: str | None = None
+    draft_answer: DraftAnswer | None = omitted_if_none()
     output: str = ""
     answer: str | None = None
     correct: float = 0.0
