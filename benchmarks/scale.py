@@ -66,7 +66,7 @@ def main() -> None:
     if options.worker:
         print(json.dumps(measure(options, options.worker)))
         return
-    print("| queries | calls | calls/s of the limit | most in flight | refused | CPU ms a call | ledger | peak memory |")
+    print("| queries | calls | share of the limit | most in flight | refused | CPU ms a call | ledger | peak memory |")
     print("|---|---|---|---|---|---|---|---|")
     for num_queries in options.queries:
         found = in_a_process(sys.argv[1:], num_queries)
