@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+import cowest
 from cowest import plugins
 from cowest.cli.main import VERBS
 from cowest.methods import MethodOptions
@@ -85,6 +86,11 @@ def test_every_page_is_in_the_index_and_on_the_site() -> None:
     assert sorted(re.findall(r"\w+\.md", json.dumps(nav))) == sorted(names)
 
 
+def test_every_public_name_is_on_the_reference_page() -> None:
+    shown = re.findall(r"^::: cowest\.(\w+)$", (ROOT / "docs/reference.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(shown) == sorted(cowest.__all__)
+
+
 def test_the_decisions_have_headings_of_their_own_in_listed_parts() -> None:
     text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
     found = headings(ROOT / "docs/decisions.md")
@@ -102,6 +108,18 @@ def test_the_citation_and_the_changelog_are_of_this_version() -> None:
         re.findall(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[0]
         == version
     )
+
+
+def test_the_workflow_runs_the_scripts_with_the_versions_of_python_that_are_promised() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    lines = [step.get("run") for job in jobs.values() for step in job["steps"]]
+    for script in (".ci/run", ".ci/package"):
+        assert script in lines
+        assert (ROOT / script).stat().st_mode & 0o111, script
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    promised = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    assert jobs["test"]["strategy"]["matrix"]["python"] == promised
+    assert project["requires-python"] == f">={promised[0]}"
 
 
 def test_files_named_in_the_paper_page_exist() -> None:

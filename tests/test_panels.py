@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -173,6 +174,27 @@ def test_repeated_comparisons_take_the_lower_median() -> None:
 def test_a_panel_that_makes_no_sense_is_refused(tmp_path: Path, panel: list[Any], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         make_recipe(recipe_of(tmp_path, judge={"panel": panel}))
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        {
+            "panel": ["strong", {"model": "openai/a", "sampling": {"temperature": 0.5}, "repeats": 3}],
+            "rule": "majority",
+        },
+        {"panel": ["strong", {"model": "openai/a"}], "reference": "none"},
+        {"reference": "none"},
+        {"model": "openai/a", "reference": "none"},
+        {"model": "openai/a"},
+    ],
+)
+def test_a_recipe_as_resolved_reads_as_the_same_recipe(tmp_path: Path, judge: Any) -> None:
+    made = make_recipe(recipe_of(tmp_path, judge=judge))
+    again = make_recipe(yaml.safe_load(made.to_yaml()))
+    assert again.judge == made.judge
+    assert again.judge_models() == made.judge_models()
+    assert again.needs_references is made.needs_references is ("reference" not in judge)
 
 
 def test_the_roles_of_members_tell_them_apart_whatever_their_order() -> None:

@@ -12,7 +12,7 @@ import yaml
 import cowest
 from cowest.errors import CowestError, InputError
 from cowest.recipe import make_recipe
-from cowest.records import GateResults
+from cowest.records import EvaluationResults, GateResults
 from tests.gating import gated
 from tests.recipes import recipe_of
 from tests.serving.served import question
@@ -22,6 +22,15 @@ from tests.serving.served import question
 def recipe(tmp_path: Path) -> str:
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe_of(tmp_path / "pair")))
     return str(tmp_path / "recipe.yaml")
+
+
+def test_a_recipe_is_run_and_its_results_come_back_whole(recipe: str, tmp_path: Path) -> None:
+    with cowest.quietly():
+        results = cowest.run(recipe, "feedback.queries=4", "evaluate.limit=6")
+        again = cowest.run(str(tmp_path / "pair"))  # the folder of the run, whose recipe has these settings
+    assert results == again == EvaluationResults.read(tmp_path / "pair/evaluate/results.json")
+    assert results.num_examples == 6
+    assert (tmp_path / "pair/report.html").is_file()
 
 
 def test_the_gate_is_learned_and_its_results_come_back_whole(
@@ -41,7 +50,6 @@ def test_the_gate_is_learned_and_its_results_come_back_whole(
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (cowest.run, "sft trains the weak model's weights"),
         (lambda path: cowest.run(path, "feedback.smaples=3"), "smaples"),
         (lambda path: cowest.run(cowest.load_recipe(path), "rounds=2"), "loaded already"),
         (lambda path: cowest.run_bench(path, "bench.kinds=[nobody]"), "nobody"),

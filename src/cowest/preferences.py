@@ -116,14 +116,14 @@ def pairs(
             for index, (winner, loser) in enumerate(decided)
         ]
     if choice == "matched":
-        found = match(*sets(_until_settled(graded)))
+        chosen_pairs = match(*sets(_until_settled(graded)))
     else:
         positives, negatives = sets(in_order(graded))
         make = best_worst if choice == "best_worst" else itertools.product
-        found = list(make(positives, negatives))
+        chosen_pairs = list(make(positives, negatives))
     return [
         _pair(graded.example_id, prompt, index, chosen.draft, rejected.draft, (chosen.gain, rejected.gain))
-        for index, (chosen, rejected) in enumerate(found)
+        for index, (chosen, rejected) in enumerate(chosen_pairs)
     ]
 
 

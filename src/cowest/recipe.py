@@ -120,7 +120,7 @@ class Recipe(Record):
         """A panel has the strong model once: not as itself and by a section that names the same model too."""
         itself = JudgeConfig(**self.strong.model_dump() | {"sampling": JUDGE_SAMPLING}).vote
         members = self.judge_models().values()
-        if STRONG in members and any(member != STRONG and member.vote == itself for member in members):
+        if STRONG in members and any(isinstance(each, JudgeConfig) and each.vote == itself for each in members):
             raise ValueError("judge.panel names the strong model twice, as `strong` and by a section: one is enough")
         return self
 

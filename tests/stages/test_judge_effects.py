@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cowest.export.cards import _judge_name
 from cowest.pipeline import Pipeline
 from cowest.planning import make_plan
 from cowest.preferences import is_positive
@@ -95,6 +96,30 @@ def test_a_plan_counts_the_members_of_a_panel_and_both_orders_exactly(tmp_path: 
         assert set(judges.values()) == {6 * (5 * each_text + each_solo)}, name
 
 
+def unique(request: ChatRequest) -> str:
+    """A strong model that never writes the same text twice."""
+    luck = chance("unique", request.messages[0].content, request.sample_index)
+    return f"Explanation: {luck}.\nAnswer: {-1 if luck < 0.5 else 1}"
+
+
+def third_reply(request: ChatRequest) -> str:
+    return str(1 + int(10 * chance("third", request.messages[0].content)))
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [{"panel": [MEMBER, {"model": MEMBER["model"].replace("tests.worlds:judge", f"{__name__}:third")}]}, COMPARING],
+)
+def test_what_is_planned_is_what_is_paid(tmp_path: Path, judge: dict[str, Any]) -> None:
+    settings = {"queries": 5, "samples": 3, "skip_settled": False}
+    strong = {"model": f"scripted/{__name__}:unique"}
+    recipe = make_recipe(recipe_of(tmp_path / "run", judge=judge, strong=strong, feedback=settings))
+    plan = make_plan(Pipeline(recipe)).high.stages["feedback, round 1"]
+    with Pipeline(recipe) as pipeline:
+        pipeline.feedback(1)
+        assert pipeline.context.paid_calls() == {role: spend.calls for role, spend in plan.items()}
+
+
 def test_without_references_both_orders_are_asked_once_and_a_split_vote_is_a_tie(tmp_path: Path) -> None:
     found, paid, rows = feedback(tmp_path / "run", judge=COMPARING)
     different = {
@@ -126,6 +151,16 @@ def test_a_single_judge_writes_the_rows_that_it_always_wrote(tmp_path: Path) -> 
     assert json.loads((tmp_path / "run/round-1/feedback/inputs.json").read_text())["judge"].keys() == {
         *("model", "base_url", "sampling", "repeats")
     }
+
+
+def test_the_card_of_an_export_names_the_members_of_a_panel() -> None:
+    recipe = {"strong": {"model": "openai/s"}, "judge": {"panel": ["strong", {"model": "local//home/me/judge"}]}}
+    name = _judge_name(recipe | {"judge": recipe["judge"] | {"reference": "none"}})  # type: ignore[dict-item,operator]
+    assert "the strong model itself (openai/s)" in name
+    assert "without references" in name
+    assert "/home/me" not in name
+    assert "without references" not in _judge_name(recipe)
+    assert "openai/s" in _judge_name({"strong": {"model": "openai/s"}, "judge": {"reference": "none"}})
 
 
 def text(query: str, score: int, length: int, metric: float | None = None) -> JudgedText:

@@ -15,7 +15,7 @@ EXAMPLES = {
     ],
     "sft": ["cowest sft mine.yaml", "cowest sft mine.yaml sft.epochs=2", "accelerate launch -m cowest sft mine.yaml"],
     "feedback": ["cowest feedback mine.yaml", "cowest feedback mine.yaml feedback.samples=8 strong.max_concurrency=16"],
-    "align": ["cowest align mine.yaml", "cowest align mine.yaml align.beta=0.2"],
+    "align": ["cowest align mine.yaml", "cowest align mine.yaml run=runs/kto align.method=kto"],
     "evaluate": [
         "cowest evaluate mine.yaml",
         "cowest evaluate runs/mine evaluate.limit=200 --force",

@@ -8,7 +8,6 @@ from cowest import model_folders, synchronous, words
 from cowest.doctor.check import FAULT, FINE, NOTICE, Check
 from cowest.doctor.machine import nearest_existing
 from cowest.errors import EndpointError, InputError
-from cowest.judge import STRONG
 from cowest.models import Metered, ModelConfig, load_model
 from cowest.pipeline import Pipeline
 from cowest.plugins import nearest
@@ -23,7 +22,7 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
     configs = {"weak": weak.before_feedback(), "strong": recipe.strong}
     if weak.has_base and recipe.sft.from_ is not None:
         configs["weak before SFT"] = recipe.weak
-    configs |= {role: judge for role, judge in recipe.judge_models().items() if judge != STRONG}
+    configs |= {role: judge for role, judge in recipe.judge_models().items() if isinstance(judge, ModelConfig)}
     if recipe.feedback.labeller is not None:
         configs["labeller"] = recipe.feedback.labeller
     try:

@@ -31,7 +31,8 @@ class JudgeConfig(ModelConfig):
 
     sampling: Sampling = JUDGE_SAMPLING
     repeats: int = Field(default=1, ge=1)
-    reference: Reference = "gold"
+    # Left out of a run's recipe where it says nothing new, so that those of earlier versions are unchanged.
+    reference: Reference = Field(default="gold", exclude_if=lambda value: value == "gold")
 
     @model_validator(mode="before")
     @classmethod
@@ -79,19 +80,19 @@ class PanelConfig(Record):
 
     @model_validator(mode="after")
     def _members_differ(self) -> Self:
-        votes = [STRONG if member == STRONG else repr(member.vote) for member in self.panel]
+        votes = [repr(member.vote) if isinstance(member, JudgeConfig) else member for member in self.panel]
         if len(set(votes)) < len(votes):
             raise ValueError(
                 "names a member of the panel twice, which would count one vote twice; for several votes of one model "
                 "give it `repeats`"
             )
-        if any(member != STRONG and "reference" in member.model_fields_set for member in self.panel):
+        if any(isinstance(member, JudgeConfig) and "reference" in member.model_fields_set for member in self.panel):
             raise ValueError("`reference` holds for the whole panel: write it beside `panel`, not in a member")
         return self
 
     def by_role(self) -> dict[str, Literal["strong"] | JudgeConfig]:
         """The members by the role that they pay under, which does not depend on their order."""
-        names = ["judge" if member == STRONG else f"judge:{_short(member)}" for member in self.panel]
+        names = [f"judge:{_short(member)}" if isinstance(member, JudgeConfig) else "judge" for member in self.panel]
         members = dict(zip(_told_apart(names, self.panel), self.panel, strict=True))
         return {role: members[role] for role in sorted(members)}
 
@@ -144,7 +145,7 @@ def _told_apart(names: list[str], members: tuple[Literal["strong"] | JudgeConfig
     """The names, with a part of a hash behind those that several members share."""
     told_apart = []
     for name, member in zip(names, members, strict=True):
-        if names.count(name) > 1 and member != STRONG:
+        if names.count(name) > 1 and isinstance(member, JudgeConfig):
             told_apart.append(f"{name}#{hashlib.sha256(repr(member.vote).encode()).hexdigest()[:4]}")
         else:
             told_apart.append(name)

@@ -101,6 +101,12 @@ class ModelConfig(Record):
         return tuple(self.model_copy(update={"base_url": url}) for url in self.base_url)
 
     @property
+    def address(self) -> str | None:
+        """The endpoint of a section that names one at most; a list is opened by `at_each_endpoint`."""
+        assert not isinstance(self.base_url, tuple), self.base_url
+        return self.base_url
+
+    @property
     def where(self) -> str:
         """The endpoint, or how many there are, in a few words; empty for the provider's own."""
         if isinstance(self.base_url, tuple):

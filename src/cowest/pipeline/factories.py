@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from cowest.collaboration import Collaboration
-from cowest.judge import STRONG, BaseJudge, JudgeConfig, ModelJudge, PairwiseJudge, PanelConfig, PanelJudge
+from cowest.judge import BaseJudge, JudgeConfig, ModelJudge, PairwiseJudge, PanelConfig, PanelJudge
 from cowest.methods import Setting
 from cowest.models import ChatModel
 from cowest.models.tokens import TokenCounter
@@ -45,12 +45,12 @@ def model_judge(recipe: Recipe, prompts: Prompts, open_model: Callable[[str], Ch
     Args:
         open_model: opens the model of a judge by its role, one of `recipe.judge_models()`.
     """
-    kind = ModelJudge if recipe.needs_references else PairwiseJudge
+    kind: type[ModelJudge] | type[PairwiseJudge] = ModelJudge if recipe.needs_references else PairwiseJudge
 
     def judge(role: str, config: Literal["strong"] | JudgeConfig) -> ModelJudge | PairwiseJudge:
-        if config == STRONG:
-            return kind(open_model(role), prompts)
-        return kind(open_model(role), prompts, config.sampling, config.repeats)
+        if isinstance(config, JudgeConfig):
+            return kind(open_model(role), prompts, config.sampling, config.repeats)
+        return kind(open_model(role), prompts)
 
     judges = {role: judge(role, config) for role, config in recipe.judge_models().items()}
     return PanelJudge(judges, recipe.judge.rule) if isinstance(recipe.judge, PanelConfig) else judges["judge"]

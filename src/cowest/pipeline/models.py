@@ -6,14 +6,15 @@ from pathlib import Path
 
 from cowest import runs
 from cowest.annotators import RLAIF
-from cowest.judge import STRONG, BaseJudge, load_judge
+from cowest.judge import BaseJudge, load_judge
+from cowest.judge.config import ProgramJudge
 from cowest.ledger import Ledger, network_file_system
 from cowest.models import ChatModel, ModelConfig, open_model
 from cowest.pipeline.data import Data
 from cowest.pipeline.factories import model_judge
 from cowest.pipeline.progress import Say
 from cowest.prompts import Prompts
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.tasks import Task
 
 
@@ -82,7 +83,9 @@ class Models:
             InputError: it cannot be opened.
         """
         judges = self._recipe.judge_models()
-        shared_with = [judge for judge, section in judges.items() if section == STRONG] if role == "strong" else []
+        shared_with = (
+            [judge for judge, section in judges.items() if isinstance(section, str)] if role == "strong" else []
+        )
         return open_model(config, role=role, ledger=self._ledger, seed=self._recipe.seed, shared_with=shared_with)
 
     def strong(self) -> ChatModel:
@@ -102,7 +105,7 @@ class Models:
 
         def opened(role: str) -> ChatModel:
             section = models[role]
-            return open_model(strong, role=role) if section == STRONG else self.model(section, role)
+            return open_model(strong, role=role) if isinstance(section, str) else self.model(section, role)
 
         return model_judge(self._recipe, self._prompts, opened)
 

@@ -9,6 +9,7 @@ from cowest.alignment import load_method
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
+from cowest.judge.config import ProgramJudge
 from cowest.methods import find_methods, make_methods
 from cowest.pipeline.context import RunContext
 from cowest.pipeline.evaluation import (
@@ -26,7 +27,7 @@ from cowest.pipeline.judging import run_judge_check
 from cowest.pipeline.models import program_judge
 from cowest.pipeline.progress import Say
 from cowest.pipeline.training import gave_nothing, run_align, run_sft
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.records import EvaluationResults, GateResults, JudgeCheck
 from cowest.types import Example, GradedExample
 

@@ -188,7 +188,7 @@ def _deciding(judge: Any) -> Any:
         return {"panel": members, "rule": judge["rule"], "reference": judge["reference"]}
     if isinstance(judge, dict) and "model" in judge and "name" not in judge:
         _forget_addresses(judge)
-        compared = {"reference": "none"} if judge["reference"] == "none" else {}
+        compared = {"reference": "none"} if judge.get("reference") == "none" else {}
         return {key: judge[key] for key in JUDGE_KEYS} | compared
     return judge
 

@@ -6,9 +6,10 @@ from typing import NamedTuple, Self
 from cowest import plugins
 from cowest.formats import load_format
 from cowest.judge import ModelJudge, PairwiseJudge, find_judge
+from cowest.judge.config import ProgramJudge
 from cowest.methods import final_answer, find_methods
 from cowest.prompts.declared import templates_of
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.stages.explanations import explain_example
 
 

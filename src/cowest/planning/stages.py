@@ -10,7 +10,8 @@ from cowest.errors import InputError
 from cowest.formats import load_format
 from cowest.gating import ARMS, Arm
 from cowest.gating.measurement import measure
-from cowest.judge import STRONG, BaseJudge, as_base_judge
+from cowest.judge import BaseJudge, as_base_judge
+from cowest.judge.config import ProgramJudge
 from cowest.methods import Prepared, Setting, make_methods
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
@@ -30,7 +31,7 @@ from cowest.planning.rehearsal import (
 from cowest.planning.spend import Spend
 from cowest.planning.tally import Tally
 from cowest.progress import quietly
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.stages._diagnostics import null_sample
 from cowest.stages.explanations import explain_example, without_explanation
 from cowest.stages.feedback import FeedbackConfig, make_annotator
@@ -43,7 +44,9 @@ LookupFor = Callable[[str, str], ReplyLookup | None]
 def configs_of(recipe: Recipe) -> dict[str, ModelConfig]:
     """The models that a recipe calls, by role."""
     configs: dict[str, ModelConfig] = {"weak": recipe.weak, "strong": recipe.strong}
-    configs |= {role: recipe.strong if judge == STRONG else judge for role, judge in recipe.judge_models().items()}
+    configs |= {
+        role: recipe.strong if isinstance(judge, str) else judge for role, judge in recipe.judge_models().items()
+    }
     if recipe.feedback.kind == RLAIF and recipe.feedback.labeller is not None:
         configs["labeller"] = recipe.feedback.labeller
     return configs

@@ -7,9 +7,9 @@ from rich.text import Text
 
 from cowest import words
 from cowest.records import AttackOutcome, Estimate, JudgeCheck
+from cowest.report.drawing import console_for
 from cowest.report.fitting import FittingTable, text_table
 from cowest.report.judging import panel_sentence
-from cowest.report.table import console_for
 
 _NONE = "-"
 

@@ -73,14 +73,14 @@ def num_calls(num_rows: int, judge: BaseJudge) -> tuple[int, int]:
 
 
 def check_judge(
-    rows: Sequence[CheckedRow], judge: BaseJudge, collaboration: Collaboration, task: Task, num_in_flight: int
+    rows: Sequence[CheckedRow], judge: BaseJudge, collaboration: Collaboration, task: Task, num_in_flight: int | None
 ) -> JudgeCheck:
     """Has the judge judge every text of every row.
 
     Args:
         rows: at least one.
         collaboration: its strong model answers alone.
-        num_in_flight: rows worked on at once.
+        num_in_flight: rows worked on at once; None follows what the endpoints take.
 
     Raises:
         EndpointError: an endpoint failed for good, or z could be had for no row; the same check goes on.
@@ -203,7 +203,7 @@ def _change(rows: Sequence[JudgedRow], before: str, after: str, size: int) -> Di
     both = _both(rows, [(after, before)])
     if not both:
         return None
-    first, second = ([values[index] / size for values in both] for index in (0, 1))
+    first, second = [after / size for after, _, _ in both], [before / size for _, before, _ in both]
     found = statistics.paired_difference(first, second)
     bounds = (size * found.low, size * found.high)
     return DifferenceEstimate(value=size * found.difference, ci95=bounds, p_value=found.p_value)

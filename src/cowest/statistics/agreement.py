@@ -8,7 +8,7 @@ import numpy as np
 from cowest.statistics.values import Floats
 
 Level = Literal["nominal", "ordinal", "interval"]
-Ratings = Sequence[int | float | None]
+Ratings = Sequence[float | None]
 
 
 def krippendorff_alpha(units: Sequence[Ratings], level: Level = "ordinal") -> float | None:

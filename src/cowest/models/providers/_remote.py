@@ -41,7 +41,7 @@ class RemoteModel(BaseChatModel, Generic[Client]):
 
     def __init__(self, config: ModelConfig, key: str) -> None:
         self.name = config.model
-        self._base_url = (config.base_url or self.default_url).rstrip("/")
+        self._base_url = (config.address or self.default_url).rstrip("/")
         self.identity = f"{self._base_url}|{config.model_name}|{json.dumps(config.options, sort_keys=True)}"
         self._config = config
         self._key = key
@@ -56,7 +56,7 @@ class RemoteModel(BaseChatModel, Generic[Client]):
         Raises:
             InputError: one of them is missing or wrong, or the provider's package is not installed.
         """
-        if config.base_url is not None and not is_address(config.base_url):
+        if config.address is not None and not is_address(config.address):
             raise InputError(
                 f"base_url of {config.model!r} is {config.base_url!r}. Give an address such as http://127.0.0.1:8000/v1."
             )
