@@ -32,7 +32,7 @@ class ModelConfig(Record):
     Attributes:
         model: PROVIDER/NAME; `local/` takes a folder, a hub id or `package:folder`, `openai/` any compatible endpoint.
         base_url: endpoint of the provider; None is the provider's own. A list names several endpoints that serve the
-            same model, for `openai/` only; see scale.md.
+            same model, for `openai/` only.
         api_key_env: name of the environment variable that holds the key; None is the provider's usual one, e.g.
             OPENAI_API_KEY. The key itself is never stored.
         sampling: of its replies.
