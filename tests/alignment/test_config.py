@@ -67,7 +67,11 @@ def test_another_method_keeps_what_all_methods_take() -> None:
     ("own", "section", "became"),
     [
         ({"method": "kto"}, {"desirable_weight": 2.0}, {"method": "kto", "desirable_weight": 2.0}),
-        ({"loss": "robust", "label_smoothing": 0.1}, {"loss": "exo_pair"}, {"loss": "exo_pair", "label_smoothing": 0.1}),
+        (
+            {"loss": "robust", "label_smoothing": 0.1},
+            {"loss": "exo_pair"},
+            {"loss": "exo_pair", "label_smoothing": 0.1},
+        ),
         ({"loss": "robust", "label_smoothing": 0.1}, {"loss": "ipo"}, {"loss": "ipo", "label_smoothing": None}),
         ({"weight": "offset", "offset_scale": 2.0}, {"weight": "gain"}, {"weight": "gain", "offset_scale": 1.0}),
     ],
