@@ -75,6 +75,16 @@ def test_sampled_answers_are_asked_once_more(tmp_path: Path) -> None:
     assert paid_calls(tmp_path / "run") - before == 6 * 5
 
 
+def test_a_model_that_samples_nothing_is_not_paid_for_the_same_reply_again(tmp_path: Path) -> None:
+    run(tmp_path / "run", "evaluate", weak__sampling={"temperature": 0.0})
+    before = paid_calls(tmp_path / "run")
+    found = cowest.audit(tmp_path / "run", swaps=PAIRS, limit=5).swaps
+    assert found is not None
+    assert found.calls == {"weak": 3 * 5, "strong": 6 * 5}
+    # Swapped: the draft, the strong model alone and with the draft; again: the strong model alone and with the draft.
+    assert paid_calls(tmp_path / "run") - before == 5 * 5
+
+
 def test_an_audit_without_swaps_makes_no_calls_and_keeps_what_was_found(folder: Path) -> None:
     swaps = cowest.audit(folder, swaps=PAIRS).swaps
     before = {name: found for name, found in tree(folder).items() if name != f"evaluate/{AUDIT}"}

@@ -120,9 +120,10 @@ def _is_greedy(pair: Collaboration, *roles: str) -> bool:
 
 
 def _asked_again(pair: Collaboration) -> Collaboration:
+    """The pair whose replies are other samples; a greedy model has no other, so that its reply is in the ledger."""
     return Collaboration(
-        AskedAgain(pair.weak),
-        AskedAgain(pair.strong),
+        pair.weak if _is_greedy(pair, "weak") else AskedAgain(pair.weak),
+        pair.strong if _is_greedy(pair, "strong") else AskedAgain(pair.strong),
         format=pair.format,
         prompts=pair.prompts,
         weak_sampling=pair.weak_sampling,
