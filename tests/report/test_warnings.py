@@ -42,7 +42,6 @@ def test_a_sound_run_has_none() -> None:
         ({"num_unparsed_solo": 40}, "10.0% of the strong model's outputs without a draft hold no answer"),
         ({"num_unparsed_drafts": 400}, "of the drafts hold no answer"),
         ({"num_unparsed_refined": 400}, "of the refined outputs hold no answer"),
-        ({"num_pairs": 0}, "gave no pair"),
         ({"null_control": control(-0.01)}, "cannot be told from chance"),
         ({"judge_agreement": agreement(0.55)}, "the judge disagrees with the metric"),
     ],
@@ -50,6 +49,14 @@ def test_a_sound_run_has_none() -> None:
 def test_what_feedback_lost_is_said(changes: dict[str, Any], said: str) -> None:
     (warning,) = warnings(collected(**changes), None)
     assert said in warning
+
+
+def test_a_round_without_pairs_is_said_unless_single_drafts_were_enough() -> None:
+    run = collected(num_pairs=0)
+    assert warnings(run, None) == []
+    rounds = [each.model_copy(update={"align": None}) for each in run.rounds]
+    (warning,) = warnings(run.model_copy(update={"rounds": rounds}), None)
+    assert "gave no pair" in warning
 
 
 def test_sound_diagnostics_warn_of_nothing() -> None:

@@ -23,7 +23,7 @@ def warnings(run: RunState, results: EvaluationResults | None) -> list[str]:
         sentences += _evaluation_warnings(results)
     for each in run.rounds:
         if each.feedback is not None:
-            sentences += _feedback_warnings(each.round, each.feedback)
+            sentences += _feedback_warnings(each.round, each.feedback, is_aligned=each.align is not None)
     if (made := run.explanations) is not None and made.num_failed + made.num_rejected > _NOTABLE * made.num_examples:
         sentences.append(
             f"SFT: of {words.plural(made.num_examples, 'row')} that the strong model explained, "
@@ -61,9 +61,9 @@ def _evaluation_warnings(results: EvaluationResults) -> Iterator[str]:
     yield from comparison_notes(results)
 
 
-def _feedback_warnings(number: int, feedback: FeedbackSummary) -> Iterator[str]:
+def _feedback_warnings(number: int, feedback: FeedbackSummary, *, is_aligned: bool) -> Iterator[str]:
     drafts, queries = feedback.num_drafts, feedback.num_examples
-    if feedback.num_pairs == 0 and queries:
+    if feedback.num_pairs == 0 and queries and not is_aligned:  # single drafts may have been enough
         yield f"Round {number} gave no pair: no query has both a draft that helped and one that did not."
     if is_within_noise(feedback.null_control):
         yield (
