@@ -10,6 +10,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from cowest.alignment.config import SMOOTHED, AlignConfig, Loss
+from cowest.errors import TrainingError
 from cowest.runs import read_jsonl
 from cowest.stages.align import align, lessons_of
 from cowest.stages.sft import SFTConfig, sft
@@ -41,6 +42,15 @@ def pairs_with(*gains: int) -> list[PreferencePair]:
         pair.model_copy(update={"gain_chosen": gain - 1, "gain_rejected": -1})
         for pair, gain in zip(made, gains, strict=True)
     ]
+
+
+def test_kto_does_not_train_on_one_sign_because_the_other_drafts_are_too_long(base: Path, tmp_path: Path) -> None:
+    (row,) = tiny.graded(1)
+    helped, _, hurt, _ = row.drafts
+    long = hurt.model_copy(update={"draft": hurt.draft.model_copy(update={"text": "no: 0 " * 80})})
+    given = [row.model_copy(update={"drafts": (helped, long)})]
+    with pytest.raises(TrainingError, match=r"1 draft of more than 200 tokens.*the other 1 all have the same sign"):
+        align(str(base), given, out=tmp_path / "out", config=AlignConfig(method="kto", max_length=200))
 
 
 def test_every_loss_has_its_value_at_the_start(

@@ -10,7 +10,8 @@ import torch
 import transformers
 import trl
 
-from cowest.errors import InputError
+from cowest import words
+from cowest.errors import InputError, TrainingError
 from cowest.training import loading
 from cowest.training.lora import LoRAConfig
 from cowest.training.policy import open_policy
@@ -79,7 +80,14 @@ def train_unpaired(
             identity={"start": start.identity(), "beta": beta, "new_adapter": new_adapter},
             facts={"method": "kto", "reference": start.reference, "beta": beta},
         )
-        weights = sides([_is_desirable(row) for row in job.rows], desirable_weight, undesirable_weight)
+        desirable = [_is_desirable(row) for row in job.rows]
+        if job.overlong and len(set(desirable)) == 1:
+            raise TrainingError(
+                f"{words.plural(len(job.overlong), 'draft')} of more than {job.limit} tokens with the prompt cannot be "
+                f"trained on, and the other {len(desirable)} all have the same sign. kto needs some that helped and "
+                "some that did not: raise align.max_length, or lower weak.sampling.max_tokens in another run folder."
+            )
+        weights = sides(desirable, desirable_weight, undesirable_weight)
         job.facts.update(weights)
         arguments = trl.KTOConfig(
             **trainer_arguments(settings, out / "checkpoints", seed), beta=beta, loss_type="kto", **weights
