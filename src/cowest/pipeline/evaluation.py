@@ -135,7 +135,13 @@ def current_pair(context: RunContext, *, kept: bool) -> Collaboration:
     configs = {"weak": context.weak.after_round(context.weak.num_rounds_done()), "strong": recipe.strong}
     ledger = context.ledger if kept else None
     weak, strong = (
-        open_model(config.model_copy(update={"batch": False}), role=role, ledger=ledger, seed=recipe.seed)
+        open_model(
+            config.model_copy(update={"batch": False}),
+            role=role,
+            ledger=ledger,
+            seed=recipe.seed,
+            fleet=context.fleet,
+        )
         for role, config in configs.items()
     )
     return evaluation_pair(recipe, context.prompts, weak, strong)
