@@ -4,6 +4,7 @@ import contextlib
 from functools import cached_property
 
 from cowest import runs
+from cowest.engines import Fleet
 from cowest.ledger import Ledger
 from cowest.pipeline.data import Data
 from cowest.pipeline.models import Models, open_ledger
@@ -27,6 +28,7 @@ class RunContext:
         weak: the weak model after each stage.
         trackers: of the recipe's report_to.
         provenance: which recipe the folders of the stages belong to.
+        fleet: the servers that the run has started.
 
     Raises:
         InputError: the folder of prompt templates cannot be used.
@@ -40,6 +42,7 @@ class RunContext:
         self.data = Data(recipe, say)
         self.weak = WeakModel(recipe, self.folder)
         self.provenance = Provenance(recipe, self.folder, self.prompts, say)
+        self.fleet = Fleet(self.folder.engines)
         self.trackers = Trackers(
             recipe.report_to,
             run=self.folder.path.name,
@@ -61,7 +64,7 @@ class RunContext:
     @cached_property
     def models(self) -> Models:
         """The recipe's models, opened with the ledger."""
-        return Models(self.recipe, self.prompts, self.data, self.ledger)
+        return Models(self.recipe, self.prompts, self.data, self.ledger, self.fleet)
 
     def paid_calls(self) -> dict[str, int]:
         """The number of replies in the run's ledger, by role."""
@@ -76,7 +79,8 @@ class RunContext:
         self._exit.enter_context(self.folder.lock())
 
     def close(self) -> None:
-        """Closes the ledger and unlocks the folder. What is used after it is opened again."""
-        self._exit.close()
+        """Ends the servers, closes the ledger and unlocks the folder. What is used after it is opened again."""
+        with self._exit:
+            self.fleet.stop()
         for opened in ("models", "ledger"):
             self.__dict__.pop(opened, None)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cowest import runs
 from cowest.annotators import RLAIF
+from cowest.engines import Fleet
 from cowest.judge import BaseJudge, load_judge
 from cowest.judge.config import ProgramJudge
 from cowest.ledger import Ledger, network_file_system
@@ -68,13 +69,15 @@ class Models:
         prompts: for the judge.
         data: the task, for a judge without a model.
         ledger: where calls are looked up and stored.
+        fleet: has the servers that the run starts.
     """
 
-    def __init__(self, recipe: Recipe, prompts: Prompts, data: Data, ledger: Ledger) -> None:
+    def __init__(self, recipe: Recipe, prompts: Prompts, data: Data, ledger: Ledger, fleet: Fleet) -> None:
         self._recipe = recipe
         self._prompts = prompts
         self._data = data
         self._ledger = ledger
+        self._fleet = fleet
 
     def model(self, config: ModelConfig, role: str) -> ChatModel:
         """Opens a model with the ledger, in a role.
@@ -86,7 +89,14 @@ class Models:
         shared_with = (
             [judge for judge, section in judges.items() if isinstance(section, str)] if role == "strong" else []
         )
-        return open_model(config, role=role, ledger=self._ledger, seed=self._recipe.seed, shared_with=shared_with)
+        return open_model(
+            config,
+            role=role,
+            ledger=self._ledger,
+            seed=self._recipe.seed,
+            shared_with=shared_with,
+            fleet=self._fleet,
+        )
 
     def strong(self) -> ChatModel:
         """The recipe's strong model."""

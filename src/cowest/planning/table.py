@@ -91,6 +91,8 @@ def _notes(plan: Plan) -> Iterator[str]:
     if plan.already_paid:
         known = ", ".join(f"{words.count(count)} {role}" for role, count in plan.already_paid.items())
         yield f"The run's ledger holds replies that are not paid again: {known}."
+    for role, started in plan.servers.items():
+        yield f"The run starts {started} for {role}, and ends them before it trains. Their time is not in the estimate."
     for role, urls in plan.endpoints.items():
         yield f"{role}: {words.plural(len(urls), 'endpoint')}: {', '.join(urls)}."
     if plan.without_logprobs:
