@@ -15,10 +15,10 @@ from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems, servers
 from cowest.planning.power import Power, power_of
 from cowest.planning.rehearsal import Assumptions
-from cowest.planning.spend import Spend, cost_of, sum_by_role, wall_s
+from cowest.planning.spend import Spend, cost_of, sum_by_role, wall_s, within
 from cowest.planning.stages import Stages, configs_of
 from cowest.planning.tally import Tally
-from cowest.stages.feedback import draw
+from cowest.stages.queries import draw
 from cowest.types import Example
 
 
@@ -51,6 +51,7 @@ class Plan(BaseModel):
         trains: whether the weak model is trained, and not on a server as it is.
         num_to_explain: training rows that the strong model explains before SFT.
         num_queries: examples of feedback per round.
+        feedback_spend_usd: what a round of feedback may spend on strong and judge calls; None for no limit.
         alignment: the method, with what differs from its defaults.
         learned_from: what it learns from: "pair" or "draft".
         num_evaluated: examples of evaluation.
@@ -76,6 +77,7 @@ class Plan(BaseModel):
     num_train: int
     num_to_explain: int
     num_queries: int
+    feedback_spend_usd: float | None = None
     alignment: str
     learned_from: str
     num_evaluated: int
@@ -138,6 +140,7 @@ class _Planner:
             num_train=len(self.examples.labelled),
             num_to_explain=len(self.to_explain),
             num_queries=len(queries),
+            feedback_spend_usd=recipe.feedback.spend,
             alignment=recipe.align.summary(),
             learned_from=load_method(recipe.align).noun,
             num_evaluated=len(self.examples.evaluated),
@@ -163,6 +166,8 @@ class _Planner:
     def _case(self, name: str, queries: Sequence[Example]) -> Case:
         assumptions, config = self._assumptions(name), feedback_config_for(name, self.recipe.feedback)
         feedback, pairs = self.stages.feedback(assumptions, queries, Tally(), config)
+        feedback, share = within(feedback, config.spend)
+        pairs = round(share * pairs)
         explanations = self.stages.explanations(assumptions, self.to_explain, Tally())
         stages = {"explanations": explanations} if explanations else {}
         stages |= {f"feedback, round {number}": feedback for number in range(1, self.num_rounds + 1)}
