@@ -1,4 +1,4 @@
-"""Everything about a recipe that can be checked before anything is spent: names, data, models, endpoints, machine."""
+"""Everything that can be checked before anything is spent: names, data, models, endpoints, machine."""
 
 from collections.abc import Iterator
 
