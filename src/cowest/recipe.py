@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from cowest.checking import check
+from cowest.cluster.address import ClusterAddress
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
 from cowest.errors import InputError
 from cowest.judge import JUDGE_SAMPLING, JudgeConfig
@@ -120,8 +121,8 @@ class Recipe(Record):
         prompts: a folder of templates that replace those of the package by file name.
         cowest_version: written into the run's copy of the recipe.
         ledger: a file for the replies, which other runs may share; None means the run's own `ledger.sqlite`.
-        report_to: trackers that get the figures of training, feedback and evaluation: tensorboard, trackio, wandb,
-            mlflow.
+        cluster: a Ray cluster that drafts: "auto" is this machine's, HOST:PORT another; None drafts in this process.
+        report_to: trackers that get the figures of the stages: tensorboard, trackio, wandb, mlflow.
     """
 
     run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
@@ -142,6 +143,7 @@ class Recipe(Record):
     serve: ServeConfig = ServeConfig()
     prompts: str | None = None
     ledger: str | None = Field(default=None, min_length=1, pattern=r"^[^\x00]*$")
+    cluster: ClusterAddress | None = None
     report_to: tuple[TrackerName, ...] = ()
     cowest_version: str | None = None
 

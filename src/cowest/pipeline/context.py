@@ -4,6 +4,7 @@ import contextlib
 from functools import cached_property
 
 from cowest import runs
+from cowest.cluster import Cluster, open_cluster
 from cowest.ledger import Ledger
 from cowest.pipeline.data import Data
 from cowest.pipeline.models import Models, open_ledger
@@ -61,7 +62,25 @@ class RunContext:
     @cached_property
     def models(self) -> Models:
         """The recipe's models, opened with the ledger."""
-        return Models(self.recipe, self.prompts, self.data, self.ledger)
+        return Models(self.recipe, self.prompts, self.data, self.ledger, self.cluster)
+
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """The recipe's cluster; None where it names none. No engine runs on it before something is drafted.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        if self.recipe.cluster is None:
+            return None
+        cluster = open_cluster(self.recipe.cluster)
+        self._exit.callback(cluster.close)
+        return cluster
+
+    def free_memory(self) -> None:
+        """Ends the engines of the cluster, before something trains."""
+        if "cluster" in vars(self) and self.cluster is not None:  # asked for before, so that something may run there
+            self.cluster.stop()
 
     def paid_calls(self) -> dict[str, int]:
         """The number of replies in the run's ledger, by role."""
@@ -76,5 +95,5 @@ class RunContext:
         self._exit.enter_context(self.folder.lock())
 
     def close(self) -> None:
-        """Closes the ledger and unlocks the folder."""
+        """Leaves the cluster, closes the ledger and unlocks the folder."""
         self._exit.close()

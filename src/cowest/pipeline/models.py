@@ -6,9 +6,10 @@ from pathlib import Path
 
 from cowest import runs
 from cowest.annotators import RLAIF
+from cowest.cluster import Cluster
 from cowest.judge import Judge, load_judge
 from cowest.ledger import Ledger, network_file_system
-from cowest.models import ChatModel, ModelConfig, open_model
+from cowest.models import ChatModel, ModelConfig, open_model, spread
 from cowest.pipeline.data import Data
 from cowest.pipeline.factories import model_judge
 from cowest.pipeline.progress import Say
@@ -67,13 +68,17 @@ class Models:
         prompts: for the judge.
         data: the task, for a judge without a model.
         ledger: where calls are looked up and stored.
+        cluster: where local models draft; None is this process.
     """
 
-    def __init__(self, recipe: Recipe, prompts: Prompts, data: Data, ledger: Ledger) -> None:
+    def __init__(
+        self, recipe: Recipe, prompts: Prompts, data: Data, ledger: Ledger, cluster: Cluster | None = None
+    ) -> None:
         self._recipe = recipe
         self._prompts = prompts
         self._data = data
         self._ledger = ledger
+        self._cluster = cluster
 
     def model(self, config: ModelConfig, role: str) -> ChatModel:
         """Opens a model with the ledger, in a role.
@@ -82,7 +87,8 @@ class Models:
             InputError: it cannot be opened.
         """
         shared_with = ("judge",) if role == "strong" and self._recipe.judge == "strong" else ()
-        return open_model(config, role=role, ledger=self._ledger, seed=self._recipe.seed, shared_with=shared_with)
+        model = open_model(config, role=role, ledger=self._ledger, seed=self._recipe.seed, shared_with=shared_with)
+        return model if self._cluster is None else spread(model, self._cluster)
 
     def strong(self) -> ChatModel:
         """The recipe's strong model."""

@@ -68,6 +68,7 @@ def run_align(context: RunContext, number: int) -> None:
     digest = hashlib.sha256(pairs.read_bytes()).hexdigest()
     if context.provenance.is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest):
         return
+    context.free_memory()
     with (
         fingerprints.released_if_refused(out),
         progress_bar(stage, quiet=quiet) as bar,
