@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from cowest.cluster.host import versions
 from cowest.cluster.places import Node, Place
 
 
@@ -81,6 +82,7 @@ class FakeEngines:
         self.alive = [Node(name, f"address of {name}", 1, 0) for name in nodes]
         self.started: list[FakeEngine] = []
         self.is_ready = True
+        self.versions = versions()
         self.answers = threading.Event()
         self.answers.set()
         self._on_batch = on_batch
@@ -94,3 +96,8 @@ class FakeEngines:
         engine = FakeEngine(place, self._on_batch, is_ready=self.is_ready)
         self.started.append(engine)
         return engine
+
+    def ask_versions(self, node: Node) -> "Future[dict[str, str]]":
+        answer: Future[dict[str, str]] = Future()
+        answer.set_result(self.versions | {"python": "3.0"} if node.id == "old" else self.versions)
+        return answer

@@ -5,7 +5,9 @@ Importing this package imports no Ray.
 
 from cowest.cluster.cluster import Cluster
 from cowest.cluster.dispatcher import Patience
+from cowest.cluster.host import differences, versions
 from cowest.cluster.opening import open_cluster
+from cowest.cluster.places import in_words
 from cowest.cluster.pool import Pool, Work
 
-__all__ = ["Cluster", "Patience", "Pool", "Work", "open_cluster"]
+__all__ = ["Cluster", "Patience", "Pool", "Work", "differences", "in_words", "open_cluster", "versions"]

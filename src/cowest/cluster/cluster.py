@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from typing import Any
 
 from cowest.cluster.dispatcher import Dispatcher, Patience
 from cowest.cluster.engines import Engines
 from cowest.cluster.places import Node, Place, in_words, places_of
 from cowest.cluster.pool import Pool, Work
+
+_ANSWER_S = 60.0
 
 
 class Cluster:
@@ -32,6 +35,7 @@ class Cluster:
         patience: Patience | None = None,
     ) -> None:
         self.address = address
+        self._engines = engines
         self.nodes: list[Node] = sorted(engines.nodes())
         self._on_gpu = any(node.gpus for node in self.nodes)
         self._dispatcher = Dispatcher(engines, on_gpu=self._on_gpu, control_plane=address, patience=patience)
@@ -49,6 +53,12 @@ class Cluster:
 
     def __str__(self) -> str:
         return f"the cluster at {self.address} ({in_words(self.nodes)})"
+
+    def ask_versions(self) -> dict[Node, dict[str, str] | None]:
+        """The versions of Python and packages on each node; None for one that does not say."""
+        asked = {node: self._engines.ask_versions(node) for node in self.nodes}
+        wait_for(asked.values(), timeout=_ANSWER_S)
+        return {node: answer.result() if _has_result(answer) else None for node, answer in asked.items()}
 
     def pool(self, work: Work[Any, Any]) -> Pool[Any, Any]:
         """The engines, for one work."""
@@ -74,3 +84,7 @@ class _ClusterPool:
 
     def close(self) -> None:
         self._dispatcher.release(self._work)
+
+
+def _has_result(future: "Future[Any]") -> bool:
+    return future.done() and future.exception() is None

@@ -39,3 +39,7 @@ class Engines(Protocol):
     def start(self, place: Place) -> Engine:
         """Starts an engine; returns before it is ready."""
         ...
+
+    def ask_versions(self, node: Node) -> "Future[dict[str, str]]":
+        """The versions of Python and packages on a node."""
+        ...

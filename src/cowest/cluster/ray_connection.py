@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -11,14 +12,18 @@ import ray
 
 from cowest.errors import InputError
 
-_CONNECT_S = 120.0
+_REACH_S = 10.0
 _DISCONNECT_S = 10.0
-_KNOCK_S = 60.0
+_KNOCK_S = 120.0
 
 _KNOCK = """
 import sys
 from ray._raylet import GcsClient
-GcsClient(address=sys.argv[1]).get_all_node_info(timeout=20)
+from ray.exceptions import AuthenticationError
+try:
+    GcsClient(address=sys.argv[1]).get_all_node_info(timeout=60)
+except AuthenticationError:
+    print("refused")
 """
 
 
@@ -36,10 +41,11 @@ def connect(address: str | None) -> str:
     """
     refuse_unwritable(Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray")
     found = find_address() if address is None else address
-    if not is_loopback(found) and is_open(found):
+    require_reachable(found)
+    if not is_loopback(found) and not refuses_strangers(found):
         raise InputError(
-            f"The Ray cluster at {found} takes code from everybody who reaches its port, since it has no token. Start "
-            "it again with one: `ray get-auth-token --generate` once, the file ~/.ray/auth_token on every node, and "
+            f"The Ray cluster at {found} did not refuse a caller without a token, so that everybody who reaches its "
+            "port can run code on it. Start it again with one: `ray get-auth-token --generate` once, the file ~/.ray/auth_token on every node, and "
             "RAY_AUTH_MODE=token in the environment of every `ray start` and of this command."
         )
     if not ray.is_initialized():
@@ -79,16 +85,32 @@ def is_loopback(address: str) -> bool:
         return host == "localhost"
 
 
-def is_open(address: str) -> bool:
-    """Whether a control plane answers somebody who has no token: asked in a process without one."""
+def require_reachable(address: str) -> None:
+    """Checks that something listens at HOST:PORT.
+
+    Raises:
+        InputError: nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACH_S).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"Nothing answers at {address}, where the recipe's cluster should be: {error}. Start it (ray start --head), "
+            "or give the address that `ray status` shows on its head."
+        ) from error
+
+
+def refuses_strangers(address: str) -> bool:
+    """Whether a control plane refuses somebody who has no token: asked in a process without one."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
     environment["RAY_AUTH_MODE"] = "disabled"
     command = [sys.executable, "-c", _KNOCK, address]
     try:
-        asked = subprocess.run(command, env=environment, capture_output=True, timeout=_KNOCK_S, check=False)
+        asked = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_KNOCK_S, check=False)
     except subprocess.TimeoutExpired:
-        return False  # nobody answers there, which the connection itself will say
-    return asked.returncode == 0
+        return False
+    return "refused" in asked.stdout
 
 
 def refuse_unwritable(folder: Path) -> None:

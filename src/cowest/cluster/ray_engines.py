@@ -33,6 +33,13 @@ class RayEngines:
         )
         return RayEngine(actor.remote(versions(), int(os.environ.get("OMP_NUM_THREADS") or share)))
 
+    def ask_versions(self, node: Node) -> "Future[dict[str, str]]":
+        """The versions of Python and packages on a node."""
+        affinity = NodeAffinitySchedulingStrategy(node.id, soft=False)
+        asked = ray.remote(versions).options(num_cpus=0, max_retries=0, scheduling_strategy=affinity)
+        future: Future[dict[str, str]] = asked.remote().future()
+        return future
+
 
 class RayEngine:
     """One actor.

@@ -12,6 +12,7 @@ from cowest.pipeline import RLWF, Pipeline
 from cowest.planning.assumptions import HIGH, LOW, assume, feedback_config_for, latency_s, measured_so_far
 from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems
+from cowest.planning.engines import engines_of
 from cowest.planning.power import Power, power_of
 from cowest.planning.rehearsal import Assumptions
 from cowest.planning.spend import Spend, cost_of, sum_by_role, wall_s
@@ -57,6 +58,7 @@ class Plan(BaseModel):
         already_paid: replies that the run's ledger holds, by role; they are not paid again.
         budgets_usd: caps by role, where there are any.
         batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
+        engines: where local models draft, in words; None is this process. Their time is not in the estimate.
         endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
             planning, but the run needs the endpoints.
     """
@@ -76,6 +78,7 @@ class Plan(BaseModel):
     already_paid: dict[str, int]
     budgets_usd: dict[str, float]
     batched: list[str]
+    engines: str | None
     endpoint_problems: dict[str, str]
     low: Case
     high: Case
@@ -131,6 +134,7 @@ class _Planner:
             already_paid=self.pipeline.context.paid_calls(),
             budgets_usd={role: config.budget_usd for role, config in configs.items() if config.budget_usd is not None},
             batched=[role for role, config in configs.items() if config.batch],
+            engines=engines_of(self.pipeline),
             endpoint_problems=endpoint_problems(configs),
             low=low,
             high=high,

@@ -1,0 +1,168 @@
+"""Drafting on a Ray cluster of several simulated nodes, while engines, nodes, the driver and the control plane die.
+
+    make test-slow                                     # or: python -m pytest -m slow tests/cluster/test_ray.py
+
+The driver is a process of its own, as in a real run: `cowest feedback` on a node of the cluster.
+"""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cowest import runs
+from cowest.pipeline import Pipeline
+from cowest.recipe import make_recipe
+from tests.cluster.simulated import Simulated
+from tests.models.conftest import make_model_folder
+from tests.recipes import recipe_of
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+COMPARED = ("graded.jsonl", "pairs.jsonl", "failures.jsonl")
+NUM_QUERIES, NUM_SAMPLES = 200, 4
+MOST_S = 300.0
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model_folder(tmp_path_factory.mktemp("model"), layers=4, width=64, context=512)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Simulated]:
+    with Simulated(num_nodes=2) as simulated:
+        yield simulated
+
+
+def recipe(folder: Path, model: Path, **changes: Any) -> dict[str, Any]:
+    return recipe_of(
+        folder,
+        task__train=str(NUM_QUERIES),
+        weak={
+            "model": f"local/{model}",
+            "options": {"dtype": "float64", "max_batch_size": 16},
+            "sampling": {"max_tokens": 60},
+        },
+        sft={"from": f"local/{model}"},
+        feedback={"queries": NUM_QUERIES, "samples": NUM_SAMPLES, "skip_settled": False},
+        strong__max_concurrency=16,
+        **changes,
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What one process makes, without Ray."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    with Pipeline(make_recipe(recipe(folder, model))) as pipeline:
+        pipeline.sft()
+        pipeline.feedback(1)
+    return files_of(folder)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / "round-1/feedback" / name).read_bytes() for name in COMPARED}
+
+
+def start(cluster: Simulated, folder: Path, model: Path) -> "subprocess.Popen[str]":
+    """A driver: `cowest feedback`, after the record of an SFT that trained nothing."""
+    with Pipeline(make_recipe(recipe(folder, model))) as pipeline:
+        pipeline.sft()
+    file = folder.parent / "recipe.yaml"
+    file.write_text(yaml.safe_dump(recipe(folder, model, cluster=cluster.address)), encoding="utf-8")
+    command = [sys.executable, "-m", "cowest", "feedback", str(file)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=cluster.environment)
+
+
+def finish(driver: "subprocess.Popen[str]") -> str:
+    _, said = driver.communicate(timeout=MOST_S)
+    assert driver.returncode == 0, said
+    return said
+
+
+def num_kept(folder: Path, role: str = "weak") -> int:
+    """Replies of a role in the run's ledger."""
+    try:
+        with sqlite3.connect(f"file:{folder / 'ledger.sqlite'}?mode=ro", uri=True) as ledger:
+            (count,) = ledger.execute(
+                "SELECT count(*) FROM calls WHERE role = ? AND response IS NOT NULL", (role,)
+            ).fetchone()
+    except sqlite3.OperationalError:
+        return 0
+    return int(count)
+
+
+def wait_until(happened: Callable[[], Any], driver: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + MOST_S
+    while not happened():
+        assert driver.poll() is None, driver.communicate()[1]
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+def test_engines_and_a_node_are_lost_and_one_joins(
+    cluster: Simulated, model: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    driver = start(cluster, folder, model)
+    for number in (1, 2):
+        wait_until(lambda n=number: num_kept(folder) >= 60 * n and cluster.engines(), driver)
+        os.kill(cluster.engines()[0], signal.SIGKILL)
+    wait_until(lambda: num_kept(folder) >= 200, driver)
+    cluster.kill_node()
+    cluster.add_node()
+    said = finish(driver)
+    assert files_of(folder) == expected
+    assert num_kept(folder) == NUM_QUERIES * NUM_SAMPLES
+    assert said.count("an engine was lost") >= 3
+    assert cluster.engines() == []  # they end with the run
+
+
+def test_driver_is_killed_and_the_same_command_goes_on(
+    cluster: Simulated, model: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    driver = start(cluster, folder, model)
+    wait_until(lambda: num_kept(folder) >= 200, driver)
+    driver.kill()
+    driver.communicate()
+    killed_at = time.monotonic()
+    while cluster.engines():
+        assert time.monotonic() - killed_at < 30
+        time.sleep(0.05)
+    kept = num_kept(folder, "strong")
+    finish(start(cluster, folder, model))
+    assert files_of(folder) == expected
+    rows = list(runs.read_jsonl(folder / "round-1/feedback/graded.jsonl"))
+    assert kept < num_kept(folder, "strong") == len(rows) * (NUM_SAMPLES + 1)  # each reply kept once
+
+
+def test_control_plane_that_dies_is_an_error_in_bounded_time(cluster: Simulated, model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    driver = start(cluster, folder, model)
+    wait_until(lambda: num_kept(folder) >= 60, driver)
+    cluster.kill_control_plane()
+    killed_at = time.monotonic()
+    _, said = driver.communicate(timeout=MOST_S)
+    assert (driver.returncode, "same command goes on" in said) == (3, True), said
+    assert time.monotonic() - killed_at < 90
+    with sqlite3.connect(folder / "ledger.sqlite") as ledger:  # closed in order: nothing is left to recover
+        assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert not (folder / "ledger.sqlite-wal").exists()
+
+
+def test_cluster_without_a_token_is_refused(model: Path, tmp_path: Path) -> None:
+    with Simulated(num_nodes=0, token=None) as cluster:
+        driver = start(cluster, tmp_path / "run", model)
+        _, said = driver.communicate(timeout=MOST_S)
+    assert (driver.returncode, "RAY_AUTH_MODE=token" in said) == (2, True), said
