@@ -8,6 +8,7 @@ ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE requirements/test.txt ./
 COPY src src
+COPY recipes recipes
 RUN pip install --constraint test.txt ".[${EXTRAS}]" && useradd --create-home --uid 10001 cowest
 
 USER 10001

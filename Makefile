@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: quickstart test test-slow test-gpu test-pretrained lint docs lock tree clean
+.PHONY: quickstart test test-slow test-gpu test-pretrained lint docs package lock tree clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/cowest quickstart
@@ -47,7 +47,7 @@ lock: $(VENV)/python
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train -o requirements/train.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint requirements/constraints.txt --extra train --extra test -o requirements/test.txt pyproject.toml
-	echo mkdocs-material | $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements/docs.txt -
+	printf 'mkdocs-material\nmkdocstrings-python\n' | $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements/docs.txt -
 	sed -i -e 's/^torch==\([0-9.]*\)+cpu/torch==\1/' -e '/^cowest @/d' requirements/train.txt requirements/test.txt
 
 # Writes the README's folders and docs/map.md from the first lines of the modules, and docs/recipe.md's tables from the
@@ -56,9 +56,13 @@ tree: $(VENV)/installed
 	$(BIN)/python tests/source_map.py
 	$(BIN)/python tests/recipe_page.py
 
-# A virtual environment of its own: the site needs nothing of the package.
+# A virtual environment of its own: the site needs nothing of the package, whose docstrings are read from the sources.
 docs: $(VENV)-docs/installed
-	$(VENV)-docs/bin/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict --quiet
+
+# Wheel and sdist in dist/, checked, and the wheel used in a fresh environment.
+package:
+	PYTHON=$(PYTHON) .ci/package
 
 $(VENV)-docs/installed: requirements/docs.txt
 	$(PYTHON) -m venv $(VENV)-docs

@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from cowest import plugins
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
-from cowest.judge import JUDGE_SAMPLING, JudgeConfig
+from cowest.judge import JUDGE_SAMPLING, JudgeConfig, PanelConfig, ReferenceFreeConfig
 from cowest.models.config import ModelConfig
 from cowest.models.providers.local import LocalOptions
 from cowest.recipe import ProgramJudge, Recipe
@@ -28,6 +28,7 @@ START, END = "<!-- keys: written by `make tree` -->", "<!-- end of keys -->"
 
 TITLES = {Recipe: "The top level", ModelConfig: "A model", Sampling: "sampling"}
 TITLES |= {JudgeConfig: "judge: a model", ProgramJudge: "judge: a program"}
+TITLES |= {PanelConfig: "judge: a panel", ReferenceFreeConfig: "judge: without references"}
 """Headings of models that stand at several places, or that share one; of the others it is the path."""
 
 PAPER: dict[str, str] = {

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+import cowest
 from cowest import plugins
 from cowest.cli.main import VERBS
 from cowest.methods import MethodOptions
@@ -85,6 +86,11 @@ def test_every_page_is_in_the_index_and_on_the_site() -> None:
     assert sorted(re.findall(r"\w+\.md", json.dumps(nav))) == sorted(names)
 
 
+def test_every_public_name_is_on_the_reference_page() -> None:
+    shown = re.findall(r"^::: cowest\.(\w+)$", (ROOT / "docs/reference.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(shown) == sorted(cowest.__all__)
+
+
 def test_the_decisions_have_headings_of_their_own_in_listed_parts() -> None:
     text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
     found = headings(ROOT / "docs/decisions.md")
@@ -102,6 +108,18 @@ def test_the_citation_and_the_changelog_are_of_this_version() -> None:
         re.findall(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[0]
         == version
     )
+
+
+def test_the_workflow_runs_the_scripts_with_the_versions_of_python_that_are_promised() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    lines = [step.get("run") for job in jobs.values() for step in job["steps"]]
+    for script in (".ci/run", ".ci/package"):
+        assert script in lines
+        assert (ROOT / script).stat().st_mode & 0o111, script
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    promised = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    assert jobs["test"]["strategy"]["matrix"]["python"] == promised
+    assert project["requires-python"] == f">={promised[0]}"
 
 
 def test_files_named_in_the_paper_page_exist() -> None:
@@ -177,7 +195,10 @@ def test_the_image_gets_the_files_that_it_copies() -> None:
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
     let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert copied
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packed = build["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {*packed["force-include"], *(each.partition("/")[0] for each in packed["packages"])} <= set(copied)
+    assert {build["project"]["readme"], *build["project"]["license-files"]} <= set(copied)
     for name in copied:
         assert (ROOT / name).exists()
         assert name.partition("/")[0] in let_through

@@ -70,7 +70,7 @@ def test_a_run_keeps_it_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtur
     rows = list(runs.read_jsonl(pairs))
     assert rows
     assert all(HALF in row["example_id"] and HALF in row["chosen"][0]["content"] for row in rows)
-    predictions = list(runs.read_jsonl(run / "evaluate" / "predictions" / "collaborate_sft.jsonl"))
+    predictions = list(runs.read_jsonl(run / "evaluate" / "predictions" / "collaborate_served.jsonl"))
     assert all(HALF in row["id"] and HALF in row["query"] and row["answer"].endswith(HALF) for row in predictions)
     assert write_parquet(pairs, tmp_path / "pairs.parquet") == len(rows)
     assert "\ufffd" in pq.read_table(tmp_path / "pairs.parquet").to_pylist()[0]["chosen"][0]["content"]

@@ -55,6 +55,8 @@ def test_the_round_of_a_name(name: str, number: int | None) -> None:
         ("collaborate_round_11", "Together, round 11"),
         ("rlaif_collaborate", "Together, RLAIF feedback"),
         ("rlwf_weak_only", "Weak model alone, RLWF feedback"),
+        ("aligned_kto_pair", "Together, aligned by kto"),
+        ("aligned_my_rft_weak", "Weak model alone, aligned by my_rft"),
         ("individual_collaborate", "Together, individual feedback"),
         ("collaborate_round_x", "collaborate_round_x"),
         ("mine", "mine"),

@@ -6,21 +6,33 @@ from typing import Any
 
 import pytest
 
+from cowest import runs
 from cowest.errors import InputError
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
 from cowest.report import collect
+from cowest.training import TrainedModel
 from cowest.types import ChatRequest
 from tests.recipes import paid_calls, recipe_of, run
+from tests.training import tiny
 
 
 def test_a_weak_model_on_a_server_takes_part_in_feedback_and_evaluation(tmp_path: Path) -> None:
     assert run(tmp_path) == ["feedback, round 1"]
     assert run(tmp_path, "evaluate") == ["evaluate"]
     results = json.loads((tmp_path / "evaluate/results.json").read_text())
-    assert list(results["methods"]) == ["weak_only", "strong_only", "strong_only_direct", "collaborate_sft"]
+    assert list(results["methods"]) == ["weak_only", "strong_only", "strong_only_direct", "collaborate_served"]
     summary = json.loads((tmp_path / "round-1/feedback/summary.json").read_text())
     assert summary["num_examples"] == 10
+
+
+def test_a_run_with_a_weak_model_on_a_server_says_that_nothing_is_trained(tmp_path: Path) -> None:
+    said = run(tmp_path, "run", rounds=2)
+    assert said[0].startswith("sft, align: nothing is trained, since scripted/tests.worlds:weak_reply is on a server")
+    assert said[1:] == ["feedback, round 1", "evaluate"], "another round would gather the same feedback again"
+    results = json.loads((tmp_path / "evaluate/results.json").read_text())
+    assert {row["round"] for row in results["methods"].values()} == {None}
+    assert results["comparisons"][0]["a"] == "collaborate_served"
 
 
 def test_what_is_done_is_skipped(tmp_path: Path) -> None:
@@ -30,6 +42,18 @@ def test_what_is_done_is_skipped(tmp_path: Path) -> None:
     assert (tmp_path / "round-1/feedback/pairs.jsonl").stat().st_mtime_ns == pairs
     run(tmp_path, "evaluate")
     assert run(tmp_path, "evaluate") == ["evaluate: done before"]
+
+
+def test_a_pipeline_may_be_entered_again_as_the_cells_of_a_notebook_do(tmp_path: Path) -> None:
+    pipeline = Pipeline(make_recipe(recipe_of(tmp_path)))
+    with pipeline:
+        pipeline.feedback(1)
+    paid = paid_calls(tmp_path)
+    with pipeline:
+        assert pipeline.evaluate().num_examples == 12
+    assert paid_calls(tmp_path) > paid
+    with pipeline:
+        assert pipeline.evaluate().num_examples == 12
 
 
 def evaluated(folder: Path) -> dict[str, bytes]:
@@ -49,7 +73,7 @@ def test_finished_results_of_other_settings_are_replaced_only_by_force(tmp_path:
     assert json.loads((tmp_path / "evaluate/results.json").read_text())["num_examples"] == 5
     names = {path.name for path in (tmp_path / "evaluate/predictions").iterdir()}
     assert "strong_only.jsonl" in names
-    assert "collaborate_sft.jsonl" not in names
+    assert "collaborate_served.jsonl" not in names
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".evaluate")] == []
 
 
@@ -287,6 +311,31 @@ def test_without_a_pair_there_is_nothing_to_align(tmp_path: Path) -> None:
     recipe = make_recipe(recipe_of(tmp_path, weak__model=f"local/{tmp_path}"))
     with Pipeline(recipe) as pipeline, pytest.raises(InputError, match="Round 1 gave no pair"):
         pipeline.align(1)
+
+
+@pytest.mark.parametrize("method", ["kto", "rft"])
+def test_a_round_is_learned_from_by_single_drafts(tmp_path: Path, method: str) -> None:
+    base = tiny.build(tmp_path / "base")
+    feedback = tmp_path / "run/round-1/feedback"
+    feedback.mkdir(parents=True)
+    (feedback / "pairs.jsonl").write_text("")  # no query has both signs, which only pairs need
+    one_sided = [row.model_copy(update={"drafts": row.drafts[i % 2 * 2 :][:2]}) for i, row in enumerate(tiny.graded(4))]
+    runs.write_jsonl(feedback / "graded.jsonl", one_sided)
+    changes = {"weak__model": f"local/{base}", "sft__from": str(base), "align__method": method, "lora__r": 4}
+    said: list[str] = []
+    with Pipeline(make_recipe(recipe_of(tmp_path / "run", **changes)), say=said.append) as pipeline:
+        pipeline.sft()
+        pipeline.align(1)
+        pipeline.align(1)
+    assert said[1:] == ["align, round 1", "align, round 1: done before"]
+    record = TrainedModel.read(tmp_path / "run/round-1/align").metrics
+    # Of two queries the two drafts that helped; of the others the one that did not and was whole.
+    assert (record.method, record.num_rows, record.num_untrainable) == (method, 2 if method == "rft" else 6, 2)
+    for rows, said_of_them in ((one_sided[:2], "other pairs"), (one_sided[1:2], "Round 1 gave no draft to learn from")):
+        runs.write_jsonl(feedback / "graded.jsonl", rows)
+        with Pipeline(make_recipe(recipe_of(tmp_path / "run", **changes))) as pipeline:  # noqa: SIM117
+            with pytest.raises(InputError, match=said_of_them):
+                pipeline.align(1)
 
 
 def corpus_of(folder: Path, text: str = "What is 3 plus 4?") -> str:

@@ -57,6 +57,23 @@ def test_a_line_every_thirty_seconds_at_most_and_one_at_the_end() -> None:
     assert [line.split()[1] for line in stream.getvalue().splitlines()] == ["30/100", "60/100", "70/100"]
 
 
+NotebookStream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})
+"""What a notebook's kernel puts in the place of stderr, as far as a bar can tell."""
+
+
+def test_a_notebook_shows_one_line_that_moves() -> None:
+    clock, stream = Clock(), NotebookStream()
+    with progress_bar("sft", total=8, stream=stream, clock=clock) as bar:
+        for _ in range(8):
+            clock.now += 0.1
+            bar.advance(loss=0.5)
+        progress.say("somebody should know", about="the notebook's test")
+    shown = [line.split("\r")[-1] for line in stream.getvalue().split("\n")]
+    assert shown == ["• somebody should know", "sft 8/8 (100%) 10.0/s loss 4 in 0:01", ""]
+    redrawn = stream.getvalue().split("\r")
+    assert [part.split()[1] for part in redrawn if part.startswith("sft")] == ["0/8", "3/8", "6/8", "8/8"]
+
+
 def test_advance_adds_and_update_sets() -> None:
     bar = progress_bar("sft", quiet=True)
     bar.advance(2, pairs=1)

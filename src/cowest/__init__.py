@@ -1,6 +1,15 @@
 """cowest: a small specialised language model and a large general one work together, and it shows when that pays.
 
 The public face. Names are loaded when first used; importing the package imports nothing heavy.
+
+Examples:
+    >>> import cowest
+    >>> task = cowest.task("cowest.lab.task:Formulary")
+    >>> weak = cowest.ScriptedModel(lambda request: "Answer: sedative")
+    >>> strong = cowest.ScriptedModel(lambda request: "The draft is right. Answer: sedative")
+    >>> results = cowest.evaluate(task.test[:20], {"weak": weak, "pair": cowest.Collaboration(weak, strong)})
+    >>> print(results)
+    Lab: ...
 """
 
 import importlib
@@ -14,6 +23,7 @@ if TYPE_CHECKING:
     from cowest.models import open_model as open_model
     from cowest.models.providers.scripted import ScriptedModel as ScriptedModel
     from cowest.pipeline import Pipeline as Pipeline
+    from cowest.progress import quietly as quietly
     from cowest.recipe import Recipe as Recipe
     from cowest.recipe import load_recipe as load_recipe
     from cowest.stages.align import align as align
@@ -27,6 +37,13 @@ if TYPE_CHECKING:
     from cowest.types import Example as Example
     from cowest.types import PreferencePair as PreferencePair
     from cowest.types import Verdict as Verdict
+    from cowest.verbs import endpoint as endpoint
+    from cowest.verbs import gate as gate
+    from cowest.verbs import run as run
+    from cowest.verbs import run_bench as run_bench
+    from cowest.verbs import serve as serve
+
+    __version__: str
 
 _HOMES = {
     "Answer": "cowest.types",
@@ -41,12 +58,18 @@ _HOMES = {
     "Task": "cowest.tasks",
     "Verdict": "cowest.types",
     "align": "cowest.stages.align",
+    "endpoint": "cowest.verbs",
     "evaluate": "cowest.stages.evaluate",
     "explain": "cowest.stages.explanations",
     "feedback": "cowest.stages.feedback",
+    "gate": "cowest.verbs",
     "load_recipe": "cowest.recipe",
     "model": "cowest.models",
     "open_model": "cowest.models",
+    "quietly": "cowest.progress",
+    "run": "cowest.verbs",
+    "run_bench": "cowest.verbs",
+    "serve": "cowest.verbs",
     "sft": "cowest.stages.sft",
     "task": "cowest.tasks",
 }
@@ -65,18 +88,28 @@ __all__ = [
     "Task",
     "Verdict",
     "align",
+    "endpoint",
     "evaluate",
     "explain",
     "feedback",
+    "gate",
     "load_recipe",
     "model",
     "open_model",
+    "quietly",
+    "run",
+    "run_bench",
+    "serve",
     "sft",
     "task",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("cowest")
     if name not in _HOMES:
         raise AttributeError(f"module 'cowest' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), _NAMES_THERE.get(name, name))

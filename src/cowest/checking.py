@@ -26,7 +26,9 @@ def check(model: type[Model], data: Any, complaint: str) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         found = error.errors()
-        problems = "\n".join(f"  {_explain(problem, model)}" for problem in found[:_MAX_SHOWN])
+        # Each form that a value may have has a problem of its own with it.
+        explained = dict.fromkeys(_explain(problem, model) for problem in found[:_MAX_SHOWN])
+        problems = "\n".join(f"  {line}" for line in explained)
         if len(found) > _MAX_SHOWN:
             problems += f"\n  ... and {len(found) - _MAX_SHOWN} more."
         raise InputError(f"{complaint}:\n{problems}") from error
@@ -45,9 +47,11 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
         return f"{path}: is missing and has no default."
     if location[-1:] == ["api_key_env"]:
         return f"{path}: needs the name of an environment variable, such as OPENAI_API_KEY; never the key itself."
-    if location[-1:] == ["base_url"] and problem["type"] == "string_pattern_mismatch":  # may contain a password
+    if "base_url" in location and problem["type"] != "extra_forbidden":  # may contain a password
+        path = ".".join(location[: location.index("base_url") + 1])
         return (
-            f"{path}: needs an address without spaces and without USER:PASSWORD@; api_key_env names the key's variable."
+            f"{path}: needs an address without spaces and without USER:PASSWORD@, or a list of such; api_key_env names "
+            "the key's variable."
         )
     shown = given if len(given) < 80 else given[:77] + "..."
     return f"{path}: got {shown}; {_needs(problem, location)}."

@@ -60,6 +60,17 @@ class Collaboration:
         prompts: templates; the built-in ones by default.
         weak_sampling, strong_sampling: the paper's settings by default.
         asks_for_final_answer: whether methods ask once more where a reply holds no answer (`final_answer`).
+
+    Examples:
+        >>> import cowest
+        >>> pair = cowest.Collaboration(
+        ...     weak=cowest.ScriptedModel(lambda request: "The government sits in Paris. Answer: Paris"),
+        ...     strong=cowest.ScriptedModel(lambda request: "The draft is right. Answer: Paris"),
+        ... )
+        >>> pair
+        Collaboration(weak='scripted/test', strong='scripted/test', format='chain_of_thought')
+        >>> pair.answer("What is the capital of France?")
+        'Paris'
     """
 
     def __init__(
@@ -80,6 +91,9 @@ class Collaboration:
         self.weak_sampling = weak_sampling
         self.strong_sampling = strong_sampling
         self.asks_for_final_answer = asks_for_final_answer
+
+    def __repr__(self) -> str:
+        return f"Collaboration(weak={self.weak.name!r}, strong={self.strong.name!r}, format={self.format.name!r})"
 
     async def draft(self, query: str, sample_index: int = 0) -> Completion:
         """y ~ pi_w(y | x), Algorithm 1 line 12."""

@@ -11,6 +11,14 @@ class CowestError(Exception):
     Attributes:
         exit_status: of the command line.
         may_be_billed: whether a model's endpoint may have done the work all the same.
+
+    Examples:
+        >>> import cowest
+        >>> try:
+        ...     cowest.load_recipe("nowhere.yaml")
+        ... except cowest.CowestError as error:
+        ...     print(type(error).__name__, error.exit_status)
+        InputError 2
     """
 
     exit_status: int = 1

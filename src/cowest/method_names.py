@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 WEAK_ONLY, WEAK_ONLY_BASE, WEAK_ALIGNED = "weak_only", "weak_only_base", "weak_aligned"
 STRONG_ONLY, STRONG_ONLY_DIRECT = "strong_only", "strong_only_direct"
 COLLABORATE, COLLABORATE_SFT = "collaborate", "collaborate_sft"
+COLLABORATE_SERVED = "collaborate_served"
+"""The pair whose weak model is on a server, so that nothing of it is trained here."""
 ORACLE = "oracle"
 
 SINGLE_MODELS = (WEAK_ONLY, WEAK_ONLY_BASE, STRONG_ONLY, STRONG_ONLY_DIRECT)
@@ -23,6 +25,7 @@ _LABELS = {
     STRONG_ONLY_DIRECT: "Strong model alone, answer only",
     COLLABORATE: "Together, aligned",
     COLLABORATE_SFT: "Together, before alignment",
+    COLLABORATE_SERVED: "Together, weak model as served",
     ORACLE: "Strong model with a perfect draft (ceiling)",
     "self_refine_weak": "Self-Refine, weak model",
     "self_refine_strong": "Self-Refine, strong model",
@@ -30,6 +33,8 @@ _LABELS = {
     "flare": "FLARE",
     "super_icl": "SuperICL",
 }
+_ALIGNED = "aligned_"
+_ALIGNED_ROWS = {"_pair": "Together, aligned by {}", "_weak": "Weak model alone, aligned by {}"}
 _KINDS = {"rlaif": "RLAIF", "rlwf": "RLWF"}
 _KIND_ROWS = {f"_{COLLABORATE}": "Together, {} feedback", f"_{WEAK_ONLY}": "Weak model alone, {} feedback"}
 
@@ -53,7 +58,7 @@ def rounds_in(names: Iterable[str]) -> list[str]:
 
 def pair_of(names: Collection[str]) -> str | None:
     """The row of the pair: the aligned one, else that of the last round, else the unaligned one; None without any."""
-    candidates = (COLLABORATE, *reversed(rounds_in(names)), COLLABORATE_SFT)
+    candidates = (COLLABORATE, *reversed(rounds_in(names)), COLLABORATE_SFT, COLLABORATE_SERVED)
     return next((name for name in candidates if name in names), None)
 
 
@@ -65,6 +70,16 @@ def kind_collaborate(kind: str) -> str:
 def kind_weak_only(kind: str) -> str:
     """The bench row of the weak model alone, aligned with this kind of feedback: "rlaif_weak_only"."""
     return f"{kind}_{WEAK_ONLY}"
+
+
+def aligned_collaborate(name: str) -> str:
+    """The bench row of the pair aligned by another method, by its name in `bench.align`: "aligned_kto_pair"."""
+    return f"{_ALIGNED}{name}_pair"
+
+
+def aligned_weak_only(name: str) -> str:
+    """The bench row of the weak model alone, aligned by another method: "aligned_kto_weak"."""
+    return f"{_ALIGNED}{name}_weak"
 
 
 def is_kind_collaborate(name: str) -> bool:
@@ -93,6 +108,9 @@ def label(name: str) -> str:
         return f"Together, round {number}"
     if match := _WITH_STRONG.fullmatch(name):
         return with_strong(label(match[1]), match[2])
+    for ending, text in _ALIGNED_ROWS.items():
+        if name.startswith(_ALIGNED) and name.endswith(ending):
+            return text.format(name.removeprefix(_ALIGNED).removesuffix(ending))
     for ending, text in _KIND_ROWS.items():
         if name.endswith(ending) and name not in _LABELS:
             kind = name.removesuffix(ending)

@@ -1,7 +1,8 @@
 """From graded or compared drafts to pairs: Algorithm 1, lines 15 to 24, and the winners of comparisons."""
 
+import itertools
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from cowest.types import (
     ComparedExample,
@@ -16,12 +17,15 @@ from cowest.types import (
 
 Item = TypeVar("Item")
 
+Choice = Literal["matched", "best_worst", "all"]
+"""Which pairs are made of Y+ and Y-."""
+
 
 def gain(verdict: Verdict, solo_verdict: Verdict) -> int | None:
-    """Delta = E(y*) - E(z) (section 3.3.1); None where either is unscored."""
-    if verdict.score is None or solo_verdict.score is None:
+    """Delta = E(y*) - E(z) (section 3.3.1), of scores or of comparisons with z; None where either is unscored."""
+    if verdict.value is None or solo_verdict.value is None:
         return None
-    return verdict.score - solo_verdict.score
+    return verdict.value - solo_verdict.value
 
 
 def is_positive(draft: GradedDraft) -> bool:
@@ -37,6 +41,15 @@ def is_negative(draft: GradedDraft) -> bool:
 def match(positives: Sequence[Item], negatives: Sequence[Item]) -> list[tuple[Item, Item]]:
     """Lines 21 to 24: min(|Y+|, |Y-|) pairs, the j-th positive with the j-th negative, in sampling order."""
     return list(zip(positives, negatives, strict=False))
+
+
+def best_worst(
+    positives: Sequence[GradedDraft], negatives: Sequence[GradedDraft]
+) -> list[tuple[GradedDraft, GradedDraft]]:
+    """The positive with the largest gain and the negative with the smallest, the first of equals; at most one pair."""
+    if not positives or not negatives:
+        return []
+    return [(max(positives, key=_gain), min(negatives, key=_gain))]
 
 
 def sets(drafts: Sequence[GradedDraft]) -> tuple[list[GradedDraft], list[GradedDraft]]:
@@ -84,12 +97,16 @@ def decide(comparison: Comparison) -> tuple[int, int] | None:
     return (first, second) if comparison.preference > 0.5 else (second, first)
 
 
-def pairs(graded: GradedExample | ComparedExample, prompt: tuple[Message, ...]) -> list[PreferencePair]:
+def pairs(
+    graded: GradedExample | ComparedExample, prompt: tuple[Message, ...], choice: Choice = "matched"
+) -> list[PreferencePair]:
     """The preference pairs of one query: (x, Y+[j], Y-[j]), or winner and loser of each comparison that has them.
 
     Args:
         graded: its drafts, with their gains or their comparisons.
         prompt: the conversation the drafts were sampled from.
+        choice: of graded drafts: the j-th of Y+ with the j-th of Y-, as in Algorithm 1; the best with the worst; or
+            every one of Y+ with every one of Y-. The last two use all drafts, also those after the query was settled.
     """
     if isinstance(graded, ComparedExample):
         drafts = {draft.sample_index: draft for draft in graded.drafts}
@@ -98,16 +115,26 @@ def pairs(graded: GradedExample | ComparedExample, prompt: tuple[Message, ...]) 
             _pair(graded.example_id, prompt, index, drafts[winner], drafts[loser])
             for index, (winner, loser) in enumerate(decided)
         ]
-    matched = match(*sets(_until_settled(graded)))
+    if choice == "matched":
+        chosen_pairs = match(*sets(_until_settled(graded)))
+    else:
+        positives, negatives = sets(in_order(graded))
+        make = best_worst if choice == "best_worst" else itertools.product
+        chosen_pairs = list(make(positives, negatives))
     return [
         _pair(graded.example_id, prompt, index, chosen.draft, rejected.draft, (chosen.gain, rejected.gain))
-        for index, (chosen, rejected) in enumerate(matched)
+        for index, (chosen, rejected) in enumerate(chosen_pairs)
     ]
+
+
+def in_order(graded: GradedExample) -> list[GradedDraft]:
+    """The drafts of a query in sampling order."""
+    return sorted(graded.drafts, key=lambda draft: draft.draft.sample_index)
 
 
 def _until_settled(graded: GradedExample) -> list[GradedDraft]:
     """The drafts up to the one that settled the query, in sampling order; all of them where none did."""
-    ordered = sorted(graded.drafts, key=lambda draft: draft.draft.sample_index)
+    ordered = in_order(graded)
     if graded.skipped is not None:  # no draft was made after that one
         return ordered
     counts = range(len(ordered))
@@ -117,6 +144,10 @@ def _until_settled(graded: GradedExample) -> list[GradedDraft]:
 
 def _text(draft: GradedDraft) -> str:
     return draft.draft.text.strip()
+
+
+def _gain(draft: GradedDraft) -> int:
+    return draft.gain or 0
 
 
 def _pair(

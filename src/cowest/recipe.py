@@ -2,22 +2,25 @@
 
 import importlib.metadata
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cowest.alignment import AlignConfig
+from cowest.annotators import COMPARING
+from cowest.bench_config import BenchConfig
 from cowest.checking import check
 from cowest.cluster.address import ClusterAddress
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
 from cowest.errors import InputError
-from cowest.judge import JUDGE_SAMPLING, JudgeConfig
+from cowest.judge import JUDGE_SAMPLING, STRONG, JudgeConfig
+from cowest.judge.config import JudgeSection, ProgramJudge, models_of
 from cowest.models.config import ModelConfig
 from cowest.plugins import looked_in, resolve_path
 from cowest.retrieval import RetrievalConfig
 from cowest.runs import MAX_ROUNDS
 from cowest.serving_config import ServeConfig
-from cowest.stages.align import AlignConfig
 from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig
 from cowest.stages.sft import SFTConfig
@@ -54,60 +57,6 @@ class TaskConfig(BaseModel):
         return {key: value for key, value in self.model_dump().items() if key != "name"}
 
 
-class ProgramJudge(BaseModel):
-    """A judge without a model, by name, and its options."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    name: str = Field(description="answer_match or `package.module:Class`.")
-
-
-CellName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
-
-
-class BenchConfig(Record):
-    """What `cowest bench` compares besides the recipe's own run.
-
-    Attributes:
-        methods: rows of the table; None means all methods of the package.
-        kinds: of feedback.
-        formats: of drafts.
-        pairs: numbers of preference pairs, each below what the first round gives; None means a quarter and a half of
-            that.
-        strong, weak: further models by a name of your choice, each a section like `strong` and `weak`. SFT trains every
-            further weak model; `sft.from` is for the recipe's own.
-        cross_models: whether every weak model meets every strong one; False changes only one of the two at a time, as
-            the paper's Figure 5 does.
-        equal_pairs: whether the kinds of feedback are also compared after one round with as many pairs each.
-        strong_rows: by the name of a further strong model, methods that get rows with it too, next to the recipe's own.
-        probe: number of evaluation examples whose drafts are graded before and after alignment; 0 means none.
-        seeds: how often everything that trains is done, each time with another seed, counted up from the recipe's.
-    """
-
-    methods: tuple[str, ...] | None = None
-    kinds: tuple[str, ...] = ("collaborative", "individual", "rlaif", "rlwf")
-    equal_pairs: bool = True
-    formats: tuple[str, ...] = ("direct_answer", "domain_knowledge", "chain_of_thought")
-    pairs: tuple[Annotated[int, Field(ge=1)], ...] | None = None
-    strong: dict[CellName, ModelConfig] = Field(default_factory=dict)
-    weak: dict[CellName, ModelConfig] = Field(default_factory=dict)
-    cross_models: bool = True
-    strong_rows: dict[CellName, tuple[str, ...]] = Field(default_factory=dict)
-    probe: int = Field(default=200, ge=0)
-    seeds: int = Field(default=1, ge=1, le=100)
-
-    @field_validator("strong_rows")
-    @classmethod
-    def _rows_are_of_further_models(
-        cls, rows: dict[str, tuple[str, ...]], info: ValidationInfo
-    ) -> dict[str, tuple[str, ...]]:
-        known = info.data.get("strong", {})
-        if unknown := [name for name in rows if name not in known]:
-            names = ", ".join(known) or "none"
-            raise ValueError(f"names {', '.join(unknown)}, but the models of bench.strong are: {names}")
-        return rows
-
-
 class Recipe(Record):
     """A whole run. Every key defaults to the paper's value where the paper gives one.
 
@@ -116,13 +65,20 @@ class Recipe(Record):
         seed: of everything that is drawn or sampled.
         format: of the drafts; a file of formats/ or `package.module:Class`.
         weak, strong: the small model, which is trained to draft, and the large one, which refines.
-        judge: "strong" is the strong model with the rubric of the paper's Figure 7; else a section of its own.
+        judge: "strong" is the strong model with the rubric of the paper's Figure 7; else a section of its own
+            or a panel.
         rounds: of feedback and alignment.
         prompts: a folder of templates that replace those of the package by file name.
         cowest_version: written into the run's copy of the recipe.
         ledger: a file for the replies, which other runs may share; None means the run's own `ledger.sqlite`.
         cluster: a Ray cluster that drafts: "auto" is this machine's, HOST:PORT another; None drafts in this process.
         report_to: trackers that get the figures of the stages: tensorboard, trackio, wandb, mlflow.
+
+    Examples:
+        >>> import cowest
+        >>> recipe = cowest.load_recipe("cowest.lab:recipe.yaml")
+        >>> recipe.rounds, recipe.feedback.samples, recipe.strong.model
+        (2, 5, 'local/cowest.lab:assets/strong-a')
     """
 
     run: str = Field(min_length=1, pattern=r"^[^\x00]*$")
@@ -131,7 +87,7 @@ class Recipe(Record):
     format: str = "chain_of_thought"
     weak: ModelConfig
     strong: ModelConfig
-    judge: Literal["strong"] | JudgeConfig | ProgramJudge = "strong"
+    judge: JudgeSection = "strong"
     lora: LoRAConfig = LoRAConfig()
     sft: SFTConfig = SFTConfig()
     feedback: FeedbackConfig = FeedbackConfig()
@@ -154,30 +110,42 @@ class Recipe(Record):
         if not isinstance(data, dict):
             return data
         filled = dict(data)
-        defaults = {"weak": WEAK_SAMPLING, "strong": STRONG_SAMPLING, "judge": JUDGE_SAMPLING}
-        for role, default in defaults.items():
+        for role, default in (("weak", WEAK_SAMPLING), ("strong", STRONG_SAMPLING)):
             section = filled.get(role)
-            if role == "judge" and isinstance(section, dict) and "name" in section:
-                continue  # a program, which has its own options
             if isinstance(section, dict) and isinstance(section.get("sampling", {}), dict):
                 sampling = default.model_dump(exclude_none=True) | section.get("sampling", {})
                 filled[role] = section | {"sampling": sampling}
         return filled
 
-    @field_validator("judge", mode="before")
-    @classmethod
-    def _kind_of_judge(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return ProgramJudge.model_validate(value) if "name" in value else JudgeConfig.model_validate(value)
-        if value != "strong" and not isinstance(value, BaseModel):
-            raise ValueError("needs strong, {name: answer_match}, or a section like strong's with a model")
-        return value
+    @model_validator(mode="after")
+    def _no_vote_twice(self) -> Self:
+        """A panel has the strong model once: not as itself and by a section that names the same model too."""
+        itself = JudgeConfig(**self.strong.model_dump() | {"sampling": JUDGE_SAMPLING}).vote
+        members = self.judge_models().values()
+        if STRONG in members and any(isinstance(each, JudgeConfig) and each.vote == itself for each in members):
+            raise ValueError("judge.panel names the strong model twice, as `strong` and by a section: one is enough")
+        return self
+
+    @model_validator(mode="after")
+    def _alignment_fits_feedback(self) -> Self:
+        align, feedback = self.align, self.feedback
+        if align.uses_gains and feedback.kind in COMPARING:
+            raise ValueError(
+                f"align: {align.summary()} learns from gains, and drafts of feedback.kind {feedback.kind} are compared "
+                "with each other and have none. Use align.method dpo with matched pairs and no weight, or another kind"
+            )
+        if feedback.max_pairs is not None and not align.reads_pairs:
+            raise ValueError(
+                f"feedback.max_pairs limits the matched pairs of dpo, and align: {align.summary()} learns from all "
+                "drafts. Leave it out; feedback.queries limits those"
+            )
+        return self
 
     @model_validator(mode="after")
     def _all_endpoints_redact(self) -> Self:
         """Where strong.redact is set, every other endpoint that sees the queries must say whether to redact them."""
-        others = {"weak": self.weak, "judge": self.judge, "feedback.labeller": self.feedback.labeller}
-        for role, other in others.items():
+        others = [("weak", self.weak), *self.judge_models().items(), ("feedback.labeller", self.feedback.labeller)]
+        for role, other in others:
             if self.strong.redact is None or not isinstance(other, ModelConfig) or other.provider in IN_PROCESS:
                 continue
             if "redact" not in other.model_fields_set:
@@ -186,6 +154,15 @@ class Recipe(Record):
                     "or write `redact: null` there to send them as they are"
                 )
         return self
+
+    def judge_models(self) -> dict[str, Literal["strong"] | JudgeConfig]:
+        """The models that judge, by role; none where the judge is a program."""
+        return models_of(self.judge)
+
+    @property
+    def needs_references(self) -> bool:
+        """Whether the judge needs a reference answer for every query of feedback."""
+        return isinstance(self.judge, str | ProgramJudge) or self.judge.reference == "gold"
 
     def to_yaml(self) -> str:
         """The recipe as resolved, with the package's version; API keys appear by variable name only, never by value."""
@@ -199,6 +176,11 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
 
     Args:
         path: a YAML file, `package:file`, or the folder of a run, which holds its recipe as resolved.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.load_recipe("cowest.lab:recipe.yaml", ["feedback.samples=8"]).feedback.samples
+        8
 
     Raises:
         InputError: the file is missing, is not YAML, or a key or value is wrong.

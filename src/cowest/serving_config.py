@@ -1,5 +1,7 @@
 """The recipe's section for serving: limits, failure handling and what is recorded."""
 
+import datetime
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,6 +11,15 @@ from cowest.types import Record
 
 ORIGIN = r"^(\*|https?://[A-Za-z0-9._\-\[\]:]+)$"
 """A web page's origin: scheme, host and port, without a path."""
+
+
+TRAFFIC_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
+"""The name of a day's file of recorded traffic."""
+
+
+def first_kept_day(today: datetime.date, keep_days: int) -> str:
+    """The first day, as in the names of the files, whose traffic may still be kept and used."""
+    return (today - datetime.timedelta(days=keep_days)).isoformat()
 
 
 class RecordConfig(Record):

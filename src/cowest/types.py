@@ -87,22 +87,34 @@ class Example(Record):
     Attributes:
         id: unique within the split.
         query: the question as both models are shown it, with its context and options if it has any.
-        references: accepted answers; the first is the canonical one.
+        references: accepted answers; the first is the canonical one. None only in training rows whose drafts are
+            judged without a reference.
         explanation: a reference explanation, used for SFT targets only and never shown in a prompt.
         fields: values that scoring or the report's filters need; the task chooses their names and types.
         group: what examples share that are not independent, such as a table; intervals are over groups.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.Example(id="1", query="What is the capital of France?", references=("Paris",)).references[0]
+        'Paris'
     """
 
     id: str
     query: str
-    references: tuple[str, ...] = Field(min_length=1)
+    references: tuple[str, ...] = ()
     explanation: str | None = None
     fields: dict[str, Any] = Field(default_factory=dict)
     group: str | None = omitted_if_none()
 
 
 class Answer(Record):
-    """Explanation and final answer parsed from a text; `final` is None where no answer could be found."""
+    """Explanation and final answer parsed from a text; `final` is None where no answer could be found.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.Answer(explanation="It is where the government sits.", final="Paris").final
+        'Paris'
+    """
 
     explanation: str = ""
     final: str | None = None
@@ -117,16 +129,41 @@ class Draft(Record):
 
 
 class Verdict(Record):
-    """E: a judge's score, an integer from 1 to 10, or unscored with the reason; never an invented number."""
+    """E: a judge's score, an integer from 1 to 10, or unscored with the reason; never an invented number.
+
+    A judge without references gives no score but compares the output with z.
+
+    Attributes:
+        compared: better (1) or worse (-1) than z, or a tie (0); z itself has 0.
+        members: of a panel, each member's score or comparison by its role; None where it gave none.
+        votes: of a comparison, 1 for the output and -1 for z, with the output shown first and then second; those of
+            repeats and members follow each other.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.Verdict(score=8).score
+        8
+        >>> cowest.Verdict(unscored_reason="the judge named no number").score is None
+        True
+    """
 
     score: int | None = Field(default=None, ge=1, le=10)
     unscored_reason: str | None = None
+    compared: int | None = Field(default=None, ge=-1, le=1, exclude_if=lambda value: value is None)
+    members: dict[str, int | None] | None = omitted_if_none()
+    votes: tuple[int, ...] | None = omitted_if_none()
 
     @model_validator(mode="after")
     def _score_or_reason(self) -> Self:
-        if (self.score is None) == (self.unscored_reason is None):
+        given = [value for value in (self.score, self.compared, self.unscored_reason) if value is not None]
+        if len(given) != 1:
             raise ValueError("a verdict has either a score or the reason why there is none")
         return self
+
+    @property
+    def value(self) -> int | None:
+        """The score, or how the output compares with z; None where it is unscored."""
+        return self.compared if self.score is None else self.score
 
 
 class GradedDraft(Record):
@@ -199,6 +236,18 @@ class PreferencePair(Record):
     """(x, y+, y-) in TRL's conversational preference format, with flat provenance columns.
 
     The gains are None where the two drafts were compared with each other instead of being graded.
+
+    Examples:
+        >>> import cowest
+        >>> from cowest.types import Message
+        >>> pair = cowest.PreferencePair(
+        ...     prompt=[Message(role="user", content="What is the capital of France?")],
+        ...     chosen=[Message(role="assistant", content="The government sits in Paris. Answer: Paris")],
+        ...     rejected=[Message(role="assistant", content="Answer: Lyon")],
+        ...     example_id="1", pair_index=0, chosen_sample_index=2, rejected_sample_index=0,
+        ... )
+        >>> pair.chosen[0].role
+        'assistant'
     """
 
     prompt: tuple[Message, ...]

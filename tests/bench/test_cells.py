@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cowest.bench.cells import Cell, make_cells, make_equal_cells, sft_key
+from cowest.bench.cells import Cell, make_cells, make_equal_cells, make_pairs_cells, sft_key
 from cowest.bench.seeds import cells_of_seed, recipes_of_seeds
 from cowest.errors import InputError
 from cowest.method_names import STRONG_ONLY
@@ -92,3 +92,38 @@ def test_a_further_seed_repeats_what_trains_and_keeps_the_strong_models(tmp_path
     ]
     assert sft_key(first) != sft_key(recipe)
     assert recipes_of_seeds(recipe_for(tmp_path / "run", data_of)) == []
+
+
+def test_methods_of_alignment_get_cells_that_differ_in_nothing_else(tmp_path: Path) -> None:
+    align = {"epochs": 1, "batch_size": 1, "gradient_accumulation": 8, "learning_rate": 5e-3, "loss": "ipo"}
+    cells = cells_of(tmp_path, "align", {"align": ["dpo", "kto", "rft"]}, align=align, rounds=2)
+    assert list(cells) == ["kto", "rft"]  # dpo is the recipe's own
+    assert [cell.name for cell in cells.values()] == ["align-kto", "align-rft"]
+    kto, rft = (cell.recipe for cell in cells.values())
+    assert (kto.align.batch_size, kto.align.loss, rft.align.batch_size) == (4, "sigmoid", 1)
+    for recipe in (kto, rft):
+        assert (recipe.align.learning_rate, recipe.align.epochs, recipe.rounds) == (5e-3, 1, 2)
+        assert recipe.evaluate.methods == ("collaborate", "weak_aligned")
+        assert recipe.feedback.kind == "collaborative"
+    named = {"all": {"pairs": "all"}, "plain": {"loss": "sigmoid"}, "slow": {"method": "kto", "learning_rate": 1e-5}}
+    cells = cells_of(tmp_path, "align", {"align": named}, align=align)
+    assert [cells[name].recipe.align.summary() for name in named] == ["dpo (pairs all, loss ipo)", "dpo", "kto"]
+    assert cells["slow"].recipe.align.learning_rate == 1e-5
+    with pytest.raises(InputError, match=r"(?s)bench\.align\.odd.*method rft does not take this key"):
+        cells_of(tmp_path, "align", {"align": {"odd": {"method": "rft", "loss": "ipo"}}})
+
+
+def test_a_seed_repeats_methods_of_alignment_as_they_were_given(tmp_path: Path) -> None:
+    bench = {"methods": [], "kinds": [], "formats": [], "align": {"all": {"pairs": "all"}}, "seeds": 2}
+    data_of = {"train": tmp_path / "train.jsonl", "test": tmp_path / "test.jsonl"}
+    (second,) = recipes_of_seeds(recipe_for(tmp_path / "run", data_of, bench=bench))
+    (cell,) = [cell for cell in cells_of_seed(second) if cell.purpose == "align"]
+    assert (cell.recipe.align.pairs, cell.recipe.align.learning_rate) == ("all", 5e-3)
+
+
+def test_where_alignment_learns_from_single_drafts_no_cell_has_a_number_of_pairs(tmp_path: Path) -> None:
+    data_of = {"train": tmp_path / "train.jsonl", "test": tmp_path / "test.jsonl"}
+    training = {"method": "kto", "batch_size": 8}
+    recipe = recipe_for(tmp_path / "run", data_of, align=training, bench={"kinds": ["individual"]})
+    assert make_pairs_cells(recipe, 100) == []
+    assert make_equal_cells(recipe, {"collaborative": 529, "individual": 242}) == []

@@ -45,6 +45,7 @@ def recipe_for(folder: Path) -> Recipe:
         "kinds": ["individual", "rlaif"],
         "formats": ["direct_answer", "chain_of_thought"],
         "pairs": [4, 8, 400],
+        "align": ["rft"],
         "strong": {"other": {"model": "scripted/tests.worlds:strong_reply"}},
     }
     return make_recipe(recipe_of(folder, bench=bench, rounds=2))
@@ -79,6 +80,7 @@ def bench(tmp_path: Path) -> BenchResults:
         },
         "method-weak_aligned": {"weak_aligned": 6},
         "kind-individual": {"collaborate_sft": 10, "collaborate": 11, "weak_aligned": 7},
+        "align-rft": {"collaborate_sft": 10, "collaborate": 12, "weak_aligned": 4},
         "format-direct_answer": {"collaborate_sft": 9, "collaborate": 8},
         "models-own-other": {"weak_only": 5, "strong_only": 14, "collaborate_sft": 10, "collaborate": 9},
         "pairs-4": {"collaborate_sft": 10, "collaborate": 7},
@@ -112,6 +114,8 @@ def test_rows(bench: BenchResults) -> None:
         "collaborative_weak_only": 0.3,
         "individual_weak_only": 0.35,
         "individual_collaborate": 0.55,
+        "aligned_rft_weak": 0.2,
+        "aligned_rft_pair": 0.6,
         "rlaif_weak_only": None,
         "rlaif_collaborate": None,
     }

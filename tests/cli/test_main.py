@@ -49,6 +49,24 @@ def test_help_is_quick_and_names_every_verb() -> None:
         assert verb in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("line", "completions"),
+    [
+        ("cowest ev", ["evaluate"]),
+        ("cowest do", ["doctor"]),
+        ("cowest init --tr", ["--train"]),
+        ("cowest evaluate mine.yaml --js", ["--json"]),
+        ("cowest show runs/m", ["runs/mine/"]),
+    ],
+)
+def test_the_shell_completes_verbs_flags_and_files(tmp_path: Path, line: str, completions: list[str]) -> None:
+    (tmp_path / "runs/mine").mkdir(parents=True)
+    asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_IFS": "\n"}
+    asked["_ARGCOMPLETE_STDOUT_FILENAME"] = str(tmp_path / "completions")
+    subprocess.run([sys.executable, "-m", "cowest"], cwd=tmp_path, env={**os.environ, **asked}, check=True)
+    assert [each.strip() for each in (tmp_path / "completions").read_text().split("\n")] == completions
+
+
 @pytest.mark.parametrize("verb", sorted(cli.VERBS))
 def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -120,7 +138,7 @@ def test_feedback_evaluate_show_and_ask(tmp_path: Path, capsys: pytest.CaptureFi
     assert cli.main(["feedback", recipe]) == 0
     assert cli.main(["evaluate", recipe]) == 0
     printed = capsys.readouterr().out
-    assert "collaborate_sft" in printed
+    assert "collaborate_served" in printed
     assert str(tmp_path / "run/report.html") in "".join(printed.split("\n"))
     assert (tmp_path / "run/report.html").is_file()
     assert cli.main(["show", str(tmp_path / "run")]) == 0

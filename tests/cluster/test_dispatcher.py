@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cowest.cluster.cluster import Cluster
-from cowest.cluster.dispatcher import Patience
+from cowest.cluster.patience import Patience
 from cowest.cluster.places import Node
 from cowest.cluster.schedule import MAX_LOSSES
 from cowest.errors import CompletionError, EndpointError

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from cowest.cli.main import main
 from cowest.errors import EndpointError, InputError
 from cowest.export import publish, write_folder
+from cowest.records import TrainingRecord
 from tests.export.sample import SECRET_PLACE, pair
 from tests.training import tiny
 from tests.worlds import tree
@@ -136,6 +138,30 @@ def test_the_model_card_says_what_was_measured_and_what_not(finished: Path, tmp_
     assert front_matter(tmp_path / "out" / "model" / "README.md")["library_name"] == "peft"
 
 
+def test_where_alignment_learned_from_single_drafts_there_may_be_no_pair(run: Path, tmp_path: Path) -> None:
+    (run / "round-1" / "feedback" / "pairs.jsonl").write_text("")
+    write_folder(run, tmp_path / "out")
+    own = (run / "round-1" / "align" / "adapter_model.safetensors").read_bytes()
+    assert (tmp_path / "out" / "model" / "adapter_model.safetensors").read_bytes() == own
+
+
+def test_the_model_card_names_the_method_of_alignment(run: Path, tmp_path: Path) -> None:
+    marker = run / "round-1/align/training.json"
+    trained = TrainingRecord.read(marker)
+    weights = {"desirable_weight": 1.0, "undesirable_weight": 1.5}
+    for number, (facts, said) in enumerate(
+        [
+            ({"method": "dpo", "loss": "ipo", "weight": "gain", "settings": {"pairs": "all"}}, "ipo, weight gain"),
+            ({"method": "kto", **weights}, "kto with beta 0.1, desirable weight 1, undesirable weight 1.5"),
+            ({"method": "rft", "beta": None}, "Alignment: rft."),
+        ]
+    ):
+        trained.model_copy(update={"beta": 0.1} | facts).write(marker)
+        write_folder(run, tmp_path / str(number))
+        card = (tmp_path / str(number) / "model" / "README.md").read_text(encoding="utf-8")
+        assert said in card, card[card.index("How it was made") :][:600]
+
+
 def test_a_base_of_the_hub_is_named_in_the_front_matter(run: Path, tmp_path: Path) -> None:
     marker = run / "round-1" / "align" / "training.json"
     marker.write_text(json.dumps(json.loads(marker.read_text()) | {"base": "meta-llama/Llama-3"}))
@@ -164,6 +190,7 @@ def test_a_run_that_is_not_finished_is_refused(run: Path, tmp_path: Path, missin
 
 def test_where_no_round_gave_pairs_the_sft_adapter_goes_out(run: Path, tmp_path: Path) -> None:
     (run / "round-1" / "feedback" / "pairs.jsonl").write_text("")
+    shutil.rmtree(run / "round-1" / "align")
     write_folder(run, tmp_path / "out")
     own = (run / "sft" / "adapter_model.safetensors").read_bytes()
     assert (tmp_path / "out" / "model" / "adapter_model.safetensors").read_bytes() == own

@@ -11,7 +11,8 @@ from cowest.annotators.individual import Individual
 from cowest.annotators.rlwf import Rlwf
 from cowest.collaboration import Collaboration
 from cowest.formats import load_format
-from cowest.judge import AnswerMatchJudge, BaseJudge, ModelJudge
+from cowest.judge import AnswerMatchJudge, BaseJudge, ModelJudge, PairwiseJudge, PanelJudge
+from cowest.judge.model import AskingJudge
 from cowest.lab.judge import RubricJudge
 from cowest.methods import MethodOptions, Prepared, Setting, make_methods, strong_only
 from cowest.methods._options import SuperICLOptions
@@ -117,7 +118,13 @@ def test_a_kind_of_feedback_declares_what_it_asks_for(name: str, asked: set[str]
 
 def test_a_judge_declares_what_it_asks_for(asked: set[str]) -> None:
     found = {each for each in BaseJudge.__subclasses__() if each.__module__.startswith("cowest.judge.")}
-    assert {each for each in found if not each.__name__.startswith("_")} == {ModelJudge, AnswerMatchJudge}
+    found = {each for each in (found | {*AskingJudge.__subclasses__()}) - {AskingJudge} if each.__name__[0] != "_"}
+    assert found == {ModelJudge, PairwiseJudge, PanelJudge, AnswerMatchJudge}
+    pairwise = PairwiseJudge(ScriptedModel(["both", "1", "both", "2"]))
+    synchronous.run(PanelJudge({"judge": pairwise}).against(sums(1)[0], "x", "y"))
+    assert templates_of(PairwiseJudge) == asked
+    assert templates_of(PanelJudge) == set()
+    asked.clear()
     synchronous.run(ModelJudge(ScriptedModel(["high", "9"])).score(sums(1)[0], "x"))
     assert templates_of(ModelJudge) == asked
     asked.clear()

@@ -52,6 +52,13 @@ def test_the_high_case_shares_what_is_equal(tmp_path: Path, data_of: dict[str, P
     assert plan.high.roles["strong"].calls == sum(calls(plan, cell.name).get("strong", 0) for cell in plan.cells)
 
 
+def test_another_method_of_alignment_pays_for_its_evaluation_only(tmp_path: Path, data_of: dict[str, Path]) -> None:
+    plan = make_bench_plan(recipe_with(tmp_path / "run", data_of, bench={"align": ["kto"]}))
+    assert calls(plan, "align-kto") == {"weak": 6, "strong": 6}
+    (cell,) = [cell for cell in plan.cells if cell.name == "align-kto"]
+    assert cell.num_trainings == 1
+
+
 def test_the_sweep_over_pairs_is_planned_before_its_numbers_are_known(tmp_path: Path, data_of: dict[str, Path]) -> None:
     plan = make_bench_plan(recipe_with(tmp_path / "run", data_of))
     assert [cell.name for cell in plan.cells[-2:]] == ["pairs-quarter", "pairs-half"]

@@ -251,6 +251,24 @@ def test_all_methods_stay_within_their_plan(tmp_path: Path) -> None:
     assert not any(row.num_failed for row in results.methods.values())
 
 
+@pytest.mark.parametrize(
+    ("align", "said"),
+    [
+        ({}, ("pairs expected", "alignment by dpo;")),
+        ({"pairs": "all"}, ("pairs expected", "alignment by dpo (pairs all);")),
+        ({"method": "kto"}, ("drafts expected", "alignment by kto;")),
+    ],
+)
+def test_the_plan_names_the_method_and_what_it_learns_from(
+    tmp_path: Path, align: dict[str, Any], said: tuple[str, str]
+) -> None:
+    weak = {"model": "local/cowest.lab:assets/weak"}
+    plan = plan_of(tmp_path / "run", weak=weak, align=align, feedback={"samples": 5, "queries": 10})
+    printed = io.StringIO()
+    print_plan(plan, printed)
+    assert all(words in " ".join(printed.getvalue().split()) for words in said)
+
+
 def test_rlaif_is_planned_with_two_votes_a_comparison(tmp_path: Path) -> None:
     plan = plan_of(tmp_path / "run", feedback={"kind": "rlaif", "samples": 5, "queries": 10})
     spends = plan.high.stages["feedback, round 1"]
@@ -259,7 +277,8 @@ def test_rlaif_is_planned_with_two_votes_a_comparison(tmp_path: Path) -> None:
 
 
 def test_rlwf_is_planned_with_its_annotators_drafts_and_no_call_of_the_strong_model(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path / "run", feedback={"kind": "rlwf", "samples": 5, "queries": 10}, rounds=2)
+    weak = {"model": "local/cowest.lab:assets/weak"}
+    plan = plan_of(tmp_path / "run", weak=weak, feedback={"kind": "rlwf", "samples": 5, "queries": 10}, rounds=2)
     for number in (1, 2):
         spends = plan.high.stages[f"feedback, round {number}"]
         assert {role: spend.calls for role, spend in spends.items()} == {"weak": 10 * 5}

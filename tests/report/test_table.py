@@ -36,6 +36,12 @@ def test_plain_output_is_markdown_without_colours(monkeypatch: pytest.MonkeyPatc
     assert cells[1:] == ["exact_match", "+41.5", "[36.0, 47.0]", "< 0.001", "44.5%", "3.0%", "better"]
 
 
+def test_in_a_notebook_it_is_still_written_to_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = _plain()
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert _plain() == elsewhere
+
+
 def test_the_share_of_replies_without_an_answer_stands_beside_every_row_and_unequal_shares_are_said() -> None:
     found = with_method("strong_only", num_unparsed=90)
     text = _plain(found)

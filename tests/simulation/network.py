@@ -17,6 +17,8 @@ from tests.simulation.server import Charge, Server
 from tests.worlds import chance
 
 FOREVER_S = 100_000.0
+AWAY, AWAY_S = "127.0.0.2", 7.0
+"""The endpoint that nobody can connect to in every other so many seconds."""
 CUT_IN_STREAMS = {"cut_off": "break", "timeout": "silence", "no_finish_reason": "end", "garbage": "no JSON"}
 """What becomes of a stream half way, by the fault that befalls the call."""
 
@@ -51,6 +53,8 @@ class _Transport(httpx2.AsyncBaseTransport):
 
     async def _answer(self, request: httpx2.Request, body: dict[str, Any], process: int) -> httpx2.Response:
         machine, server = self._machine, self._server
+        if request.url.host == AWAY and int(machine.now() / AWAY_S) % 2 == 0:
+            raise httpx2.ConnectError("refused") from ConnectionRefusedError(111, "Connection refused")
         fault = server.fault(body)
         machine.note(f"server gets {body['messages'][-1]['content'][:40]!r}: {fault or 'answers'}")
         if (wait_s := server.refusal_s()) is not None:

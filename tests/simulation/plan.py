@@ -40,6 +40,10 @@ class Plan:
         is_dear: whether every call costs as much as it is allowed to.
         requests_per_s, limiter, burst_s, retry_after: the endpoint's limit.
         latency_s: the longest time of an ordinary reply.
+        num_endpoints: addresses that the recipe lists; 0 for one that is not in a list. Of several, the second refuses
+            every connection for seven seconds of fourteen.
+        by_demand: whether examples are begun as fast as calls are let through, in place of `num_in_flight`.
+        finds_concurrency: whether `max_concurrency` is left to be found.
     """
 
     seed: int
@@ -58,6 +62,9 @@ class Plan:
     retry_after: str | None = None
     latency_s: float = 0.5
     in_order: bool = False
+    num_endpoints: int = 0
+    by_demand: bool = False
+    finds_concurrency: bool = False
 
     @property
     def is_bounded(self) -> bool:
@@ -84,6 +91,7 @@ def plan_of(seed: int) -> Plan:
     most_faults = random.choice((0, 1, 2, 2, 2, None))
     names = random.sample(sorted(FAULTS if most_faults is None else PASSING), random.randint(1, 6))
     share = random.choice((0.02, 0.1, 0.3))
+    scale = Random(f"scale {seed}")
     return Plan(
         seed=seed,
         work=random.choice(("feedback", "feedback", "feedback", "evaluate", "serve")),
@@ -100,6 +108,9 @@ def plan_of(seed: int) -> Plan:
         burst_s=random.choice((0.5, 1.0, 5.0)),
         retry_after=random.choice((None, "seconds", "ms")),
         latency_s=random.choice((0.0, 0.05, 1.0, 5.0)),
+        num_endpoints=scale.choice((0, 0, 1, 3)),
+        by_demand=scale.random() < 0.3,
+        finds_concurrency=scale.random() < 0.3,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ def _unbounded() -> AbstractContextManager[Any]:
 def _order_of_completion() -> Iterator[None]:
     """Results come in the order in which they were ready."""
 
-    async def mapped(work: Callable[[Any], Awaitable[Any]], items: Any, num_in_flight: int) -> list[Any]:
+    async def mapped(work: Callable[[Any], Awaitable[Any]], items: Any, num_in_flight: int | None) -> list[Any]:
         results: list[Any] = []
 
         async def noted(item: Any) -> None:
@@ -134,9 +134,14 @@ def _order_of_completion() -> Iterator[None]:
         await concurrency.map_in_flight(noted, items, num_in_flight)
         return results
 
-    with contextlib.ExitStack() as stack:
-        for module in (_annotation, evaluate):
-            stack.enter_context(mock.patch.object(module, "map_in_flight", mapped))
+    async def yielded(*given: Any) -> AsyncGenerator[Any]:
+        for result in await mapped(*given):
+            yield result
+
+    with (
+        mock.patch.object(_annotation, "in_order", yielded),
+        mock.patch.object(evaluate, "map_in_flight", mapped),
+    ):
         yield
 
 
@@ -147,14 +152,14 @@ def _written_in_place() -> AbstractContextManager[Any]:
 
 def _marker_first() -> AbstractContextManager[Any]:
     """The file that marks the end is written before the rest."""
-    written = files.write_text
+    publish = files.JsonlFile.publish
 
-    def early(path: Path, text: str) -> None:
-        if path.name == "graded.jsonl":
-            written(path.with_name("summary.json"), "{}")
-        written(path, text)
+    def early(self: files.JsonlFile, *given: Any) -> None:
+        if self._path.name == "graded.jsonl":
+            files.write_text(self._path.with_name("summary.json"), "{}")
+        publish(self, *given)
 
-    return mock.patch.object(files, "write_text", early)
+    return mock.patch.object(files.JsonlFile, "publish", early)
 
 
 def _progress_left() -> AbstractContextManager[Any]:

@@ -60,7 +60,7 @@ def _feedback(plan: Plan, run: RunFolder, ledger: Ledger, budget_usd: float | No
         strong_sampling=Sampling(max_tokens=MAX_TOKENS),
         samples=plan.world.samples,
         null_control=plan.world.null_control,
-        num_in_flight=plan.num_in_flight,
+        num_in_flight=None if plan.by_demand else plan.num_in_flight,
         seed=plan.world.number,
         task=Sums(),
     )
@@ -80,7 +80,7 @@ def _evaluate(plan: Plan, run: RunFolder, ledger: Ledger, budget_usd: float | No
         task=Sums(),
         out=run.evaluate,
         seed=plan.world.number,
-        num_in_flight=plan.num_in_flight,
+        num_in_flight=None if plan.by_demand else plan.num_in_flight,
     )
 
 
@@ -97,11 +97,12 @@ def weak_model(plan: Plan, random: Random) -> ScriptedModel:
 def strong_config(plan: Plan, budget_usd: float | None) -> ModelConfig:
     """The strong model's section of a recipe."""
     price = 1e6 * USD_PER_TOKEN
+    urls = [f"http://127.0.0.{number + 1}:9/v1" for number in range(plan.num_endpoints)]
     return ModelConfig(
         model="openai/strong",
-        base_url="http://127.0.0.1:9/v1",
+        base_url=tuple(urls) if plan.num_endpoints else "http://127.0.0.1:9/v1",
         timeout_s=TIMEOUT_S,
-        max_concurrency=plan.max_concurrency,
+        max_concurrency=None if plan.finds_concurrency else plan.max_concurrency,
         budget_usd=budget_usd,
         price=Price(input=price, output=price),
         sampling=Sampling(max_tokens=MAX_TOKENS),

@@ -20,7 +20,7 @@ from cowest.models.providers.scripted import ScriptedModel
 from cowest.records import NullControl, NullSample
 from cowest.runs import GRADED_SO_FAR
 from cowest.stages._annotation import MAX_FAILURES_BEFORE_SUCCESS
-from cowest.stages._diagnostics import concordance, null_control
+from cowest.stages._diagnostics import NullControlRates, concordance
 from cowest.stages.feedback import draw, feedback
 from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
 from tests.worlds import ScoreBy, Sums, chance, gamble, gambler, right_or_wrong, sums
@@ -292,11 +292,19 @@ def test_the_null_control_counts_only_drafts_that_are_always_made() -> None:
         )
         for name, score in scores.items()
     ]
-    found = null_control(graded, nulls, {"a", "b", "c", "d", "e", "failed"}, samples=5)
+    by_id = {null.example_id: null for null in nulls}
+
+    def null_control(controlled: set[str]) -> NullControl:
+        rates = NullControlRates(controlled, samples=5)
+        for example in graded:
+            rates.add(example, by_id.get(example.example_id))
+        return rates.result()
+
+    found = null_control({"a", "b", "c", "d", "e", "failed"})
     assert (found.num_examples, found.num_left_out) == (3, 3)
     assert found.real_positive_rate.value == pytest.approx((0.5 + 0 + 0) / 3)
     assert found.positive_rate.value == pytest.approx(1 / 3)
-    nothing = null_control(graded, nulls, {"failed"}, samples=5)
+    nothing = null_control({"failed"})
     assert nothing == NullControl(num_examples=0, num_left_out=1)
 
 

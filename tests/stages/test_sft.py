@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.models.providers.scripted import ScriptedModel
+from cowest.progress import quietly
 from cowest.prompts import Prompts
 from cowest.stages import sft as stage
 from cowest.stages.sft import SFTConfig, sft
@@ -40,6 +41,20 @@ def test_from_is_the_key_of_a_recipe() -> None:
     assert SFTConfig(from_="a").model_dump(by_alias=True)["from"] == "a"
     with pytest.raises(ValidationError):
         SFTConfig.model_validate({"form": "a"})
+
+
+def test_a_bar_shows_the_steps_unless_the_caller_does(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train(**more: Any) -> str:
+        sft(str(base), tiny.examples(10), out=tmp_path / f"sft-{len(more)}", config=FAST, **more)
+        return capsys.readouterr().err
+
+    assert train().startswith("sft 3/3 (100%)")
+    assert train() == "", "it is finished already"
+    assert train(progress=lambda done, total, metrics: None) == ""
+    with quietly():
+        assert train(seed=1, format="direct_answer") == ""
 
 
 def test_folder_and_metrics(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""SFT and DPO of a tiny model in a few steps, after any of which something can happen."""
+"""SFT and alignment of a tiny model in a few steps, after any of which something can happen."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +37,21 @@ def run_align(start: Path, out: Path, progress: Progress | None = None) -> Train
     """Eight steps of DPO after such an SFT, with a checkpoint every three."""
     config = AlignConfig(epochs=2, gradient_accumulation=2, learning_rate=1e-3, save_every=3)
     return align(TrainedModel.read(start), tiny.pairs(7), out=out, config=config, progress=progress)
+
+
+OTHER_METHODS: dict[str, dict[str, Any]] = {
+    "gain": {"pairs": "all", "weight": "gain"},
+    "offset": {"weight": "offset"},
+    "kto": {"method": "kto", "batch_size": 2},
+    "rft": {"method": "rft"},
+}
+"""Sections `align` by a name for each."""
+
+
+def run_other(name: str, start: Path, out: Path, progress: Progress | None = None) -> TrainedModel:
+    """Four steps or more of another method after such an SFT, with a checkpoint every two."""
+    config = AlignConfig(**{"epochs": 2, "gradient_accumulation": 1, "save_every": 2} | OTHER_METHODS[name])
+    return align(TrainedModel.read(start), tiny.graded(2), out=out, config=config, progress=progress)
 
 
 def at(step: int, action: Callable[[], None]) -> Progress:

@@ -13,7 +13,7 @@ from cowest.errors import InterruptedRun, TrainingError
 from cowest.stages.sft import SFTConfig, sft
 from cowest.training import TrainedModel
 from tests.training import tiny
-from tests.training.stepped import NUM_STEPS, SETTINGS, at, run_align, run_sft
+from tests.training.stepped import NUM_STEPS, OTHER_METHODS, SETTINGS, at, run_align, run_other, run_sft
 
 
 def stop() -> None:
@@ -79,12 +79,17 @@ def test_alignment_resumes_with_its_reference(tmp_path: Path, whole: Path, whole
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from cowest.training import preference, supervised
-from tests.training.stepped import at, run_align, run_sft
+from cowest.training import preference, supervised, unpaired
+from tests.training.stepped import at, run_align, run_other, run_sft
 
-base, whole, out = map(Path, sys.argv[1:])
+base, whole, out, *names = map(Path, sys.argv[1:])
 kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
-for train in (lambda: run_sft(base, out / "sft", at(10, kill)), lambda: run_align(whole, out / "align", at(6, kill))):
+trainings = {
+    "sft": lambda: run_sft(base, out / "sft", at(10, kill)),
+    "align": lambda: run_align(whole, out / "align", at(6, kill)),
+}
+for name in map(str, names):
+    train = trainings.get(name) or (lambda: run_other(name, whole, out / name, at(3, kill)))
     if not (child := os.fork()):
         train()
         os._exit(0)
@@ -93,15 +98,35 @@ for train in (lambda: run_sft(base, out / "sft", at(10, kill)), lambda: run_alig
 
 
 def test_killed_processes(base: Path, tmp_path: Path, whole: Path, whole_alignment: Path) -> None:
-    command = [sys.executable, "-c", KILLED, str(base), str(whole), str(tmp_path)]
-    paths = os.pathsep.join(path for path in sys.path if path)
-    subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, check=True, timeout=200)
+    kill(base, whole, tmp_path, "sft", "align", "kto")
     (tmp_path / "sft" / "checkpoints" / "checkpoint-9").mkdir()
     assert run_sft(base, tmp_path / "sft").metrics.resumed_from_step == 8
     assert_same_result(tmp_path / "sft", whole)
     assert not (tmp_path / "align" / "training.json").exists()
     assert run_align(whole, tmp_path / "align").metrics.resumed_from_step == 3
     assert_same_result(tmp_path / "align", whole_alignment)
+    assert_resumes("kto", whole, tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_processes_of_other_methods(base: Path, tmp_path: Path, whole: Path) -> None:
+    kill(base, whole, tmp_path, *OTHER_METHODS)
+    for name in OTHER_METHODS:
+        assert_resumes(name, whole, tmp_path)
+
+
+def kill(base: Path, whole: Path, out: Path, *names: str) -> None:
+    """Starts trainings by name in processes of their own, each of which is killed after a checkpoint."""
+    command = [sys.executable, "-c", KILLED, str(base), str(whole), str(out), *names]
+    paths = os.pathsep.join(path for path in sys.path if path)
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, check=True, timeout=200)
+
+
+def assert_resumes(name: str, whole: Path, out: Path) -> None:
+    assert not (out / name / "training.json").exists()
+    assert run_other(name, whole, out / name).metrics.resumed_from_step == 2, name
+    run_other(name, whole, out / f"whole-{name}")
+    assert_same_result(out / name, out / f"whole-{name}")
 
 
 def test_ctrl_c_ends_after_the_step_with_a_checkpoint(base: Path, tmp_path: Path, whole: Path) -> None:

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from cowest.types import Example, Message, PreferencePair
+from cowest.types import Draft, Example, GradedDraft, GradedExample, Message, PreferencePair, Verdict
 
 TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}"
@@ -90,6 +90,38 @@ def pairs(count: int) -> list[PreferencePair]:
             rejected_sample_index=1,
             gain_chosen=2,
             gain_rejected=-1,
+        )
+        for i in range(count)
+    ]
+
+
+def graded(count: int) -> list[GradedExample]:
+    """Queries with four drafts of different lengths each: one that helped, one that helped more, and two that did not.
+
+    The last of them was cut at the token limit.
+    """
+    return [
+        GradedExample(
+            example_id=f"e{i}",
+            query=f"twice {i * 37}?",
+            solo="z",
+            solo_verdict=Verdict(score=5),
+            drafts=tuple(
+                GradedDraft(
+                    draft=Draft(text=text, sample_index=index, finish_reason="length" if gain == -4 else "stop"),
+                    refined="y*",
+                    verdict=Verdict(score=5 + gain),
+                    gain=gain,
+                )
+                for index, (text, gain) in enumerate(
+                    [
+                        (f"It is {i * 74}", 1),
+                        (f"add: {i * 74}", 3 + i % 3),
+                        (f"no: {i}" + "0" * (i % 4), -1),
+                        ("cut", -4),
+                    ]
+                )
+            ),
         )
         for i in range(count)
     ]

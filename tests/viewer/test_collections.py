@@ -88,6 +88,19 @@ def test_drafts_that_were_compared_have_no_gain_and_are_not_unscored() -> None:
     assert feedback_item({"graded": [row(compared(1))]}).flags == {"unscored"}
 
 
+def test_outputs_that_were_compared_with_z_are_not_unscored() -> None:
+    draft = {
+        "draft": {"text": "d", "sample_index": 0},
+        "refined": "y",
+        "verdict": {"score": None, "compared": 1},
+        "gain": 1,
+    }
+    row_of = {"query": "q", "solo": "z", "solo_verdict": {"score": None, "compared": 0}, "drafts": [draft]}
+    assert feedback_item({"graded": [row_of]}).flags == {"helped"}
+    unscored = draft | {"verdict": {"score": None, "unscored_reason": "no vote"}, "gain": None}
+    assert "unscored" in feedback_item({"graded": [row_of | {"drafts": [unscored]}]}).flags
+
+
 def test_what_is_graded_so_far_is_shown_until_the_stage_ends(tmp_path: Path) -> None:
     feedback = tmp_path / "run" / "round-1" / "feedback"
     runs.write_jsonl(feedback / "graded-so-far.jsonl", [graded(1)])

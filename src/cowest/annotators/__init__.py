@@ -10,7 +10,10 @@ from cowest.types import Sampling
 RLAIF = "rlaif"
 """The kind of feedback that may have a labeller of its own."""
 
-__all__ = ["RLAIF", "Annotator", "BaseAnnotator", "RewardModel", "load_annotator"]
+COMPARING = (RLAIF, "rlwf")
+"""The kinds of feedback that compare drafts with each other, so that these have no gains."""
+
+__all__ = ["COMPARING", "RLAIF", "Annotator", "BaseAnnotator", "RewardModel", "load_annotator"]
 
 
 def load_annotator(

@@ -8,7 +8,7 @@ from cowest import preferences
 from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError
-from cowest.judge import Judge
+from cowest.judge import Judge, as_base_judge
 from cowest.types import ComparedExample, Draft, Example, GradedDraft, GradedExample, Message, Verdict
 
 PERFECT = 10
@@ -89,7 +89,7 @@ class AgainstSolo(BaseAnnotator):
         self, collaboration: Collaboration, judge: Judge, *, samples: int = 5, skip_settled: bool = True
     ) -> None:
         self.collaboration = collaboration
-        self.judge = judge
+        self.judge = as_base_judge(judge)
         self.samples = samples
         self.skip_settled = skip_settled
 
@@ -111,9 +111,9 @@ class AgainstSolo(BaseAnnotator):
             CompletionError: z or every one of the drafts got no usable reply.
         """
         solo = await self.collaboration.solo(example.query)
-        solo_verdict = await self.judge.score(example, solo.text)
+        solo_verdict = await self.judge.solo(example, solo.text)
         drafts: list[GradedDraft] = []
-        skipped = "solo_unscored" if solo_verdict.score is None else None
+        skipped = "solo_unscored" if solo_verdict.value is None else None
         if self.skip_settled and solo_verdict.score == PERFECT:
             skipped = "solo_perfect"
         while skipped is None and len(drafts) < self.samples:
@@ -123,7 +123,7 @@ class AgainstSolo(BaseAnnotator):
                 break
             indices = range(len(drafts), len(drafts) + wave)
             drafts += await map_in_flight(
-                lambda index: self._grade(example, index, solo_verdict), list(indices), num_in_flight=wave
+                lambda index: self._grade(example, index, solo.text, solo_verdict), list(indices), num_in_flight=wave
             )
         if drafts and all(draft.draft.finish_reason == NO_DRAFT for draft in drafts):
             raise CompletionError(str(drafts[0].verdict.unscored_reason))
@@ -142,7 +142,7 @@ class AgainstSolo(BaseAnnotator):
             return remaining
         return min(remaining, preferences.num_drafts_to_settle(drafts, self.samples))
 
-    async def _grade(self, example: Example, sample_index: int, solo_verdict: Verdict) -> GradedDraft:
+    async def _grade(self, example: Example, sample_index: int, solo: str, solo_verdict: Verdict) -> GradedDraft:
         try:
             completion = await self.collaboration.draft(example.query, sample_index)
         except CompletionError as error:
@@ -154,7 +154,7 @@ class AgainstSolo(BaseAnnotator):
         try:
             judged = await self.judged_text(example, draft)
             refined = self.refined_text(judged)
-            verdict = await self.judge.score(example, judged, sample_index)
+            verdict = await self.judge.against(example, judged, solo, sample_index)
         except CompletionError as error:
             verdict = Verdict(unscored_reason=str(error))
         return GradedDraft(draft=draft, refined=refined, verdict=verdict, gain=preferences.gain(verdict, solo_verdict))

@@ -28,7 +28,7 @@ OWN = "own"
 UNTRAINED = (STRONG_ONLY, ORACLE, "skr", "flare")
 """Methods that use no trained model, so that no seed of training changes them."""
 
-Purpose = Literal["method", "strong", "kind", "equal", "format", "pairs", "models"]
+Purpose = Literal["method", "strong", "kind", "align", "equal", "format", "pairs", "models"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Cell:
     Attributes:
         name: its folder below RUN/bench.
         purpose: which row or sweep it is for.
-        value: its value there: a method, a kind, "KIND PAIRS" (as many as the kind with the fewest gives), a format, a
-            number of pairs, "METHOD STRONG" or "WEAK STRONG".
+        value: its value there: a method, a kind, the name of an alignment, "KIND PAIRS" (as many as the kind with the
+            fewest gives), a format, a number of pairs, "METHOD STRONG" or "WEAK STRONG".
         trains: whether it gathers feedback and aligns; otherwise it measures the models of the recipe's own run.
     """
 
@@ -70,6 +70,7 @@ def make_cells(recipe: Recipe) -> list[Cell]:
         *_method_cells(recipe),
         *_strong_cells(recipe),
         *_kind_cells(recipe),
+        *_align_cells(recipe),
         *_format_cells(recipe),
         *_model_cells(recipe),
     ]
@@ -85,11 +86,13 @@ def make_cells(recipe: Recipe) -> list[Cell]:
 
 
 def make_pairs_cells(recipe: Recipe, num_pairs: int) -> list[Cell]:
-    """The cells of the sweep over the number of preference pairs.
+    """The cells of the sweep over the number of preference pairs; none where alignment learns from single drafts.
 
     Args:
         num_pairs: pairs of the run's first round, the upper end of the sweep.
     """
+    if not recipe.align.reads_pairs:
+        return []
     counts = recipe.bench.pairs
     if counts is None:
         counts = (num_pairs // 4, num_pairs // 2)
@@ -109,7 +112,7 @@ def make_equal_cells(recipe: Recipe, num_pairs: Mapping[str, int]) -> list[Cell]
         num_pairs: of the first round, by kind; those that gave none are left out.
     """
     counts = {kind: count for kind, count in num_pairs.items() if count}
-    if not recipe.bench.equal_pairs or len(counts) < 2:
+    if not recipe.bench.equal_pairs or len(counts) < 2 or not recipe.align.reads_pairs:
         return []
     fewest = min(counts.values())
     return [
@@ -169,6 +172,16 @@ def _kind_cells(recipe: Recipe) -> list[Cell]:
         _make_cell(recipe, "kind", kind, {"feedback": {"kind": kind}}, [COLLABORATE, WEAK_ALIGNED])
         for kind in dict.fromkeys(recipe.bench.kinds)
         if kind != recipe.feedback.kind
+    ]
+
+
+def _align_cells(recipe: Recipe) -> list[Cell]:
+    """Other methods of alignment on the recipe's own kind of feedback, with all rounds."""
+    configs = {name: recipe.align.changed_to(section) for name, section in recipe.bench.align.items()}
+    return [
+        _make_cell(recipe, "align", name, {"align": config.model_dump(mode="json")}, [COLLABORATE, WEAK_ALIGNED])
+        for name, config in configs.items()
+        if config != recipe.align
     ]
 
 

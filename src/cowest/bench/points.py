@@ -13,6 +13,8 @@ from cowest.method_names import (
     STRONG_ONLY,
     WEAK_ALIGNED,
     WEAK_ONLY,
+    aligned_collaborate,
+    aligned_weak_only,
     collaborate_round,
     kind_collaborate,
     kind_weak_only,
@@ -53,7 +55,10 @@ class BenchPoints:
         self.first_round = first if first in self._methods(MAIN_PAIR) else COLLABORATE
 
     def rows(self) -> dict[str, Measured]:
-        """Table 1: every method, those with further strong models, each kind of feedback alone and with the strong."""
+        """Table 1: every method, those with further strong models, each kind of feedback and each method of alignment.
+
+        The last two have a row for the weak model alone and one for it with the strong model.
+        """
         rows: dict[str, Measured] = {}
         for cell in self.cells:
             if cell.purpose == "method":
@@ -66,6 +71,12 @@ class BenchPoints:
                 for method, name in (
                     (WEAK_ALIGNED, kind_weak_only(cell.value)),
                     (COLLABORATE, kind_collaborate(cell.value)),
+                ):
+                    rows[name] = self.find(cell.name, method, name)
+            if cell.purpose == "align":
+                for method, name in (
+                    (WEAK_ALIGNED, aligned_weak_only(cell.value)),
+                    (COLLABORATE, aligned_collaborate(cell.value)),
                 ):
                     rows[name] = self.find(cell.name, method, name)
         return rows

@@ -35,7 +35,9 @@ def _with_seed(recipe: Recipe, seed: int, pairs: tuple[int, ...] | None) -> Reci
     bench |= {"methods": list(method_names(recipe)), "strong_rows": {}, "seeds": 1}
     if pairs is not None:
         bench["pairs"] = list(pairs)
-    for section in (data["strong"], data["judge"], data["feedback"]["labeller"], *bench["strong"].values()):
+    judge = data["judge"]
+    judges = judge["panel"] if isinstance(judge, dict) and "panel" in judge else [judge]
+    for section in (data["strong"], *judges, data["feedback"]["labeller"], *bench["strong"].values()):
         _keep_seed(section, recipe.seed)
     return make_recipe(data, source=f"the recipe of the bench's seed {seed}")
 

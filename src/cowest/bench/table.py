@@ -1,18 +1,16 @@
 """A bench in readable form: on the terminal, in Markdown, in LaTeX, and its case study."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TextIO
-
-from rich.text import Text
 
 from cowest import words
 from cowest.records import BenchResults, BenchRow, Claim
 from cowest.report.bench import cost_per_query
 from cowest.report.cases import MAX_CASES
-from cowest.report.fitting import text_table
+from cowest.report.drawing import Drawing, Line
+from cowest.report.fitting import FittingTable, text_table
 from cowest.report.notes import LAB_NOTE, LAB_TASK
-from cowest.report.table import console_for, preparation_text
+from cowest.report.table import preparation_text
 from cowest.report.unanswered import comparison_notes, share_text
 from cowest.types import GradedDraft, GradedExample, Verdict
 
@@ -30,24 +28,24 @@ _ESCAPES = str.maketrans(
 
 def print_bench(bench: BenchResults, stream: TextIO | None = None) -> None:
     """Prints the rows, the sweeps and the claims."""
-    console = console_for(stream)
-    if bench.task == LAB_TASK:
-        console.print(Text(LAB_NOTE, style="yellow"))
+    draw_bench(bench).print(stream)
+
+
+def draw_bench(bench: BenchResults) -> Drawing:
+    """The rows, the sweeps and the claims, and what the reader should know of them."""
+    parts: list[Line | FittingTable] = [Line(LAB_NOTE, "yellow")] if bench.task == LAB_TASK else []
     for title, columns, rows in _tables(bench):
         styled = [(*cells, _STYLES.get(cells[-1], "")) for cells in rows]
-        console.print(text_table(title, columns, styled, spare=_SPARE))
+        parts.append(text_table(title, columns, styled, spare=_SPARE))
     contrasts = [each.as_comparison() for claim in bench.claims for each in claim.contrasts]
-    for note in comparison_notes(bench.as_results().model_copy(update={"comparisons": contrasts})):
-        console.print(Text(note, style="yellow"), soft_wrap=not console.is_terminal)
-    for line in _failures(bench):
-        console.print(Text(line, style="yellow"), soft_wrap=not console.is_terminal)
+    notes = comparison_notes(bench.as_results().model_copy(update={"comparisons": contrasts}))
+    parts += [Line(text, "yellow") for text in (*notes, *_failures(bench))]
+    return Drawing(parts)
 
 
 def markdown_table(bench: BenchResults) -> str:
     """The printed tables as Markdown."""
-    stream = io.StringIO()
-    print_bench(bench, stream)
-    return stream.getvalue()
+    return f"{draw_bench(bench).text}\n"
 
 
 def latex_table(bench: BenchResults) -> str:

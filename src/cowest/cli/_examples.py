@@ -15,7 +15,7 @@ EXAMPLES = {
     ],
     "sft": ["cowest sft mine.yaml", "cowest sft mine.yaml sft.epochs=2", "accelerate launch -m cowest sft mine.yaml"],
     "feedback": ["cowest feedback mine.yaml", "cowest feedback mine.yaml feedback.samples=8 strong.max_concurrency=16"],
-    "align": ["cowest align mine.yaml", "cowest align mine.yaml align.beta=0.2"],
+    "align": ["cowest align mine.yaml", "cowest align mine.yaml run=runs/kto align.method=kto"],
     "evaluate": [
         "cowest evaluate mine.yaml",
         "cowest evaluate runs/mine evaluate.limit=200 --force",
@@ -27,6 +27,7 @@ EXAMPLES = {
     "corpus": ["cowest corpus notes.csv --text title body --to corpus.jsonl"],
     "ask": ['cowest ask mine.yaml "Is this covered?"', 'cowest ask runs/mine "Is this covered?" --show-draft'],
     "gate": ["cowest gate mine.yaml serve.gate=calibrated", "cowest gate runs/mine --json"],
+    "judge": ["cowest judge check recipe.yaml", "cowest judge check recipe.yaml --limit 50 --json"],
     "serve": ["cowest serve mine.yaml", "COWEST_API_KEY=... cowest serve runs/mine --host 0.0.0.0 --port 8080"],
     "show": ["cowest show runs/mine", "cowest show runs/mine --json"],
     "view": ["cowest view runs/mine", "cowest view runs/mine runs/other --port 8765"],

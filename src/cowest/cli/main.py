@@ -2,6 +2,7 @@
 
 Nothing heavy is imported before a verb runs, so that `--help` is fast.
 """
+# PYTHON_ARGCOMPLETE_OK
 
 import argparse
 import atexit
@@ -32,6 +33,7 @@ VERBS = {
     "corpus": "passages for SKR and FLARE, from data files or data sets on the hub",
     "ask": "one question to the pair",
     "gate": "learns which requests the draft alone, the strong model alone or both should answer",
+    "judge": "how far the judge can be trusted: orders in what it judges, repeats, wrong answers, length",
     "serve": "the pair as an OpenAI-compatible endpoint",
     "show": "state, pairs, spend, failures and results of a run",
     "view": "every example of one or more runs on a local page",
@@ -84,6 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     _make_streams_safe()
     parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions of a line; this ends the process
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
     options = _parse(parser, arguments)
     if options.version:
         from importlib.metadata import version

@@ -4,9 +4,9 @@ Importing this package imports no Ray.
 """
 
 from cowest.cluster.cluster import Cluster
-from cowest.cluster.dispatcher import Patience
 from cowest.cluster.host import differences, versions
 from cowest.cluster.opening import open_cluster
+from cowest.cluster.patience import Patience
 from cowest.cluster.places import in_words
 from cowest.cluster.pool import Pool, Work
 

@@ -5,8 +5,9 @@ from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from typing import Any
 
-from cowest.cluster.dispatcher import Dispatcher, Patience
+from cowest.cluster.dispatcher import Dispatcher
 from cowest.cluster.engines import Engines
+from cowest.cluster.patience import Patience
 from cowest.cluster.places import Node, Place, in_words, places_of
 from cowest.cluster.pool import Pool, Work
 
@@ -78,6 +79,10 @@ class _ClusterPool:
     def __init__(self, dispatcher: Dispatcher, work: Work[Any, Any]) -> None:
         self._dispatcher = dispatcher
         self._work = work
+
+    @property
+    def num_engines(self) -> int:
+        return self._dispatcher.num_engines
 
     def submit(self, item: Any) -> "Future[Any]":
         return self._dispatcher.submit(self._work, item)

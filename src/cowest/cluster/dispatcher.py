@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass
 from typing import Any
 
 from cowest import progress
 from cowest.cluster.engines import Engines
+from cowest.cluster.patience import Patience
 from cowest.cluster.placements import Placements
 from cowest.cluster.places import Node
 from cowest.cluster.pool import Work
@@ -25,21 +25,6 @@ _TICK_S = 0.5
 _RELEASE_S = 30.0
 _PATIENCE_AT_END_S = 10.0
 _GOES_ON = "Everything paid for is kept, and the same command goes on"
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long is waited, in seconds, before what is missing is an error.
-
-    Attributes:
-        no_engine_s: without any engine that can work, while there is work.
-        starting_s: for one engine to be ready; then another is started in its place.
-        control_plane_s: for an answer of the cluster's control plane.
-    """
-
-    no_engine_s: float = 300.0
-    starting_s: float = 180.0
-    control_plane_s: float = 20.0
 
 
 class Dispatcher:
@@ -78,6 +63,11 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_open = False
+
+    @property
+    def num_engines(self) -> int:
+        """Engines that can work now; 1 until the first can."""
+        return max(1, len(self._schedule.engines))
 
     def submit(self, work: Work[Any, Any], item: Any) -> "Future[Any]":
         """Queues an item for any engine."""

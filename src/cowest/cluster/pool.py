@@ -40,6 +40,11 @@ class Work(Hashable, Protocol[Item, Result]):
 class Pool(Protocol[Item_contra, Result_co]):
     """Engines that do one work. The local form is one engine in a thread of this process."""
 
+    @property
+    def num_engines(self) -> int:
+        """How many work at the same time."""
+        ...
+
     def submit(self, item: Item_contra) -> "Future[Result_co]":
         """Queues an item; its future belongs to no event loop."""
         ...

@@ -11,6 +11,7 @@ from cowest.tasks import Problem, Task
 
 KINDS = {
     "gold": "references that do not score full marks",
+    "unanswered": "rows without an answer, which feedback alone can use",
     "duplicate": "rows that repeat an earlier one",
     "contradiction": "rows that contradict an earlier one",
     "empty": "rows with an empty field",
@@ -35,7 +36,8 @@ def check_data(pipeline: Pipeline, num_shown: int | None) -> Iterator[Check]:
                 yield Check(FAULT, str(error))
             continue
         validation = task.validate(split)
-        mark = FINE if validation.num_gold_full == validation.num_examples else FAULT
+        num_answered = validation.num_examples - validation.counts.get("unanswered", 0)
+        mark = FINE if validation.num_gold_full == num_answered else FAULT
         line = (
             f"{name}: {validation.num_examples:,} examples; {validation.num_gold_full:,} gold answers score full marks"
         )
@@ -54,12 +56,13 @@ def _check_targets(pipeline: Pipeline, task: Task) -> Iterator[Check]:
     if recipe.sft.from_ is not None or recipe.weak.provider != "local":
         return
     draft_format = load_format(recipe.format)
-    num_targets = sum(draft_format.target(example) is not None for example in task.train)
-    num_explained = sum(bool(example.explanation) for example in task.train)
+    labelled = [example for example in task.train if example.references]
+    num_targets = sum(draft_format.target(example) is not None for example in labelled)
+    num_explained = sum(bool(example.explanation) for example in labelled)
     line = f"train: {num_targets:,} rows give a target for {draft_format.name}; {num_explained:,} have an explanation"
     num_to_explain = 0
     if asks_for_explanations(recipe):
-        num_to_explain = len(without_explanation(task.train, draft_format, task))
+        num_to_explain = len(without_explanation(labelled, draft_format, task))
         line += f"; the strong model is to explain {num_to_explain:,}"
     yield Check(FINE if num_targets or num_to_explain else FAULT, line)
 

@@ -22,8 +22,7 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
     configs = {"weak": weak.before_feedback(), "strong": recipe.strong}
     if weak.has_base and recipe.sft.from_ is not None:
         configs["weak before SFT"] = recipe.weak
-    if isinstance(recipe.judge, ModelConfig):
-        configs["judge"] = recipe.judge
+    configs |= {role: judge for role, judge in recipe.judge_models().items() if isinstance(judge, ModelConfig)}
     if recipe.feedback.labeller is not None:
         configs["labeller"] = recipe.feedback.labeller
     try:
@@ -36,9 +35,13 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
                 yield Check(download.mark, f"{role}: {config.model} {download.line}")
                 continue
             model = load_model(config, role=role)
-            where = f" at {config.base_url}" if config.base_url else ""
+            where = f" at {config.where}" if config.where else ""
             yield Check(FINE, f"{role}: {config.model}{where} can be opened (nothing was sent)")
-            yield from _check_endpoint(role, config, model)
+            if len(config.at_each_endpoint) == 1:
+                yield from _check_endpoint(role, config, model)
+                continue
+            for one in config.at_each_endpoint:
+                yield from _check_endpoint(f"{role} at {one.base_url}", one, load_model(one, role=role))
         except InputError as error:
             yield Check(FAULT, f"{role}: {error}")
 

@@ -8,6 +8,7 @@ from cowest.export.finished import FinishedRun, public_name
 from cowest.export.merging import Rounding
 from cowest.export.weights import has_own_template
 from cowest.method_names import label
+from cowest.records import TrainingRecord
 from cowest.report.headline import headline
 from cowest.report.notes import banner
 from cowest.report.templates import environment
@@ -30,6 +31,7 @@ def model_card(run: FinishedRun, rounding: Rounding | None) -> str:
         has_own_template=has_own_template(run),
         limits=_limits(run),
         is_hub_id="/" in run.base,
+        alignment=_alignment(run.trained.metrics),
     )
 
 
@@ -72,12 +74,35 @@ def _strong_name(recipe: dict[str, Any]) -> str:
 
 
 def _judge_name(recipe: dict[str, Any]) -> str:
-    judge = recipe.get("judge", "strong")
-    if judge == "strong":
-        return f"the strong model itself ({_strong_name(recipe)})"
-    if isinstance(judge, dict) and "model" in judge:
-        return _without_local_path(str(judge["model"]))
-    return f"{judge['name']}, a program without a model" if isinstance(judge, dict) and "name" in judge else str(judge)
+    return _judge_text(recipe.get("judge", "strong"), _strong_name(recipe))
+
+
+def _judge_text(judge: Any, strong: str) -> str:
+    if not isinstance(judge, dict):
+        return f"the strong model itself ({strong})" if judge == "strong" else str(judge)
+    if "name" in judge:
+        return f"{judge['name']}, a program without a model"
+    if "panel" in judge:
+        members = "; ".join(_judge_text(member, strong) for member in judge["panel"])
+        name = f"a panel, by {judge.get('rule', 'median')}: {members}"
+    else:
+        name = _without_local_path(str(judge["model"])) if "model" in judge else _judge_text("strong", strong)
+    compared = ", comparing outputs with the strong model's own in both orders, without references"
+    return name + (compared if judge.get("reference") == "none" else "")
+
+
+def _alignment(record: TrainingRecord) -> str | None:
+    """The method of the last alignment with its settings; None where there was none, or an older version trained."""
+    if record.method is None:
+        return None
+    settings = record.model_dump(include={"loss", "weight", "beta", "desirable_weight", "undesirable_weight"})
+    settings |= {"pairs": record.settings.get("pairs") if record.method == "dpo" else None}
+    given = [
+        f"{name.replace('_', ' ')} {format(value, '.3g') if isinstance(value, float) else value}"
+        for name, value in settings.items()
+        if value is not None
+    ]
+    return f"{record.method}{' with ' if given else ''}{', '.join(given)}"
 
 
 def _without_local_path(model: str) -> str:

@@ -96,9 +96,9 @@ def _read_rounds(run: runs.RunFolder, recipe: dict[str, Any]) -> tuple[list[Roun
         pairs, summary = run.feedback(number) / "pairs.jsonl", run.feedback(number) / "summary.json"
         if not summary.is_file() or not pairs.is_file():
             raise _unfinished(run, f"feedback of round {number} is not done")
-        if pairs.stat().st_size == 0:  # the run ends here: without pairs there is nothing to learn
-            return rounds, number - 1
         if not (run.align(number) / DONE_MARKER).is_file():
+            if pairs.stat().st_size == 0:  # the run ends here: there is nothing to learn
+                return rounds, number - 1
             raise _unfinished(run, f"alignment of round {number} is not done")
         rounds.append(Round(number, pairs, FeedbackSummary.read(summary)))
     return rounds, len(rounds)

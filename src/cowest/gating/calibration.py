@@ -37,7 +37,7 @@ def calibrate(
     models: Mapping[str, ModelConfig],
     out: Path,
     seed: int = 0,
-    num_in_flight: int = 64,
+    num_in_flight: int | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> GateResults:
     """Chooses a policy on `validation`, applies it to `test`, and writes the measured examples and gate.json to `out`.
@@ -170,9 +170,9 @@ def check_gate(config: GateConfig, models: Mapping[str, ModelConfig]) -> None:
         )
     if models["weak"].gives_logprobs is False:
         raise InputError(
-            "The gate reads the probabilities of the weak model's tokens, but this one is not asked for them. Write "
-            "weak.options: {logprobs: true} if its endpoint gives them, or leave serve.gate at `always`; they are "
-            "never guessed. Nothing was called."
+            "The gate reads the probabilities of the weak model's tokens, but this one is not asked for them, or does "
+            "not keep them. Write weak.options: {logprobs: true} if its endpoint gives them, and leave out "
+            "weak.keep_logprobs; or leave serve.gate at `always`. They are never guessed. Nothing was called."
         )
     if config.max_cost_usd is not None and all(
         model.provider == "local" and model.price is None for model in models.values()

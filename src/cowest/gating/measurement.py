@@ -27,7 +27,7 @@ def measure(
     pair: Collaboration,
     task: Task,
     cost_of: CostOf,
-    num_in_flight: int,
+    num_in_flight: int | None,
     arms_for: Callable[[float | None], Sequence[Arm]] = lambda confidence: ARMS,
 ) -> list[MeasuredExample]:
     """Measures examples, all drafts first, so that a weak model without log-probabilities shows before money is spent.
@@ -74,7 +74,7 @@ def measure(
 
 
 async def _draft_all(
-    name: str, examples: Sequence[Example], pair: Collaboration, num_in_flight: int
+    name: str, examples: Sequence[Example], pair: Collaboration, num_in_flight: int | None
 ) -> list[Completion | CompletionError]:
     """A draft of each example, or the error of its call."""
     with progress_bar(f"gate {name}, drafts", total=len(examples)) as bar:

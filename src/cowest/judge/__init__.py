@@ -4,18 +4,28 @@ from collections.abc import Callable
 
 from cowest.errors import InputError
 from cowest.judge.answer_match import AnswerMatchJudge
+from cowest.judge.asking import ANEW
 from cowest.judge.base import BaseJudge, Judge, as_base_judge
-from cowest.judge.model import JUDGE_SAMPLING, JudgeConfig, ModelJudge
+from cowest.judge.config import JUDGE_SAMPLING, STRONG, JudgeConfig, PanelConfig, ReferenceFreeConfig
+from cowest.judge.model import ModelJudge
+from cowest.judge.pairwise import PairwiseJudge
+from cowest.judge.panel import PanelJudge
 from cowest.plugins import load, nearest, refuse_unknown
 from cowest.tasks.base import Task
 
 __all__ = [
+    "ANEW",
     "JUDGE_SAMPLING",
+    "STRONG",
     "AnswerMatchJudge",
     "BaseJudge",
     "Judge",
     "JudgeConfig",
     "ModelJudge",
+    "PairwiseJudge",
+    "PanelConfig",
+    "PanelJudge",
+    "ReferenceFreeConfig",
     "as_base_judge",
     "find_judge",
     "load_judge",

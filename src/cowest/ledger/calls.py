@@ -5,7 +5,6 @@ was in flight is ever paid again. One thread writes, in batches; readers never w
 share a file, also at the same time: each row names the run that paid for it.
 """
 
-import json
 import sqlite3
 import threading
 import time
@@ -15,14 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from pydantic import ValidationError
-
 from cowest.errors import CowestError
 from cowest.ledger.bookings import KEEP, Bookings
 from cowest.ledger.keys import body, call_key, canonical, digest
-from cowest.ledger.opening import connect, connect_read_only, damaged, reading_error
+from cowest.ledger.lookups import Lookups
+from cowest.ledger.opening import connect, connect_read_only, reading_error
 from cowest.ledger.writer import BatchWriter, uncancellable
-from cowest.types import ChatRequest, Completion, Usage
+from cowest.types import ChatRequest, Completion
 
 _INTEND = """
 INSERT INTO calls (key, run, role, model, request_hash, request, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -34,11 +32,6 @@ finished_at = MAX(?5, IFNULL((SELECT MAX(finished_at) + 1e-3 FROM calls WHERE ke
 """
 # What is kept later has the later time, although a clock may be set back: `lookup` goes by it.
 _NUM_REPLIES = "SELECT COUNT(*) FROM calls WHERE key = ? AND response IS NOT NULL"
-# Where two runs paid for one sample at the same time, the reply that was kept first is the one for both.
-_LOOKUP = """
-SELECT response, usage, cost_usd, latency_s FROM calls WHERE key = ? AND response IS NOT NULL
-ORDER BY finished_at, run LIMIT 1
-"""
 
 
 class Ledger:
@@ -70,6 +63,7 @@ class Ledger:
         self._reader = connected(self.path)
         self._reader_lock = threading.Lock()
         self._writer = BatchWriter(connected(self.path), self.path)
+        self._lookups = Lookups(self.path, self._reading)
         self.bookings = Bookings(run, self._writer, self._reading)
         self._turns: dict[str, Future[None]] = {}
         self._turns_lock = threading.Lock()
@@ -92,14 +86,15 @@ class Ledger:
         Raises:
             CowestError: the file is damaged.
         """
-        with self._reading() as reader:
-            row = reader.execute(_LOOKUP, (key,)).fetchone()
-        if row is None:
-            return None
-        try:
-            return completion_of(*row)
-        except ValueError as error:
-            raise CowestError(damaged(self.path, f"the reply under {key[:12]}… is none ({error})")) from error
+        return self._lookups.all([key]).get(key)
+
+    async def find(self, key: str) -> Completion | None:
+        """As `lookup`; those asked for in one turn of the event loop are looked up together.
+
+        Raises:
+            CowestError: the file is damaged.
+        """
+        return await self._lookups.soon(key)
 
     async def intend(self, key: str, role: str, model: str, request: ChatRequest) -> None:
         """Says that a call is about to be sent that nobody has a budget for; returns when that is on disk.
@@ -203,18 +198,3 @@ class Ledger:
                 yield self._reader
             except sqlite3.DatabaseError as error:
                 raise reading_error(self.path, error) from error
-
-
-def completion_of(response: str, usage: str, cost_usd: float | None, latency_s: float) -> Completion:
-    """The reply that a row keeps.
-
-    Raises:
-        ValueError: the row holds something else.
-    """
-    try:
-        fields, counts = json.loads(response), json.loads(usage)
-        return Completion(**fields, usage=Usage(**counts), cost_usd=cost_usd, latency_s=latency_s)
-    except (TypeError, RecursionError) as error:
-        raise ValueError(str(error)) from error
-    except ValidationError as error:
-        raise ValueError(str(error).splitlines()[-1]) from error

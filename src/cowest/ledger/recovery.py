@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cowest.errors import InputError
-from cowest.ledger.calls import completion_of
+from cowest.ledger.lookups import completion_of
 from cowest.ledger.opening import connect, connect_read_only, damaged
 
 _COLUMNS = (

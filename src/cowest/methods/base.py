@@ -46,7 +46,7 @@ class Method(Protocol):
 class Prepared(Protocol):
     """A method that learns from training examples before it predicts."""
 
-    async def prepare(self, num_in_flight: int) -> Preparation:
+    async def prepare(self, num_in_flight: int | None) -> Preparation:
         """Prepares the method, with at most `num_in_flight` examples at once; called once, before `predict`.
 
         Raises:
@@ -60,10 +60,11 @@ class Setting:
     """What the methods of a run are made from.
 
     Attributes:
-        weak: the weak model's stages by name: "base", "sft", "round_1", "round_2", ...
+        weak: the weak model's stages by name: "base", "sft", "round_1", "round_2", ...; "sft" is also one on a server.
         strong: the strong model.
         collaborate: makes the collaboration of a weak model with the strong one, with the sampling of evaluation.
         task: scores the answers.
+        is_trained: whether the weak model is trained here, and not on a server as it is.
         seed: for random draws of methods.
         options: the recipe's `evaluate.settings`.
         retriever: over the recipe's corpus; None without a corpus.
@@ -76,12 +77,18 @@ class Setting:
     strong: ChatModel
     collaborate: Callable[[ChatModel], Collaboration]
     task: Task
+    is_trained: bool = True
     seed: int = 0
     options: MethodOptions = field(default_factory=MethodOptions)
     retriever: Retriever | None = None
     unseen: Callable[[], Sequence[Example]] = tuple
     logprobs: Mapping[str, bool | None] = field(default_factory=dict)
     count_tokens: Callable[[str], int] = lambda text: len(text.encode("utf-8", "surrogatepass"))
+
+    @property
+    def first_round(self) -> int | None:
+        """The round that rows of the unaligned weak model belong to; None where it is not trained here."""
+        return 0 if self.is_trained else None
 
     def with_weak(self, stage: str) -> Collaboration:
         """The strong model with the weak one after `stage`."""
@@ -160,7 +167,7 @@ async def prepare(
     method: str,
     examples: Sequence[Example],
     work: Callable[[Example], Awaitable[tuple[Result | None, Calls]]],
-    num_in_flight: int,
+    num_in_flight: int | None,
 ) -> tuple[list[Result], Preparation]:
     """Applies `work` to every example; returns the results that are not None, in order, and the cost."""
     failures: list[CompletionError] = []

@@ -1,5 +1,6 @@
 """CoWest: the strong model refines the weak model's draft (Algorithm 2), before and after each round of alignment."""
 
+from cowest import method_names
 from cowest.collaboration import Calls, Collaboration
 from cowest.methods._final_answer import final_answer
 from cowest.methods.base import Method, Setting, predict
@@ -32,8 +33,12 @@ class Collaborate:
 
 @uses("refine")
 def variants(setting: Setting) -> list[Method]:
-    """`collaborate_sft` unaligned, `collaborate_round_N` after each round where there are several, `collaborate`."""
-    rows: list[Method] = [Collaborate("collaborate_sft", setting.with_weak("sft"), setting.task, 0)]
+    """`collaborate_sft` unaligned, `collaborate_round_N` after each round where there are several, `collaborate`.
+
+    With a weak model on a server there is only `collaborate_served`.
+    """
+    name = method_names.COLLABORATE_SFT if setting.is_trained else method_names.COLLABORATE_SERVED
+    rows: list[Method] = [Collaborate(name, setting.with_weak("sft"), setting.task, setting.first_round)]
     rounds = setting.num_rounds
     for number in range(1, rounds + 1):
         pair = setting.with_weak(f"round_{number}")

@@ -79,7 +79,7 @@ def says_enough(critique: str) -> bool:
 def variants(setting: Setting) -> list[Method]:
     """`self_refine_weak`, with the model as it is before SFT where there is one, and `self_refine_strong`."""
     rounds = setting.options.self_refine.rounds
-    stage, round_number = ("base", None) if "base" in setting.weak else ("sft", 0)
+    stage, round_number = ("base", None) if "base" in setting.weak else ("sft", setting.first_round)
     return [
         SelfRefine("weak", setting.with_weak(stage), setting.task, rounds, round_number),
         SelfRefine("strong", setting.without_weak(), setting.task, rounds),

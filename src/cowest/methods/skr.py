@@ -87,7 +87,7 @@ class SKR:
         self.seed = seed
         self._knowledge: SelfKnowledge | None = None
 
-    async def prepare(self, num_in_flight: int) -> Preparation:
+    async def prepare(self, num_in_flight: int | None) -> Preparation:
         """Two calls of the strong model per training question: without passages and with them."""
         train = self.task.train
         count = min(self.options.questions or len(train), len(train))

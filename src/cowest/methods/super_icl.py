@@ -57,7 +57,7 @@ class SuperICL:
         self._chosen = [unseen[index] for index in order[: options.demonstrations]]
         self._demonstrations: list[Demonstration] | None = None
 
-    async def prepare(self, num_in_flight: int) -> Preparation:
+    async def prepare(self, num_in_flight: int | None) -> Preparation:
         """One call of the weak model for each demonstration."""
         self._demonstrations, preparation = await prepare(self.name, self._chosen, self._demonstrate, num_in_flight)
         return preparation

@@ -33,7 +33,7 @@ class WeakOnly:
 @uses()
 def variants(setting: Setting) -> list[Method]:
     """`weak_only` after SFT, and `weak_only_base` before it."""
-    rows: list[Method] = [WeakOnly("weak_only", setting.with_weak("sft"), setting.task, 0)]
+    rows: list[Method] = [WeakOnly("weak_only", setting.with_weak("sft"), setting.task, setting.first_round)]
     if "base" in setting.weak:
         rows.append(WeakOnly("weak_only_base", setting.with_weak("base"), setting.task))
     return rows

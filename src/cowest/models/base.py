@@ -58,6 +58,9 @@ class BaseChatModel(abc.ABC):
     name: str
     identity: str
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
     @property
     def in_process(self) -> bool:
         """Whether it runs in this process, so that nothing but this machine limits it."""

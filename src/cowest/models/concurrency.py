@@ -1,8 +1,10 @@
 """A model with a limit on the requests in flight."""
 
 import asyncio
+import contextlib
 from weakref import WeakKeyDictionary
 
+from cowest.concurrency import in_line
 from cowest.models.base import ChatModel
 from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion
@@ -20,5 +22,10 @@ class Concurrent(WrapperModel):
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation when fewer than `max_concurrency` are in flight."""
         loop = asyncio.get_running_loop()
-        async with self._slots.setdefault(loop, asyncio.Semaphore(self.max_concurrency)):
+        slots = self._slots.setdefault(loop, asyncio.Semaphore(self.max_concurrency))
+        with in_line() if slots.locked() else contextlib.nullcontext():
+            await slots.acquire()
+        try:
             return await self.model.complete(request)
+        finally:
+            slots.release()

@@ -1,7 +1,7 @@
 """The recipe's section for a model: which one, where, sampled how, within which limits."""
 
 import json
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,37 +21,51 @@ class Price(Record):
     output: float = Field(ge=0, allow_inf_nan=False)
 
 
+Address = Annotated[str, Field(pattern=r"^[^@\s]*$")]
+"""Of an endpoint; never with a password in it."""
+
+
 class ModelConfig(Record):
     """A model and how it is called.
 
     Attributes:
         model: PROVIDER/NAME; `local/` takes a folder, a hub id or `package:folder`, `openai/` any compatible endpoint.
-        base_url: endpoint of the provider; None is the provider's own.
+        base_url: endpoint of the provider; None is the provider's own. A list names several endpoints that serve the
+            same model, for `openai/` only; see scale.md.
         api_key_env: name of the environment variable that holds the key; None is the provider's usual one, e.g.
             OPENAI_API_KEY. The key itself is never stored.
         sampling: of its replies.
-        max_concurrency: requests in flight at once.
+        max_concurrency: requests in flight at once, at all endpoints together; None finds while running how many each
+            endpoint takes.
         requests_per_minute, tokens_per_minute: limits that are known; None leaves them to be found while running.
         chat_template: of a local base model without one: "chatml", or a file; it replaces the one that there may be.
         timeout_s: seconds until a request counts as failed.
         batch: sends the calls through the endpoint's files and batches interface: cheaper, and up to 24 h a round.
         budget_usd: cap on this role's spend; reaching it ends the run with status 4.
+        keep_logprobs: whether the ledger keeps the log-probabilities of its replies. They are a fifth of a large
+            ledger; a calibrated gate of the weak model and FLARE need them.
         price: overrides the known list price.
         redact: `package.module:function` that redacts every message before it leaves; see models/redacted.py.
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.ModelConfig(model="openai/gpt-4.1", budget_usd=40).provider
+        'openai'
     """
 
     model: str = Field(pattern=r"^[A-Za-z_][\w.:]*/.+")
-    base_url: str | None = Field(default=None, pattern=r"^[^@\s]*$")
+    base_url: Address | Annotated[tuple[Address, ...], Field(min_length=1)] | None = None
     api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
     sampling: Sampling = Sampling()
-    max_concurrency: int = Field(default=64, ge=1)
+    max_concurrency: int | None = Field(default=None, ge=1)
     requests_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     tokens_per_minute: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     chat_template: str | None = Field(default=None, min_length=1)
     timeout_s: float = Field(default=120, gt=0, allow_inf_nan=False)
     batch: bool = False
     budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    keep_logprobs: bool = True
     price: Price | None = None
     redact: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     options: dict[str, Any] = Field(default_factory=dict)
@@ -68,6 +82,37 @@ class ModelConfig(Record):
             raise ValueError(f"chat_template is for local models; {self.model!r} has a server that renders prompts")
         return self
 
+    @model_validator(mode="after")
+    def _several_endpoints_fit(self) -> Self:
+        if isinstance(self.base_url, tuple):
+            if len({url.rstrip("/") for url in self.base_url}) < len(self.base_url):
+                raise ValueError("base_url names an endpoint twice")
+            if self.provider != "openai":
+                raise ValueError(f"base_url is a list, which is for openai/NAME; {self.model!r} has one endpoint")
+            if self.batch:
+                raise ValueError("batch is set and base_url is a list; a batch is sent to one endpoint. Name one")
+        return self
+
+    @property
+    def at_each_endpoint(self) -> tuple["ModelConfig", ...]:
+        """This section for each of its endpoints, by itself; itself where it does not list several."""
+        if not isinstance(self.base_url, tuple):
+            return (self,)
+        return tuple(self.model_copy(update={"base_url": url}) for url in self.base_url)
+
+    @property
+    def address(self) -> str | None:
+        """The endpoint of a section that names one at most; a list is opened by `at_each_endpoint`."""
+        assert not isinstance(self.base_url, tuple), self.base_url
+        return self.base_url
+
+    @property
+    def where(self) -> str:
+        """The endpoint, or how many there are, in a few words; empty for the provider's own."""
+        if isinstance(self.base_url, tuple):
+            return ", ".join(self.base_url) if len(self.base_url) <= 3 else f"{len(self.base_url)} endpoints"
+        return self.base_url or ""
+
     @property
     def provider(self) -> str:
         """The part before the first slash."""
@@ -75,7 +120,9 @@ class ModelConfig(Record):
 
     @property
     def gives_logprobs(self) -> bool | None:
-        """Whether its completions carry log-probabilities, as far as its options say; None where they do not."""
+        """Whether its completions carry log-probabilities, as far as the section says; None where it does not."""
+        if not self.keep_logprobs:
+            return False
         if self.provider == "local":
             return bool(self.options.get("logprobs", True))
         return bool(self.options.get("logprobs", False)) if self.provider == "openai" else None
@@ -96,19 +143,27 @@ class ModelConfig(Record):
     ) -> float | None:
         """USD of a call; None where no price is known. See `cowest.pricing.cost_usd`.
 
+        Of several endpoints with different list prices it is the highest.
+
         Args:
             usage: its tokens.
             model: what the endpoint says it answered with, where that decides the price; else the configured one.
             num_cached_tokens, num_cache_written_tokens: prompt tokens that are priced apart.
             batch: whether it came through the batch interface; None where the recipe decides that.
         """
-        return pricing.cost_usd(
-            usage,
-            model=model or self.model_name,
-            provider=self.provider,
-            price=self.price,
-            base_url=self.base_url,
-            num_cached_tokens=num_cached_tokens,
-            num_cache_written_tokens=num_cache_written_tokens,
-            batch=self.batch if batch is None else batch,
-        )
+        urls = self.base_url if isinstance(self.base_url, tuple) else (self.base_url,)
+        costs = [
+            pricing.cost_usd(
+                usage,
+                model=model or self.model_name,
+                provider=self.provider,
+                price=self.price,
+                base_url=url,
+                num_cached_tokens=num_cached_tokens,
+                num_cache_written_tokens=num_cache_written_tokens,
+                batch=self.batch if batch is None else batch,
+            )
+            for url in urls
+        ]
+        known = [cost for cost in costs if cost is not None]
+        return max(known) if len(known) == len(costs) else None

@@ -11,10 +11,13 @@ from cowest.models.batched import Batched
 from cowest.models.budgeted import Budgeted
 from cowest.models.concurrency import Concurrent
 from cowest.models.config import ModelConfig
+from cowest.models.endpoints import Balanced, Endpoints
+from cowest.models.found_concurrency import FoundConcurrency
 from cowest.models.limits import limits_of
 from cowest.models.paced import Paced
 from cowest.models.redacted import load_redaction
 from cowest.models.retrying import Retrying
+from cowest.models.without_logprobs import WithoutLogprobs
 from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest
 
@@ -70,18 +73,25 @@ def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None 
                 f"redact is set for {config.model!r}, which runs in this process: nothing leaves. Leave it out."
             )
         # No endpoint to spare, and no failure that passes by itself.
-        return Connection(provider)
+        return Connection(provider, None if config.keep_logprobs else WithoutLogprobs(provider))
     else:
         # From the inside out: a call is within budget, paced, bounded in number, and repeated where that may help. So
         # every attempt is paced and paid, and a kill leaves only such calls booked as were sent.
-        limits = limits_of(*model.account, config.requests_per_minute, config.tokens_per_minute)
         budget = _budget(model, config)
-        model = Retrying(Concurrent(Paced(budget or model, limits), config.max_concurrency), seed=seed)
+        if isinstance(provider, Endpoints):
+            called: BaseChatModel = _at_endpoints(provider, budget or model, config)
+        else:
+            called = _within_limits(budget or model, model, config)
+        if config.max_concurrency is not None:
+            called = Concurrent(called, config.max_concurrency)
+        model = Retrying(called, seed=seed)
     if budget is not None and ledger is not None:
         for role in roles:
             budget.count_earlier(ledger, role)
     if config.redact is not None:
         model = load_redaction(model, config.redact)
+    if not config.keep_logprobs:
+        model = WithoutLogprobs(model)
     return Connection(provider, model, budget)
 
 
@@ -91,8 +101,24 @@ def load_provider(config: ModelConfig, seed: int = 0) -> ChatModel:
     Raises:
         InputError: there is no such provider, or it cannot be made from these settings.
     """
-    provider: ChatModel = plugins.load(config.provider, "cowest.models.providers", "provider").from_config(config, seed)
+    found = plugins.load(config.provider, "cowest.models.providers", "provider")
+    if isinstance(config.base_url, tuple):
+        return Endpoints(config, [found.from_config(one, seed) for one in config.at_each_endpoint])
+    provider: ChatModel = found.from_config(config, seed)
     return provider
+
+
+def _at_endpoints(endpoints: Endpoints, model: BaseChatModel, config: ModelConfig) -> BaseChatModel:
+    """`model`, below which are all endpoints, as it is called at each within that one's limits."""
+    return Balanced(endpoints, [_within_limits(model, each.provider, config) for each in endpoints.each])
+
+
+def _within_limits(model: BaseChatModel, endpoint: BaseChatModel, config: ModelConfig) -> BaseChatModel:
+    """`model` within the limits of one endpoint."""
+    limits = limits_of(*endpoint.account, config.requests_per_minute, config.tokens_per_minute)
+    endpoint.listen_to_headers(limits.read_headers)
+    paced = Paced(model, limits)
+    return paced if config.max_concurrency is not None else FoundConcurrency(paced, limits)
 
 
 def _budget(

@@ -35,7 +35,7 @@ class Ledgered(WrapperModel):
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation, from the ledger where it is known."""
         key = self.ledger.key(self.role, self.name, self.identity, request)
-        while (known := self.ledger.lookup(key)) is None:
+        while (known := await self.ledger.find(key)) is None:
             others_turn = self.ledger.begin(key)
             if others_turn is None:
                 return await self._pay(key, request)

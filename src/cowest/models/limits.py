@@ -1,6 +1,7 @@
 """Rate limits that all calls to one endpoint with one key share, known or found while running, and their queue."""
 
 import asyncio
+import contextlib
 import hashlib
 import threading
 import time
@@ -8,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from weakref import WeakKeyDictionary
 
 from cowest import progress
+from cowest.concurrency import in_line, let_through
 from cowest.errors import EndpointError, RateLimitError
 from cowest.models.rate import AdaptiveRate
 from cowest.models.refusals import Call
@@ -18,6 +20,8 @@ LONGEST_REFUSAL_S = 900.0
 """An endpoint that refuses every call for this long is given up, and none is left alone for longer."""
 WAITING = "waiting on the limit"
 _LONGEST_SLEEP_S = 0.25
+_SHORTEST_SLEEP_S = 1e-5
+"""What is left of a wait may be less than a clock can tell."""
 
 
 class EndpointLimits:
@@ -28,6 +32,9 @@ class EndpointLimits:
     Args:
         requests_per_minute, tokens_per_minute: known limits; None where there is none. Unknown ones are found.
         clock, sleep: for tests.
+
+    Attributes:
+        num_waiting: calls that wait for their turn.
     """
 
     def __init__(
@@ -41,6 +48,7 @@ class EndpointLimits:
         self.known = (requests_per_minute, tokens_per_minute)
         self.rate = AdaptiveRate(requests_per_minute / 60 if requests_per_minute else None)
         self._s_per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
+        self.num_waiting = 0
         self._tokens_from = clock()
         self._tokens_per_call = 0.0
         self._clock = clock
@@ -55,12 +63,13 @@ class EndpointLimits:
         queue = self._queues.get(loop)
         if queue is None:
             queue = self._queues.setdefault(loop, asyncio.Lock())
-        if not queue.locked() and (call := self._start_now(waited=False)) is not None:
-            return call
-        if not self._is_limited:
-            return await self._wait_in(queue)
-        with progress.notice(WAITING):
-            return await self._wait_in(queue)
+        call = None if queue.locked() else self._start_now(waited=False)
+        if call is None:
+            notice = progress.notice(WAITING) if self._is_limited else contextlib.nullcontext()
+            with notice, in_line():
+                call = await self._wait_in(queue)
+        let_through()
+        return call
 
     def answered(self, call: Call, num_tokens: int) -> None:
         """The call was answered; `num_tokens` are those of prompt and completion."""
@@ -111,14 +120,18 @@ class EndpointLimits:
         return any(self.known) or self.rate.is_limited(self._clock())
 
     async def _wait_in(self, queue: asyncio.Lock) -> Call:
-        async with queue:
-            while (call := self._start_now(waited=True)) is None:
-                wait_s = self._wait_s()
-                # Not for all of it at once, since a reply may end a pause.
-                await self._sleep(min(wait_s, _LONGEST_SLEEP_S))
-                if wait_s > _LONGEST_SLEEP_S:
-                    progress.refresh()
-            return call
+        self.num_waiting += 1
+        try:
+            async with queue:
+                while (call := self._start_now(waited=True)) is None:
+                    wait_s = self._wait_s()
+                    # Not for all of it at once, since a reply may end a pause.
+                    await self._sleep(min(max(wait_s, _SHORTEST_SLEEP_S), _LONGEST_SLEEP_S))
+                    if wait_s > _LONGEST_SLEEP_S:
+                        progress.refresh()
+                return call
+        finally:
+            self.num_waiting -= 1
 
     def _start_now(self, waited: bool) -> Call | None:
         with self._lock:

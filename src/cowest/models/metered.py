@@ -1,5 +1,6 @@
 """A connection in use for one role of a run: its replies are counted, and kept where there is a ledger."""
 
+from cowest import words
 from cowest.ledger import Ledger
 from cowest.models.connection import Connection
 from cowest.models.ledgered import Ledgered
@@ -36,6 +37,9 @@ class Metered(WrapperModel):
         self.num_calls = 0
         self.usage = Usage()
         self.cost_usd: float | None = 0.0
+
+    def __repr__(self) -> str:
+        return f"<model {self.name}, {words.plural(self.num_calls, 'call')}, {words.money(self.cost_usd)}>"
 
     @property
     def num_paid(self) -> int:

@@ -38,6 +38,11 @@ def open_model(
         seed: of sampling in process.
         shared_with: other roles whose spend counts towards the budget of this model.
 
+    Examples:
+        >>> import cowest
+        >>> cowest.open_model(cowest.ScriptedModel(lambda request: "Rating: [[8]]"), role="judge")
+        <model scripted/test, 0 calls, $0>
+
     Raises:
         InputError: the model cannot be opened.
     """
@@ -54,7 +59,12 @@ def open_model(
 
 
 def model(name: str, **settings: Any) -> Metered:
-    """A model by name with the settings of a recipe's section: `cowest.model("openai/gpt-4.1", max_concurrency=64)`.
+    """A model by name with the settings of a recipe's section.
+
+    Examples:
+        >>> import cowest
+        >>> cowest.model("openai/llama3", base_url="http://127.0.0.1:11434/v1", max_concurrency=4)
+        <model openai/llama3, 0 calls, $0>
 
     Raises:
         InputError: the name or a setting is wrong.

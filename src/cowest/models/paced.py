@@ -11,14 +11,14 @@ class Paced(WrapperModel):
     """Starts each call when the endpoint's limits allow, and reports to them how it ended.
 
     Args:
-        model: what is called; its replies' headers are read for what they say of the limits.
-        limits: shared with every other model of the same endpoint and key.
+        model: what is called.
+        limits: shared with every other model of the same endpoint and key. Whoever makes them has them listen to the
+            headers of the endpoint's replies.
     """
 
     def __init__(self, model: ChatModel, limits: EndpointLimits) -> None:
         super().__init__(model)
         self.limits = limits
-        self.listen_to_headers(limits.read_headers)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation when the limits allow.

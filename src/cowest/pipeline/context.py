@@ -95,5 +95,7 @@ class RunContext:
         self._exit.enter_context(self.folder.lock())
 
     def close(self) -> None:
-        """Leaves the cluster, closes the ledger and unlocks the folder."""
+        """Leaves the cluster, closes the ledger and unlocks the folder. What is used after it is opened again."""
         self._exit.close()
+        for opened in ("models", "ledger", "cluster"):
+            self.__dict__.pop(opened, None)

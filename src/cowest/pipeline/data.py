@@ -6,10 +6,11 @@ from functools import cached_property
 from cowest.errors import InputError
 from cowest.methods.base import normalized_question
 from cowest.pipeline.progress import Say
+from cowest.pipeline.traffic import is_from_traffic, traffic
 from cowest.recipe import Recipe
 from cowest.stages.evaluate import select
 from cowest.stages.held_back import hold_back
-from cowest.tasks import Task, load_task
+from cowest.tasks import Split, Task, load_task
 from cowest.types import Example
 
 
@@ -28,7 +29,9 @@ class Data:
     @cached_property
     def task(self) -> Task:
         """The recipe's task."""
-        return load_task(self._recipe.task.name, **self._recipe.task.options)
+        task = load_task(self._recipe.task.name, **self._recipe.task.options)
+        task.accepts_unanswered = not self._recipe.needs_references
+        return task
 
     @cached_property
     def checked_task(self) -> Task:
@@ -47,8 +50,12 @@ class Data:
         return self._sft_rows_and_held_back[0]
 
     def feedback(self) -> Sequence[Example]:
-        """The training rows from which each round of feedback draws its queries."""
-        return self._training_rows(1)
+        """The training rows, or the recorded traffic, from which each round of feedback draws its queries."""
+        return self._traffic if is_from_traffic(self._recipe) else self._training_rows(1)
+
+    @cached_property
+    def _traffic(self) -> Sequence[Example]:
+        return traffic(self._recipe, self.checked_task, self._say)
 
     def evaluation(self) -> Sequence[Example]:
         """The examples of the evaluation."""
@@ -79,13 +86,14 @@ class Data:
             unseen = self.checked_task.validation
         else:
             return ()
+        unseen = self._answered(unseen)
         seen = {normalized_question(self.task.identity(example)) for example in self.sft()} if recipe.task.train else ()
         return [example for example in unseen if normalized_question(self.task.identity(example)) not in seen]
 
     @cached_property
     def _sft_rows_and_held_back(self) -> tuple[Sequence[Example], Sequence[Example]]:
         """The rows that SFT may see: those that it is trained on, and those of `sft.held_back`."""
-        rows, count = self._training_rows(0), self._recipe.sft.held_back
+        rows, count = self._answered(self._training_rows(0)), self._recipe.sft.held_back
         if count is None:
             return rows, ()
         if count >= len(rows):
@@ -94,10 +102,16 @@ class Data:
             )
         return hold_back(rows, self.task.groups(rows), count, f"sft held back {self._recipe.seed}")
 
+    def _answered(self, rows: Sequence[Example]) -> Sequence[Example]:
+        """The rows that have a reference; the others are for feedback alone."""
+        if self._recipe.needs_references or all(example.references for example in rows):
+            return rows
+        return Split(self.task, "train", (example for example in rows if example.references))
+
     def _training_rows(self, part: int) -> Sequence[Example]:
         """The training rows for SFT (part 0) or feedback (part 1)."""
         config, train = self._recipe.feedback, self.checked_task.train
-        return train if config.queries_from == "train" else self._held_back_for_feedback[part]
+        return self._held_back_for_feedback[part] if config.queries_from == "held_back" else train
 
     @cached_property
     def _held_back_for_feedback(self) -> tuple[Sequence[Example], Sequence[Example]]:

@@ -110,7 +110,7 @@ def run_gate(context: RunContext) -> GateResults:
         models={"weak": recipe.weak, "strong": recipe.strong},
         out=out,
         seed=recipe.seed,
-        num_in_flight=recipe.strong.max_concurrency,
+        num_in_flight=None,
         say=context.say,
     )
     runs.write_text(out / "gate.md", gate_page(result))

@@ -1,9 +1,10 @@
 """Factories shared by the pipeline, which uses real models, and planning, which uses stand-ins."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from cowest.collaboration import Collaboration
-from cowest.judge import JudgeConfig, ModelJudge
+from cowest.judge import BaseJudge, JudgeConfig, ModelJudge, PairwiseJudge, PanelConfig, PanelJudge
 from cowest.methods import Setting
 from cowest.models import ChatModel
 from cowest.models.tokens import TokenCounter
@@ -38,11 +39,21 @@ def evaluation_pair(recipe: Recipe, prompts: Prompts, weak: ChatModel, strong: C
     )
 
 
-def model_judge(recipe: Recipe, prompts: Prompts, model: ChatModel) -> ModelJudge:
-    """The recipe's judge with this model, which is its own or the strong one."""
-    if isinstance(recipe.judge, JudgeConfig):
-        return ModelJudge(model, prompts, recipe.judge.sampling, recipe.judge.repeats)
-    return ModelJudge(model, prompts)
+def model_judge(recipe: Recipe, prompts: Prompts, open_model: Callable[[str], ChatModel]) -> BaseJudge:
+    """The recipe's judge, or the panel of them.
+
+    Args:
+        open_model: opens the model of a judge by its role, one of `recipe.judge_models()`.
+    """
+    kind: type[ModelJudge] | type[PairwiseJudge] = ModelJudge if recipe.needs_references else PairwiseJudge
+
+    def judge(role: str, config: Literal["strong"] | JudgeConfig) -> ModelJudge | PairwiseJudge:
+        if isinstance(config, JudgeConfig):
+            return kind(open_model(role), prompts, config.sampling, config.repeats)
+        return kind(open_model(role), prompts)
+
+    judges = {role: judge(role, config) for role, config in recipe.judge_models().items()}
+    return PanelJudge(judges, recipe.judge.rule) if isinstance(recipe.judge, PanelConfig) else judges["judge"]
 
 
 def method_setting(
@@ -64,6 +75,7 @@ def method_setting(
         strong=strong,
         collaborate=lambda model: evaluation_pair(recipe, prompts, model, strong),
         task=data.task,
+        is_trained=recipe.weak.provider == "local",
         seed=recipe.seed,
         options=recipe.evaluate.settings,
         retriever=retriever,

@@ -20,11 +20,13 @@ from cowest.pipeline.provenance import (
     SFT_DEPENDENCIES,
     probe_dependencies,
 )
+from cowest.pipeline.traffic import is_from_traffic, round_queries
 from cowest.progress import progress_bar
 from cowest.records import FeedbackSummary, GradedExample, read_rows
 from cowest.report.feedback import null_control_sentence
 from cowest.stages.annotator import train_annotator
 from cowest.stages.feedback import FeedbackConfig, draw, feedback
+from cowest.tasks import Task
 from cowest.training import TrainedModel
 from cowest.training import weights as model_files
 from cowest.training.trained import DONE_MARKER
@@ -47,13 +49,15 @@ def run_feedback(context: RunContext, number: int) -> None:
     context.weak.check_adapter()
     weak = context.weak.after_round(number - 1)
     _require_same_start(context, number)
-    examples = draw(context.data.feedback(), recipe.feedback.queries, recipe.seed, number)
+    examples = round_queries(recipe, context.data.feedback, out, number)
     if context.provenance.is_done(stage, out, FEEDBACK_DEPENDENCIES, examples, marker="summary.json"):
         _report_failures(context, number)
         return
     _refuse_to_change_used_pairs(context, number)
     reward = _reward_model(context) if recipe.feedback.kind == RLWF else None
-    _gather(context, examples, weak, out, recipe.feedback, reward)
+    # The task says what is right for its own rows; a client's question may not even have its options.
+    task = None if is_from_traffic(recipe) else context.data.task
+    _gather(context, examples, weak, out, recipe.feedback, task, reward)
     summary = _report_failures(context, number)
     with context.trackers.stage("feedback") as log:
         log(_figures(summary), number)
@@ -72,7 +76,8 @@ def run_probe(context: RunContext, number: int, examples: Sequence[Example], out
     weak = context.weak.after_round(number)
     stage, dependencies = f"probe after round {number}", probe_dependencies(number)
     if not context.provenance.is_done(stage, out, dependencies, examples, marker="summary.json"):
-        _gather(context, examples, weak, out, context.recipe.feedback.model_copy(update=PROBE))
+        config = context.recipe.feedback.model_copy(update=PROBE)
+        _gather(context, examples, weak, out, config, context.data.task)
     return list(read_rows(out / "graded.jsonl", GradedExample, "graded example"))
 
 
@@ -166,6 +171,7 @@ def _gather(
     weak: ModelConfig,
     out: Path,
     config: FeedbackConfig,
+    task: Task | None,
     reward: RewardModel | None = None,
 ) -> None:
     recipe = context.recipe
@@ -184,11 +190,12 @@ def _gather(
             weak_sampling=recipe.weak.sampling,
             strong_sampling=recipe.strong.sampling,
             ledger=context.ledger,
-            task=context.data.task,
+            task=task,
             reward=reward,
             labeller=labeller,
             seed=recipe.seed,
             num_in_flight=num_in_flight(recipe, len(examples)),
+            load_pairs=False,
         )
     # Frees memory for the training that comes next.
     for model in (weak_model, strong, *([] if labeller is None else [labeller])):

@@ -7,14 +7,15 @@ from pathlib import Path
 from cowest import runs
 from cowest.annotators import RLAIF
 from cowest.cluster import Cluster
-from cowest.judge import Judge, load_judge
+from cowest.judge import BaseJudge, load_judge
+from cowest.judge.config import ProgramJudge
 from cowest.ledger import Ledger, network_file_system
 from cowest.models import ChatModel, ModelConfig, open_model, spread
 from cowest.pipeline.data import Data
 from cowest.pipeline.factories import model_judge
 from cowest.pipeline.progress import Say
 from cowest.prompts import Prompts
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.tasks import Task
 
 
@@ -86,7 +87,10 @@ class Models:
         Raises:
             InputError: it cannot be opened.
         """
-        shared_with = ("judge",) if role == "strong" and self._recipe.judge == "strong" else ()
+        judges = self._recipe.judge_models()
+        shared_with = (
+            [judge for judge, section in judges.items() if isinstance(section, str)] if role == "strong" else []
+        )
         model = open_model(config, role=role, ledger=self._ledger, seed=self._recipe.seed, shared_with=shared_with)
         return model if self._cluster is None else spread(model, self._cluster)
 
@@ -94,8 +98,8 @@ class Models:
         """The recipe's strong model."""
         return self.model(self._recipe.strong, "strong")
 
-    def judge(self, strong: ChatModel) -> Judge:
-        """The recipe's judge, which may be the strong model that is already open.
+    def judge(self, strong: ChatModel) -> BaseJudge:
+        """The recipe's judge, which may be the strong model that is already open, or a panel.
 
         Raises:
             InputError: it cannot be opened.
@@ -103,8 +107,13 @@ class Models:
         judge = self._recipe.judge
         if isinstance(judge, ProgramJudge):
             return program_judge(judge, self._data.task)
-        model = open_model(strong, role="judge") if judge == "strong" else self.model(judge, "judge")
-        return model_judge(self._recipe, self._prompts, model)
+        models = self._recipe.judge_models()
+
+        def opened(role: str) -> ChatModel:
+            section = models[role]
+            return open_model(strong, role=role) if isinstance(section, str) else self.model(section, role)
+
+        return model_judge(self._recipe, self._prompts, opened)
 
     def labeller(self) -> ChatModel | None:
         """The model that compares drafts, where the kind of feedback needs one and the recipe names its own.
@@ -116,7 +125,7 @@ class Models:
         return None if config is None or self._recipe.feedback.kind != RLAIF else self.model(config, "labeller")
 
 
-def program_judge(judge: ProgramJudge, task: Task) -> Judge:
+def program_judge(judge: ProgramJudge, task: Task) -> BaseJudge:
     """A judge without a model.
 
     Raises:
@@ -131,8 +140,11 @@ def nothing_sent_or_kept(ledger: Ledger) -> bool:
     return not ledger.counts() and not ledger.path.with_suffix(".batches.jsonl").is_file()
 
 
-def num_in_flight(recipe: Recipe, num_examples: int) -> int:
-    """Examples worked on at once: all of them where a model is called in batches, so that each round is one batch."""
-    configs = (recipe.weak, recipe.strong, recipe.judge, recipe.feedback.labeller)
+def num_in_flight(recipe: Recipe, num_examples: int) -> int | None:
+    """Examples worked on at once; None is as many as the models take.
+
+    Where a model is called in batches it is all of them, so that each round is one batch.
+    """
+    configs = (recipe.weak, recipe.strong, *recipe.judge_models().values(), recipe.feedback.labeller)
     models = [config for config in configs if isinstance(config, ModelConfig)]
-    return num_examples if any(model.batch for model in models) else recipe.strong.max_concurrency
+    return num_examples if any(model.batch for model in models) else None

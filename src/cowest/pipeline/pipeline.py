@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Self
 
 from cowest import distributed, plugins, runs
+from cowest.alignment import load_method
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
+from cowest.judge.config import ProgramJudge
 from cowest.methods import find_methods, make_methods
 from cowest.pipeline.context import RunContext
 from cowest.pipeline.evaluation import (
@@ -21,16 +23,17 @@ from cowest.pipeline.evaluation import (
     setting_of,
 )
 from cowest.pipeline.feedback import run_feedback, run_probe
+from cowest.pipeline.judging import run_judge_check
 from cowest.pipeline.models import program_judge
 from cowest.pipeline.progress import Say
-from cowest.pipeline.training import run_align, run_sft
-from cowest.recipe import ProgramJudge, Recipe
-from cowest.records import EvaluationResults, GateResults
+from cowest.pipeline.training import gave_nothing, run_align, run_sft
+from cowest.recipe import Recipe
+from cowest.records import EvaluationResults, GateResults, JudgeCheck
 from cowest.types import Example, GradedExample
 
 
 class Pipeline:
-    """Runs a recipe in its run folder. As a context manager, it holds the folder's lock and the ledger.
+    """Runs a recipe in its run folder. As a context manager, which may be entered again, it holds the folder's lock.
 
     Args:
         recipe: of the run.
@@ -38,6 +41,13 @@ class Pipeline:
 
     Attributes:
         context: the state that the stages share, such as the run's data, models and ledger.
+
+    Examples:
+        >>> import cowest
+        >>> with cowest.Pipeline(cowest.load_recipe("cowest.lab:recipe.yaml", ["run=runs/mine"])) as pipeline:
+        ...     pipeline.check_names()  # then sft(), feedback(), align() and evaluate(), or all of them: run()
+        >>> pipeline
+        Pipeline('runs/mine', weak='local/cowest.lab:assets/weak', strong='local/cowest.lab:assets/strong-a')
 
     Raises:
         InputError: another process uses the folder, or the recipe names something that does not exist.
@@ -47,6 +57,11 @@ class Pipeline:
         self.context = RunContext(recipe, say)
         self.recipe = recipe
         self.folder = self.context.folder
+
+    def __repr__(self) -> str:
+        return (
+            f"Pipeline({str(self.folder.path)!r}, weak={self.recipe.weak.model!r}, strong={self.recipe.strong.model!r})"
+        )
 
     def __enter__(self) -> Self:
         self.check_names()
@@ -67,14 +82,22 @@ class Pipeline:
         return self.evaluate(force=force)
 
     def train(self) -> None:
-        """SFT and every round of feedback and alignment."""
+        """SFT and every round of feedback and alignment; one round of feedback alone with a weak model on a server."""
         _needs_one_process("run")
         self.check()
+        if not self.context.weak.is_trained_here:
+            self.context.say(
+                f"sft, align: nothing is trained, since {self.recipe.weak.model} is on a server; "
+                "the pairs of feedback can train it there"
+            )
+            self.feedback(1)
+            return
         self.sft()
         for number in range(1, self.recipe.rounds + 1):
             self.feedback(number)
-            if not self.context.weak.pairs(number).stat().st_size:
-                reason = "feedback gave no pair, so there is nothing to learn; no more rounds"
+            if gave_nothing(self.context, number):
+                noun = load_method(self.recipe.align).noun
+                reason = f"feedback gave no {noun} to learn from; no more rounds"
                 self.context.say(f"align, round {number}: {reason}")
                 break
             self.align(number)
@@ -153,6 +176,11 @@ class Pipeline:
         """Learns `serve.gate` on the validation split with the pair as it is now."""
         _needs_one_process("gate")
         return run_gate(self.context)
+
+    def check_judge(self, limit: int) -> JudgeCheck:
+        """Tries the judge on rows of the validation split; see `run_judge_check`."""
+        _needs_one_process("judge check")
+        return run_judge_check(self.context, limit)
 
     def collaboration(self, *, kept: bool = True) -> Collaboration:
         """The pair as it is now: the last finished round's weak model, or the one after SFT, with the strong model.

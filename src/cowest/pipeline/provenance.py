@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cowest import chat_templates, distributed, fingerprints, runs
 from cowest.annotators import RLAIF
-from cowest.models import ModelConfig
 from cowest.pipeline.progress import Say
 from cowest.pipeline.templates import (
     UsedTemplates,
@@ -39,6 +38,9 @@ LABELLER_KEYS = ("model", "base_url", "sampling", "redact")
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
 
+
+SEVERAL_ENDPOINTS = "several endpoints"
+"""Recorded of a list of addresses, since no result depends on which of them answered, or on how many there are."""
 
 _KEPT = "Give another folder with run=..., the old values, or --force to replace those results once new ones are whole."
 
@@ -97,10 +99,13 @@ class Provenance:
     def inputs(self, dependencies: Dependencies, examples: Sequence[Example], **also: str | int | None) -> StageInputs:
         """The inputs of a stage; `also` sets further fields of the record."""
         recipe = self._recipe.model_dump(mode="json", by_alias=True)
-        if isinstance(self._recipe.judge, ModelConfig):  # limits and budget may change, as for strong
-            recipe["judge"] = {key: recipe["judge"][key] for key in JUDGE_KEYS}
+        for section in (recipe["weak"], recipe["strong"], recipe["feedback"]["labeller"]):
+            _forget_addresses(section)
+        recipe["judge"] = _deciding(recipe["judge"])
         if (template := chat_templates.read(self._recipe.weak.chat_template)) is not None:  # a file may change
             recipe["weak"]["chat_template"] += f" {chat_templates.fingerprint(template)}"
+        for key in self._recipe.align.idle_keys():
+            del recipe["align"][key]
         feedback = recipe["feedback"]
         if self._recipe.feedback.kind != RLAIF:
             del feedback["labeller"]  # no result depends on it
@@ -174,3 +179,21 @@ class Provenance:
     def _maybe_unused(self, dependencies: Dependencies) -> Collection[str]:
         used = dependencies.templates(self._recipe)
         return () if used.declared else self._prompts.versions().keys() - used.names
+
+
+def _deciding(judge: Any) -> Any:
+    """What decides the verdicts of the recipe's judge: limits and budgets may change, as for the strong model."""
+    if isinstance(judge, dict) and "panel" in judge:
+        members = sorted((_deciding(member) for member in judge["panel"]), key=repr)
+        return {"panel": members, "rule": judge["rule"], "reference": judge["reference"]}
+    if isinstance(judge, dict) and "model" in judge and "name" not in judge:
+        _forget_addresses(judge)
+        compared = {"reference": "none"} if judge.get("reference") == "none" else {}
+        return {key: judge[key] for key in JUDGE_KEYS} | compared
+    return judge
+
+
+def _forget_addresses(section: dict[str, Any] | None) -> None:
+    """Leaves open which endpoints a section lists, and how many."""
+    if section is not None and isinstance(section.get("base_url"), list):
+        section["base_url"] = SEVERAL_ENDPOINTS

@@ -5,10 +5,11 @@ from typing import NamedTuple, Self
 
 from cowest import plugins
 from cowest.formats import load_format
-from cowest.judge import ModelJudge, find_judge
+from cowest.judge import ModelJudge, PairwiseJudge, find_judge
+from cowest.judge.config import ProgramJudge
 from cowest.methods import final_answer, find_methods
 from cowest.prompts.declared import templates_of
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.stages.explanations import explain_example
 
 
@@ -47,7 +48,9 @@ def explanation_templates(recipe: Recipe) -> UsedTemplates:
 def feedback_templates(recipe: Recipe) -> UsedTemplates:
     """Templates of feedback: of the drafts, the kind of feedback, the judge and the null control."""
     kind = plugins.load(recipe.feedback.kind, "cowest.annotators", "kind of feedback")
-    judge = find_judge(recipe.judge.name) if isinstance(recipe.judge, ProgramJudge) else ModelJudge
+    judge: object = ModelJudge if recipe.needs_references else PairwiseJudge
+    if isinstance(recipe.judge, ProgramJudge):
+        judge = find_judge(recipe.judge.name)
     used = draft_templates(recipe).union(UsedTemplates.declared_by([kind, judge]))
     control = {"solo_chain_of_thought"} if recipe.feedback.null_control else set()
     return used._replace(names=used.names | control)

@@ -1,15 +1,16 @@
-"""The stages that train the weak model: SFT, and alignment on a round's pairs."""
+"""The stages that train the weak model: SFT, and alignment on a round's feedback."""
 
 import hashlib
 
 from cowest import distributed, fingerprints
+from cowest.alignment import PAIRS, Lessons, load_method
 from cowest.errors import InputError
 from cowest.pipeline.context import RunContext
 from cowest.pipeline.explanations import training_rows
 from cowest.pipeline.progress import training_progress
 from cowest.pipeline.provenance import ALIGN_DEPENDENCIES, FEEDBACK_DEPENDENCIES, SFT_DEPENDENCIES
 from cowest.progress import progress_bar
-from cowest.stages.align import align
+from cowest.stages.align import align, lessons_of
 from cowest.stages.sft import sft
 from cowest.training.trained import DONE_MARKER
 
@@ -44,28 +45,40 @@ def run_sft(context: RunContext) -> None:
         )
 
 
+def gave_nothing(context: RunContext, number: int) -> bool:
+    """Whether the feedback of a round, which is done, holds nothing that the recipe's method learns from."""
+    feedback = context.folder.feedback(number)
+    if load_method(context.recipe.align).reads == PAIRS:
+        return (feedback / PAIRS).stat().st_size == 0
+    return not _lessons(context, number).rows
+
+
 def run_align(context: RunContext, number: int) -> None:
-    """Preference tuning on the pairs of round `number`; the reference is the model that drafted (Equation 2).
+    """Alignment on the feedback of round `number`; the reference is the model that drafted (Equation 2).
 
     Raises:
-        InputError: the round has no pairs, or a stage belongs to another recipe.
+        InputError: the round has no feedback or nothing to learn from, or a stage belongs to another recipe.
     """
     context.weak.needs_weights("align")
-    recipe, stage, pairs = context.recipe, f"align, round {number}", context.weak.pairs(number)
-    if not pairs.is_file():
-        raise InputError(f"Round {number} has no pairs yet ({str(pairs)!r} is missing). Run `cowest feedback` first.")
-    if pairs.stat().st_size == 0:
+    recipe, stage, feedback = context.recipe, f"align, round {number}", context.folder.feedback(number)
+    method = load_method(recipe.align)
+    learned_from = feedback / method.reads
+    if not learned_from.is_file():
         raise InputError(
-            f"Round {number} gave no pair ({str(pairs)!r} is empty): for no query was one draft better and another "
-            "worse than the strong model alone, so there is nothing to align. `cowest show` has the counts; "
-            "more feedback.queries or feedback.samples, in another run folder, may give some."
+            f"Round {number} has no feedback yet ({str(learned_from)!r} is missing). Run `cowest feedback` first."
+        )
+    if gave_nothing(context, number):
+        raise InputError(
+            f"Round {number} gave no {method.noun} to learn from ({str(learned_from)!r}), so there is nothing to "
+            f"align. {method.needs}. `cowest show` has the counts; more feedback.queries or feedback.samples, in "
+            "another run folder, may give some."
         )
     context.provenance.require_same_recipe(
         f"feedback, round {number}", context.folder.feedback(number), FEEDBACK_DEPENDENCIES
     )
     start = context.weak.after_round(number - 1).model
     out, quiet = context.folder.align(number), not distributed.is_main_process()
-    digest = hashlib.sha256(pairs.read_bytes()).hexdigest()
+    digest = hashlib.sha256(learned_from.read_bytes()).hexdigest()
     if context.provenance.is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest):
         return
     context.free_memory()
@@ -76,11 +89,19 @@ def run_align(context: RunContext, number: int) -> None:
     ):
         align(
             start,
-            pairs,
+            feedback,
             out=out,
             config=recipe.align,
             lora=recipe.lora,
+            format=recipe.format,
+            prompts=context.prompts,
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed + number,
             progress=training_progress(bar, log),
         )
+
+
+def _lessons(context: RunContext, number: int) -> Lessons:
+    recipe = context.recipe
+    feedback = context.folder.feedback(number)
+    return lessons_of(feedback, recipe.align, format=recipe.format, prompts=context.prompts)

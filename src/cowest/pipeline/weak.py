@@ -28,6 +28,11 @@ class WeakModel:
         return self._recipe.weak.provider == "local"
 
     @property
+    def num_rounds(self) -> int:
+        """The rounds that `cowest run` makes: the recipe's, or one where nothing is trained in between."""
+        return self._recipe.rounds if self.is_trained_here else 1
+
+    @property
     def has_base(self) -> bool:
         """Whether there is a model before SFT to evaluate: `weak.model`, unless `sft.from` is that same model."""
         is_another = self._recipe.sft.from_ is None or self.before_feedback().model != self._recipe.weak.model

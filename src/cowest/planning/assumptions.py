@@ -36,7 +36,7 @@ def assume(case: str, recipe: Recipe, measured: Mapping[str, float], targets: Se
     tokens = {
         "weak": _capped(assumed["draft"], recipe.weak.sampling),
         "strong": _capped(assumed["output"], recipe.strong.sampling),
-        "judge": JUDGE_TOKENS,
+        **dict.fromkeys(recipe.judge_models(), JUDGE_TOKENS),
         "labeller": VOTE_TOKENS,
     }
     if case == HIGH and recipe.feedback.labeller is not None:  # it may reason before it votes

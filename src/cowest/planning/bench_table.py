@@ -10,8 +10,8 @@ from cowest.planning.bench import BenchPlan, CellCase, CellPlan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend, cost_of
 from cowest.planning.table import between, warnings
+from cowest.report.drawing import console_for
 from cowest.report.fitting import text_table
-from cowest.report.table import console_for
 
 
 def print_bench_plan(plan: BenchPlan, stream: TextIO | None = None) -> None:

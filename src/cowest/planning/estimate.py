@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cowest.alignment import load_method
 from cowest.gating import Arm
 from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
@@ -32,7 +33,7 @@ class Case(BaseModel):
         cost_usd: total; None where a price is unknown.
         wall_s: seconds of calls to endpoints, at the known limits or the assumed latency; without training, models in
             this process and batches.
-        num_pairs: preference pairs of all rounds.
+        num_pairs: preference pairs of all rounds, or single drafts where alignment learns from these.
     """
 
     assumed: dict[str, Any]
@@ -47,8 +48,12 @@ class Plan(BaseModel):
     """The estimate of a recipe.
 
     Attributes:
+        rounds: of feedback.
+        trains: whether the weak model is trained, and not on a server as it is.
         num_to_explain: training rows that the strong model explains before SFT.
         num_queries: examples of feedback per round.
+        alignment: the method, with what differs from its defaults.
+        learned_from: what it learns from: "pair" or "draft".
         num_evaluated: examples of evaluation.
         power: the difference that these can show.
         gate_examples: number of examples for `cowest gate`, by split; None without a calibrated gate.
@@ -61,14 +66,19 @@ class Plan(BaseModel):
         engines: where local models draft, in words; None is this process. Their time is not in the estimate.
         endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
             planning, but the run needs the endpoints.
+        endpoints: by role, the addresses of a model that has several.
+        without_logprobs: roles whose log-probabilities are not kept.
     """
 
     run: str
     rounds: int
+    trains: bool
     samples: int
     num_train: int
     num_to_explain: int
     num_queries: int
+    alignment: str
+    learned_from: str
     num_evaluated: int
     power: Power
     gate_examples: dict[str, int] | None
@@ -80,6 +90,8 @@ class Plan(BaseModel):
     batched: list[str]
     engines: str | None
     endpoint_problems: dict[str, str]
+    endpoints: dict[str, tuple[str, ...]]
+    without_logprobs: list[str]
     low: Case
     high: Case
 
@@ -108,6 +120,7 @@ class _Planner:
         self.pipeline = pipeline
         self.recipe = pipeline.recipe
         self.stages = Stages(pipeline, {role: TokenCounter(config) for role, config in configs_of(self.recipe).items()})
+        self.num_rounds = pipeline.context.weak.num_rounds
         self.measured = measured_so_far(pipeline)
         self.examples = RunExamples.of(pipeline)
         self.to_explain = self.stages.to_explain(self.examples.labelled)
@@ -120,11 +133,14 @@ class _Planner:
         low, high = (self._case(name, queries) for name in (LOW, HIGH))
         return Plan(
             run=recipe.run,
-            rounds=recipe.rounds,
+            rounds=self.num_rounds,
+            trains=self.pipeline.context.weak.is_trained_here,
             samples=recipe.feedback.samples,
             num_train=len(self.examples.labelled),
             num_to_explain=len(self.to_explain),
             num_queries=len(queries),
+            alignment=recipe.align.summary(),
+            learned_from=load_method(recipe.align).noun,
             num_evaluated=len(self.examples.evaluated),
             power=power_of(self.pipeline, self.examples.evaluated),
             gate_examples=self.gate_examples and {name: len(examples) for name, examples in self.gate_examples.items()},
@@ -136,6 +152,8 @@ class _Planner:
             batched=[role for role, config in configs.items() if config.batch],
             engines=engines_of(self.pipeline),
             endpoint_problems=endpoint_problems(configs),
+            endpoints={role: each.base_url for role, each in configs.items() if isinstance(each.base_url, tuple)},
+            without_logprobs=[role for role, config in configs.items() if not config.keep_logprobs],
             low=low,
             high=high,
         )
@@ -148,7 +166,7 @@ class _Planner:
         feedback, pairs = self.stages.feedback(assumptions, queries, Tally(), config)
         explanations = self.stages.explanations(assumptions, self.to_explain, Tally())
         stages = {"explanations": explanations} if explanations else {}
-        stages |= {f"feedback, round {number}": feedback for number in range(1, self.recipe.rounds + 1)}
+        stages |= {f"feedback, round {number}": feedback for number in range(1, self.num_rounds + 1)}
         if self.recipe.feedback.kind == RLWF:
             labelled = draw(self.examples.labelled, self.recipe.feedback.queries, self.recipe.seed, round_number=0)
             stages["annotator"] = self.stages.annotator(assumptions, labelled, Tally())
@@ -172,5 +190,5 @@ class _Planner:
             roles=roles,
             cost_usd=cost_of(roles),
             wall_s=wall_s(roles, self.stages.configs, latency_s(name)),
-            num_pairs=self.recipe.rounds * (pairs if limit is None else min(pairs, limit)),
+            num_pairs=self.num_rounds * (pairs if limit is None else min(pairs, limit)),
         )

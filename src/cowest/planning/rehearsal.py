@@ -22,6 +22,7 @@ from cowest.types import ChatRequest, Completion, Example, Message, Usage, Verdi
 
 SOLO, HELPED, UNHELPED = "⟦alone⟧", "⟦helped⟧", "⟦unhelped⟧"
 _VERDICTS = {SOLO: 5, HELPED: 8, UNHELPED: 3}
+_COMPARED = re.compile("<<<FIRST(?P<first>.*)<<<SECOND(?P<second>.*)", re.DOTALL)
 _COMPARES = re.compile("<<<FIRST.*<<<SECOND", re.DOTALL)
 _MARK = re.compile("⟦[a-z]+⟧")
 _TOKEN = re.compile(r"\s*\S+")
@@ -116,7 +117,9 @@ class RehearsedModel:
 
     def _reply(self, request: ChatRequest, length: int) -> str:
         prompt = request.messages[-1].content
-        if self.role == "judge":
+        if self.role.partition(":")[0] == "judge":
+            if compared := _COMPARED.search(prompt):
+                return _vote(compared["first"], compared["second"])
             return str(_verdict(request.messages[0].content, self.assumptions))
         if ENOUGH in prompt and self._is_sure(request):
             return ENOUGH
@@ -171,6 +174,13 @@ class RehearsedRetriever(Retriever):
         """Draws `top_k` passages, with the query as the seed."""
         count = min(self.top_k, len(self.passages))
         return Random(query).sample(self.passages, count)
+
+
+def _vote(first: str, second: str) -> str:
+    """The vote of a rehearsed judge that compares an output with z: for one that was helped, else for z."""
+    if HELPED in first or HELPED in second:
+        return "1" if HELPED in first else "2"
+    return "1" if SOLO in first else "2"
 
 
 def _verdict(text: str, assumptions: Assumptions) -> int:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from cowest import pricing
 from cowest.models import ModelConfig
+from cowest.models.found_limit import FIRST as FIRST_IN_FLIGHT
 from cowest.recipe import IN_PROCESS
 from cowest.types import Usage
 
@@ -53,7 +54,7 @@ def wall_s(spends: Mapping[str, Spend], configs: Mapping[str, ModelConfig], late
 
     Args:
         spends, configs: by role.
-        latency_s: of one call; at most `max_concurrency` calls run at once.
+        latency_s: of one call; at most `max_concurrency` calls run at once, or as many as are at first.
     """
     by_config: dict[str, tuple[ModelConfig, int, int]] = {}
     for role, spend in spends.items():
@@ -67,11 +68,13 @@ def wall_s(spends: Mapping[str, Spend], configs: Mapping[str, ModelConfig], late
 
 
 def _seconds(config: ModelConfig, calls: int, tokens: int, latency_s: float) -> float:
-    bounds = [calls * latency_s / config.max_concurrency]
+    num_endpoints = len(config.at_each_endpoint)
+    # How many an endpoint takes is not known before: as many as it gets at first.
+    bounds = [calls * latency_s / (config.max_concurrency or num_endpoints * FIRST_IN_FLIGHT)]
     if config.requests_per_minute:
-        bounds.append(60 * calls / config.requests_per_minute)
+        bounds.append(60 * calls / config.requests_per_minute / num_endpoints)
     if config.tokens_per_minute:
-        bounds.append(60 * tokens / config.tokens_per_minute)
+        bounds.append(60 * tokens / config.tokens_per_minute / num_endpoints)
     return max(bounds)
 
 

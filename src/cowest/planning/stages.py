@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from cowest import preferences, synchronous
+from cowest.alignment import load_method
 from cowest.annotators import RLAIF
 from cowest.concurrency import map_in_flight
 from cowest.errors import InputError
 from cowest.formats import load_format
 from cowest.gating import ARMS, Arm
 from cowest.gating.measurement import measure
-from cowest.judge import Judge
+from cowest.judge import BaseJudge, as_base_judge
+from cowest.judge.config import ProgramJudge
 from cowest.methods import Prepared, Setting, make_methods
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
@@ -29,11 +31,11 @@ from cowest.planning.rehearsal import (
 from cowest.planning.spend import Spend
 from cowest.planning.tally import Tally
 from cowest.progress import quietly
-from cowest.recipe import ProgramJudge, Recipe
+from cowest.recipe import Recipe
 from cowest.stages._diagnostics import null_sample
 from cowest.stages.explanations import explain_example, without_explanation
 from cowest.stages.feedback import FeedbackConfig, make_annotator
-from cowest.types import Completion, Example, GradedExample
+from cowest.types import ComparedExample, Completion, Example, GradedExample
 
 LookupFor = Callable[[str, str], ReplyLookup | None]
 """From a role and a stage of the weak model ("" for other roles) to the lookup of its replies in the ledger."""
@@ -42,10 +44,9 @@ LookupFor = Callable[[str, str], ReplyLookup | None]
 def configs_of(recipe: Recipe) -> dict[str, ModelConfig]:
     """The models that a recipe calls, by role."""
     configs: dict[str, ModelConfig] = {"weak": recipe.weak, "strong": recipe.strong}
-    if isinstance(recipe.judge, ModelConfig):
-        configs["judge"] = recipe.judge
-    elif recipe.judge == "strong":
-        configs["judge"] = recipe.strong
+    configs |= {
+        role: recipe.strong if isinstance(judge, str) else judge for role, judge in recipe.judge_models().items()
+    }
     if recipe.feedback.kind == RLAIF and recipe.feedback.labeller is not None:
         configs["labeller"] = recipe.feedback.labeller
     return configs
@@ -137,7 +138,7 @@ class Stages:
         config: FeedbackConfig,
         weak: str = "sft",
     ) -> tuple[dict[str, Spend], int]:
-        """One round of feedback: spend by role, and preference pairs.
+        """One round of feedback: spend by role, and the pairs or drafts that the recipe's alignment learns from.
 
         Args:
             config: the feedback section, for instance the recipe's with `skip_settled` turned off.
@@ -147,15 +148,15 @@ class Stages:
         rehearsed = sample(queries)
         weak_model, strong = self._weak_model(weak, assumptions, tally), self._model("strong", assumptions, tally)
         collaboration = feedback_pair(recipe, self.context.prompts, weak_model, strong)
-        judge: Judge = RehearsedJudge(assumptions)
+        judge: BaseJudge = as_base_judge(RehearsedJudge(assumptions))
         if not isinstance(recipe.judge, ProgramJudge):
-            judge = model_judge(recipe, self.context.prompts, self._model("judge", assumptions, tally))
+            judge = model_judge(recipe, self.context.prompts, lambda role: self._model(role, assumptions, tally))
         reward = rehearsed_reward if config.kind == RLWF else None
         labeller = self._model("labeller", assumptions, tally) if "labeller" in self.configs else None
         annotator = make_annotator(config, collaboration, judge, reward, labeller)
         tally.weight = len(queries) / len(rehearsed)
         annotated = synchronous.run(map_in_flight(annotator.annotate, rehearsed, len(rehearsed)))
-        num_pairs = round(tally.weight * sum(len(preferences.pairs(each, ())) for each in annotated))
+        num_rows = round(tally.weight * sum(map(self._num_rows, annotated)))
         if num_controlled := min(config.null_control, len(queries)):
             tally.weight = num_controlled / len(rehearsed)
             graded = [
@@ -164,7 +165,7 @@ class Stages:
                 if isinstance(outcome, GradedExample)
             ]
             synchronous.run(map_in_flight(lambda item: null_sample(*item, collaboration, judge), graded, len(graded)))
-        return tally.take(self.configs), num_pairs
+        return tally.take(self.configs), num_rows
 
     def annotator(self, assumptions: Assumptions, labelled: Sequence[Example], tally: Tally) -> dict[str, Spend]:
         """The spend of RLWF's annotator: one draft for each labelled row that it is tuned on."""
@@ -223,6 +224,11 @@ class Stages:
         retriever = None if config.corpus is None else RehearsedRetriever(config.corpus, config.top_k)
         strong = self._model("strong", assumptions, tally)
         return rehearsed_setting(setting_of(self.context, weak, strong, retriever), assumptions)
+
+    def _num_rows(self, annotated: GradedExample | ComparedExample) -> int:
+        if isinstance(annotated, ComparedExample):
+            return len(preferences.pairs(annotated, ()))
+        return len(load_method(self.recipe.align).choose(annotated, ()).rows)
 
     def _weak_model(self, stage: str, assumptions: Assumptions, tally: Tally) -> RehearsedModel:
         name = self._weak_names.get(stage, stage)

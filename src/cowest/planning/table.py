@@ -9,8 +9,8 @@ from cowest import words
 from cowest.planning.estimate import Case, Plan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend
+from cowest.report.drawing import console_for
 from cowest.report.fitting import FittingTable, text_table
-from cowest.report.table import console_for
 
 Value = TypeVar("Value")
 
@@ -30,7 +30,10 @@ def _headline(plan: Plan) -> str:
     wall = _range(plan, lambda case: words.duration(case.wall_s))
     fewer, more = sorted((plan.low.num_pairs, plan.high.num_pairs))
     pairs = between(fewer, more, words.count)
-    return f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} pairs expected. Nothing was spent."
+    return (
+        f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} {plan.learned_from}s expected. "
+        "Nothing was spent."
+    )
 
 
 def _spend_table(plan: Plan) -> FittingTable:
@@ -58,10 +61,12 @@ def _spend_columns(low: Spend, high: Spend) -> tuple[str, ...]:
 
 def _notes(plan: Plan) -> Iterator[str]:
     explained = f", {plan.num_to_explain:,} of them explained by the strong model first" if plan.num_to_explain else ""
+    sft = f"SFT on {plan.num_train:,} rows{explained}"
     yield (
-        f"SFT on {plan.num_train:,} rows{explained}; feedback on {plan.num_queries:,} queries a round with "
-        f"{plan.samples} drafts each, {words.plural(plan.rounds, 'round')}; evaluation of {len(plan.methods)} methods "
-        f"on {plan.num_evaluated:,} examples."
+        f"{sft if plan.trains else 'Nothing is trained, since the weak model is on a server'}; "
+        f"feedback on {plan.num_queries:,} queries a round with {plan.samples} drafts each, "
+        f"{words.plural(plan.rounds, 'round')}; {f'alignment by {plan.alignment}; ' if plan.trains else ''}"
+        f"evaluation of {len(plan.methods)} methods on {plan.num_evaluated:,} examples."
     )
     yield sentence(plan.power)
     if plan.gate_examples is not None:
@@ -86,6 +91,13 @@ def _notes(plan: Plan) -> Iterator[str]:
     if plan.already_paid:
         known = ", ".join(f"{words.count(count)} {role}" for role, count in plan.already_paid.items())
         yield f"The run's ledger holds replies that are not paid again: {known}."
+    for role, urls in plan.endpoints.items():
+        yield f"{role}: {words.plural(len(urls), 'endpoint')}: {', '.join(urls)}."
+    if plan.without_logprobs:
+        yield (
+            f"Log-probabilities are not kept for {', '.join(plan.without_logprobs)}: a gate cannot be calibrated "
+            "on them, and methods that read them refuse to run."
+        )
     if plan.engines is not None:
         yield f"Local models draft on {plan.engines}. Their time is not in the estimate."
     yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from cowest.characters import printable
-from cowest.progress.display import Display, LineDisplay, NoDisplay, Snapshot, TerminalDisplay
+from cowest.progress.display import Display, LineDisplay, NoDisplay, NotebookDisplay, Snapshot, TerminalDisplay
 from cowest.progress.status import shown_fields, shown_notices
 
 _quiet = False
@@ -25,7 +25,14 @@ _say_lock = threading.Lock()
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Shows no progress inside, in any thread."""
+    """Shows no progress inside, in any thread.
+
+    Examples:
+        >>> import cowest
+        >>> with cowest.quietly():
+        ...     task = cowest.task("cowest.lab.task:Formulary")
+        ...     results = cowest.evaluate(task.test[:5], {"guess": cowest.ScriptedModel(lambda request: "Answer: 24")})
+    """
     global _quiet
     before, _quiet = _quiet, True
     try:
@@ -87,6 +94,8 @@ def progress_bar(
         display = NoDisplay()
     elif stream.isatty() and os.environ.get("TERM") != "dumb":
         display = TerminalDisplay(stream)
+    elif type(stream).__module__.startswith("ipykernel."):  # what Jupyter, VS Code and Colab put in stderr's place
+        display = NotebookDisplay(stream, clock())
     else:
         display = LineDisplay(stream, clock())
     return ProgressBar(description, total, done=done, display=display, clock=clock)

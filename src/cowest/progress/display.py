@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 30.0
+SECONDS_BETWEEN_REDRAWS = 0.25
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,47 @@ class LineDisplay:
         self._print(line)
 
     def _print(self, line: str) -> None:
+        self._write(f"{line}\n")
+
+    def _write(self, text: str) -> None:
         # A failure to show progress must not end the work: the reader at the other end of a pipe may have left.
         with contextlib.suppress(OSError, ValueError):
-            print(line, file=self._stream, flush=True)
+            print(text, end="", file=self._stream, flush=True)
+
+
+class NotebookDisplay(LineDisplay):
+    """A line that a notebook's output shows in place of the one before, four times a second at most.
+
+    A notebook goes back to the start of the line at a carriage return, and keeps what is not written over.
+    """
+
+    def __init__(self, stream: TextIO, now: float) -> None:
+        super().__init__(stream, now)
+        self._width = 0
+
+    def start(self, snapshot: Snapshot) -> None:
+        """Writes the first line."""
+        self._replace(snapshot.line)
+
+    def refresh(self, snapshot: Snapshot, now: float) -> None:
+        """Writes the line over the last one."""
+        if now - self._last >= SECONDS_BETWEEN_REDRAWS:
+            self._last = now
+            self._replace(snapshot.line)
+
+    def stop(self, snapshot: Snapshot, failed: bool) -> None:
+        """Leaves the line as it is now."""
+        self._replace("")
+        super().stop(snapshot, failed)
+
+    def say(self, line: str) -> None:
+        """Prints the line above it."""
+        self._replace("")
+        super().say(line)
+
+    def _replace(self, line: str) -> None:
+        self._write(f"\r{line.ljust(self._width)}" + ("" if line else "\r"))
+        self._width = len(line)
 
 
 class TerminalDisplay:

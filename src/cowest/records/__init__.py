@@ -6,6 +6,7 @@
 | `sft/training.json`, `round-N/align/training.json` | `TrainingRecord` |
 | `sft/explanations/explanations.jsonl` | rows of `ExplainedExample` |
 | `sft/explanations/summary.json` | `ExplanationSummary` |
+| `round-N/feedback/queries.jsonl`, where queries come from recorded traffic | rows of `Example` |
 | `round-N/feedback/graded.jsonl` | rows of `GradedExample` or `ComparedExample` |
 | `round-N/feedback/pairs.jsonl` | rows of `PreferencePair` |
 | `round-N/feedback/failures.jsonl` | rows of `Failure` |
@@ -33,6 +34,14 @@ from cowest.records.feedback import (
 )
 from cowest.records.gate import ARMS, Arm, ArmOutcome, GateResults, MeasuredExample, Policy
 from cowest.records.inputs import StageInputs
+from cowest.records.judging import (
+    AttackOutcome,
+    JudgeCheck,
+    LengthEffect,
+    OrderEffect,
+    PanelAgreement,
+    PanelMember,
+)
 from cowest.records.measures import Difference, Estimate
 from cowest.records.results import Comparison, EvaluationResults, Latency, MethodResult, Preparation
 from cowest.records.training import TrainingRecord
@@ -42,6 +51,7 @@ __all__ = [
     "ARMS",
     "Arm",
     "ArmOutcome",
+    "AttackOutcome",
     "BenchCell",
     "BenchResults",
     "BenchRow",
@@ -62,11 +72,16 @@ __all__ = [
     "GateResults",
     "GradedExample",
     "JudgeAgreement",
+    "JudgeCheck",
     "Latency",
+    "LengthEffect",
     "MeasuredExample",
     "MethodResult",
     "NullControl",
     "NullSample",
+    "OrderEffect",
+    "PanelAgreement",
+    "PanelMember",
     "Part",
     "Policy",
     "Prediction",

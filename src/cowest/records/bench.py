@@ -1,12 +1,14 @@
 """bench/bench.json: the rows of the paper's table, its sweeps, and which of its claims hold on this task."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt
 
-from cowest.records.base import Document, Part
+from cowest.records.base import Part
 from cowest.records.measures import Difference, Estimate
 from cowest.records.results import Comparison, EvaluationResults, MethodResult
+from cowest.records.shown import ShownDocument, TableRow
 from cowest.types import omitted_if_none
 
 BEATS_EACH = "collaboration_beats_each_alone"
@@ -112,8 +114,8 @@ class BenchCell(Part):
     wall_s: float | None = None
 
 
-class BenchResults(Document):
-    """bench.json.
+class BenchResults(ShownDocument):
+    """bench.json. `print` shows it as tables, a notebook as HTML; `to_pandas` has its rows and points.
 
     Attributes:
         num_groups: as in results.json.
@@ -137,6 +139,29 @@ class BenchResults(Document):
     unhelpful_share: dict[str, ShareOfDrafts] | None = None
     claims: list[Claim] = Field(default_factory=list)
     cells: dict[str, BenchCell] = Field(default_factory=dict)
+
+    DRAWN_BY: ClassVar[str] = "cowest.bench.table:draw_bench"
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Its task, its size, the headline metric of each row, and the outcomes of the claims."""
+        yield from (("task", self.task), ("metric", self.metric), ("num_examples", self.num_examples))
+        yield "rows", {row.name: row.headline_text(self.metric or "") for row in self.rows}
+        yield "claims", {claim.name: claim.verdict for claim in self.claims}
+
+    def table_rows(self) -> list[TableRow]:
+        """The rows of the table, whose `sweep` is None, and the points of each sweep; see `to_pandas`."""
+        rows = [(None, row) for row in self.rows]
+        points = [(sweep, point) for sweep, points in self.sweeps.items() for point in points]
+        return [
+            {
+                "sweep": sweep,
+                "name": row.name,
+                "state": row.state,
+                "num_seeds": row.num_seeds,
+                **row.table_row(self.metric_names, self.num_examples or 0),
+            }
+            for sweep, row in (*rows, *points)
+        ]
 
     @property
     def metric_names(self) -> list[str]:

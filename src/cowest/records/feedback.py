@@ -3,6 +3,7 @@
 from pydantic import Field, NonNegativeInt
 
 from cowest.records.base import Document, Part
+from cowest.records.judging import LengthEffect, OrderEffect, PanelAgreement
 from cowest.records.measures import DifferenceEstimate, Estimate
 from cowest.types import Usage, Verdict, omitted_if_none
 
@@ -83,6 +84,9 @@ class FeedbackSummary(Document):
         calls_saved: by rule.
         null_control: None where none was asked for.
         judge_agreement: None where the task is not known or nothing was scored.
+        panel: agreement of the members of a panel; None without one.
+        length_effect: whether longer outputs are judged better; None where no query has two judged outputs.
+        order_effect: how votes depend on the order of the texts; None where the judge compares none.
     """
 
     kind: str | None = None
@@ -106,4 +110,7 @@ class FeedbackSummary(Document):
     num_ties: NonNegativeInt | None = omitted_if_none()
     null_control: NullControl | None = omitted_if_none()
     judge_agreement: JudgeAgreement | None = None
+    panel: PanelAgreement | None = omitted_if_none()
+    length_effect: LengthEffect | None = omitted_if_none()
+    order_effect: OrderEffect | None = omitted_if_none()
     wall_s: float | None = None

@@ -2,12 +2,15 @@
 
 import bisect
 import itertools
-from typing import Annotated, Any, Literal, Self, get_args
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, FiniteFloat, NonNegativeInt, model_validator
 
-from cowest.records.base import Document, Part
+from cowest import words
+from cowest.records.base import Part
 from cowest.records.measures import Difference, Estimate
+from cowest.records.shown import ShownDocument, TableRow
 from cowest.types import Record, omitted_if_none
 
 Arm = Literal["draft", "strong", "both"]
@@ -177,8 +180,8 @@ class RowsUsed(Part):
     sha256: str
 
 
-class GateResults(Document):
-    """gate.json.
+class GateResults(ShownDocument):
+    """gate.json. `print` shows it as a table, a notebook as HTML; `to_pandas` has a row for each way of answering.
 
     Attributes:
         cost_unit: of every cost in this document.
@@ -205,6 +208,37 @@ class GateResults(Document):
     test: GatedTest | None
     made_of: dict[str, RowsUsed] = Field(default_factory=dict)
     made_for: dict[str, Any] = Field(default_factory=dict)
+
+    DRAWN_BY: ClassVar[str] = "cowest.report.gate:draw_gate"
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Its task, its policy, whether the target is met, and the accuracy on each split."""
+        yield from (("task", self.task), ("metric", self.metric), ("policy", str(self.policy)), ("met", self.met))
+        for name, split in (("validation", self.validation), ("test", self.test)):
+            accuracy = None if split is None else split.gate.accuracy
+            yield name, None if accuracy is None else words.estimate(accuracy.value, accuracy.ci95)
+
+    def table_rows(self) -> list[TableRow]:
+        """For each split a row for each arm alone and for the gate; see `to_pandas`."""
+        ways: list[tuple[str, str, Answered]] = []
+        for name, split in (("validation", self.validation), ("test", self.test)):
+            if split is not None:
+                ways += [(name, arm, answered) for arm, answered in split.alone.items()]
+                ways.append((name, "gate", split.gate))
+            if split is self.validation:
+                ways.append((name, "gate, cross-validated", self.validation.cross_validated))
+        return [
+            {
+                "split": split,
+                "who_answers": who,
+                "accuracy": answered.accuracy.value,
+                **dict(zip(("accuracy_low", "accuracy_high"), answered.accuracy.ci95 or (None, None), strict=True)),
+                "cost_per_query": answered.cost_per_query,
+                "cost_unit": self.cost_unit,
+                **{f"share_{arm}": answered.shares[arm] for arm in ARMS},
+            }
+            for split, who, answered in ways
+        ]
 
     @model_validator(mode="after")
     def _has_one_target(self) -> Self:

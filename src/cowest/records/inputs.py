@@ -19,7 +19,7 @@ class StageInputs(Document):
     Attributes:
         examples: SHA-256 of the stage's examples.
         prompt_files: the content hash of each prompt template that the stage can use.
-        pairs: SHA-256 of the pairs that alignment learns from.
+        pairs: SHA-256 of the file of pairs or graded drafts that alignment learns from.
         corpus: digest of the corpus that methods retrieve from.
         rounds_done: rounds of alignment that were finished at the time of the evaluation.
     """

@@ -1,12 +1,14 @@
 """evaluate/results.json: every method on the same examples, and how they compare."""
 
-from typing import Self
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, FiniteFloat, NonNegativeInt
 
-from cowest import method_names
-from cowest.records.base import Document, Part
+from cowest import method_names, words
+from cowest.records.base import Part
 from cowest.records.measures import Difference, Estimate
+from cowest.records.shown import ShownDocument, TableRow
 from cowest.types import Usage, omitted_if_none
 
 
@@ -71,6 +73,30 @@ class MethodResult(Part):
     failed: str | None = omitted_if_none()
     preparation: Preparation | None = omitted_if_none()
 
+    def table_row(self, metric_names: Sequence[str], num_examples: int) -> TableRow:
+        """Its numbers for `to_pandas`: each metric with the bounds of its interval, calls, tokens, money and time."""
+        row: TableRow = {}
+        for name in metric_names:
+            metric = self.metrics.get(name)
+            bounds = (None, None) if metric is None or metric.ci95 is None else metric.ci95
+            row |= {name: None if metric is None else metric.value, f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
+        return row | {
+            "calls": sum(self.calls.values()),
+            "prompt_tokens": sum(each.prompt_tokens for each in self.usage.values()),
+            "completion_tokens": sum(each.completion_tokens for each in self.usage.values()),
+            "cost_usd": self.cost_usd,
+            "cost_usd_per_query": None if self.cost_usd is None or not num_examples else self.cost_usd / num_examples,
+            "latency_p50_s": self.latency_s.p50,
+            "latency_p95_s": self.latency_s.p95,
+            "num_unparsed": self.num_unparsed,
+            "num_failed": self.num_failed,
+        }
+
+    def headline_text(self, metric: str) -> str:
+        """One metric with its interval: "77.0% [72.5, 81.0]"; "no score" where it failed."""
+        found = self.metrics.get(metric)
+        return "no score" if found is None else words.estimate(found.value, found.ci95)
+
 
 class Comparison(Difference):
     """By how much `a` is better than `b` on the same examples.
@@ -100,8 +126,8 @@ class Comparison(Difference):
         )
 
 
-class EvaluationResults(Document):
-    """results.json.
+class EvaluationResults(ShownDocument):
+    """results.json. `print` shows it as a table, a notebook as HTML; `to_pandas` has a row for each method.
 
     Attributes:
         metric: the headline metric.
@@ -121,6 +147,20 @@ class EvaluationResults(Document):
     oracle_gap_closed: FiniteFloat | None = omitted_if_none()
     wall_s: float | None = None
     note: str | None = omitted_if_none()
+
+    DRAWN_BY: ClassVar[str] = "cowest.report.table:draw_results"
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Its task, its size, and the headline metric of each method."""
+        yield from (("task", self.task), ("metric", self.headline_metric), ("num_examples", self.num_examples))
+        yield "methods", {name: row.headline_text(self.headline_metric) for name, row in self.methods.items()}
+
+    def table_rows(self) -> list[TableRow]:
+        """A row for each method; see `to_pandas`."""
+        return [
+            {"method": name, "round": row.round, **row.table_row(self.metric_names, self.num_examples)}
+            for name, row in self.methods.items()
+        ]
 
     @property
     def headline_metric(self) -> str:

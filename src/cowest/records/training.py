@@ -17,8 +17,11 @@ class TrainingRecord(Document):
         base: the model under the adapter: a folder, a hub id or `package:folder`.
         from_: the checkpoint used in place of a training (`sft.from`); nothing was trained, and the rest is unset.
         lora: the shape of the adapter.
-        reference: DPO's reference: the adapter, or the full model without one.
-        beta: DPO's scale.
+        method: of alignment.
+        reference: that of dpo and kto: the adapter, or the full model without one.
+        beta: their scale.
+        loss, weight: of dpo: the loss over pairs, and how the gains count in it.
+        desirable_weight, undesirable_weight: of kto.
         num_rows: rows trained on.
         num_overlong: rows left out because they are longer than `max_length` tokens.
         num_untrainable: rows left out because they hold no target, or a truncated draft.
@@ -37,8 +40,13 @@ class TrainingRecord(Document):
     base: str
     from_: str | None = Field(default=None, alias="from", exclude_if=lambda value: value is None)
     lora: dict[str, Any] | None = omitted_if_none()
+    method: str | None = omitted_if_none()
     reference: str | None = omitted_if_none()
     beta: float | None = omitted_if_none()
+    loss: str | None = omitted_if_none()
+    weight: str | None = omitted_if_none()
+    desirable_weight: float | None = omitted_if_none()
+    undesirable_weight: float | None = omitted_if_none()
     num_rows: NonNegativeInt | None = None
     num_overlong: NonNegativeInt = 0
     num_untrainable: NonNegativeInt = 0

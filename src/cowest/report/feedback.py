@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from cowest import plots, words
 from cowest.records import FeedbackSummary, JudgeAgreement, NullControl
+from cowest.report.judging import judging_sentences
 
 DISAGREES = 0.6
 """Below this concordance with the metric, a judge is little better than chance (0.5)."""
@@ -18,6 +19,7 @@ def diagnostic_sentences(feedback: FeedbackSummary) -> Iterator[str]:
         yield null_control_sentence(feedback.null_control)
     if feedback.judge_agreement is not None:
         yield _agreement_sentence(feedback.judge_agreement)
+    yield from judging_sentences(feedback)
 
 
 def null_control_sentence(control: NullControl) -> str:

@@ -18,6 +18,8 @@ def headline(results: EvaluationResults) -> str:
     value = scored[subject]
     who = "Together the two models reach" if subject == results.pair else f"{label(subject)} reaches"
     sentence = f"{who} {words.percent(value.value)} {metric.replace('_', ' ')} {words.interval(value.ci95)}".rstrip()
+    if results.pair is None and not any(single in results.methods for single in SINGLES):
+        return f"{sentence}."  # names of the caller's own, of which it is not known what they are
     if subject != results.pair:
         return f"{sentence}; the pair {'gave no answer at all' if results.pair else 'was not evaluated'}."
     clauses = [_clause(results, single) for single in SINGLES if single in scored and single != subject]

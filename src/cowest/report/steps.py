@@ -61,7 +61,8 @@ def _explanation_facts(summary: ExplanationSummary | None) -> list[str]:
 def _training_facts(training: TrainingRecord | None) -> list[str]:
     if training is None:
         return []
-    rows = [] if training.num_rows is None else [words.plural(training.num_rows, "row")]
+    method = [f"by {training.method}"] if training.method is not None else []
+    rows = [*method, *([] if training.num_rows is None else [words.plural(training.num_rows, "row")])]
     left_out = training.num_overlong + training.num_untrainable
     facts = [*rows, *([f"{left_out:,} left out"] if left_out else [])]
     if training.first_loss is not None and training.final_loss is not None:

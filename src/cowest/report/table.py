@@ -1,19 +1,16 @@
 """Tables for the terminal: in colour on a terminal, as plain Markdown anywhere else."""
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TextIO
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
 from rich.text import Text
 
 from cowest import words
-from cowest.characters import printable
 from cowest.gating.section import gate_line
 from cowest.pricing import total_usd
 from cowest.records import EvaluationResults, FeedbackSummary, MethodResult, Preparation
 from cowest.report.collect import RunState, StageState
+from cowest.report.drawing import Drawing, Line, console_for
 from cowest.report.feedback import diagnostic_sentences
 from cowest.report.fitting import FittingTable, text_table
 from cowest.report.headline import headline
@@ -31,17 +28,21 @@ _STATES = {"done": "✓ done", "started": "… started", "missing": "· not yet"
 
 def print_results(results: EvaluationResults, stream: TextIO | None = None) -> None:
     """Prints results.json: the headline, the methods and the comparisons."""
-    console = console_for(stream)
+    draw_results(results).print(stream)
+
+
+def draw_results(results: EvaluationResults) -> Drawing:
+    """The headline, the methods, the comparisons, and what the reader should know of them."""
+    parts: list[Line | FittingTable] = []
     if note := banner(results):
-        console.print(Text(note, style="yellow"))
-    console.print(Text(headline(results), style="bold"), soft_wrap=not console.is_terminal)
-    console.print(methods_table(results))
+        parts.append(Line(note, "yellow"))
+    parts += [Line(headline(results), "bold"), methods_table(results)]
     if results.comparisons:
-        console.print(comparisons_table(results))
-    for note in comparison_notes(results):
-        console.print(Text(note, style="yellow"), soft_wrap=not console.is_terminal)
+        parts.append(comparisons_table(results))
+    parts += [Line(note, "yellow") for note in comparison_notes(results)]
     if sentence := power_sentence(results):
-        console.print(Text(sentence), soft_wrap=not console.is_terminal)
+        parts.append(Line(sentence))
+    return Drawing(parts)
 
 
 def print_run(run: RunState, stream: TextIO | None = None) -> None:
@@ -188,19 +189,3 @@ def _has_preparation(results: EvaluationResults) -> bool:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else words.percent(value)
-
-
-class _SafeConsole(Console):
-    """Prints texts of files, and so of endpoints, without their control characters."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)
-
-
-def console_for(stream: TextIO | None) -> Console:
-    """A console for a terminal, or else one that prints plain Markdown tables; stdout by default."""
-    stream = stream or sys.stdout
-    if stream.isatty():
-        return _SafeConsole(file=stream, highlight=False)
-    return _SafeConsole(file=stream, width=1000, color_system=None, highlight=False, force_terminal=False)

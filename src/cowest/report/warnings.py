@@ -64,7 +64,7 @@ def _evaluation_warnings(results: EvaluationResults) -> Iterator[str]:
 def _feedback_warnings(number: int, feedback: FeedbackSummary) -> Iterator[str]:
     drafts, queries = feedback.num_drafts, feedback.num_examples
     if feedback.num_pairs == 0 and queries:
-        yield f"Round {number} gave no pair, so there was nothing to align."
+        yield f"Round {number} gave no pair: no query has both a draft that helped and one that did not."
     if is_within_noise(feedback.null_control):
         yield (
             f"Round {number}: drafts do not beat the strong model alone more often than its own second sample does, "

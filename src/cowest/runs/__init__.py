@@ -1,12 +1,13 @@
 """The folder of a run: its paths, atomic writes, and a lock for one process at a time."""
 
-from cowest.runs.files import read_json, read_jsonl, to_json, write_json, write_jsonl, write_text
+from cowest.runs.files import JsonlFile, read_json, read_jsonl, to_json, write_json, write_jsonl, write_text
 from cowest.runs.folder import GRADED_SO_FAR, MAX_ROUNDS, RunFolder, begun, existing
 from cowest.runs.replacing import finished_folder, put_back, replacing
 
 __all__ = [
     "GRADED_SO_FAR",
     "MAX_ROUNDS",
+    "JsonlFile",
     "RunFolder",
     "begun",
     "existing",

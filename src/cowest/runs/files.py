@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -68,13 +68,17 @@ def _written(path: Path, text: str, mode: int) -> Iterator[Path]:
             os.fsync(file.fileno())
         yield partial
     except OSError as error:
-        raise CowestError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}. Check the disk's free space and the "
-            "folder's permissions, then run the same command again: what was paid for is kept."
-        ) from error
+        raise _cannot_write(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> CowestError:
+    return CowestError(
+        f"{str(path)!r} cannot be written: {error.strerror or error}. Check the disk's free space and the "
+        "folder's permissions, then run the same command again: what was paid for is kept."
+    )
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -86,6 +90,77 @@ def write_jsonl(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
     """Writes one JSON object per line, atomically; for the user alone, since rows hold the texts of a run."""
     lines = (to_json(row) if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False) for row in rows)
     write_text(path, "".join(line + "\n" for line in lines), _PRIVATE)
+
+
+class JsonlFile:
+    """A file of one JSON object per line, written row by row: it is there whole once published, and not before.
+
+    For the user alone, since rows hold the texts of a run.
+
+    Args:
+        path: the file. Until it is published its rows are beside it.
+
+    Attributes:
+        num_rows: rows so far.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._partial = path.with_name(path.name + ".partial")
+        self._file: IO[str] | None = None
+        self.num_rows = 0
+
+    def add(self, row: BaseModel) -> None:
+        """Appends a row.
+
+        Raises:
+            CowestError: the disk is full, or the folder cannot be written.
+        """
+        try:
+            self._open().write(to_json(row) + "\n")
+        except OSError as error:
+            raise _cannot_write(self._path, error) from error
+        self.num_rows += 1
+
+    def publish(self, kept: Collection[int] | None = None) -> None:
+        """Puts the file in its place.
+
+        Args:
+            kept: numbers of the rows that are in it, from 0; None is all.
+
+        Raises:
+            CowestError: as `add`.
+        """
+        try:
+            self._close()
+            if kept is not None:
+                with self._partial.open("rb") as rows, open_new(self._partial.with_suffix(".kept"), _PRIVATE) as file:
+                    for number, row in enumerate(rows):
+                        if number in kept:
+                            file.write(row.decode())
+                self._partial.with_suffix(".kept").replace(self._partial)
+            self._partial.replace(self._path)
+        except OSError as error:
+            raise _cannot_write(self._path, error) from error
+
+    def discard(self) -> None:
+        """Removes what was not published."""
+        with contextlib.suppress(OSError):
+            if self._file is not None:
+                self._file.close()
+            self._partial.unlink(missing_ok=True)
+
+    def _open(self) -> IO[str]:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open_new(self._partial, _PRIVATE)
+        return self._file
+
+    def _close(self) -> None:
+        file = self._open()
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
 
 
 def to_json(row: BaseModel, *, indent: int | None = None, by_alias: bool = False) -> str:

@@ -210,8 +210,8 @@ class _RawASGI:
 
 
 def _strong(config: ModelConfig, collaboration: Collaboration, serve: ServeConfig) -> Upstream:
-    """The strong model as it answers clients: requests are passed through where its endpoint is OpenAI-compatible."""
-    endpoint = _COMPATIBLE.get(config.provider)
+    """The strong model as it answers clients: passed through where it is one OpenAI-compatible endpoint."""
+    endpoint = None if isinstance(config.base_url, tuple) else _COMPATIBLE.get(config.provider)
     if config.redact is None and endpoint is not None:
         return PassThrough(
             endpoint.from_config(config, 0),

@@ -7,15 +7,13 @@ import datetime
 import errno
 import json
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from cowest.errors import InputError
 from cowest.serving.answering import Reply
 from cowest.serving.conversation import Call
-
-_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
+from cowest.serving_config import TRAFFIC_FILE, first_kept_day
 
 
 def _today() -> datetime.date:
@@ -77,8 +75,8 @@ class TrafficRecord:
 
     def expire(self) -> None:
         """Deletes files older than `keep_days`; other files in the folder are kept."""
-        first_kept = self._today() - datetime.timedelta(days=self._keep_days)
+        first_kept = first_kept_day(self._today(), self._keep_days)
         for path in self.folder.iterdir():
-            named = _NAME.fullmatch(path.name)
-            if named and named[1] < first_kept.isoformat():
+            named = TRAFFIC_FILE.fullmatch(path.name)
+            if named and named[1] < first_kept:
                 path.unlink(missing_ok=True)

@@ -169,7 +169,8 @@ def num_connections(recipe: Recipe) -> int:
         with contextlib.suppress(OSError, ValueError):  # macOS allows less than it says
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
-    others = _OTHER_FILES + _AT_ONCE + recipe.weak.max_concurrency + recipe.strong.max_concurrency
+    calls = [model.max_concurrency or recipe.serve.max_concurrency for model in (recipe.weak, recipe.strong)]
+    others = _OTHER_FILES + _AT_ONCE + sum(calls)
     wanted, possible = recipe.serve.max_connections, soft - others
     if soft == resource.RLIM_INFINITY or wanted <= possible:
         return wanted

@@ -1,14 +1,16 @@
 """Annotates all examples of a round of feedback concurrently (Algorithm 1 lines 6 to 20)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from cowest import preferences, synchronous
 from cowest.annotators import Annotator
 from cowest.collaboration import Collaboration
-from cowest.concurrency import map_in_flight
+from cowest.concurrency import in_order
 from cowest.errors import CompletionError, EndpointError
-from cowest.judge import Judge
+from cowest.judge import BaseJudge
 from cowest.models import Metered
 from cowest.pricing import total_usd
 from cowest.progress import ProgressBar, progress_bar
@@ -24,29 +26,12 @@ MAX_FAILURES_BEFORE_SUCCESS = 100
 AnnotatedExample = GradedExample | ComparedExample
 
 
-@dataclass(frozen=True)
-class FeedbackOutcome:
-    """The outcome of all examples; each list is in their order.
+class Annotated(NamedTuple):
+    """What became of an example; `null` is its second sample for the null control, where it has one."""
 
-    Attributes:
-        annotated: the examples whose drafts were graded or compared.
-        failures: the failed examples.
-        nulls: second samples of the strong model alone, for the null control.
-    """
-
-    annotated: Sequence[AnnotatedExample]
-    failures: Sequence[Failure]
-    nulls: Sequence[NullSample]
-
-    @property
-    def graded(self) -> list[GradedExample]:
-        """The examples whose drafts were graded against z."""
-        return [example for example in self.annotated if isinstance(example, GradedExample)]
-
-    @property
-    def compared(self) -> list[ComparedExample]:
-        """The examples whose drafts were compared with each other."""
-        return [example for example in self.annotated if isinstance(example, ComparedExample)]
+    example: Example
+    row: AnnotatedExample | Failure
+    null: NullSample | None = None
 
 
 @dataclass(frozen=True)
@@ -59,64 +44,71 @@ class FeedbackSetting:
     """
 
     roles: Mapping[str, Metered]
-    judge: Judge
+    judge: BaseJudge
     collaboration: Collaboration
     annotator: Annotator
     controlled: set[str]
 
 
 def annotate_all(
-    examples: Sequence[Example], setting: FeedbackSetting, progress_file: ProgressFile, title: str, num_in_flight: int
-) -> FeedbackOutcome:
-    """Annotates every example, at most `num_in_flight` at once.
+    examples: Sequence[Example],
+    setting: FeedbackSetting,
+    progress_file: ProgressFile,
+    title: str,
+    num_in_flight: int | None,
+    add: Callable[[Annotated], None],
+) -> None:
+    """Annotates every example.
 
     Args:
         title: of the progress bar.
+        num_in_flight: examples at once; None is as many as the endpoints take.
+        add: called with the outcome of each, in their order.
 
     Raises:
         EndpointError: an endpoint failed for good, or all of the first examples failed.
     """
+
+    async def annotate() -> None:
+        async with contextlib.aclosing(in_order(worker, examples, num_in_flight)) as outcomes:
+            async for outcome in outcomes:
+                add(outcome)
+
     with progress_bar(title, total=len(examples)) as bar:
         worker = _Worker(setting, bar, progress_file)
-        outcomes = synchronous.run(map_in_flight(worker, examples, num_in_flight))
-    return FeedbackOutcome(
-        annotated=[outcome for outcome in outcomes if not isinstance(outcome, Failure)],
-        failures=[outcome for outcome in outcomes if isinstance(outcome, Failure)],
-        nulls=[worker.nulls[example.id] for example in examples if example.id in worker.nulls],
-    )
+        synchronous.run(annotate())
 
 
 @dataclass
 class _Worker:
-    """Annotates one example at a time and keeps the samples of the null control by example id."""
+    """Annotates one example at a time."""
 
     setting: FeedbackSetting
     bar: ProgressBar
     progress_file: ProgressFile
-    nulls: dict[str, NullSample] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
+    first_failure: Failure | None = None
+    num_failed: int = 0
     num_annotated: int = 0
 
-    async def __call__(self, example: Example) -> AnnotatedExample | Failure:
+    async def __call__(self, example: Example) -> Annotated:
         setting = self.setting
-        outcome = await _annotate(example, setting.annotator)
+        outcome, null = await _annotate(example, setting.annotator), None
         if example.id in setting.controlled and isinstance(outcome, GradedExample):
             null = await null_sample(example, outcome, setting.collaboration, setting.judge)
-            if null is not None:
-                self.nulls[example.id] = null
         if not isinstance(outcome, Failure):
             self.progress_file.add(outcome)
         self._show(outcome)
         self._stop_if_all_failed(outcome)
-        return outcome
+        return Annotated(example, outcome, null)
 
     def _stop_if_all_failed(self, outcome: AnnotatedExample | Failure) -> None:
         if not isinstance(outcome, Failure):
             self.num_annotated += 1
             return
-        self.failures.append(outcome)
-        if len(self.failures) >= MAX_FAILURES_BEFORE_SUCCESS and not self.num_annotated:
-            raise all_failed(self.failures)
+        self.num_failed += 1
+        self.first_failure = self.first_failure or outcome
+        if self.num_failed >= MAX_FAILURES_BEFORE_SUCCESS and not self.num_annotated:
+            raise all_failed(self.first_failure, self.num_failed)
 
     def _show(self, outcome: AnnotatedExample | Failure) -> None:
         num_pairs = 0 if isinstance(outcome, Failure) else len(preferences.pairs(outcome, ()))
@@ -135,16 +127,16 @@ async def _annotate(example: Example, annotator: Annotator) -> AnnotatedExample 
         annotated = await annotator.annotate(example)
     except CompletionError as error:
         return Failure(example_id=example.id, reason=str(error))
-    if isinstance(annotated, GradedExample) and annotated.solo_verdict.score is None:
+    if isinstance(annotated, GradedExample) and annotated.solo_verdict.value is None:
         return Failure(example_id=example.id, reason=f"z is unscored: {annotated.solo_verdict.unscored_reason}")
     return annotated.model_copy(
         update={"reference": example.references, "fields": short_fields(example), "group": example.group}
     )
 
 
-def all_failed(failures: Sequence[Failure], more: str = "") -> EndpointError:
+def all_failed(first: Failure, num_failed: int, more: str = "") -> EndpointError:
     """The error where every example failed."""
     return EndpointError(
-        f"All {len(failures)} examples failed, so there is nothing to learn from. The first error: "
-        f"{failures[0].reason}{more} What was paid for is kept; fix the cause and run the same command again."
+        f"All {num_failed} examples failed, so there is nothing to learn from. The first error: "
+        f"{first.reason}{more} What was paid for is kept; fix the cause and run the same command again."
     )

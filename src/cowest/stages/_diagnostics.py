@@ -1,7 +1,8 @@
 """Diagnostics of a round of feedback: the null control, and how the judge agrees with the task's metric."""
 
 import math
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -10,7 +11,7 @@ from cowest import preferences, statistics
 from cowest.annotators.base import PERFECT
 from cowest.collaboration import Collaboration
 from cowest.errors import CompletionError
-from cowest.judge import Judge
+from cowest.judge import BaseJudge
 from cowest.records import CalibrationPoint, Estimate, GradedExample, JudgeAgreement, NullControl, NullSample
 from cowest.records.measures import DifferenceEstimate
 from cowest.tasks import Task
@@ -24,7 +25,7 @@ def draw_null_control(examples: Sequence[Example], count: int, seed: int) -> set
 
 
 async def null_sample(
-    example: Example, graded: GradedExample, collaboration: Collaboration, judge: Judge
+    example: Example, graded: GradedExample, collaboration: Collaboration, judge: BaseJudge
 ) -> NullSample | None:
     """Samples z' and has it judged; None where z has the full score, which z' cannot beat."""
     if graded.solo_verdict.score == PERFECT:
@@ -32,88 +33,105 @@ async def null_sample(
     text = ""
     try:
         text = (await collaboration.solo(example.query, sample_index=1)).text
-        verdict = await judge.score(example, text, sample_index=1)
+        verdict = await judge.against(example, text, graded.solo, sample_index=1)
     except CompletionError as error:
         verdict = Verdict(unscored_reason=str(error))
     return NullSample(example_id=example.id, text=text, verdict=verdict)
 
 
-def null_control(
-    graded: Sequence[GradedExample], nulls: Sequence[NullSample], controlled: set[str], samples: int
-) -> NullControl:
+class NullControlRates:
     """How often a draft beats z, compared with how often z' does, which is the positive rate of pure noise.
 
     Both rates are over the same examples: graded ones in the control with a scored z' and at least one scored draft
     among the first 2 * floor(K/2). Later drafts do not count, since `skip_settled` makes them only where the first
     ones were one-sided. An example's real rate is the share of its drafts that beat z; its null rate is 0 or 1.
+
+    Args:
+        controlled: ids of the examples in the control.
+        samples: K.
     """
-    by_id = {null.example_id: null.verdict for null in nulls}
-    real_rates: list[float] = []
-    null_rates: list[float] = []
-    groups: list[str | None] = []
-    for example in graded:
-        if example.example_id not in controlled:
-            continue
-        if example.solo_verdict.score == PERFECT:
-            real_rates.append(0.0)
-            null_rates.append(0.0)
-            groups.append(example.group)
-            continue
-        null_gain = preferences.gain(by_id[example.example_id], example.solo_verdict)
-        first = [draft for draft in example.drafts if draft.draft.sample_index < 2 * (samples // 2)]
+
+    def __init__(self, controlled: set[str], samples: int) -> None:
+        self._controlled = controlled
+        self._samples = samples
+        self._real: list[float] = []
+        self._null: list[float] = []
+        self._groups: list[str | None] = []
+
+    def add(self, example: GradedExample, null: NullSample | None) -> None:
+        """Counts an example; `null` is z', None where z has the full score."""
+        if example.example_id not in self._controlled:
+            return
+        if null is None:
+            self._count(0.0, 0.0, example)
+            return
+        null_gain = preferences.gain(null.verdict, example.solo_verdict)
+        first = [draft for draft in example.drafts if draft.draft.sample_index < 2 * (self._samples // 2)]
         scored = [preferences.is_positive(draft) for draft in first if draft.gain is not None]
         if null_gain is not None and scored:
-            real_rates.append(sum(scored) / len(scored))
-            null_rates.append(float(null_gain > 0))
-            groups.append(example.group)
-    num_left_out = len(controlled) - len(null_rates)
-    if not null_rates:
-        return NullControl(num_examples=0, num_left_out=num_left_out)
-    difference = statistics.paired_difference(real_rates, null_rates, groups)
-    return NullControl(
-        num_examples=len(null_rates),
-        num_left_out=num_left_out,
-        positive_rate=Estimate.of(statistics.mean_interval(null_rates, groups)),
-        real_positive_rate=Estimate.of(statistics.mean_interval(real_rates, groups)),
-        difference=DifferenceEstimate(
-            value=difference.difference, ci95=(difference.low, difference.high), p_value=difference.p_value
-        ),
-    )
+            self._count(sum(scored) / len(scored), float(null_gain > 0), example)
+
+    def _count(self, real: float, null: float, example: GradedExample) -> None:
+        self._real.append(real)
+        self._null.append(null)
+        self._groups.append(example.group)
+
+    def result(self) -> NullControl:
+        """The rates of the examples so far."""
+        num_left_out = len(self._controlled) - len(self._null)
+        if not self._null:
+            return NullControl(num_examples=0, num_left_out=num_left_out)
+        difference = statistics.paired_difference(self._real, self._null, self._groups)
+        return NullControl(
+            num_examples=len(self._null),
+            num_left_out=num_left_out,
+            positive_rate=Estimate.of(statistics.mean_interval(self._null, self._groups)),
+            real_positive_rate=Estimate.of(statistics.mean_interval(self._real, self._groups)),
+            difference=DifferenceEstimate(
+                value=difference.difference, ci95=(difference.low, difference.high), p_value=difference.p_value
+            ),
+        )
 
 
-def judge_agreement(
-    graded: Sequence[GradedExample], examples: Mapping[str, Example], task: Task
-) -> JudgeAgreement | None:
+class JudgedOutputs:
     """How the judge's scores order outputs, compared with the task's headline metric and with their lengths.
 
-    Every judged output with a score counts: z, and for each draft y* or the draft itself. None without any.
-    `concordance` is the ROC AUC for a metric of 0 and 1; `calibration` has intervals over queries or their groups.
+    Every judged output with a score counts: z, and for each draft y* or the draft itself. Of each only numbers are
+    kept. `concordance` is the ROC AUC for a metric of 0 and 1; `calibration` has intervals over queries or their
+    groups.
     """
-    groups: list[str] = []
-    scores: list[int] = []
-    metrics: list[float] = []
-    lengths: list[int] = []
-    for row in graded:
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._groups: list[str] = []
+        self._scores = array("b")
+        self._metrics = array("d")
+        self._lengths = array("q")
+
+    def add(self, example: Example, row: GradedExample) -> None:
+        """Counts the outputs of an example."""
+        # Outputs for one query resemble each other, so a query that stands alone is a group.
+        group = f"query {row.example_id}" if row.group is None else f"group {row.group}"
         judged = [(row.solo, row.solo_verdict)]
         judged += [(each.refined if each.refined is not None else each.draft.text, each.verdict) for each in row.drafts]
         for text, verdict in judged:
-            if verdict.score is not None:
-                # Outputs for one query resemble each other, so a query that stands alone is a group.
-                groups.append(f"query {row.example_id}" if row.group is None else f"group {row.group}")
-                scores.append(verdict.score)
-                metrics.append(
-                    task.score(examples[row.example_id], task.parse(examples[row.example_id], text))[task.metric]
-                )
-                lengths.append(len(text))
-    if not scores:
-        return None
-    return JudgeAgreement(
-        metric=task.metric,
-        num_outputs=len(scores),
-        concordance=concordance(metrics, scores),
-        length_correlation=_rank_correlation(scores, lengths),
-        calibration=_calibration(groups, scores, metrics),
-    )
+            if verdict.score is not None and example.references:
+                self._groups.append(group)
+                self._scores.append(verdict.score)
+                self._metrics.append(self._task.score(example, self._task.parse(example, text))[self._task.metric])
+                self._lengths.append(len(text))
+
+    def result(self) -> JudgeAgreement | None:
+        """The agreement on the outputs so far; None without any."""
+        if not self._scores:
+            return None
+        return JudgeAgreement(
+            metric=self._task.metric,
+            num_outputs=len(self._scores),
+            concordance=concordance(self._metrics, self._scores),
+            length_correlation=_rank_correlation(self._scores, self._lengths),
+            calibration=_calibration(self._groups, self._scores, self._metrics),
+        )
 
 
 def _calibration(groups: Sequence[str], scores: Sequence[int], metrics: Sequence[float]) -> list[CalibrationPoint]:

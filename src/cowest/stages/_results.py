@@ -8,6 +8,7 @@ import numpy as np
 from cowest import classification, statistics
 from cowest.method_names import (
     COLLABORATE,
+    COLLABORATE_SERVED,
     COLLABORATE_SFT,
     ORACLE,
     SINGLE_MODELS,
@@ -139,8 +140,9 @@ def _compared_pairs(names: list[str]) -> list[tuple[str, str]]:
     if COLLABORATE in names:
         alias = rounds_in(names)[-1:]
         pairs += [(COLLABORATE, name) for name in names if name not in (COLLABORATE, *alias)]
-    if COLLABORATE_SFT in names:
-        pairs += [(COLLABORATE_SFT, name) for name in names if name in SINGLE_MODELS]
+    for unaligned in (COLLABORATE_SFT, COLLABORATE_SERVED):
+        if unaligned in names:
+            pairs += [(unaligned, name) for name in names if name in SINGLE_MODELS]
     return pairs or [(b, a) for a, b in itertools.combinations(names, 2)]
 
 

@@ -1,129 +1,127 @@
 """The counts in summary.json of a round of feedback: drafts, pairs, calls, tokens, money, and calls saved."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from cowest import preferences
 from cowest.annotators.base import PERFECT
 from cowest.collaboration import Collaboration
 from cowest.models import Metered
 from cowest.pricing import total_usd
-from cowest.records import (
-    ComparedExample,
-    FeedbackSummary,
-    GradedExample,
-    JudgeAgreement,
-    NullControl,
-    PreferencePair,
-)
-from cowest.stages._annotation import FeedbackOutcome
+from cowest.records import ComparedExample, Failure, FeedbackSummary, GradedExample, JudgeAgreement, NullControl
 from cowest.tasks import Task
 from cowest.types import Answer, Example, GradedDraft
 
 
-def summarise(
-    outcome: FeedbackOutcome,
-    pairs: Sequence[PreferencePair],
-    roles: Mapping[str, Metered],
-    *,
-    kind: str,
-    samples: int,
-    calls_per_draft: int,
-    num_identical: int,
-    null_control: NullControl | None = None,
-    judge_agreement: JudgeAgreement | None = None,
-) -> FeedbackSummary:
-    """The content of summary.json except `wall_s`.
-
-    `calls` plus `calls_saved` is the number of calls without any of the rules, except for second questions to the
-    judge about drafts that were never made.
+class Counts:
+    """Counts the examples of a round one by one, so that none has to be kept.
 
     Args:
-        kind: of feedback.
         samples: K, the drafts per query if no rule saves any.
         calls_per_draft: calls of all models per draft.
-        num_identical: calls to the judge saved because it had judged the same text before.
     """
-    graded, num_failed = outcome.graded, len(outcome.failures)
-    drafts = [draft for example in graded for draft in example.drafts]
-    summary = FeedbackSummary(
-        kind=kind,
-        num_examples=len(graded) + num_failed,
-        num_pairs=len(pairs),
-        num_drafts=len(drafts),
-        num_positive=sum(map(preferences.is_positive, drafts)),
-        num_negative=sum(map(preferences.is_negative, drafts)),
-        num_unscored=sum(draft.gain is None for draft in drafts),
-        num_failed=num_failed,
-        num_identical_drafts=sum(preferences.num_identical([d.draft for d in example.drafts]) for example in graded),
-        num_drafts_cut=sum(draft.draft.finish_reason == "length" for draft in drafts),
-        num_solo_perfect=sum(example.solo_verdict.score == PERFECT for example in graded),
-        calls={role: meter.num_calls for role, meter in roles.items()},
-        usage={role: meter.usage for role, meter in roles.items()},
-        cost_usd=total_usd(meter.cost_usd for meter in roles.values()),
-        calls_saved=_calls_saved(graded, samples, calls_per_draft) | {"identical_judge_calls": num_identical},
-        null_control=null_control,
-        judge_agreement=judge_agreement,
-    )
-    if not outcome.compared:
-        return summary
-    return summary.model_copy(update=_counts_of_compared(outcome.compared, num_failed))
 
+    def __init__(self, samples: int, calls_per_draft: int) -> None:
+        self._samples = samples
+        self._calls_per_draft = calls_per_draft
+        self._num = Counter[str]()
+        self._saved = Counter({"solo_perfect": 0, "settled": 0})
+        self._unparsed = Counter[str]()
 
-def count_unparsed(
-    outcome: FeedbackOutcome, examples: Mapping[str, Example], task: Task, collaboration: Collaboration
-) -> dict[str, int]:
-    """How many outputs hold no answer, by their field of the summary; only of the outputs that there are."""
+    def add(self, row: GradedExample | ComparedExample | Failure) -> None:
+        """Counts an example."""
+        if isinstance(row, Failure):
+            self._num["failed"] += 1
+        elif isinstance(row, GradedExample):
+            self._add_graded(row)
+        else:
+            self._add_compared(row)
 
-    def num_without(answers: Iterable[tuple[Example, Answer]]) -> int:
-        return sum(not task.has_answer(example, answer) for example, answer in answers)
-
-    drafted = [(examples[row.example_id], draft) for row in outcome.annotated for draft in row.drafts]
-    solos = [(examples[row.example_id], row.solo) for row in outcome.graded]
-    refined = [
-        (examples[row.example_id], draft.refined)
-        for row in outcome.graded
-        for draft in row.drafts
-        if draft.refined is not None
-    ]
-    counts = {}
-    if solos:
-        counts["num_unparsed_solo"] = num_without((example, task.parse(example, text)) for example, text in solos)
-    if drafted and collaboration.drafts_hold_answers:
-        texts = [
-            (example, draft.draft.text if isinstance(draft, GradedDraft) else draft.text) for example, draft in drafted
-        ]
-        counts["num_unparsed_drafts"] = num_without(
-            (example, collaboration.read_draft(task, example, text)) for example, text in texts
+    def _add_graded(self, row: GradedExample) -> None:
+        self._num += Counter(
+            graded=1,
+            drafts=len(row.drafts),
+            positive=sum(map(preferences.is_positive, row.drafts)),
+            negative=sum(map(preferences.is_negative, row.drafts)),
+            unscored=sum(draft.gain is None for draft in row.drafts),
+            identical=preferences.num_identical([draft.draft for draft in row.drafts]),
+            cut=sum(draft.draft.finish_reason == "length" for draft in row.drafts),
+            solo_perfect=row.solo_verdict.score == PERFECT,
         )
-    if refined:
-        counts["num_unparsed_refined"] = num_without((example, task.parse(example, text)) for example, text in refined)
-    return counts
+        if row.skipped is not None and row.skipped in self._saved:
+            self._saved[row.skipped] += (self._samples - len(row.drafts)) * self._calls_per_draft
 
+    def _add_compared(self, row: ComparedExample) -> None:
+        num_decided = sum(preferences.decide(comparison) is not None for comparison in row.comparisons)
+        num_unscored = sum(comparison.preference is None for comparison in row.comparisons)
+        # The winner of a comparison is positive, the loser negative; without a preference both are unscored.
+        self._num += Counter(
+            compared=1,
+            drafts=len(row.drafts),
+            positive=num_decided,
+            negative=num_decided,
+            unscored=2 * num_unscored,
+            ties=len(row.comparisons) - num_decided - num_unscored,
+            identical=preferences.num_identical(row.drafts),
+            cut=sum(draft.finish_reason == "length" for draft in row.drafts),
+        )
 
-def _calls_saved(graded: Sequence[GradedExample], samples: int, calls_per_draft: int) -> dict[str, int]:
-    saved = Counter({"solo_perfect": 0, "settled": 0})
-    for example in graded:
-        if example.skipped is not None and example.skipped in saved:
-            saved[example.skipped] += (samples - len(example.drafts)) * calls_per_draft
-    return dict(saved)
+    def add_unparsed(
+        self, example: Example, row: GradedExample | ComparedExample, task: Task, collaboration: Collaboration
+    ) -> None:
+        """Counts the outputs of an example that hold no answer, by their field of the summary."""
 
+        def count(field: str, answers: Iterable[Answer]) -> None:
+            for answer in answers:
+                self._unparsed[field] += not task.has_answer(example, answer)
 
-def _counts_of_compared(compared: Sequence[ComparedExample], num_failed: int) -> dict[str, int]:
-    """The counts where drafts were compared with each other, in place of counts of gains.
+        if isinstance(row, GradedExample):
+            refined = [draft.refined for draft in row.drafts if draft.refined is not None]
+            count("num_unparsed_solo", [task.parse(example, row.solo)])
+            count("num_unparsed_refined", [task.parse(example, text) for text in refined])
+        if collaboration.drafts_hold_answers:
+            texts = [draft.draft.text if isinstance(draft, GradedDraft) else draft.text for draft in row.drafts]
+            count("num_unparsed_drafts", [collaboration.read_draft(task, example, text) for text in texts])
 
-    The winner of a comparison is positive, the loser negative; without a preference both are unscored.
-    """
-    comparisons = [comparison for example in compared for comparison in example.comparisons]
-    num_decided = sum(preferences.decide(comparison) is not None for comparison in comparisons)
-    num_unscored = sum(comparison.preference is None for comparison in comparisons)
-    return {
-        "num_examples": len(compared) + num_failed,
-        "num_drafts": sum(len(example.drafts) for example in compared),
-        "num_identical_drafts": sum(preferences.num_identical(example.drafts) for example in compared),
-        "num_drafts_cut": sum(draft.finish_reason == "length" for example in compared for draft in example.drafts),
-        "num_positive": num_decided,
-        "num_negative": num_decided,
-        "num_unscored": 2 * num_unscored,
-        "num_ties": len(comparisons) - num_decided - num_unscored,
-    }
+    def summary(
+        self,
+        roles: Mapping[str, Metered],
+        *,
+        kind: str,
+        num_pairs: int,
+        num_identical: int,
+        null_control: NullControl | None = None,
+        judge_agreement: JudgeAgreement | None = None,
+    ) -> FeedbackSummary:
+        """The content of summary.json except `wall_s`.
+
+        `calls` plus `calls_saved` is the number of calls without any of the rules, except for second questions to the
+        judge about drafts that were never made.
+
+        Args:
+            kind: of feedback.
+            num_pairs: that are kept.
+            num_identical: calls to the judge saved because it had judged the same text before.
+        """
+        num = self._num
+        summary = FeedbackSummary(
+            kind=kind,
+            num_examples=num["graded"] + num["compared"] + num["failed"],
+            num_pairs=num_pairs,
+            num_drafts=num["drafts"],
+            num_positive=num["positive"],
+            num_negative=num["negative"],
+            num_unscored=num["unscored"],
+            num_failed=num["failed"],
+            num_identical_drafts=num["identical"],
+            num_drafts_cut=num["cut"],
+            num_solo_perfect=num["solo_perfect"],
+            calls={role: meter.num_calls for role, meter in roles.items()},
+            usage={role: meter.usage for role, meter in roles.items()},
+            cost_usd=total_usd(meter.cost_usd for meter in roles.values()),
+            calls_saved={**self._saved, "identical_judge_calls": num_identical},
+            null_control=null_control,
+            judge_agreement=judge_agreement,
+        )
+        ties = {"num_ties": num["ties"]} if num["compared"] else {}
+        return summary.model_copy(update={**self._unparsed, **ties})

@@ -1,70 +1,72 @@
-"""Align: preference tuning of the weak model on feedback's pairs (paper section 3.3.2, Equation 2)."""
+"""Align: tuning of the weak model on a round's feedback (paper section 3.3.2, Equation 2)."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field
-
+from cowest.alignment import PAIRS, AlignConfig, AlignmentMethod, Lessons, Training, load_method
 from cowest.errors import InputError
-from cowest.records import PreferencePair, read_rows
+from cowest.formats import Format, load_format
+from cowest.prompts import Prompts
+from cowest.records import GradedExample, PreferencePair, read_rows
 from cowest.stages._output_folder import make_output_folder
-from cowest.training import LoRAConfig, TrainedModel, TrainingSettings
+from cowest.training import LoRAConfig, TrainedModel
 from cowest.training import weights as model_files
 from cowest.training.progress import Progress
-from cowest.training.rows import ChatRow
-from cowest.training.settings import Optimizer
 
-CUT = "a draft was cut at the token limit, so its end is not the model's; raise weak.sampling.max_tokens"
-
-
-class AlignConfig(TrainingSettings):
-    """The settings of alignment. The defaults are those of the paper's appendix B.2; beta, which it omits, is ours.
-
-    Attributes:
-        method: direct preference optimization.
-        beta: the scale alpha of Equation 2; the larger, the closer the model stays to the reference.
-    """
-
-    method: Literal["dpo"] = "dpo"
-    beta: float = Field(default=0.1, gt=0)
-    learning_rate: float = Field(default=1.41e-5, gt=0)
-    optimizer: Optimizer = "rmsprop"
-    gradient_accumulation: int = Field(default=16, ge=1)
+Feedback = Sequence[PreferencePair] | Sequence[GradedExample] | str | Path
 
 
 def align(
     start: TrainedModel | str,
-    pairs: Sequence[PreferencePair] | str | Path,
+    feedback: Feedback,
     *,
     out: str | Path,
     config: AlignConfig | None = None,
     lora: LoRAConfig | None = None,
+    format: str | Format = "chain_of_thought",
+    prompts: Prompts | str | None = None,
     chat_template: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> TrainedModel:
-    """Trains the weak model to prefer drafts that helped the strong one.
+    """Trains the weak model to write drafts that help the strong one, by the method that `config` names.
 
-    Training continues with the adapter of `start`, and the reference (pi_SFT of Equation 2) is a frozen copy of that
-    adapter: the policy the drafts were sampled from. So in round 1 the reference is the model after SFT, and in round
-    2, which starts from round 1's result, it is that result. Where `start` is a full model (`sft.from`), a new adapter
-    is trained and the reference is the full model. training.json names it under "reference".
+    Training continues with the adapter of `start`, and the reference of dpo and kto (pi_SFT of Equation 2) is a frozen
+    copy of that adapter: the policy the drafts were sampled from. So in round 1 the reference is the model after SFT,
+    and in round 2, which starts from round 1's result, it is that result. Where `start` is a full model (`sft.from`), a
+    new adapter is trained and the reference is the full model. training.json names it under "reference".
 
     An interrupted call resumes from its last checkpoint with the same result; a finished one returns immediately.
     The files in `out` are those of `sft`.
 
     Args:
         start: the model that drafted: the result of `sft` or of an earlier `align`, or its name or folder.
-        pairs: preference pairs, or the path of a pairs.jsonl.
+        feedback: what `feedback` returned or wrote: preference pairs or the path of a pairs.jsonl for dpo with matched
+            pairs, graded examples or the path of a graded.jsonl otherwise; or the path of the folder that has both.
         out: the folder for the adapter; not that of `start`.
         lora: shape of the adapter; must match the adapter of `start`, if it has one.
+        format, prompts: with which the drafts of graded examples were sampled; pairs hold their prompts.
         chat_template: "chatml" or a file, for a full model without one; an adapter that `sft` trained has its own.
-        progress: called after each step with steps done, total steps, and the step's metrics.
+        progress: called after each step with steps done, total steps, and the step's metrics; None shows a bar on
+            stderr, as the other stages do. `with cowest.quietly():` shows nothing.
+
+    Examples:
+        >>> import cowest
+        >>> from cowest.stages.align import AlignConfig
+        >>> from cowest.types import Message
+        >>> pair = cowest.PreferencePair(
+        ...     prompt=[Message(role="user", content="What class of drug is zubogum?")],
+        ...     chosen=[Message(role="assistant", content="Answer: sedative")],
+        ...     rejected=[Message(role="assistant", content="Answer: diuretic")],
+        ...     example_id="1", pair_index=0, chosen_sample_index=0, rejected_sample_index=1,
+        ... )
+        >>> config = AlignConfig(epochs=1, batch_size=1, gradient_accumulation=1)
+        >>> cowest.align("cowest.lab:assets/weak", [pair], out="runs/mine/align", config=config).metrics.num_steps
+        1
 
     Raises:
-        InputError: the model, the pairs or a setting is wrong.
-        TrainingError: no pair can be trained on, or the loss is not a number.
+        InputError: the model, the feedback or a setting is wrong.
+        TrainingError: there is nothing to train on, or the loss is not a number.
         InterruptedRun: Ctrl-C; the same call resumes.
     """
     config = config or AlignConfig()
@@ -72,24 +74,33 @@ def align(
     weights = model_files.find(start.model if isinstance(start, TrainedModel) else start, chat_template)
     if weights.adapter is not None and weights.adapter.resolve() == folder.resolve():
         raise InputError(f"Alignment would overwrite the adapter it starts from ({str(folder)!r}). Give another out.")
-    given = read_pairs(pairs) if isinstance(pairs, (str, Path)) else pairs
-    rows = [_row(pair) for pair in given if not _is_cut(pair)]
-    cut = [{"id": _id(pair), "reason": CUT} for pair in given if _is_cut(pair)]
+    lessons = lessons_of(feedback, config, format=format, prompts=prompts)
     make_output_folder(folder)
     model_files.require_extras()
-    from cowest.training.preference import train_preference
+    training = Training(start=weights, out=folder, lora=lora, seed=seed, progress=progress)
+    return load_method(config).train(lessons, training)
 
-    return train_preference(
-        weights,
-        rows,
-        out=folder,
-        settings=config,
-        beta=config.beta,
-        lora=lora,
-        seed=seed,
-        untrainable=cut,
-        progress=progress,
-    )
+
+def lessons_of(
+    feedback: Feedback,
+    config: AlignConfig,
+    *,
+    format: str | Format = "chain_of_thought",
+    prompts: Prompts | str | None = None,
+) -> Lessons:
+    """What a method learns from a round's feedback; the arguments are as in `align`.
+
+    Raises:
+        InputError: a file is missing or has other rows, or the method does not learn from what is given.
+    """
+    method = load_method(config)
+    given = _read(feedback, method) if isinstance(feedback, (str, Path)) else feedback
+    if given and isinstance(given[0], PreferencePair):
+        return method.from_pairs([row for row in given if isinstance(row, PreferencePair)])
+    templates = prompts if isinstance(prompts, Prompts) else Prompts(prompts)
+    template = (load_format(format) if isinstance(format, str) else format).template
+    graded = [row for row in given if isinstance(row, GradedExample)]
+    return method.from_graded((row, templates.render(template, query=row.query)) for row in graded)
 
 
 def read_pairs(path: str | Path) -> list[PreferencePair]:
@@ -102,21 +113,13 @@ def read_pairs(path: str | Path) -> list[PreferencePair]:
     return list(read_rows(Path(path).expanduser(), PreferencePair, "preference pair", advice))
 
 
-def _is_cut(pair: PreferencePair) -> bool:
-    # Training ends every draft with the end token, so a truncated one would teach the model to stop in mid-sentence.
-    return "length" in (pair.finish_reason_chosen, pair.finish_reason_rejected)
-
-
-def _id(pair: PreferencePair) -> str:
-    return f"{pair.example_id}#{pair.pair_index}"
-
-
-def _row(pair: PreferencePair) -> ChatRow:
-    return ChatRow(
-        id=_id(pair),
-        prompt=pair.prompt,
-        completions=(
-            "".join(message.content for message in pair.chosen),
-            "".join(message.content for message in pair.rejected),
-        ),
+def _read(path: str | Path, method: AlignmentMethod) -> Sequence[PreferencePair] | Sequence[GradedExample]:
+    file = Path(path).expanduser()
+    file = file / method.reads if file.is_dir() else file
+    if method.reads == PAIRS:
+        return read_pairs(file)
+    advice = (
+        f"{method.config.summary()} learns from drafts with their gains: give the {method.reads} of collaborative or "
+        "individual feedback."
     )
+    return list(read_rows(file, GradedExample, "graded example", advice))

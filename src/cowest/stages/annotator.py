@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cowest import runs, synchronous
+from cowest.alignment import AlignConfig
 from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError
 from cowest.progress import progress_bar
-from cowest.stages.align import AlignConfig
 from cowest.tasks import Task
 from cowest.training import LoRAConfig, TrainedModel
 from cowest.training import weights as model_files
@@ -28,7 +28,7 @@ def train_annotator(
     lora: LoRAConfig | None,
     seed: int,
     chat_template: str | None = None,
-    num_in_flight: int = 64,
+    num_in_flight: int | None = None,
     progress: Progress | None = None,
 ) -> TrainedModel:
     """Drafts once for each labelled example and tunes the annotator with DPO to prefer the target to a wrong draft.
@@ -61,14 +61,14 @@ def train_annotator(
         [{"id": row.id, "chosen": row.completions[0], "rejected": row.completions[1]} for row in rows],
     )
     model_files.require_extras()
-    from cowest.training.preference import train_preference
+    from cowest.training.preference import PairLoss, train_preference
 
     return train_preference(
         model_files.find(start.model if isinstance(start, TrainedModel) else start, chat_template),
         rows,
         out=out,
         settings=config,
-        beta=config.beta,
+        loss=PairLoss(beta=config.beta),
         lora=lora,
         seed=seed,
         untrainable=left_out,
@@ -77,7 +77,7 @@ def train_annotator(
 
 
 def _draft_all(
-    examples: Sequence[Example], collaboration: Collaboration, num_in_flight: int
+    examples: Sequence[Example], collaboration: Collaboration, num_in_flight: int | None
 ) -> list[Completion | None]:
     """One draft per example; None where the call failed."""
     with progress_bar("annotator, drafts", total=len(examples)) as bar:

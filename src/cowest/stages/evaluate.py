@@ -69,7 +69,7 @@ def evaluate(
     task: Task | None = None,
     out: str | Path | None = None,
     seed: int = 0,
-    num_in_flight: int = 64,
+    num_in_flight: int | None = None,
     summaries: Mapping[int, FeedbackSummary] | None = None,
     explanations: ExplanationSummary | None = None,
 ) -> EvaluationResults:
@@ -82,12 +82,24 @@ def evaluate(
         task: scores the answers; by default the split's own.
         out: a folder; None writes nothing.
         seed: kept in the results; nothing here is drawn by it.
-        num_in_flight: examples evaluated at once.
+        num_in_flight: examples evaluated at once; None is as many as the models take.
         summaries: of feedback by round, so that rows with an aligned model include its cost.
         explanations: that SFT learned from, likewise for all rows with a trained model.
 
     Returns:
-        The content of results.json.
+        The content of results.json; `print` shows it as a table, a notebook as HTML, and `to_pandas` gives numbers.
+
+    Examples:
+        >>> import cowest
+        >>> task = cowest.task("cowest.lab.task:Formulary")
+        >>> guess = cowest.ScriptedModel(lambda request: "Answer: sedative")
+        >>> results = cowest.evaluate(task.test[:40], {"guess": guess})
+        >>> results
+        EvaluationResults(task='formulary', metric='accuracy', num_examples=40, methods={'guess': '...% [..., ...]'})
+        >>> results.methods["guess"].metrics["accuracy"].value
+        0.025
+        >>> list(results.to_pandas().columns)[:5]
+        ['method', 'round', 'accuracy', 'accuracy_low', 'accuracy_high']
 
     Raises:
         InputError: the task is unknown, there is nothing to evaluate, or two methods have the same name.
@@ -142,7 +154,7 @@ def _as_methods(by_name: Mapping[str, Method | Collaboration | Openable], task: 
 
 
 def _predict_all(
-    method: Method, examples: Sequence[Example], task: Task, num_in_flight: int
+    method: Method, examples: Sequence[Example], task: Task, num_in_flight: int | None
 ) -> tuple[list[Prediction], Preparation | None]:
     """The predictions of one method, and its preparation; if that fails, so do all predictions."""
     preparation = None

@@ -37,7 +37,7 @@ def explain(
     strong_sampling: Sampling = STRONG_SAMPLING,
     ledger: Ledger | None = None,
     seed: int = 0,
-    num_in_flight: int = 64,
+    num_in_flight: int | None = None,
 ) -> Split:
     """Has the strong model explain the reference of every row whose SFT target lacks an explanation.
 
@@ -51,10 +51,18 @@ def explain(
         format: of the SFT targets; a format whose targets hold no explanation takes no call.
         ledger: where paid calls are kept; `out/ledger.sqlite` by default.
         seed: of a model in process.
-        num_in_flight: rows worked on at once.
+        num_in_flight: rows worked on at once; None is as many as the model takes.
 
     Returns:
         All rows in their order, with the explanations that were kept.
+
+    Examples:
+        >>> import cowest
+        >>> rows = [cowest.Example(id="1", query="A 2 kg cat gets 3 mg per kg. Dose?", references=("6",))]
+        >>> strong = cowest.ScriptedModel(lambda request: "2 kg times 3 mg per kg is 6 mg. Answer: 6")
+        >>> task = cowest.task("cowest.lab.task:Formulary")
+        >>> cowest.explain(rows, strong=strong, task=task, out="runs/mine/explanations")[0].explanation
+        '2 kg times 3 mg per kg is 6 mg.'
 
     Raises:
         InputError: no task is known, or the model cannot be opened.
@@ -76,7 +84,7 @@ def explain(
     failures = [Failure(example_id=row.example_id, reason=row.reason or "") for row in found if row.reason]
     runs.write_jsonl(out / "explanations.jsonl", found)
     if failures and len(failures) == len(found):
-        raise all_failed(failures)
+        raise all_failed(failures[0], len(failures))
     # Last, since it marks the explanations as finished.
     _summarise(found, model, round(time.monotonic() - started, 3)).write(out / "summary.json")
     return with_explanations(examples, found, task)
@@ -157,7 +165,7 @@ def _lacks_explanation(example: Example, draft_format: Format) -> bool:
 
 
 def _explain_all(
-    examples: Sequence[Example], pair: Collaboration, task: Task, num_in_flight: int
+    examples: Sequence[Example], pair: Collaboration, task: Task, num_in_flight: int | None
 ) -> list[ExplainedExample]:
     with progress_bar("explanations", total=len(examples)) as bar:
         return synchronous.run(map_in_flight(_Work(pair, task, bar), examples, num_in_flight))
@@ -180,7 +188,7 @@ class _Work:
         if row.reason is not None:
             self.failures.append(Failure(example_id=row.example_id, reason=row.reason))
             if len(self.failures) == self.counts.total() >= MAX_FAILURES_BEFORE_SUCCESS:
-                raise all_failed(self.failures)
+                raise all_failed(self.failures[0], len(self.failures))
         return row
 
 

@@ -2,14 +2,13 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
-from cowest import preferences, runs
 from cowest.annotators import RLAIF, BaseAnnotator, RewardModel, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
@@ -18,13 +17,18 @@ from cowest.judge import BaseJudge, Judge, ModelJudge, as_base_judge
 from cowest.ledger import Ledger
 from cowest.models import ChatModel, Metered, ModelConfig, Openable, open_model
 from cowest.prompts import Prompts
-from cowest.stages._annotation import FeedbackOutcome, FeedbackSetting, all_failed, annotate_all
-from cowest.stages._diagnostics import draw_null_control, judge_agreement, null_control
+from cowest.records import read_rows
+from cowest.stages._annotation import FeedbackSetting, annotate_all
+from cowest.stages._diagnostics import draw_null_control
+from cowest.stages._feedback_results import FeedbackResults
 from cowest.stages._progress_file import ProgressFile
-from cowest.stages._summary import count_unparsed, summarise
+from cowest.stages._summary import Counts
 from cowest.tasks import Task
 from cowest.tasks.base import Split
 from cowest.types import Example, PreferencePair, Record, Sampling
+
+TRAINING_ROWS = ("train", "held_back")
+"""Values of `queries_from` that draw from the training rows."""
 
 _QUERY_SELECTION_KEYS = ("queries_from", "held_back_share", "queries")
 
@@ -35,7 +39,7 @@ class FeedbackConfig(Record):
     Attributes:
         kind: the annotator; a file of annotators/ or `package.module:Class`.
         queries_from: "train" draws them from all training rows, as the paper does; "held_back" from rows that
-            are kept out of SFT.
+            are kept out of SFT; else the folder that `serve.record` fills, or a file of its rows.
         held_back_share: the share of the training rows that "held_back" keeps out of SFT.
         queries: number of queries per round, drawn with the recipe's seed and the round's number.
         samples: K, the drafts per query.
@@ -48,7 +52,7 @@ class FeedbackConfig(Record):
     """
 
     kind: str = "collaborative"
-    queries_from: Literal["train", "held_back"] = "train"
+    queries_from: str = Field(default="train", min_length=1, pattern=r"^[^\x00]*$")
     held_back_share: float = Field(default=0.5, gt=0, lt=1)
     queries: int = Field(default=2000, ge=1)
     samples: int = Field(default=5, ge=1)
@@ -83,7 +87,8 @@ def feedback(
     reward: RewardModel | None = None,
     labeller: Openable | None = None,
     seed: int = 0,
-    num_in_flight: int = 64,
+    num_in_flight: int | None = None,
+    load_pairs: bool = True,
     **settings: Any,
 ) -> list[PreferencePair]:
     """Grades the drafts of every example and writes graded, pairs, failures, null_control and summary to `out`.
@@ -98,10 +103,26 @@ def feedback(
         reward: for a kind that ranks drafts by reward, such as "rlwf".
         labeller: compares drafts for kind "rlaif"; by default the one in `config`, or else the strong model.
         seed: draws the pairs kept under `max_pairs`, and seeds models in this process.
-        num_in_flight: examples annotated at once.
+        num_in_flight: examples annotated at once; None is as many as the models take.
+        load_pairs: whether to return the pairs; without them memory hardly grows with the number of examples.
 
     Returns:
-        The pairs, in the order of the examples.
+        The pairs, in the order of the examples; none without `load_pairs`.
+
+    Examples:
+        >>> import cowest
+        >>> from cowest.lab.judge import RubricJudge
+        >>> task = cowest.task("cowest.lab.task:Formulary")
+        >>> drafts = ["Answer: sedative", "Answer: diuretic"]
+        >>> weak = cowest.ScriptedModel(lambda request: drafts[request.sample_index % 2])
+        >>> strong = cowest.ScriptedModel(  # it believes a draft that says sedative, and knows nothing itself
+        ...     lambda request: "Answer: sedative" if "sedative" in request.messages[-1].content else "I do not know."
+        ... )
+        >>> pairs = cowest.feedback(
+        ...     task.train[:40], weak=weak, strong=strong, judge=RubricJudge(task), samples=2, out="runs/mine/feedback"
+        ... )
+        >>> pairs[0].chosen[0].content, pairs[0].rejected[0].content
+        ('Answer: sedative', 'Answer: diuretic')
 
     Raises:
         InputError: a setting is wrong, or is one that selects queries, which only works in a recipe.
@@ -133,32 +154,29 @@ def feedback(
         controlled = draw_null_control(examples, config.null_control, seed)
         setting = FeedbackSetting(roles, base_judge, collaboration, annotator, controlled)
         num_saved_before = base_judge.num_calls_saved
-        outcome = annotate_all(examples, setting, progress_file, f"feedback ({config.kind})", num_in_flight)
-    if outcome.failures and not outcome.annotated:
-        runs.write_jsonl(out / "failures.jsonl", outcome.failures)
-        raise all_failed(outcome.failures, f" {str(out / 'failures.jsonl')!r} names the others.")
-    pairs = _draw_pairs(list(_make_pairs(outcome, collaboration)), config.max_pairs, seed)
-    control = null_control(outcome.graded, outcome.nulls, controlled, config.samples)
-    by_id = {example.id: example for example in examples}
-    agreement = None if task is None else judge_agreement(outcome.graded, by_id, task)
-    summary = summarise(
-        outcome,
-        pairs,
-        roles,
-        kind=config.kind,
-        samples=config.samples,
-        calls_per_draft=annotator.num_calls_per_draft + (base_judge.repeats if "judge" in roles else 0),
-        num_identical=base_judge.num_calls_saved - num_saved_before,
-        null_control=control if config.null_control else None,
-        judge_agreement=agreement,
-    )
-    if task is not None:
-        summary = summary.model_copy(update=count_unparsed(outcome, by_id, task, collaboration))
-    _write(out, outcome, pairs, with_control=bool(config.null_control))
+        calls_per_draft = annotator.num_calls_per_draft + (
+            base_judge.num_calls_per_verdict if roles.keys() & base_judge.models.keys() else 0
+        )
+        with FeedbackResults(
+            out,
+            collaboration,
+            task,
+            Counts(config.samples, calls_per_draft),
+            controlled=controlled if config.null_control else None,
+            samples=config.samples,
+        ) as results:
+            annotate_all(examples, setting, progress_file, f"feedback ({config.kind})", num_in_flight, add=results.add)
+            summary = results.publish(
+                roles,
+                kind=config.kind,
+                max_pairs=config.max_pairs,
+                seed=seed,
+                num_identical=base_judge.num_calls_saved - num_saved_before,
+            )
     progress_file.remove()
     # Written last, since it marks the round as finished.
     summary.model_copy(update={"wall_s": round(time.monotonic() - started, 3)}).write(out / "summary.json")
-    return pairs
+    return list(read_rows(out / "pairs.jsonl", PreferencePair, "preference pair")) if load_pairs else []
 
 
 def _open_ledger(ledger: Ledger | None, out: Path) -> contextlib.AbstractContextManager[Ledger]:
@@ -186,11 +204,11 @@ def _open_models(
     }
     if judge is None:
         judge = ModelJudge(open_model(roles["strong"], role="judge", ledger=ledger, seed=seed), prompts)
-    if isinstance(judge, ModelJudge) and isinstance(judge.model, Metered):
-        roles["judge"] = judge.model
+    base_judge = as_base_judge(judge)
+    roles |= {role: model for role, model in base_judge.models.items() if isinstance(model, Metered)}
     if config.kind == RLAIF and (chosen_labeller := labeller or config.labeller):
         roles["labeller"] = open_model(chosen_labeller, role="labeller", ledger=ledger, seed=seed)
-    return roles, as_base_judge(judge)
+    return roles, base_judge
 
 
 def make_annotator(
@@ -215,23 +233,3 @@ def make_annotator(
         labeller=labeller,
         labeller_sampling=None if config.labeller is None else config.labeller.sampling,
     )
-
-
-def _make_pairs(outcome: FeedbackOutcome, collaboration: Collaboration) -> Iterator[PreferencePair]:
-    template = collaboration.format.template
-    for example in outcome.annotated:
-        yield from preferences.pairs(example, collaboration.prompts.render(template, query=example.query))
-
-
-def _draw_pairs(pairs: list[PreferencePair], count: int | None, seed: int) -> list[PreferencePair]:
-    if count is None or count >= len(pairs):
-        return pairs
-    return [pairs[index] for index in sorted(Random(f"pairs {seed}").sample(range(len(pairs)), count))]
-
-
-def _write(out: Path, outcome: FeedbackOutcome, pairs: Sequence[PreferencePair], *, with_control: bool) -> None:
-    runs.write_jsonl(out / "graded.jsonl", outcome.annotated)
-    runs.write_jsonl(out / "failures.jsonl", outcome.failures)
-    runs.write_jsonl(out / "pairs.jsonl", pairs)
-    if with_control:
-        runs.write_jsonl(out / "null_control.jsonl", outcome.nulls)

@@ -74,7 +74,16 @@ def sft(
         format: of the drafts.
         prompts: templates, or the folder of templates that replace the built-in ones.
         chat_template: "chatml" or a file, for a base model without one; it is saved with the adapter.
-        progress: called after each step with steps done, total steps, and the step's metrics.
+        progress: called after each step with steps done, total steps, and the step's metrics; None shows a bar on
+            stderr, as the other stages do. `with cowest.quietly():` shows nothing.
+
+    Examples:
+        >>> import cowest
+        >>> from cowest.stages.sft import SFTConfig
+        >>> task = cowest.task("cowest.lab.task:Formulary")
+        >>> config = SFTConfig(epochs=1, batch_size=8, gradient_accumulation=1)
+        >>> cowest.sft("cowest.lab:assets/weak", task.train[:16], out="runs/mine/sft", config=config)
+        TrainedModel(folder='runs/mine/sft', base='cowest.lab:assets/weak', num_rows=16, num_steps=2, final_loss=...)
 
     Raises:
         InputError: the model or a setting is wrong, or no row can be trained on.

@@ -9,6 +9,7 @@ groups, is too narrow, and has no width where all rows have the same score. `ben
 they hold the true value.
 """
 
+from cowest.statistics.agreement import krippendorff_alpha
 from cowest.statistics.bootstrap import RESAMPLES, interaction_2x2, two_level_interval
 from cowest.statistics.groups import Groups, count_groups, group_numbers
 from cowest.statistics.means import mean_interval, mean_interval_over_seeds, share_interval
@@ -46,6 +47,7 @@ __all__ = [
     "group_numbers",
     "help_and_harm",
     "interaction_2x2",
+    "krippendorff_alpha",
     "mean_interval",
     "mean_interval_over_seeds",
     "paired_difference",

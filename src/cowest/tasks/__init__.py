@@ -32,6 +32,14 @@ def load_task(name: str, *, overlap: Overlap = "refuse", **options: Any) -> Task
         overlap: what to do with a question that occurs in two splits; see `Task.overlap`.
         options: `train`, `validation`, `test` and whatever else the task takes.
 
+    Examples:
+        >>> import cowest
+        >>> task = cowest.task("cowest.lab.task:Formulary")
+        >>> task.test
+        <test split of formulary, 1,000 examples>
+        >>> task.test[0].query
+        'Quick question: a 24 kg girl gets zubogum; what class of drug is that?'
+
     Raises:
         InputError: there is no such task, or it does not take an option.
     """

@@ -64,6 +64,16 @@ class Row:
             raise self.error(field, f"text is needed, but the value is {type(value).__name__} {str(value)[:60]!r}.")
         return self._written(field, value)
 
+    def is_blank(self, field: str) -> bool:
+        """Whether the row has no value for `field`: no such field, or null, or an empty text or list."""
+        try:
+            value = self.value(field)
+        except InputError:
+            return True
+        if isinstance(value, str):
+            return not value.strip()
+        return value is None or value in ([], ())
+
     def texts(self, field: str) -> tuple[str, ...]:
         """The value of `field` as one text or a list of texts, none of them empty.
 

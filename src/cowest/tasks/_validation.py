@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from cowest.types import Answer, Example
 
-ProblemKind = Literal["gold", "duplicate", "contradiction", "empty", "leak", "overlap", "flaw"]
+ProblemKind = Literal["gold", "duplicate", "contradiction", "empty", "leak", "overlap", "flaw", "unanswered"]
 
 MIN_LEAK = 12
 """Characters. Shorter texts occur in a question by chance."""
@@ -24,7 +24,8 @@ class Problem(BaseModel):
         row: id of the example.
         kind: "gold" (its own reference does not score full marks), "duplicate" and "contradiction" (an earlier row asks
             the same, with the same or with another answer), "empty", "leak" (the query contains the answer),
-            "overlap" (another split asks the same) or "flaw" (a problem that only the task itself can recognise).
+            "overlap" (another split asks the same), "unanswered" (there is no reference, which the train split may have
+            for feedback without one) or "flaw" (a problem that only the task itself can recognise).
     """
 
     row: str
@@ -67,11 +68,16 @@ def validate(task: Checkable, examples: Sequence[Example]) -> Validation:
     """Checks each example alone, then the examples against each other; the problems are in that order."""
     gold: list[Problem] = []
     others: list[Problem] = []
+    unanswered: list[Problem] = []
     for example in examples:
-        gold += _gold(task, example)
+        if example.references:
+            gold += _gold(task, example)
+        else:
+            unanswered.append(Problem(row=example.id, field="references", problem="has no answer", kind="unanswered"))
         others += [*_empty(example), *_leaks(task, example)]
-    problems = [*gold, *others, *_repeated(task, examples)]
-    return Validation(num_examples=len(examples), num_gold_full=len(examples) - len(gold), problems=problems)
+    problems = [*gold, *unanswered, *others, *_repeated(task, examples)]
+    num_full = len(examples) - len(gold) - len(unanswered)
+    return Validation(num_examples=len(examples), num_gold_full=num_full, problems=problems)
 
 
 def _digests(task: Checkable, examples: Iterable[Example]) -> "array[int]":
@@ -176,12 +182,20 @@ def _repeated(task: Checkable, examples: Sequence[Example]) -> Iterator[Problem]
                 row=example.id, field="references", problem=problem + repr(twin.references[0]), kind="contradiction"
             )
         else:
-            problem = f"asks the same as row {twin.id}, with the same answer"
+            both = example.references and twin.references
+            problem = (
+                f"asks the same as row {twin.id}, {'with the same answer' if both else 'one of them without an answer'}"
+            )
             yield Problem(row=example.id, field="query", problem=problem, kind="duplicate")
 
 
 def _contradict(task: Checkable, a: Example, b: Example) -> bool:
-    """Whether no reference of `a` is right for `b`: "The Netherlands" does not contradict "Netherlands"."""
+    """Whether no reference of `a` is right for `b`: "The Netherlands" does not contradict "Netherlands".
+
+    A row without a reference contradicts none.
+    """
+    if not (a.references and b.references):
+        return False
     return all(task.score(b, Answer(final=reference))[task.metric] < 1.0 for reference in a.references)
 
 

@@ -4,7 +4,7 @@ import abc
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, get_args, overload
 
-from cowest import answers
+from cowest import answers, words
 from cowest.errors import InputError
 from cowest.tasks import _groups, _validation
 from cowest.tasks._files import with_hub_split
@@ -39,12 +39,29 @@ class Split(Sequence[Example]):
     def __iter__(self) -> Iterator[Example]:
         return iter(self._examples)
 
+    def __repr__(self) -> str:
+        return f"<{self.name} split of {self.task.name}, {words.plural(len(self), 'example')}>"
+
 
 class Task(abc.ABC):
     """A data set with its scoring. A subclass says how to read one location and how to score one answer.
 
     Args:
         train, validation, test: locations of the splits (a path, `package:path` or `hub:NAME`); None where absent.
+
+    Examples:
+        >>> import cowest
+        >>> class Capitals(cowest.Task):
+        ...     name = "capitals"
+        ...     metric = "accuracy"
+        ...
+        ...     def read(self, location):
+        ...         yield cowest.Example(id="1", query="What is the capital of France?", references=("Paris",))
+        ...
+        ...     def score(self, example, answer):
+        ...         return {"accuracy": float(answer.final == example.references[0])}
+        >>> Capitals(test="atlas.json").test
+        <test split of capitals, 1 example>
     """
 
     name: str
@@ -54,11 +71,18 @@ class Task(abc.ABC):
     """What to do with a question that occurs in two splits: "refuse" the data, "drop" it from the earlier of the two
     (train before validation before test) and list it in `dropped`, or "keep" it."""
 
+    accepts_unanswered: bool = False
+    """Whether rows of the train split may have no reference, since feedback judges without one."""
+
     def __init__(self, *, train: str | None = None, validation: str | None = None, test: str | None = None) -> None:
         locations = {"train": train, "validation": validation, "test": test}
         self.locations = {name: with_hub_split(location, name) for name, location in locations.items()}
         self.dropped: list[Problem] = []
         self._splits: dict[str, Split] = {}
+
+    def __repr__(self) -> str:
+        given = (f"{name}={location!r}" for name, location in self.locations.items() if location is not None)
+        return f"{type(self).__name__}({', '.join(given)})"
 
     @abc.abstractmethod
     def read(self, location: str) -> Iterable[Example]:
@@ -122,7 +146,9 @@ class Task(abc.ABC):
             location = self.locations.get(name)
             if location is None:
                 raise InputError(f"The {name} split is needed, but the recipe gives no task.{name}. Name its file.")
-            split = Split(self, name, _with_unique_ids(self.read(location), location))
+            examples = _with_unique_ids(self.read(location), location)
+            may_lack_answers = self.accepts_unanswered and name == "train"
+            split = Split(self, name, examples if may_lack_answers else _answered(examples, location))
             if not split:
                 raise InputError(f"The {name} split {location!r} holds no example. Give a file with at least one row.")
             if self.overlap == "drop":
@@ -217,5 +243,15 @@ def _with_unique_ids(examples: Iterable[Example], location: str) -> Iterator[Exa
             raise InputError(
                 f"{location!r}: {earlier} and example {number} both have the id {example.id!r}. Ids must be unique "
                 "within a split."
+            )
+        yield example
+
+
+def _answered(examples: Iterable[Example], location: str) -> Iterator[Example]:
+    for example in examples:
+        if not example.references:
+            raise InputError(
+                f"{location!r}: example {example.id!r} has no answer. Fill it in, or take the row out of the file. "
+                "Only train may have such rows, and only where the judge needs no reference: judge: {reference: none}."
             )
         yield example

@@ -6,9 +6,9 @@ from typing import Any, get_args
 from cowest import answers, metrics
 from cowest.errors import InputError
 from cowest.plugins import nearest
-from cowest.tasks import _choices, _encodings, _labels
+from cowest.tasks import _choices, _encodings, _labels, _option_checks
 from cowest.tasks._choice_columns import answer_index, options_in
-from cowest.tasks._files import UTF8, is_separated, read_rows, with_hub_split
+from cowest.tasks._files import UTF8, read_rows, with_hub_split
 from cowest.tasks._rows import Row, UniqueIds
 from cowest.tasks.base import SplitName, Task
 from cowest.types import Answer, Example
@@ -71,11 +71,11 @@ class Jsonl(Task):
             raise InputError("task.question and task.answer name the columns with questions and answers. Name both.")
         names = {"question": question, "answer": answer, "context": context, "explanation": explanation}
         names |= {"group": group, "id": id}
-        _refuse_no_names(names | {"choices": choices, "labels": labels})
+        _option_checks.refuse_no_names(names | {"choices": choices, "labels": labels})
         locations = {"train": train, "validation": validation, "test": test}
         super().__init__(**{name: with_hub_split(locations[name], name) for name in get_args(SplitName)})
-        _one_of("kind", kind, list(KINDS))
-        self.metric = _one_of("metric", metric or KINDS[kind][0], list(METRICS))
+        _option_checks.one_of("kind", kind, list(KINDS))
+        self.metric = _option_checks.one_of("metric", metric or KINDS[kind][0], list(METRICS))
         self.metrics = tuple(dict.fromkeys((self.metric, *KINDS[kind])))
         if (choices is None) == (kind == "choice"):
             raise InputError(
@@ -84,14 +84,14 @@ class Jsonl(Task):
             )
         if labels is not None and (kind != "label" or not labels or isinstance(labels, str)):
             raise InputError(f"task.labels is a list of labels and goes with kind: label; given: {labels!r}, {kind!r}.")
-        _refuse_equal_labels(labels or ())
+        _option_checks.refuse_equal_labels(labels or ())
         if (
             index_from not in (None, 0, 1)
             or isinstance(index_from, bool)
             or (index_from is not None and kind != "choice")
         ):
             raise InputError(f"task.index_from is 0 or 1 and goes with kind: choice; given: {index_from!r}, {kind!r}.")
-        _refuse_bad_delimiter(delimiter, locations)
+        _option_checks.refuse_bad_delimiter(delimiter, locations)
         self.delimiter, self.encoding = delimiter, _encodings.known(str(encoding or UTF8))
         self.kind, self.question, self.answer = kind, question, answer
         self.choices, self.index_from = choices, index_from
@@ -107,18 +107,22 @@ class Jsonl(Task):
             InputError: the location is missing or a row is broken; the message names file, line and field.
         """
         identifiers = UniqueIds() if self.id else None
+        may_lack_answers = self.accepts_unanswered and location == self.locations["train"]
         rows = read_rows(location, delimiter=self.delimiter, encoding=self.encoding)
         for number, row in enumerate(rows, start=1):
             # A row's number is unique as it is.
             identifier = identifiers.add(row, self.id, row.text(self.id)) if self.id and identifiers else str(number)
             fields: dict[str, Any] = {}
             options: tuple[str, ...] = ()
+            references: tuple[str, ...] = ()
+            is_answered = not (may_lack_answers and row.is_blank(self.answer))
             if self.choices is not None:
                 options = options_in(row, self.choices)
-                index = answer_index(row, self.answer, options, self.index_from)
-                references: tuple[str, ...] = (_choices.letter(index, options), options[index])
-                fields = {"options": list(options), "answer_index": index}
-            else:
+                fields = {"options": list(options)}
+                if is_answered:
+                    index = answer_index(row, self.answer, options, self.index_from)
+                    references, fields["answer_index"] = (_choices.letter(index, options), options[index]), index
+            elif is_answered:
                 references = self._references(row)
             question = row.text(self.question)
             query = self._query(row, question, options)
@@ -149,7 +153,9 @@ class Jsonl(Task):
         return {name: float(right) for name in self.metrics}
 
     def gold_label(self, example: Example) -> str | None:
-        """The right option's letter, or the right label; None where answers are open."""
+        """The right option's letter, or the right label; None where answers are open or the row has none."""
+        if not example.references:
+            return None
         if self.kind == "choice":
             return _choices.LETTERS[example.fields["answer_index"]]
         return self._labels.get(example.references[0], example.references[0]) if self.kind == "label" else None
@@ -209,41 +215,6 @@ def _passages(row: Row, field: str) -> tuple[str, ...]:
         return row.texts(field) if value else ()
     text = row.optional_text(field)
     return (text,) if text else ()
-
-
-def _refuse_no_names(options: dict[str, object]) -> None:
-    """Refuses options that are not a text, or a list of texts where one is allowed; None is accepted."""
-    for option, value in options.items():
-        names = value if option in ("choices", "labels") and isinstance(value, list | tuple) else [value]
-        if value is not None and not all(isinstance(name, str) and name for name in names):
-            takes = "text, or a list of texts" if option in ("choices", "labels") else "the name of a column"
-            raise InputError(f"task.{option} takes {takes}, but got {value!r}. Put numbers and yes/no in quotes.")
-
-
-def _refuse_bad_delimiter(delimiter: object, locations: dict[str, str | None]) -> None:
-    if delimiter is None:
-        return
-    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
-        raise InputError(f'task.delimiter is one character, such as ";" or "\\t", but got {delimiter!r}.')
-    if not any(map(is_separated, locations.values())):
-        raise InputError(f"task.delimiter is {delimiter!r}, but no file of the task is .csv or .tsv. Leave it out.")
-
-
-def _refuse_equal_labels(labels: Sequence[str]) -> None:
-    for index, label in enumerate(labels):
-        if metrics.accuracy(label, labels[:index]):
-            raise InputError(
-                f"task.labels holds {label!r} twice, or one that differs from it in case or a full stop only. An "
-                "answer could not tell them apart."
-            )
-
-
-def _one_of(option: str, value: str, allowed: list[str]) -> str:
-    if value not in allowed:
-        raise InputError(
-            f"task.{option} is {value!r}.{nearest(str(value), allowed)} It must be one of: {', '.join(allowed)}."
-        )
-    return value
 
 
 PLUGIN = Jsonl

@@ -13,11 +13,16 @@ from cowest.types import Message
 
 @dataclass(frozen=True)
 class ChatRow:
-    """A prompt with its completion (SFT) or with the chosen and the rejected one (DPO)."""
+    """A prompt with its completion (SFT, KTO) or with the chosen and the rejected one (DPO).
+
+    Attributes:
+        gain: of the draft, or of the chosen draft over the rejected one; None where training does not use it.
+    """
 
     id: str
     prompt: Sequence[Message]
     completions: tuple[str, ...]
+    gain: int | None = None
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class TokenRow:
     id: str
     prompt: list[int]
     completions: tuple[list[int], ...]
+    gain: int | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -79,10 +85,11 @@ def split_by_length(rows: Iterable[TokenRow], limit: int | None) -> tuple[list[T
 
 
 def content_hash(rows: Iterable[TokenRow]) -> str:
-    """SHA-256 of ids and tokens of all rows, in their order."""
+    """SHA-256 of ids, tokens and gains of all rows, in their order."""
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(json.dumps([row.id, row.prompt, row.completions]).encode())
+        gain = [] if row.gain is None else [row.gain]
+        digest.update(json.dumps([row.id, row.prompt, row.completions, *gain]).encode())
     return digest.hexdigest()
 
 
@@ -107,7 +114,7 @@ def _token_row(
 ) -> TokenRow:
     start = min(_common_prefix(prompt, ids) for ids in whole)
     completions = tuple(_end(ids[start:], tokenizer, end_ids) for ids in whole)
-    return TokenRow(id=row.id, prompt=prompt[:start], completions=completions)
+    return TokenRow(id=row.id, prompt=prompt[:start], completions=completions, gain=row.gain)
 
 
 def _common_prefix(left: list[int], right: list[int]) -> int:

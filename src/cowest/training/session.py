@@ -17,7 +17,7 @@ from cowest.training import left_out, loading
 from cowest.training import rows as token_rows
 from cowest.training.callbacks import StepRecorder, steps_of
 from cowest.training.checkpoints import Checkpoints
-from cowest.training.progress import Progress
+from cowest.training.progress import Progress, reporting
 from cowest.training.rows import ChatRow, TokenRow
 from cowest.training.settings import TrainingSettings, checkpoint_interval, num_steps
 from cowest.training.trained import TrainedModel
@@ -91,7 +91,7 @@ class Job:
         """SHA-256 of everything that the result depends on."""
         parts = {
             "stage": self.stage,
-            "settings": self.settings.model_dump(exclude={"save_every"}),
+            "settings": self.settings.decisive(),
             "seed": self.seed,
             "rows": token_rows.content_hash(self.rows),
             **self.identity,
@@ -135,9 +135,10 @@ def train(
     state.wait_for_everyone()
     steps = num_steps(job.settings, len(job.rows), state.num_processes)
     arguments.save_steps = checkpoint_interval(job.settings, steps)
-    trainer = make_trainer()
-    trainer.remove_callback(PrinterCallback)
-    metrics = _train(job, trainer, checkpoints, progress, state.num_processes)
+    with reporting(progress, job.stage) as report:
+        trainer = make_trainer()
+        trainer.remove_callback(PrinterCallback)
+        metrics = _train(job, trainer, checkpoints, report, state.num_processes)
     if state.is_main_process:
         _publish(job, trainer, checkpoints, metrics)
     state.wait_for_everyone()
@@ -146,7 +147,7 @@ def train(
 
 
 def _train(
-    job: Job, trainer: Trainer, checkpoints: Checkpoints, progress: Progress | None, num_processes: int
+    job: Job, trainer: Trainer, checkpoints: Checkpoints, progress: Progress, num_processes: int
 ) -> TrainingRecord:
     import torch
 

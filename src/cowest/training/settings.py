@@ -3,7 +3,7 @@
 import math
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -55,6 +55,10 @@ class TrainingSettings(Record):
     bf16: bool | None = None
     save_every: int | None = Field(default=None, ge=1)
 
+    def decisive(self) -> dict[str, Any]:
+        """The settings that the result depends on."""
+        return self.model_dump(exclude={"save_every"})
+
 
 def on_gpu() -> bool:
     """Whether training uses a GPU: there is one, and `accelerate launch --cpu` was not given."""
@@ -70,7 +74,7 @@ def uses_bf16(settings: TrainingSettings) -> bool:
 
 
 def trainer_arguments(settings: TrainingSettings, folder: Path, seed: int) -> dict[str, str | float | None]:
-    """Keyword arguments that `trl.SFTConfig` and `trl.DPOConfig` share.
+    """Keyword arguments that the configs of TRL's trainers share.
 
     Args:
         folder: where checkpoints go.

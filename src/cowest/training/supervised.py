@@ -1,7 +1,8 @@
 """SFT of a LoRA adapter with TRL's SFTTrainer: the loss is on the completion only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import datasets
 import torch
@@ -11,6 +12,7 @@ import trl
 from cowest.errors import InputError
 from cowest.training import loading
 from cowest.training.lora import LoRAConfig
+from cowest.training.policy import open_policy
 from cowest.training.progress import Progress
 from cowest.training.quiet import quiet
 from cowest.training.rows import ChatRow, TokenRow
@@ -30,10 +32,15 @@ def train_supervised(
     seed: int,
     untrainable: list[dict[str, str]],
     progress: Progress | None = None,
+    stage: str = "sft",
+    facts: Mapping[str, Any] | None = None,
 ) -> TrainedModel:
-    """Trains a new adapter on `weights` to write each row's completion.
+    """Trains the adapter of `weights` further, or a new one where it has none, to write each row's completion.
 
     Args:
+        lora: shape of a new adapter.
+        stage: the recipe's section that the settings are from.
+        facts: further fields of training.json; by default the shape of the adapter.
         untrainable: rows that were left out before; they are listed in untrainable.jsonl.
 
     Raises:
@@ -51,7 +58,7 @@ def train_supervised(
         tokenizer = loading.load_tokenizer(weights)
         shape = lora.model_dump(mode="json")
         job = Job.of(
-            "sft",
+            stage,
             weights,
             rows,
             tokenizer,
@@ -60,22 +67,23 @@ def train_supervised(
             seed=seed,
             untrainable=untrainable,
             identity={"base": weights.identity(), "lora": shape},
-            facts={"lora": shape},
+            facts={"lora": shape} if facts is None else dict(facts),
         )
 
         def make_trainer() -> trl.SFTTrainer:
-            dtype = torch.bfloat16 if arguments.bf16 else torch.float32
+            base = loading.load_model(weights, torch.bfloat16 if arguments.bf16 else torch.float32)
             try:
+                model, peft_config = open_policy(base, weights, lora)
                 return trl.SFTTrainer(
-                    model=loading.load_model(weights, dtype),
+                    model=model,
                     args=arguments,
                     train_dataset=datasets.Dataset.from_list([_columns(row) for row in job.rows]),
                     processing_class=tokenizer,
-                    peft_config=lora.to_peft(weights.path),
+                    peft_config=peft_config,
                 )
             except ValueError as error:
                 raise InputError(
-                    f"SFT of {weights.base!r} cannot start: {error} Check lora.target_modules and the sft section."
+                    f"SFT of {weights.base!r} cannot start: {error} Check lora.target_modules and the {stage} section."
                 ) from error
 
         return train(job, arguments, make_trainer, progress)

@@ -1,7 +1,8 @@
 """The result of a training stage: which adapter on which base, and how the training went."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from cowest.errors import InputError
 from cowest.records import TrainingRecord
@@ -31,6 +32,13 @@ class TrainedModel(Record):
 
     def __str__(self) -> str:
         return self.model
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Where it is, and from how many rows and steps; `metrics` has the rest."""
+        yield from (("folder", self.folder), ("base", self.base))
+        if self.metrics.num_steps is not None:
+            yield from (("num_rows", self.metrics.num_rows), ("num_steps", self.metrics.num_steps))
+            yield "final_loss", self.metrics.final_loss
 
     @classmethod
     def read(cls, folder: str | Path) -> Self:

@@ -35,6 +35,11 @@ class Weights:
             return self.path
         return str(own) if self.chat_template is not None or model_folders.has_chat_template(own) else self.path
 
+    @property
+    def reference(self) -> str:
+        """What a training that starts here is held close to: the adapter, or the full model without one."""
+        return self.base if self.adapter is None else str(self.adapter)
+
     def identity(self) -> str:
         """Changes with the weights, the tokenizer and the chat template."""
         files = self._files()

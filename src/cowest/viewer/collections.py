@@ -135,7 +135,7 @@ def feedback_item(rows: Rows) -> Item:
         "helped": best is not None and best > 0,
         "harmed": bool(gains) and min(gains) < 0,
         "all_negative": best is not None and best <= 0,
-        "unscored": any(verdict.get("score") is None for verdict in verdicts)
+        "unscored": any(verdict.get("score") is None and verdict.get("compared") is None for verdict in verdicts)
         or any(each.get("preference") is None for each in compared),
         "failed": bool(failures),
         "paired": bool(rows.get("pairs")),

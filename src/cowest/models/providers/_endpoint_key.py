@@ -21,7 +21,7 @@ def find_key(config: ModelConfig, default_env: str) -> str:
     Raises:
         InputError: it is not there.
     """
-    on_this_machine = config.base_url is not None and is_loopback(config.base_url)
+    on_this_machine = config.address is not None and is_loopback(config.address)
     # A key that the recipe does not name was not meant for a server on this machine.
     if on_this_machine and config.api_key_env is None:
         return NO_KEY

@@ -13,6 +13,7 @@ from cowest.characters import without_half_pairs
 from cowest.errors import BrokenReplyError, CompletionError, CowestError, InputError
 from cowest.models.base import Account, BaseChatModel, HeaderListener
 from cowest.models.config import ModelConfig
+from cowest.models.found_limit import MOST
 from cowest.models.providers import _remote_failures as failures
 from cowest.models.providers._endpoint_key import NO_KEY, find_key, is_address, is_loopback
 from cowest.types import ChatRequest, Completion, Message
@@ -40,7 +41,7 @@ class RemoteModel(BaseChatModel, Generic[Client]):
 
     def __init__(self, config: ModelConfig, key: str) -> None:
         self.name = config.model
-        self._base_url = (config.base_url or self.default_url).rstrip("/")
+        self._base_url = (config.address or self.default_url).rstrip("/")
         self.identity = f"{self._base_url}|{config.model_name}|{json.dumps(config.options, sort_keys=True)}"
         self._config = config
         self._key = key
@@ -55,7 +56,7 @@ class RemoteModel(BaseChatModel, Generic[Client]):
         Raises:
             InputError: one of them is missing or wrong, or the provider's package is not installed.
         """
-        if config.base_url is not None and not is_address(config.base_url):
+        if config.address is not None and not is_address(config.address):
             raise InputError(
                 f"base_url of {config.model!r} is {config.base_url!r}. Give an address such as http://127.0.0.1:8000/v1."
             )
@@ -180,7 +181,7 @@ class RemoteModel(BaseChatModel, Generic[Client]):
 
         from cowest.models.providers._bounded_body import ACCEPTED
 
-        num_connections = self._config.max_concurrency
+        num_connections = self._config.max_concurrency or MOST
         return DefaultAioHttpClient(
             follow_redirects=False,
             timeout=self._config.timeout_s,

@@ -40,7 +40,7 @@ class AzureModel(OpenAIModel):
         version = options.pop("api_version", None)
         # YAML reads 2024-10-21 as a date.
         self._api_version = None if version is None else str(version)
-        resource = (config.base_url or "").rstrip("/").removesuffix("/v1").removesuffix("/openai")
+        resource = (config.address or "").rstrip("/").removesuffix("/v1").removesuffix("/openai")
         super().__init__(config.model_copy(update={"base_url": resource, "options": options}), key)
         self.identity = f"{self.identity}|{self._api_version or 'v1'}"
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from cowest import plugins, progress
 from cowest.cluster import Cluster, Pool
+from cowest.concurrency import in_line, let_through
 from cowest.errors import InputError
 from cowest.models.base import BaseChatModel
 from cowest.models.config import ModelConfig
@@ -116,7 +117,10 @@ class LocalModel(BaseChatModel):
             InputError: the weights or the chat template cannot be used.
         """
         start = time.perf_counter()
-        completion = await asyncio.wrap_future(self._pool.submit(request))
+        let_through()
+        # One batch that each engine works on, and one that waits for it.
+        with in_line(1 / (2 * self._drafting.max_batch_size * self._pool.num_engines)):
+            completion = await asyncio.wrap_future(self._pool.submit(request))
         return completion.model_copy(update={"latency_s": time.perf_counter() - start})
 
     async def close(self) -> None:

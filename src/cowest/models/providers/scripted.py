@@ -27,6 +27,15 @@ class ScriptedModel(BaseChatModel):
     Attributes:
         requests: every request it got, in order.
         closed: whether `close` was called.
+
+    Examples:
+        >>> import cowest
+        >>> model = cowest.ScriptedModel(lambda request: f"You said: {request.messages[-1].content}")
+        >>> pair = cowest.Collaboration(model, model)
+        >>> pair.answer("Hello").startswith("You said:")
+        True
+        >>> len(model.requests)  # the draft and its refinement
+        2
     """
 
     in_process = True

@@ -388,7 +388,7 @@ function drawGraded(own) {
 
 function nullPanel(own) {
   if (!own.null) return null;
-  const scores = [own.null.verdict?.score, own.solo_verdict?.score];
+  const scores = [own.null.verdict, own.solo_verdict].map((given) => given?.score ?? given?.compared);
   const gain = scores.every((score) => typeof score === "number") ? scores[0] - scores[1] : null;
   return panel("Its second sample, the null control", own.null.text, { badges: [verdict(own.null.verdict), gainBadge(gain)] });
 }
@@ -420,9 +420,15 @@ function drawDraft(own, draft) {
 
 function verdict(given) {
   if (!given) return null;
+  const members = Object.entries(given.members ?? {}).map(([name, value]) => `${name} ${value ?? "gave none"}`);
+  const title = members.length ? { title: members.join(", ") } : {};
+  if (typeof given.compared === "number") {
+    const outcome = { 1: "better than the strong model alone", 0: "a tie", "-1": "worse than the strong model alone" };
+    return el("span", { class: "badge", ...title }, outcome[given.compared]);
+  }
   return given.score === null
-    ? el("span", { class: "badge warn" }, `unscored: ${given.unscored_reason}`)
-    : el("span", { class: "badge" }, `judged ${given.score} of 10`);
+    ? el("span", { class: "badge warn", ...title }, `unscored: ${given.unscored_reason}`)
+    : el("span", { class: "badge", ...title }, `judged ${given.score} of 10`);
 }
 
 /* Moving about. */

@@ -1,0 +1,17 @@
+"""The methods of alignment: what each learns from a round's feedback. Importing this package imports no torch."""
+
+from cowest.alignment.base import GRADED, PAIRS, AlignmentMethod, Lessons, Training
+from cowest.alignment.config import AlignConfig
+from cowest.alignment.dpo import DPO
+from cowest.alignment.kto import KTO
+from cowest.alignment.rft import RFT
+
+METHODS: dict[str, type[AlignmentMethod]] = {"dpo": DPO, "kto": KTO, "rft": RFT}
+
+
+def load_method(config: AlignConfig) -> AlignmentMethod:
+    """The method that a config names."""
+    return METHODS[config.method](config)
+
+
+__all__ = ["GRADED", "METHODS", "PAIRS", "AlignConfig", "AlignmentMethod", "Lessons", "Training", "load_method"]

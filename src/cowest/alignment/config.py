@@ -1,0 +1,159 @@
+"""The recipe's section `align`: the method, and the keys that each method takes."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from cowest.preferences import Choice
+from cowest.training.settings import Optimizer, TrainingSettings
+
+Method = Literal["dpo", "kto", "rft"]
+Loss = Literal[
+    "sigmoid",
+    "hinge",
+    "ipo",
+    "robust",
+    "exo_pair",
+    "nca_pair",
+    "bco_pair",
+    "sppo_hard",
+    "apo_zero",
+    "apo_down",
+    "discopop",
+    "sigmoid_norm",
+]
+SMOOTHED = ("robust", "exo_pair")
+"""The losses that need `label_smoothing`."""
+
+_TAKEN_BY: dict[str, tuple[str, ...]] = {
+    "pairs": ("dpo",),
+    "loss": ("dpo",),
+    "label_smoothing": ("dpo",),
+    "weight": ("dpo",),
+    "offset_scale": ("dpo",),
+    "beta": ("dpo", "kto"),
+    "desirable_weight": ("kto",),
+    "undesirable_weight": ("kto",),
+}
+"""The methods that take a key; all others are taken by every method."""
+
+_BATCH_OF_KTO = {"batch_size": 4, "gradient_accumulation": 4}
+
+
+class AlignConfig(TrainingSettings):
+    """The settings of alignment. The defaults are those of the paper's appendix B.2; beta, which it omits, is ours.
+
+    Attributes:
+        batch_size: rows in one forward pass of one process. `kto` needs at least 2; left out, it is 4 there, with
+            `gradient_accumulation` 4.
+        method: `dpo` on pairs of drafts, `kto` on single drafts with their sign, or `rft`: SFT on the draft of each
+            query that helped most.
+        pairs: of dpo: as in Algorithm 1, the best draft of a query with its worst, or each positive with each negative.
+        loss: of dpo, by the name in TRL's DPOTrainer; "sigmoid" is DPO's own.
+        label_smoothing: of dpo's losses `robust` and `exo_pair`, which need it: the share of pairs that are assumed to
+            be the wrong way round.
+        weight: of dpo: "gain" weights each pair's loss by how far its gains lie apart; "offset" asks for a margin that
+            grows with that (ODPO). None uses the sign of a gain alone.
+        offset_scale: of weight "offset": the offset is this times the logarithm of how far the gains lie apart.
+        beta: of dpo and kto: the scale alpha of Equation 2; the larger, the closer the model stays to the reference.
+        desirable_weight, undesirable_weight: of kto: weights of drafts that helped, and of those that did not. None:
+            so that both sides weigh the same.
+    """
+
+    method: Method = "dpo"
+    pairs: Choice = "matched"
+    loss: Loss = "sigmoid"
+    label_smoothing: float | None = Field(default=None, gt=0, lt=0.5)
+    weight: Literal["gain", "offset"] | None = None
+    offset_scale: float = Field(default=1.0, gt=0)
+    beta: float = Field(default=0.1, gt=0)
+    desirable_weight: float | None = Field(default=None, gt=0)
+    undesirable_weight: float | None = Field(default=None, gt=0)
+    learning_rate: float = Field(default=1.41e-5, gt=0)
+    optimizer: Optimizer = "rmsprop"
+    gradient_accumulation: int = Field(default=16, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _batch_of_kto(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("method") != "kto" or "batch_size" in data:
+            return data
+        return _BATCH_OF_KTO | data
+
+    @field_validator(*_TAKEN_BY)
+    @classmethod
+    def _is_taken(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuses a key that the method does not take; its default, as in a resolved recipe, says nothing."""
+        method, name = info.data.get("method"), str(info.field_name)
+        if method is None or method in _TAKEN_BY[name] or value == cls.model_fields[name].default:
+            return value
+        taken = [key for key, methods in _TAKEN_BY.items() if method in methods]
+        what = f"takes {', '.join(taken)}" if taken else "takes none like it"
+        raise ValueError(
+            f"align.method {method} does not take this key; of the keys for some methods only, it {what}. "
+            f"Leave it out, or set align.method: {' or '.join(_TAKEN_BY[name])}"
+        )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        smoothed = self.loss in SMOOTHED
+        if smoothed and self.label_smoothing is None:
+            raise ValueError(
+                f"align.loss {self.loss} needs align.label_smoothing, the share of pairs that are assumed to be the "
+                "wrong way round: typically 0.1 for robust, 0.001 for exo_pair"
+            )
+        if not smoothed and self.label_smoothing is not None:
+            raise ValueError(
+                f"align.label_smoothing is for align.loss {' and '.join(SMOOTHED)}, not for {self.loss}. Leave it out"
+            )
+        if self.weight == "offset" and self.loss != "sigmoid":
+            raise ValueError(
+                f"align.weight: offset is defined for align.loss sigmoid, not for {self.loss}. Leave out one of the two"
+            )
+        if self.weight != "offset" and self.offset_scale != type(self).model_fields["offset_scale"].default:
+            raise ValueError("align.offset_scale is for align.weight: offset. Leave it out, or set weight: offset")
+        if self.method == "kto" and self.batch_size < 2:
+            raise ValueError(
+                "align.method kto needs align.batch_size of at least 2, since it estimates how far the model is from "
+                "the reference on the other rows of a forward pass. Set e.g. batch_size: 4, gradient_accumulation: 4"
+            )
+        return self
+
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether it learns from the pairs that feedback makes; otherwise from the graded drafts."""
+        return self.method == "dpo" and self.pairs == "matched"
+
+    @property
+    def uses_gains(self) -> bool:
+        """Whether it learns from gains, which drafts that were compared with each other do not have."""
+        return not self.reads_pairs or self.weight is not None
+
+    def idle_keys(self) -> set[str]:
+        """Keys of some methods only that have their defaults, so that the result does not depend on them."""
+        kept = {"beta"} if self.method in _TAKEN_BY["beta"] else set()
+        fields = type(self).model_fields
+        return {key for key in _TAKEN_BY if key not in kept and getattr(self, key) == fields[key].default}
+
+    def decisive(self) -> dict[str, Any]:
+        """The settings that the result depends on."""
+        return {key: value for key, value in super().decisive().items() if key not in self.idle_keys()}
+
+    def summary(self) -> str:
+        """The method with what differs from its defaults, e.g. "dpo (loss ipo, pairs all)"."""
+        idle = self.idle_keys() | {"beta"}
+        details = [f"{key} {getattr(self, key)}" for key in _TAKEN_BY if key not in idle]
+        return self.method + (f" ({', '.join(details)})" if details else "")
+
+    def changed_to(self, section: Mapping[str, Any]) -> "AlignConfig":
+        """This config with the keys of another section `align`.
+
+        Keys that only some methods take are kept only where the method stays.
+        """
+        own, method = self.model_dump(), section.get("method", self.method)
+        if method != self.method:
+            own = {key: value for key, value in own.items() if key not in _TAKEN_BY}
+            if method == "kto" and self.batch_size < 2:
+                own |= _BATCH_OF_KTO
+        return type(self).model_validate(own | dict(section))
