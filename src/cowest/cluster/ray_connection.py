@@ -63,6 +63,10 @@ def find_address() -> str:
 
 
 def _init(address: str) -> None:
+    from ray._private import worker
+
+    # Ray prints the last words of processes that died, by the page and to stdout, where `--json` has its document.
+    worker.print_to_stdstream = lambda data, ignore_prefix: None
     try:
         ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
