@@ -202,3 +202,13 @@ def test_the_image_gets_the_files_that_it_copies() -> None:
     for name in copied:
         assert (ROOT / name).exists()
         assert name.partition("/")[0] in let_through
+
+
+@pytest.mark.parametrize("name", ["engines.md", "scale.md"])
+def test_the_models_of_the_pages_on_several_gpus_are_valid(name: str) -> None:
+    rest = {"run": "runs/x", "task": {"name": "jsonl", "train": "a.jsonl"}, "weak": {"model": "local/weak"}}
+    shown = blocks((ROOT / "docs" / name).read_text(encoding="utf-8"), "yaml")
+    recipes = [block for block in shown if "apiVersion" not in block]
+    assert recipes
+    for block in recipes:
+        make_recipe(rest | {"strong": {"model": "openai/gpt-4.1"}} | yaml.safe_load(block))

@@ -63,6 +63,28 @@ def test_reply_survives_unchanged(tmp_path: Path) -> None:
         assert ledger.lookup(name) == completion
 
 
+def test_replies_asked_for_at_once_are_looked_up_together(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        statements: list[str] = []
+
+        async def look_up() -> list[Completion | None]:
+            names = [await keep(ledger, request(f"query {number}"), reply(number)) for number in range(600)]
+            ledger._reader.set_trace_callback(statements.append)
+            asked = [*names, key(), names[0]]
+            tasks = [asyncio.ensure_future(ledger.find(name)) for name in asked]
+            tasks[5].cancel()
+            return [None if task.cancelled() else task.result() for task in (await asyncio.wait(tasks), tasks)[1]]
+
+        def reply(number: int) -> Completion:
+            return Completion(text=f"reply {number}", finish_reason="stop")
+
+        found = asyncio.run(look_up())
+        assert len(statements) == 2  # of up to 512 keys each
+        assert [each and each.text for each in found] == [
+            *(None if number == 5 else f"reply {number}" for number in range(600)), None, "reply 0"
+        ]  # fmt: skip
+
+
 def test_intent_is_no_reply(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         asyncio.run(ledger.intend(key(), "weak", "openai/m", request()))

@@ -400,3 +400,72 @@ def test_intervals_over_seeds_hold_the_truth_as_often_as_they_say(num_seeds: int
         interval = statistics.mean_interval_over_seeds(scores, groups)
         covered += interval.low <= 0.6 <= interval.high
     assert 0.91 * draws <= covered  # three standard errors below .95; two seeds may cover more than they say
+
+
+@pytest.mark.parametrize(
+    ("p_values", "expected"),
+    [
+        # R: p.adjust(p, "holm").
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.0001, 0.4, 0.5, 0.012, 0.012], [0.0005, 0.8, 0.8, 0.048, 0.048]),
+        ([0.7, 0.6], [1.0, 1.0]),
+        ([0.03], [0.03]),
+        ([], []),
+    ],
+)
+def test_holms_correction_has_known_values(p_values: list[float], expected: list[float]) -> None:
+    assert statistics.holm(p_values) == pytest.approx(expected)
+
+
+def test_bins_of_confidence_are_those_of_equal_numbers_and_never_part_equal_ones() -> None:
+    assert statistics.quantile_bins(np.arange(8.0), 4).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert statistics.quantile_bins(np.array([1.0, 1.0, 1.0, 0.0]), 2).tolist() == [1, 1, 1, 0]
+    assert statistics.quantile_bins(np.ones(5), 4).tolist() == [0] * 5
+
+
+def test_the_calibration_error_by_hand() -> None:
+    sure = [0.2] * 10 + [0.9] * 10
+    right = [1] * 4 + [0] * 6 + [1] * 8 + [0] * 2
+    found = statistics.reliability(sure, right, num_bins=2)
+    assert found.error == pytest.approx((0.2 + 0.1) / 2)
+    assert [each.difference.difference for each in found.bins] == pytest.approx([0.2, -0.1])
+    # The mean of |x| for a normal x, whose variance is that of ten Bernoulli draws each.
+    by_hand = [math.sqrt(2 / math.pi * p * (1 - p) / 10) for p in (0.2, 0.9)]
+    assert found.error_if_calibrated == pytest.approx(sum(by_hand) / 2)
+    for each, count in zip(found.bins, (4, 8), strict=True):
+        tails = scipy.stats.binom(10, each.confidence)
+        expected = min(1.0, 2 * min(tails.cdf(count), tails.sf(count - 1)))
+        assert each.difference.p_value == pytest.approx(expected)
+        assert each.right == statistics.mean_interval([1] * count + [0] * (10 - count))
+
+
+def test_confidences_of_copies_count_once() -> None:
+    sure, right = np.repeat([0.5], 400), np.repeat(np.arange(40) < 27, 10)
+    alone, copied = (
+        statistics.reliability(sure, right, groups, 1).bins[0].difference
+        for groups in (None, [f"g{row // 10}" for row in range(400)])
+    )
+    once = statistics.reliability(sure[:40], np.arange(40) < 27, None, 1).bins[0].difference
+    assert alone.p_value < 1e-6
+    assert copied.p_value == pytest.approx(once.p_value, rel=0.3)
+    assert copied.low < alone.low
+
+
+@pytest.mark.parametrize(
+    ("sure", "right", "expected"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1], 1.0),
+        ([0.4, 0.3, 0.2, 0.1], [0, 0, 1, 1], 0.0),
+        ([0.5, 0.5, 0.5], [0, 1, 1], 0.5),
+        ([0.1, 0.3, 0.2], [0, 0, 1], 0.5),
+        ([0.1, 0.2], [1, 1], None),
+        ([0.1, 0.2], [0, 0], None),
+    ],
+)
+def test_how_often_the_right_one_is_surer(sure: list[float], right: list[int], expected: float | None) -> None:
+    assert statistics.ranked_right(sure, right) == expected
+
+
+def test_confidences_without_scores_are_refused() -> None:
+    with pytest.raises(InputError, match="2 confidences but 3 scores"):
+        statistics.reliability([0.1, 0.2], [0, 1, 1])

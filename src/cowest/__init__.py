@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cowest.models import open_model as open_model
     from cowest.models.providers.scripted import ScriptedModel as ScriptedModel
     from cowest.pipeline import Pipeline as Pipeline
+    from cowest.pipeline.audit import audit as audit
     from cowest.progress import quietly as quietly
     from cowest.recipe import Recipe as Recipe
     from cowest.recipe import load_recipe as load_recipe
@@ -59,6 +60,7 @@ _HOMES = {
     "Verdict": "cowest.types",
     "align": "cowest.stages.align",
     "endpoint": "cowest.verbs",
+    "audit": "cowest.pipeline.audit",
     "evaluate": "cowest.stages.evaluate",
     "explain": "cowest.stages.explanations",
     "feedback": "cowest.stages.feedback",
@@ -88,6 +90,7 @@ __all__ = [
     "Task",
     "Verdict",
     "align",
+    "audit",
     "endpoint",
     "evaluate",
     "explain",

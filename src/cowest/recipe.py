@@ -24,6 +24,7 @@ from cowest.serving_config import ServeConfig
 from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig
 from cowest.stages.sft import SFTConfig
+from cowest.stages.swaps import AuditConfig
 from cowest.tasks.base import Overlap
 from cowest.trackers import TrackerName
 from cowest.training.lora import LoRAConfig
@@ -95,6 +96,7 @@ class Recipe(Record):
     rounds: int = Field(default=1, ge=1, le=MAX_ROUNDS)
     retrieval: RetrievalConfig = RetrievalConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    audit: AuditConfig = AuditConfig()
     bench: BenchConfig = BenchConfig()
     serve: ServeConfig = ServeConfig()
     prompts: str | None = None

@@ -1,84 +1,17 @@
 """The records that pass between layers and into the files of a run, frozen, with the paper's symbols."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Role = Literal["system", "user", "assistant"]
-
-
-def omitted_if_none() -> Any:
-    """A field that is left out of the file where it is None."""
-    return Field(default=None, exclude_if=lambda value: value is None)
-
-
-class Record(BaseModel):
-    """A frozen record that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Message(Record):
-    """One turn of a conversation, in the shape every chat endpoint and TRL share."""
-
-    role: Role
-    content: str
-
-
-class Sampling(Record):
-    """How a completion is sampled. `temperature=0` is greedy; `None` leaves a setting to the endpoint."""
-
-    temperature: float = Field(default=1.0, ge=0.0, le=2.0, description="0 is greedy.")
-    top_p: float | None = Field(default=None, gt=0.0, le=1.0, description="nucleus sampling: the share of probability.")
-    max_tokens: int | None = Field(default=None, ge=1, description="most tokens of a reply.")
-    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), description="texts that end a reply.")
-
-
-class ChatRequest(Record):
-    """One request for one completion.
-
-    `sample_index` distinguishes samples of the same prompt: the K drafts of a query are K requests that differ in
-    nothing else. `seed` makes sampling repeatable where the provider can (in process it always can).
-    """
-
-    messages: tuple[Message, ...]
-    sampling: Sampling = Sampling()
-    sample_index: int = Field(default=0, ge=0)
-    prompt_version: str = ""
-
-
-class Usage(Record):
-    """Tokens of one or many calls."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            completion_tokens=self.completion_tokens + other.completion_tokens,
-        )
-
-
-class Completion(Record):
-    """A model's reply to one request.
-
-    Attributes:
-        text: the reply, without special tokens.
-        finish_reason: "stop" for a natural end, "length" when the token limit cut it.
-        token_logprobs: natural-log probability of each sampled token, where the provider gives them.
-        tokens: the text of each of them, in the same order.
-        latency_s: seconds from sending to the last token; a reply from the ledger keeps its first latency.
-        cost_usd: money of this call; 0.0 for a model in process, None where no price is known.
-    """
-
-    text: str
-    finish_reason: str
-    usage: Usage = Usage()
-    token_logprobs: tuple[float, ...] | None = None
-    tokens: tuple[str, ...] | None = None
-    latency_s: float = 0.0
-    cost_usd: float | None = 0.0
+from cowest.chat import ChatRequest as ChatRequest
+from cowest.chat import Completion as Completion
+from cowest.chat import Message as Message
+from cowest.chat import Record as Record
+from cowest.chat import Role as Role
+from cowest.chat import Sampling as Sampling
+from cowest.chat import Usage as Usage
+from cowest.chat import omitted_if_none as omitted_if_none
 
 
 class Example(Record):
@@ -263,10 +196,20 @@ class PreferencePair(Record):
     finish_reason_rejected: str = "stop"
 
 
+class DraftAnswer(Record):
+    """The answer in a draft, what it means where there are labels, its score, and the weak model's confidence in it."""
+
+    final: str | None = None
+    label: str | None = None
+    correct: float = 0.0
+    confidence: float | None = None
+
+
 class Prediction(Record):
     """One method's answer to one example, with its intermediate texts, calls, time and cost.
 
     Attributes:
+        draft_answer: of the pair alone; None where drafts hold no answers, and in earlier files.
         answer: the final answer, None where none could be parsed.
         correct: the task's headline metric for this example, in [0, 1].
         scores: every per-example metric by name.
@@ -283,6 +226,7 @@ class Prediction(Record):
     query: str
     reference: tuple[str, ...]
     draft: str | None = None
+    draft_answer: DraftAnswer | None = omitted_if_none()
     output: str = ""
     answer: str | None = None
     correct: float = 0.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cowest.bench.claim_rules import Claim, Contrast, contrast, holm, judge_all, judge_any, with_holm
+from cowest.bench.claim_rules import Claim, Contrast, contrast, judge_all, judge_any, with_holm
 
 
 def made(low: float, high: float, p: float) -> Contrast:
@@ -83,21 +83,6 @@ def test_a_contrast_pairs_by_seed_what_seeds_change() -> None:
     neither = contrast("a", "b", untrained, untrained, {}, is_trained=(False, False))
     assert (neither.difference, neither.num_seeds) == (0.0, None)
     assert contrast("a", "b", {0: rows(8)[0]}, {1: rows(8)[0]}, {}) is None
-
-
-@pytest.mark.parametrize(
-    ("p_values", "expected"),
-    [
-        # R: p.adjust(p, "holm").
-        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
-        ([0.0001, 0.4, 0.5, 0.012, 0.012], [0.0005, 0.8, 0.8, 0.048, 0.048]),
-        ([0.7, 0.6], [1.0, 1.0]),
-        ([0.03], [0.03]),
-        ([], []),
-    ],
-)
-def test_holms_correction_has_known_values(p_values: list[float], expected: list[float]) -> None:
-    assert holm(p_values) == pytest.approx(expected)
 
 
 def test_holms_column_leaves_out_what_was_not_measured_and_changes_no_verdict() -> None:

@@ -344,6 +344,10 @@ def test_doctor_asks_endpoints_what_costs_nothing(
         endpoint.behaviour.known_models = known
         monkeypatch.setenv("THE_KEY", "sk-wrong-key")
         assert "✗ strong: large at " in said()
+        monkeypatch.setenv("THE_KEY", "sk-right-key")
+        each = said(base_url=[endpoint.url, "http://127.0.0.1:9/v1"])
+        assert f"✓ strong at {endpoint.url}: the endpoint answers" in each
+        assert re.search(r"✗ strong at http://127\.0\.0\.1:9/v1: .*cannot be reached", each)
         assert endpoint.counts.calls == 0
     assert "cannot be reached" in said()
 

@@ -9,7 +9,7 @@ from cowest.doctor import FAULT, FINE
 from cowest.doctor.cluster import check_cluster
 from cowest.errors import InputError
 from cowest.pipeline import Pipeline, context
-from cowest.planning.engines import engines_of
+from cowest.planning.cluster import cluster_of
 from cowest.recipe import make_recipe
 from tests.cluster.doubling import FakeEngines
 from tests.recipes import recipe_of
@@ -29,7 +29,7 @@ def test_doctor_names_nodes_engines_and_versions_that_differ(pipeline: Pipeline)
 
 
 def test_plan_says_engines(pipeline: Pipeline) -> None:
-    assert engines_of(pipeline) == (
+    assert cluster_of(pipeline) == (
         "2 engines (one a node) of the cluster at head:6379, which has 2 nodes, 2 CPUs, 0 GPUs"
     )
 
@@ -43,9 +43,9 @@ def test_cluster_that_cannot_be_used_is_a_fault_and_no_end_of_planning(
     monkeypatch.setattr(context, "open_cluster", refuse)
     pipeline = Pipeline(make_recipe(recipe_of(tmp_path, cluster="head:6379")))
     assert [(check.mark, check.line) for check in check_cluster(pipeline)] == [(FAULT, "nothing answers there")]
-    assert "nothing answers there" in (engines_of(pipeline) or "")
+    assert "nothing answers there" in (cluster_of(pipeline) or "")
 
 
 def test_without_the_key_there_is_nothing_to_say(tmp_path: Path) -> None:
     pipeline = Pipeline(make_recipe(recipe_of(tmp_path)))
-    assert (list(check_cluster(pipeline)), engines_of(pipeline)) == ([], None)
+    assert (list(check_cluster(pipeline)), cluster_of(pipeline)) == ([], None)

@@ -874,7 +874,7 @@ class TestRecipe:
             load_model(config, role="strong")
 
     def test_all_examples_are_in_flight_at_once(self, endpoint: Endpoint, tmp_path: Path) -> None:
-        def num_in_flight(**sections: Any) -> int:
+        def num_in_flight(**sections: Any) -> int | None:
             data = {
                 "run": str(tmp_path),
                 "task": {"name": "tests.worlds:Sums", "train": "9", "test": "9", "overlap": "keep"},
@@ -883,6 +883,6 @@ class TestRecipe:
             with Pipeline(make_recipe(data | sections)) as pipeline:
                 return models.num_in_flight(pipeline.recipe, 9)
 
-        assert num_in_flight() == 4
+        assert num_in_flight() is None  # as many as the endpoints take
         assert num_in_flight(strong={"model": "openai/m", "batch": True, "max_concurrency": 4}) == 9
         assert num_in_flight(judge={"model": "openai/j", "batch": True}) == 9

@@ -1,7 +1,8 @@
 """Several endpoints of one model: who gets a call, what happens when one fails, and what all failing looks like."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import looptime
@@ -21,12 +22,16 @@ from cowest.errors import (
     UnreachableError,
     UnrecognizedReplyError,
 )
+from cowest.ledger import Ledger
 from cowest.models import ModelConfig, load_model
 from cowest.models.budgeted import Budgeted
 from cowest.models.config import Price
 from cowest.models.endpoints import Balanced, Endpoints
 from cowest.models.providers.scripted import Reply, ScriptedModel
 from cowest.models.retrying import Retrying
+from cowest.pipeline import Pipeline
+from cowest.pipeline.provenance import FEEDBACK_DEPENDENCIES
+from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Completion, Message, Usage
 
 Script = Callable[[ChatRequest], Reply | Awaitable[Reply]]
@@ -245,6 +250,18 @@ class TestOfARecipe:
         single = load_model(ModelConfig(model="openai/m", base_url="http://127.0.0.1:9/v1"), role="strong")
         assert single.identity == "http://127.0.0.1:9/v1|m|{}"
 
+    def test_no_stage_depends_on_which_and_how_many_there_are(self, tmp_path: Path) -> None:
+        def inputs_of(urls: Sequence[str] | str) -> dict[str, Any]:
+            sections = {name: {"model": f"openai/{name}", "base_url": urls} for name in ("weak", "strong", "judge")}
+            data = {"run": str(tmp_path), "task": {"name": "tests.worlds:Sums"}, **sections}
+            provenance = Pipeline(make_recipe(data)).context.provenance
+            return provenance.inputs(FEEDBACK_DEPENDENCIES, ()).to_json()
+
+        urls = config().base_url
+        assert isinstance(urls, tuple)
+        assert inputs_of(urls) == inputs_of(urls[::-1]) == inputs_of(urls[:1])
+        assert inputs_of(urls) != inputs_of(urls[0])
+
     def test_each_has_its_own_limits(self) -> None:
         balanced: Any = load_model(config(), role="strong").connection.model.model
         assert isinstance(balanced, Balanced)
@@ -301,3 +318,17 @@ def test_the_budget_is_one_for_all() -> None:
         assert sum(len(one.requests) for one in models) == 10
 
     virtual(run)
+
+
+async def test_what_is_not_kept_of_a_reply_is_not_in_the_ledger(tmp_path: Path) -> None:
+    reply = Completion(text="sure", finish_reason="stop", tokens=("sure",), token_logprobs=(-0.1,))
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        for keep in (True, False):
+            section = ModelConfig(model="openai/m", base_url="http://127.0.0.1:9/v1", keep_logprobs=keep)
+            model = load_model(section, role=f"role {keep}", ledger=ledger)
+            provider: Any = model.connection.provider
+            provider.complete = ScriptedModel([reply]).complete
+            kept = await model.complete(request())
+            assert (kept.token_logprobs is not None) is keep
+            found = ledger.lookup(ledger.key(model.role, model.name, model.identity, request()))
+            assert found == kept

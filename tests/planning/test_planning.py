@@ -113,6 +113,22 @@ def test_money_is_tokens_times_price_and_time_is_the_tightest_limit(tmp_path: Pa
     assert plan.low.cost_usd < plan.high.cost_usd
 
 
+def test_several_endpoints_share_the_calls_and_are_named(tmp_path: Path) -> None:
+    urls = ["http://127.0.0.1:8001/v1", "http://127.0.0.1:8002/v1"]
+    one = plan_of(tmp_path / "run", strong=priced(requests_per_minute=60))
+    two = plan_of(tmp_path / "run", strong=priced(requests_per_minute=60, base_url=urls))
+    assert two.high.wall_s == pytest.approx(one.high.wall_s / 2)
+    printed = io.StringIO()
+    print_plan(two, printed)
+    assert f"strong: 2 endpoints: {', '.join(urls)}." in printed.getvalue()
+
+
+def test_what_cannot_be_done_without_log_probabilities_is_said(tmp_path: Path) -> None:
+    printed = io.StringIO()
+    print_plan(plan_of(tmp_path / "run", strong=priced(keep_logprobs=False)), printed)
+    assert "not kept for strong: a gate cannot be calibrated" in " ".join(printed.getvalue().split())
+
+
 def test_an_unknown_price_is_no_price(tmp_path: Path) -> None:
     plan = plan_of(tmp_path / "run", strong=priced(price=None))
     assert plan.high.cost_usd is None

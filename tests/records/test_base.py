@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from cowest import runs
 from cowest.errors import InputError
 from cowest.records import (
+    AuditResults,
     BenchResults,
     Document,
     EvaluationResults,
@@ -24,10 +25,12 @@ from cowest.records import (
     read_rows,
 )
 from cowest.types import Verdict
+from tests.auditing.sample import audit
 from tests.report.sample import agreement, bench, control, gate, predictions, results, summary, training
 
 DOCUMENTS: dict[str, Document] = {
     "results.json": results(),
+    "audit.json": audit(),
     "summary.json": summary(null_control=control(0.1), judge_agreement=agreement()),
     "training.json": training(),
     "gate.json": gate(),
@@ -37,6 +40,7 @@ DOCUMENTS: dict[str, Document] = {
 }
 SMALLEST: dict[str, Document] = {
     "results.json": EvaluationResults(),
+    "audit.json": AuditResults(pair="a", strong="b", num_examples=0, overall=audit().overall, min_slice=30),
     "summary.json": FeedbackSummary(),
     "training.json": TrainingRecord(adapter=None, base="local/x", from_="runs/one/sft"),
     "gate.json": gate(test=None),
@@ -46,6 +50,7 @@ SMALLEST: dict[str, Document] = {
 }
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "results.json": ({"methods": {"weak_only": {"calls": 3}}}, r"methods\.weak_only\.calls: "),
+    "audit.json": ({"slices": [{"field": "x"}]}, r"slices\.0\.difference: "),
     "summary.json": ({"judge_agreement": {"metric": "accuracy"}}, r"judge_agreement\.num_outputs: "),
     "training.json": ({"versions": 5}, "versions: "),
     "gate.json": ({"policy": {"cuts": ["low"], "arms": ["both"]}}, r"policy\.cuts\.0: "),

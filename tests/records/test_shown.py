@@ -7,9 +7,10 @@ import pytest
 
 from cowest.errors import InputError
 from cowest.records.shown import ShownDocument
+from tests.auditing.sample import audit
 from tests.report.sample import EVIL, bench, gate, results
 
-SHOWN = {"results": results(), "gate": gate(), "bench": bench()}
+SHOWN = {"results": results(), "gate": gate(), "bench": bench(), "audit": audit()}
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,7 @@ SHOWN = {"results": results(), "gate": gate(), "bench": bench()}
         ("results", "| collaborate | 77.0% [72.5, 81.5] | 80.0% [75.5, 84.0] | 800 | 68,000 | $0.0016 |"),
         ("results", "| collaborate − strong_only | exact_match | +41.5 | [36.0, 47.0] | < 0.001 |"),
         ("gate", "| test | gate | 85.0% [80.0, 90.0] | $2.20 | 50.0% | 0.0% | 50.0% |"),
+        ("audit", "| query length: 12 to 80 | 200 | – | 60.0% | 50.0% | −10.0 | [−18.0, −2.0] | 0.300 |"),
         ("bench", "| rlaif_collaborate | failed | failed | – | – | – | – | all |"),
     ],
 )

@@ -49,6 +49,26 @@ def test_an_answer_that_was_not_found_is_unscored() -> None:
     assert "unscored" in evaluated(7, together=False, alone=False).flags
 
 
+@pytest.mark.parametrize(
+    ("drafted", "answer", "together", "alone", "flags"),
+    [
+        ("Belm", "belm.", False, True, {"harmed", "took_wrong"}),
+        ("Belm", "Carrow", False, True, {"harmed"}),
+        ("Belm", "Belm", False, False, {"all_negative"}),  # wrong without the draft too
+        ("Orrin20", "Belm", False, False, {"all_negative", "left_right"}),
+        ("Orrin20", "Orrin20", True, False, {"helped"}),
+        (None, "Belm", False, True, {"harmed"}),
+    ],
+)
+def test_what_became_of_a_draft(drafted: str | None, answer: str, together: bool, alone: bool, flags: set[str]) -> None:
+    pair = row(prediction("collaborate", 20, correct=together)) | {"answer": answer}
+    pair["draft_answer"] = {"final": drafted, "label": None, "correct": float(drafted == "Orrin20")}
+    rows = {"collaborate": [pair], "strong_only": [row(prediction("strong_only", 20, correct=alone))]}
+    assert evaluation_item(rows).flags == flags
+    pair["draft_answer"] = "not a draft's answer"
+    assert not evaluation_item(rows).flags & {"took_wrong", "left_right"}
+
+
 def test_only_short_fields_part_the_examples() -> None:
     found = row(prediction("strong_only", 9, correct=True))
     found["fields"] |= {"text": "long " * 40, "empty": "", "list": [1]}

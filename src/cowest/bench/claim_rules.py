@@ -84,22 +84,10 @@ def judge_any(contrasts: Sequence[Contrast]) -> tuple[ClaimOutcome, float | None
 def with_holm(claims: Sequence[Claim]) -> list[Claim]:
     """The claims with `p_holm` filled in; claims without a p-value are not part of the family."""
     measured = [claim.p_value for claim in claims if claim.p_value is not None]
-    corrected = iter(holm(measured))
+    corrected = iter(statistics.holm(measured))
     return [
         claim if claim.p_value is None else claim.model_copy(update={"p_holm": next(corrected)}) for claim in claims
     ]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values of a family of tests, corrected for their number (Holm 1979), in the same order.
-
-    Rejecting those below 0.05 rejects any true hypothesis of the family with a chance of at most 5%.
-    """
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
-        largest = max(largest, p_values[index] * (len(p_values) - rank))
-        corrected[index] = min(1.0, largest)
-    return corrected
 
 
 def _bonferroni(measured: Contrast, contrasts: Sequence[Contrast]) -> float:

@@ -21,6 +21,11 @@ EXAMPLES = {
         "cowest evaluate runs/mine evaluate.limit=200 --force",
         "cowest evaluate mine.yaml --json > results.json",
     ],
+    "audit": [
+        "cowest audit runs/mine",
+        "cowest audit runs/mine --json > audit.json",
+        "cowest audit runs/mine --swaps genders.csv --limit 100",
+    ],
     "bench": ["cowest plan mine.yaml --bench", "cowest bench mine.yaml", "cowest bench mine.yaml bench.seeds=3"],
     "doctor": ["cowest doctor mine.yaml", "cowest doctor mine.yaml --all", "cowest doctor mine.yaml --json"],
     "plan": ["cowest plan mine.yaml", "cowest plan mine.yaml feedback.samples=8", "cowest plan mine.yaml --bench"],

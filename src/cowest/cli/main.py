@@ -27,6 +27,7 @@ VERBS = {
     "feedback": "drafts, refinements and verdicts of the next round, and its preference pairs",
     "align": "preference tuning of the weak model on the pairs",
     "evaluate": "every method on the same examples, with intervals and costs",
+    "audit": "whom the pair helps and harms, what it takes from drafts, and whether swapped words change answers",
     "bench": "every row of the paper's Table 1 on one task, its sweeps, and which of its claims hold",
     "doctor": "checks recipe, data, models, keys and machine before anything is spent",
     "plan": "calls, tokens, money and time of a recipe before anything is spent",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cowest import model_folders, synchronous, words
 from cowest.doctor.check import FAULT, FINE, NOTICE, Check
+from cowest.doctor.engines import check_engine, check_sharing
 from cowest.doctor.machine import nearest_existing
 from cowest.errors import EndpointError, InputError
 from cowest.models import Metered, ModelConfig, load_model
@@ -34,9 +35,11 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
             if config.provider == "local" and (download := _check_download(config.model_name)):
                 yield Check(download.mark, f"{role}: {config.model} {download.line}")
                 continue
-            model = load_model(config, role=role)
+            model = load_model(config, role=role, fleet=pipeline.context.fleet)
             where = f" at {config.where}" if config.where else ""
             yield Check(FINE, f"{role}: {config.model}{where} can be opened (nothing was sent)")
+            if config.is_served:
+                yield check_engine(role, config)
             if len(config.at_each_endpoint) == 1:
                 yield from _check_endpoint(role, config, model)
                 continue
@@ -44,6 +47,7 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
                 yield from _check_endpoint(f"{role} at {one.base_url}", one, load_model(one, role=role))
         except InputError as error:
             yield Check(FAULT, f"{role}: {error}")
+    yield from check_sharing(pipeline, configs)
 
 
 def _check_download(location: str) -> Check | None:

@@ -86,7 +86,7 @@ class Ledger:
         Raises:
             CowestError: the file is damaged.
         """
-        return self._lookups.all([key]).get(key)
+        return self._lookups.one(key)
 
     async def find(self, key: str) -> Completion | None:
         """As `lookup`; those asked for in one turn of the event loop are looked up together.

@@ -16,7 +16,11 @@ from cowest.types import Completion, Usage
 
 _AT_ONCE = 512
 # Where two runs paid for one sample at the same time, the reply that was kept first is the one for both.
-_LOOKUP = """
+_ONE = """
+SELECT response, usage, cost_usd, latency_s FROM calls WHERE key = ? AND response IS NOT NULL
+ORDER BY finished_at, run LIMIT 1
+"""
+_ALL = """
 SELECT key, response, usage, cost_usd, latency_s FROM calls
 WHERE key IN (SELECT value FROM json_each(?)) AND response IS NOT NULL ORDER BY finished_at DESC, run DESC
 """
@@ -37,6 +41,16 @@ class Lookups:
         self._reading = reading
         self._asked: WeakKeyDictionary[asyncio.AbstractEventLoop, _Asked] = WeakKeyDictionary()
 
+    def one(self, key: str) -> Completion | None:
+        """The reply under a key; None where there is none.
+
+        Raises:
+            CowestError: the file is damaged.
+        """
+        with self._reading() as reader:
+            row = reader.execute(_ONE, (key,)).fetchone()
+        return None if row is None else self._completion(key, *row)
+
     def all(self, keys: Sequence[str]) -> dict[str, Completion]:
         """The replies by key, of those keys that have one.
 
@@ -44,7 +58,7 @@ class Lookups:
             CowestError: the file is damaged.
         """
         with self._reading() as reader:
-            rows = reader.execute(_LOOKUP, (json.dumps(keys),)).fetchall()
+            rows = reader.execute(_ALL, (json.dumps(keys),)).fetchall()
         # The last row of a key is the reply that was kept first.
         return {key: self._completion(key, *row) for key, row in {row[0]: row[1:] for row in rows}.items()}
 

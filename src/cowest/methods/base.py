@@ -14,7 +14,7 @@ from cowest.progress import progress_bar
 from cowest.records import Preparation
 from cowest.retrieval import Retriever
 from cowest.tasks.base import Task
-from cowest.types import Answer, Example, Prediction, Usage
+from cowest.types import Answer, DraftAnswer, Example, Prediction, Usage
 
 Result = TypeVar("Result")
 
@@ -139,6 +139,7 @@ def predict(
     calls: Calls,
     *,
     draft: str | None = None,
+    draft_answer: DraftAnswer | None = None,
     output: str | None = None,
 ) -> Prediction:
     """Makes the prediction of one example from its calls; `output` is by default the text of the last one."""
@@ -150,6 +151,7 @@ def predict(
         query=example.query,
         reference=example.references,
         draft=draft,
+        draft_answer=draft_answer,
         output=output if output is not None else calls[-1][1].text,
         answer=answer.final,
         correct=scores[task.metric],

@@ -2,6 +2,7 @@
 
 from cowest import method_names
 from cowest.collaboration import Calls, Collaboration
+from cowest.methods._draft_answer import draft_answer
 from cowest.methods._final_answer import final_answer
 from cowest.methods.base import Method, Setting, predict
 from cowest.prompts.declared import uses
@@ -24,7 +25,16 @@ class Collaborate:
         calls: Calls = [("weak", exchange.draft), ("strong", exchange.output)]
         output = exchange.output.text
         answer = await final_answer(self.collaboration, "strong", self.task, example, output, calls)
-        return predict(self.name, self.task, example, answer, calls, draft=exchange.draft.text, output=output)
+        return predict(
+            self.name,
+            self.task,
+            example,
+            answer,
+            calls,
+            draft=exchange.draft.text,
+            draft_answer=draft_answer(self.collaboration, self.task, example, exchange.draft),
+            output=output,
+        )
 
     async def close(self) -> None:
         """Releases the weak model."""

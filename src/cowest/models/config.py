@@ -1,11 +1,12 @@
 """The recipe's section for a model: which one, where, sampled how, within which limits."""
 
 import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from cowest import pricing
+from cowest.engines.config import EngineConfig
 from cowest.types import Record, Sampling, Usage
 
 
@@ -31,7 +32,7 @@ class ModelConfig(Record):
     Attributes:
         model: PROVIDER/NAME; `local/` takes a folder, a hub id or `package:folder`, `openai/` any compatible endpoint.
         base_url: endpoint of the provider; None is the provider's own. A list names several endpoints that serve the
-            same model, for `openai/` only; see scale.md.
+            same model, for `openai/` only.
         api_key_env: name of the environment variable that holds the key; None is the provider's usual one, e.g.
             OPENAI_API_KEY. The key itself is never stored.
         sampling: of its replies.
@@ -47,6 +48,8 @@ class ModelConfig(Record):
         price: overrides the known list price.
         redact: `package.module:function` that redacts every message before it leaves; see models/redacted.py.
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
+        engine: of a local model: "transformers" runs it in this process, "vllm" on servers that the run starts.
+        vllm: those servers; see docs/engines.md.
 
     Examples:
         >>> import cowest
@@ -69,6 +72,8 @@ class ModelConfig(Record):
     price: Price | None = None
     redact: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     options: dict[str, Any] = Field(default_factory=dict)
+    engine: Literal["transformers", "vllm"] = "transformers"
+    vllm: EngineConfig | None = None
 
     @field_validator("options")
     @classmethod
@@ -83,6 +88,15 @@ class ModelConfig(Record):
         return self
 
     @model_validator(mode="after")
+    def _engine_is_for_local_models(self) -> Self:
+        if self.engine != "transformers" and self.provider != "local":
+            raise ValueError(
+                f"engine: {self.engine} starts servers of a local model; {self.model!r} has its own. Leave engine out, "
+                "or write model: local/FOLDER"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _several_endpoints_fit(self) -> Self:
         if isinstance(self.base_url, tuple):
             if len({url.rstrip("/") for url in self.base_url}) < len(self.base_url):
@@ -92,6 +106,11 @@ class ModelConfig(Record):
             if self.batch:
                 raise ValueError("batch is set and base_url is a list; a batch is sent to one endpoint. Name one")
         return self
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it is a local model on servers that the run starts."""
+        return self.engine != "transformers"
 
     @property
     def at_each_endpoint(self) -> tuple["ModelConfig", ...]:

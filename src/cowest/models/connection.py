@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from cowest import plugins
+from cowest.engines import Fleet, default_fleet
 from cowest.errors import BrokenReplyError, InputError
 from cowest.ledger import Ledger
 from cowest.models._batch_interface import BatchProvider
@@ -41,7 +42,14 @@ class Connection(WrapperModel):
         self.budget = budget
 
 
-def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None = None, seed: int = 0) -> Connection:
+def connect(
+    config: ModelConfig,
+    *,
+    roles: Sequence[str],
+    ledger: Ledger | None = None,
+    seed: int = 0,
+    fleet: Fleet | None = None,
+) -> Connection:
     """Connects to the model that `config` names; calls nothing.
 
     Args:
@@ -49,11 +57,12 @@ def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None 
         roles: of all who call this very model: what they spent in earlier processes counts towards its budget.
         ledger: where calls are kept; None keeps nothing.
         seed: of sampling in process, and of the waits between retries.
+        fleet: has the servers that this process starts; None is one for models that belong to no run.
 
     Raises:
         InputError: the provider, the model or a setting is wrong.
     """
-    provider = load_provider(config, seed)
+    provider = load_provider(config, seed, role=roles[0], fleet=fleet)
     model = as_base_model(provider)
     if config.batch:
         if not isinstance(provider, BatchProvider):
@@ -72,8 +81,7 @@ def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None 
             raise InputError(
                 f"redact is set for {config.model!r}, which runs in this process: nothing leaves. Leave it out."
             )
-        # No endpoint to spare, and no failure that passes by itself.
-        return Connection(provider, None if config.keep_logprobs else WithoutLogprobs(provider))
+        return Connection(provider, _on_this_machine(model, config, seed))
     else:
         # From the inside out: a call is within budget, paced, bounded in number, and repeated where that may help. So
         # every attempt is paced and paid, and a kill leaves only such calls booked as were sent.
@@ -95,17 +103,27 @@ def connect(config: ModelConfig, *, roles: Sequence[str], ledger: Ledger | None 
     return Connection(provider, model, budget)
 
 
-def load_provider(config: ModelConfig, seed: int = 0) -> ChatModel:
-    """The provider that `config` names, without anything around it.
+def load_provider(config: ModelConfig, seed: int = 0, *, role: str = "model", fleet: Fleet | None = None) -> ChatModel:
+    """The provider that `config` names, without anything around it; the arguments are as in `connect`.
 
     Raises:
         InputError: there is no such provider, or it cannot be made from these settings.
     """
+    if config.is_served:
+        from cowest.models.served import ServedModel
+
+        return ServedModel.from_config(config, seed, role, fleet or default_fleet())
     found = plugins.load(config.provider, "cowest.models.providers", "provider")
     if isinstance(config.base_url, tuple):
         return Endpoints(config, [found.from_config(one, seed) for one in config.at_each_endpoint])
     provider: ChatModel = found.from_config(config, seed)
     return provider
+
+
+def _on_this_machine(model: BaseChatModel, config: ModelConfig, seed: int) -> BaseChatModel:
+    """A model without an endpoint to spare; and without a failure that passes by itself, except a server's."""
+    called = Retrying(model, seed=seed) if config.is_served else model
+    return called if config.keep_logprobs else WithoutLogprobs(called)
 
 
 def _at_endpoints(endpoints: Endpoints, model: BaseChatModel, config: ModelConfig) -> BaseChatModel:

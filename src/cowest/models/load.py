@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from cowest import plugins
+from cowest.engines import Fleet
 from cowest.errors import InputError
 from cowest.ledger import Ledger
 from cowest.models.config import ModelConfig
@@ -19,6 +20,7 @@ def load_model(
     ledger: Ledger | None = None,
     seed: int = 0,
     shared_with: Sequence[str] = (),
+    fleet: Fleet | None = None,
 ) -> Metered:
     """Builds the model that `config` names.
 
@@ -29,6 +31,7 @@ def load_model(
         seed: of sampling in process, and of the waits between retries.
         shared_with: other roles that call this very model, such as the judge where it is the strong one: what they
             spent in earlier processes counts towards the same budget.
+        fleet: has the servers that this process starts; None is one for models that belong to no run.
 
     Raises:
         InputError: the provider, the model or a setting is wrong; nothing was called.
@@ -36,7 +39,7 @@ def load_model(
     if isinstance(config, str):
         config = _parse(config)
     # What the ledger knows is neither paced nor paid, so it stands above the connection.
-    return Metered(connect(config, roles=(role, *shared_with), ledger=ledger, seed=seed), role, ledger)
+    return Metered(connect(config, roles=(role, *shared_with), ledger=ledger, seed=seed, fleet=fleet), role, ledger)
 
 
 def _parse(name: str) -> ModelConfig:

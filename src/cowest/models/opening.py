@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from cowest.checking import check
+from cowest.engines import Fleet
 from cowest.ledger import Ledger
 from cowest.models.base import ChatModel
 from cowest.models.config import ModelConfig
@@ -26,7 +27,13 @@ Openable = str | ModelConfig | ChatModel | Named
 
 
 def open_model(
-    what: Openable, *, role: str, ledger: Ledger | None = None, seed: int = 0, shared_with: Sequence[str] = ()
+    what: Openable,
+    *,
+    role: str,
+    ledger: Ledger | None = None,
+    seed: int = 0,
+    shared_with: Sequence[str] = (),
+    fleet: Fleet | None = None,
 ) -> Metered:
     """Opens a model for a role.
 
@@ -37,6 +44,7 @@ def open_model(
         ledger: where its calls are kept; None leaves it as it is.
         seed: of sampling in process.
         shared_with: other roles whose spend counts towards the budget of this model.
+        fleet: has the servers that this process starts; None is one for models that belong to no run.
 
     Examples:
         >>> import cowest
@@ -54,7 +62,7 @@ def open_model(
     if isinstance(what, ChatModel):
         return Metered(Connection(what), role, ledger)
     if isinstance(what, str | ModelConfig):
-        return load_model(what, role=role, ledger=ledger, seed=seed, shared_with=shared_with)
+        return load_model(what, role=role, ledger=ledger, seed=seed, shared_with=shared_with, fleet=fleet)
     return load_model(what.model, role=role, ledger=ledger, seed=seed)
 
 

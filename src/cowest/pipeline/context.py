@@ -5,6 +5,7 @@ from functools import cached_property
 
 from cowest import runs
 from cowest.cluster import Cluster, open_cluster
+from cowest.engines import Fleet
 from cowest.ledger import Ledger
 from cowest.pipeline.data import Data
 from cowest.pipeline.models import Models, open_ledger
@@ -28,6 +29,7 @@ class RunContext:
         weak: the weak model after each stage.
         trackers: of the recipe's report_to.
         provenance: which recipe the folders of the stages belong to.
+        fleet: the servers that the run has started.
 
     Raises:
         InputError: the folder of prompt templates cannot be used.
@@ -41,6 +43,7 @@ class RunContext:
         self.data = Data(recipe, say)
         self.weak = WeakModel(recipe, self.folder)
         self.provenance = Provenance(recipe, self.folder, self.prompts, say)
+        self.fleet = Fleet(self.folder.engines)
         self.trackers = Trackers(
             recipe.report_to,
             run=self.folder.path.name,
@@ -62,7 +65,7 @@ class RunContext:
     @cached_property
     def models(self) -> Models:
         """The recipe's models, opened with the ledger."""
-        return Models(self.recipe, self.prompts, self.data, self.ledger, self.cluster)
+        return Models(self.recipe, self.prompts, self.data, self.ledger, self.fleet, self.cluster)
 
     @cached_property
     def cluster(self) -> Cluster | None:
@@ -78,7 +81,8 @@ class RunContext:
         return cluster
 
     def free_memory(self) -> None:
-        """Ends the engines of the cluster, before something trains."""
+        """Ends the servers, and the engines of the cluster, before something trains."""
+        self.fleet.stop()
         if "cluster" in vars(self) and self.cluster is not None:  # asked for before, so that something may run there
             self.cluster.stop()
 
@@ -95,7 +99,11 @@ class RunContext:
         self._exit.enter_context(self.folder.lock())
 
     def close(self) -> None:
-        """Leaves the cluster, closes the ledger and unlocks the folder. What is used after it is opened again."""
-        self._exit.close()
+        """Ends the servers, leaves the cluster, closes the ledger and unlocks the folder.
+
+        What is used after it is opened again.
+        """
+        with self._exit:
+            self.fleet.stop()
         for opened in ("models", "ledger", "cluster"):
             self.__dict__.pop(opened, None)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from cowest import fingerprints, runs
+from cowest.auditing import AUDIT
 from cowest.collaboration import Collaboration
 from cowest.gating.calibration import calibrate
 from cowest.gating.figure import draw_gate
@@ -33,7 +34,7 @@ def run_evaluation(context: RunContext, *, force: bool = False) -> EvaluationRes
     """
     recipe, out = context.recipe, context.folder.evaluate
     runs.put_back(out)
-    _require_same_training(context)
+    require_same_training(context)
     retriever = retriever_of(context)
     examples, inputs = context.data.evaluation(), evaluation_inputs(context, retriever)
     results_file = out / RESULTS
@@ -55,6 +56,7 @@ def run_evaluation(context: RunContext, *, force: bool = False) -> EvaluationRes
         inputs.write(folder / fingerprints.INPUTS)
         if folder == out:  # no earlier results, which the recipe kept before would belong to
             context.provenance.keep_recipe()
+            (folder / AUDIT).unlink(missing_ok=True)  # of predictions that are about to be replaced
         results = evaluate(
             examples,
             methods,
@@ -99,7 +101,7 @@ def run_gate(context: RunContext) -> GateResults:
         InputError: SFT belongs to another recipe, or this one does not allow a gate.
     """
     recipe, out = context.recipe, context.folder.gate
-    _require_same_training(context)
+    require_same_training(context)
     validation, test = context.data.gate()
     result = calibrate(
         validation,
@@ -133,7 +135,13 @@ def current_pair(context: RunContext, *, kept: bool) -> Collaboration:
     configs = {"weak": context.weak.after_round(context.weak.num_rounds_done()), "strong": recipe.strong}
     ledger = context.ledger if kept else None
     weak, strong = (
-        open_model(config.model_copy(update={"batch": False}), role=role, ledger=ledger, seed=recipe.seed)
+        open_model(
+            config.model_copy(update={"batch": False}),
+            role=role,
+            ledger=ledger,
+            seed=recipe.seed,
+            fleet=context.fleet,
+        )
         for role, config in configs.items()
     )
     if context.cluster is not None:
@@ -154,8 +162,12 @@ def retriever_of(context: RunContext) -> Retriever | None:
     return None if config.corpus is None else Retriever(config.corpus, config.top_k, context.folder.retrieval)
 
 
-def _require_same_training(context: RunContext) -> None:
-    # A trained weak model may be evaluated on other data or with another strong model, but its training must match.
+def require_same_training(context: RunContext) -> None:
+    """Refuses a weak model that another recipe trained; its data and its strong model may be others.
+
+    Raises:
+        InputError: SFT belongs to another recipe.
+    """
     if (context.folder.sft / DONE_MARKER).is_file():
         context.provenance.require_same_recipe("sft", context.folder.sft, TRAINING_DEPENDENCIES)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from cowest import runs
 from cowest.annotators import RLAIF
 from cowest.cluster import Cluster
+from cowest.engines import Fleet
 from cowest.judge import BaseJudge, load_judge
 from cowest.judge.config import ProgramJudge
 from cowest.ledger import Ledger, network_file_system
@@ -69,16 +70,24 @@ class Models:
         prompts: for the judge.
         data: the task, for a judge without a model.
         ledger: where calls are looked up and stored.
-        cluster: where local models draft; None is this process.
+        fleet: has the servers that the run starts.
+        cluster: where other local models draft; None is this process.
     """
 
     def __init__(
-        self, recipe: Recipe, prompts: Prompts, data: Data, ledger: Ledger, cluster: Cluster | None = None
+        self,
+        recipe: Recipe,
+        prompts: Prompts,
+        data: Data,
+        ledger: Ledger,
+        fleet: Fleet,
+        cluster: Cluster | None = None,
     ) -> None:
         self._recipe = recipe
         self._prompts = prompts
         self._data = data
         self._ledger = ledger
+        self._fleet = fleet
         self._cluster = cluster
 
     def model(self, config: ModelConfig, role: str) -> ChatModel:
@@ -91,7 +100,14 @@ class Models:
         shared_with = (
             [judge for judge, section in judges.items() if isinstance(section, str)] if role == "strong" else []
         )
-        model = open_model(config, role=role, ledger=self._ledger, seed=self._recipe.seed, shared_with=shared_with)
+        model = open_model(
+            config,
+            role=role,
+            ledger=self._ledger,
+            seed=self._recipe.seed,
+            shared_with=shared_with,
+            fleet=self._fleet,
+        )
         return model if self._cluster is None else spread(model, self._cluster)
 
     def strong(self) -> ChatModel:

@@ -25,6 +25,7 @@ def run_sft(context: RunContext) -> None:
     recipe, out, examples = context.recipe, context.folder.sft, training_rows(context)
     if context.provenance.is_done("sft", out, SFT_DEPENDENCIES, examples, marker=DONE_MARKER):
         return
+    context.free_memory()
     quiet = not distributed.is_main_process()
     with (
         fingerprints.released_if_refused(out),

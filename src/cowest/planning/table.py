@@ -91,6 +91,8 @@ def _notes(plan: Plan) -> Iterator[str]:
     if plan.already_paid:
         known = ", ".join(f"{words.count(count)} {role}" for role, count in plan.already_paid.items())
         yield f"The run's ledger holds replies that are not paid again: {known}."
+    for role, started in plan.servers.items():
+        yield f"The run starts {started} for {role}, and ends them before it trains. Their time is not in the estimate."
     for role, urls in plan.endpoints.items():
         yield f"{role}: {words.plural(len(urls), 'endpoint')}: {', '.join(urls)}."
     if plan.without_logprobs:
@@ -98,8 +100,8 @@ def _notes(plan: Plan) -> Iterator[str]:
             f"Log-probabilities are not kept for {', '.join(plan.without_logprobs)}: a gate cannot be calibrated "
             "on them, and methods that read them refuse to run."
         )
-    if plan.engines is not None:
-        yield f"Local models draft on {plan.engines}. Their time is not in the estimate."
+    if plan.cluster is not None:
+        yield f"Local models draft on {plan.cluster}. Their time is not in the estimate."
     yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)
 
 

@@ -14,6 +14,7 @@
 | `round-N/feedback/summary.json` | `FeedbackSummary` |
 | `evaluate/predictions/METHOD.jsonl` | rows of `Prediction` |
 | `evaluate/results.json` | `EvaluationResults` |
+| `evaluate/audit.json` | `AuditResults` |
 | `gate/validation.jsonl`, `gate/test.jsonl` | rows of `MeasuredExample` |
 | `gate/gate.json` | `GateResults` |
 | `bench/bench.json` | `BenchResults` |
@@ -21,6 +22,18 @@
 A document carries its `version`. Rows share the version of the document that completes their stage.
 """
 
+from cowest.records.audit import (
+    AuditResults,
+    Calibration,
+    CalibrationBin,
+    CorrectedDifference,
+    Finding,
+    Flips,
+    Reliance,
+    Share,
+    Slice,
+    Swaps,
+)
 from cowest.records.base import Document, Part, read_rows
 from cowest.records.bench import BenchCell, BenchResults, BenchRow, Claim, ClaimOutcome, Contrast, ShareOfDrafts
 from cowest.records.explanations import ExplainedExample, ExplanationSummary
@@ -52,15 +65,19 @@ __all__ = [
     "Arm",
     "ArmOutcome",
     "AttackOutcome",
+    "AuditResults",
     "BenchCell",
     "BenchResults",
     "BenchRow",
+    "Calibration",
+    "CalibrationBin",
     "CalibrationPoint",
     "Claim",
     "ClaimOutcome",
     "ComparedExample",
     "Comparison",
     "Contrast",
+    "CorrectedDifference",
     "Difference",
     "Document",
     "Estimate",
@@ -69,6 +86,8 @@ __all__ = [
     "ExplanationSummary",
     "Failure",
     "FeedbackSummary",
+    "Finding",
+    "Flips",
     "GateResults",
     "GradedExample",
     "JudgeAgreement",
@@ -87,8 +106,12 @@ __all__ = [
     "Prediction",
     "PreferencePair",
     "Preparation",
+    "Reliance",
+    "Share",
     "ShareOfDrafts",
+    "Slice",
     "StageInputs",
+    "Swaps",
     "TrainingRecord",
     "read_rows",
 ]

@@ -7,9 +7,11 @@ from typing import Literal, TypeVar
 from pydantic import Field
 
 from cowest import runs
+from cowest.auditing import AUDIT
 from cowest.errors import CowestError
 from cowest.ledger import Ledger
 from cowest.records import (
+    AuditResults,
     EvaluationResults,
     ExplanationSummary,
     Failure,
@@ -77,6 +79,7 @@ class RunState(Spend):
         run: its folder.
         stages: in order.
         sft, results, gate: None where they are not finished.
+        audit: None where nobody asked for one.
         explanations: that the strong model wrote for SFT; None where there are none yet.
         recipe: as text.
         unreadable: files that could not be read, and why.
@@ -89,6 +92,7 @@ class RunState(Spend):
     rounds: list[RoundState]
     results: EvaluationResults | None
     gate: GateResults | None
+    audit: AuditResults | None = omitted_if_none()
     recipe: str | None
     unreadable: list[str] = Field(default_factory=list)
 
@@ -112,6 +116,7 @@ def collect(folder: str | Path) -> RunState:
         rounds=rounds,
         results=results,
         gate=reader.document(run.gate / "gate.json", GateResults),
+        audit=reader.document(run.evaluate / AUDIT, AuditResults),
         recipe=run.recipe.read_text(encoding="utf-8", errors="replace") if run.recipe.is_file() else None,
         **dict(_spend(run, reader)),
         unreadable=reader.unreadable,

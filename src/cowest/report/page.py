@@ -19,6 +19,7 @@ from cowest.method_names import label
 from cowest.records import BenchResults, EvaluationResults, FeedbackSummary, StageInputs
 from cowest.report import bench as benches
 from cowest.report import evaluation, series
+from cowest.report.audit import BIN_HEADINGS, SWAP_HEADINGS, audit_section
 from cowest.report.cases import Case, find_cases
 from cowest.report.collect import RunState, collect
 from cowest.report.feedback import calibration_plot, diagnostic_sentences, null_control_chart
@@ -88,6 +89,7 @@ def render(run_folder: str | Path) -> str:
         gains=_read_each(_graded_files(folder, state), series.gains, unreadable),
         curves=_read_each(_metrics_files(folder, state), series.curves, unreadable),
         gate=gate_section(state.gate) if state.gate else None,
+        audit=audit_section(state.audit) if state.audit else None,
         prompt_versions=_prompt_versions(folder),
         recipe=state.recipe,
         versions=_versions(state),
@@ -100,6 +102,7 @@ def _template() -> Template:
     """The page's template, with the functions that it calls."""
     templates = environment(_FOLDER, autoescape=True)
     functions = {
+        "bin_headings": (*BIN_HEADINGS, "verdict"),
         "calibration_plot": calibration_plot,
         "claim_tones": benches.CLAIM_TONES,
         "cost_per_query": benches.cost_per_query,
@@ -112,6 +115,7 @@ def _template() -> Template:
         "power_sentence": power_sentence,
         "preparation_text": preparation_text,
         "share_text": share_text,
+        "swap_headings": (*SWAP_HEADINGS, "verdict"),
         "tone": tone,
         "unequal_shares": unequal_shares,
         "words": words,

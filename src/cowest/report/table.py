@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import TextIO
 
+from rich.console import Console
 from rich.text import Text
 
 from cowest import words
 from cowest.gating.section import gate_line
 from cowest.pricing import total_usd
-from cowest.records import EvaluationResults, FeedbackSummary, MethodResult, Preparation
+from cowest.records import AuditResults, EvaluationResults, FeedbackSummary, MethodResult, Preparation
 from cowest.report.collect import RunState, StageState
 from cowest.report.drawing import Drawing, Line, console_for
 from cowest.report.feedback import diagnostic_sentences
@@ -80,10 +81,19 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
         )
     if run.gate is not None:
         console.print(Text(gate_line(run.gate)), soft_wrap=not console.is_terminal)
+    _print_audit(run.audit, console)
     for problem in run.unreadable:
         console.print(Text(f"cannot be read: {problem}", style="red"))
     if run.results is not None:
         print_results(run.results, stream)
+
+
+def _print_audit(audit: AuditResults | None, console: Console) -> None:
+    if audit is not None:
+        found = words.plural(len(audit.findings), "finding")
+        console.print(Text(f"Audit of {words.plural(len(audit.slices), 'slice')}: {found}."))
+        for finding in audit.findings:
+            console.print(Text(f"• {finding.text}", style="yellow"), soft_wrap=not console.is_terminal)
 
 
 def methods_table(results: EvaluationResults) -> FittingTable:

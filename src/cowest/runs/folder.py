@@ -106,6 +106,11 @@ class RunFolder:
         return self.sft / "explanations"
 
     @property
+    def engines(self) -> Path:
+        """What the servers said that the run started."""
+        return self.path / "engines"
+
+    @property
     def annotator(self) -> Path:
         """The annotator of RLWF."""
         return self.path / "annotator"

@@ -46,6 +46,7 @@ def train_annotator(
         InterruptedRun: Ctrl-C; the same call resumes.
     """
     drafts = _draft_all(examples, collaboration, num_in_flight)
+    synchronous.run(collaboration.weak.close())  # training wants the memory
     rows: list[ChatRow] = []
     left_out: list[dict[str, str]] = []
     for example, completion in zip(examples, drafts, strict=True):

@@ -119,7 +119,7 @@ def evaluate(
     predictions: dict[str, list[Prediction]] = {}
     preparations: dict[str, Preparation | None] = {}
     for method in rows:
-        found, own = _predict_all(method, examples, task, num_in_flight)
+        found, own = predict_all(method, examples, task, num_in_flight)
         predictions[method.name] = [
             row.model_copy(update={"group": group}) for row, group in zip(found, groups, strict=True)
         ]
@@ -153,10 +153,14 @@ def _as_methods(by_name: Mapping[str, Method | Collaboration | Openable], task: 
     return rows
 
 
-def _predict_all(
-    method: Method, examples: Sequence[Example], task: Task, num_in_flight: int | None
+def predict_all(
+    method: Method, examples: Sequence[Example], task: Task, num_in_flight: int | None, title: str | None = None
 ) -> tuple[list[Prediction], Preparation | None]:
-    """The predictions of one method, and its preparation; if that fails, so do all predictions."""
+    """The predictions of one method, and its preparation; if that fails, so do all predictions.
+
+    Args:
+        title: of the progress bar; by default the method's name.
+    """
     preparation = None
     if isinstance(method, Prepared):
         try:
@@ -164,7 +168,7 @@ def _predict_all(
         except CompletionError as error:
             synchronous.run(method.close())
             return [_failed_prediction(method, example, task, error) for example in examples], None
-    with progress_bar(f"evaluate {method.name}", total=len(examples)) as bar:
+    with progress_bar(title or f"evaluate {method.name}", total=len(examples)) as bar:
 
         async def work(example: Example) -> Prediction:
             with counting() as calls:

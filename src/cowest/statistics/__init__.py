@@ -11,6 +11,8 @@ they hold the true value.
 
 from cowest.statistics.agreement import krippendorff_alpha
 from cowest.statistics.bootstrap import RESAMPLES, interaction_2x2, two_level_interval
+from cowest.statistics.calibration import Reliability, ReliabilityBin, quantile_bins, ranked_right, reliability
+from cowest.statistics.families import holm
 from cowest.statistics.groups import Groups, count_groups, group_numbers
 from cowest.statistics.means import mean_interval, mean_interval_over_seeds, share_interval
 from cowest.statistics.paired import (
@@ -40,18 +42,24 @@ __all__ = [
     "Groups",
     "HelpAndHarm",
     "Interval",
+    "Reliability",
+    "ReliabilityBin",
     "Verdict",
     "count_groups",
     "design_effect",
     "difference_of",
     "group_numbers",
     "help_and_harm",
+    "holm",
     "interaction_2x2",
     "krippendorff_alpha",
     "mean_interval",
     "mean_interval_over_seeds",
     "paired_difference",
     "paired_difference_over_seeds",
+    "quantile_bins",
+    "ranked_right",
+    "reliability",
     "share_interval",
     "smallest_difference",
     "two_level_interval",

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel
 
+from cowest.errors import InputError
 from cowest.types import Answer, Example
 
 ProblemKind = Literal["gold", "duplicate", "contradiction", "empty", "leak", "overlap", "flaw", "unanswered"]
@@ -78,6 +79,21 @@ def validate(task: Checkable, examples: Sequence[Example]) -> Validation:
     problems = [*gold, *unanswered, *others, *_repeated(task, examples)]
     num_full = len(examples) - len(gold) - len(unanswered)
     return Validation(num_examples=len(examples), num_gold_full=num_full, problems=problems)
+
+
+def answered(examples: Iterable[Example], location: str) -> Iterator[Example]:
+    """The examples of a location that must all have an answer.
+
+    Raises:
+        InputError: one has none; the message names it.
+    """
+    for example in examples:
+        if not example.references:
+            raise InputError(
+                f"{location!r}: example {example.id!r} has no answer. Fill it in, or take the row out of the file. "
+                "Only train may have such rows, and only where the judge needs no reference: judge: {reference: none}."
+            )
+        yield example
 
 
 def _digests(task: Checkable, examples: Iterable[Example]) -> "array[int]":

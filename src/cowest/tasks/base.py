@@ -148,7 +148,7 @@ class Task(abc.ABC):
                 raise InputError(f"The {name} split is needed, but the recipe gives no task.{name}. Name its file.")
             examples = _with_unique_ids(self.read(location), location)
             may_lack_answers = self.accepts_unanswered and name == "train"
-            split = Split(self, name, examples if may_lack_answers else _answered(examples, location))
+            split = Split(self, name, examples if may_lack_answers else _validation.answered(examples, location))
             if not split:
                 raise InputError(f"The {name} split {location!r} holds no example. Give a file with at least one row.")
             if self.overlap == "drop":
@@ -243,15 +243,5 @@ def _with_unique_ids(examples: Iterable[Example], location: str) -> Iterator[Exa
             raise InputError(
                 f"{location!r}: {earlier} and example {number} both have the id {example.id!r}. Ids must be unique "
                 "within a split."
-            )
-        yield example
-
-
-def _answered(examples: Iterable[Example], location: str) -> Iterator[Example]:
-    for example in examples:
-        if not example.references:
-            raise InputError(
-                f"{location!r}: example {example.id!r} has no answer. Fill it in, or take the row out of the file. "
-                "Only train may have such rows, and only where the judge needs no reference: judge: {reference: none}."
             )
         yield example

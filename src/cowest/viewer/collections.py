@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from cowest import runs
+from cowest.auditing import left_right, same_answer, took_wrong
 from cowest.method_names import STRONG_ONLY, WEAK_ONLY, pair_of
 from cowest.viewer.rows import Row, Rows
 
-FLAGS = ("helped", "harmed", "all_negative", "unscored", "failed", "paired", "skipped", "controlled")
+FLAGS = (
+    *("helped", "harmed", "took_wrong", "left_right", "all_negative", "unscored", "failed", "paired", "skipped"),
+    "controlled",
+)
 """What an example can be filtered by, besides its fields."""
 
 _EXCERPT = 160
@@ -103,6 +107,8 @@ def evaluation_item(rows: Rows) -> Item:
     found = {
         "helped": gain is not None and gain > 0,
         "harmed": gain is not None and gain < 0,
+        "took_wrong": _took_wrong(together, alone),
+        "left_right": _left_right(together),
         "failed": any(row.get("error") for row in first.values()),
         "unscored": any(not row.get("error") and row.get("answer") is None for row in first.values()),
         "all_negative": not any(_correct(row) for row in first.values()),
@@ -179,6 +185,31 @@ def _correct(row: Row | None) -> float | None:
     if row is None or row.get("error"):
         return None
     return float(row.get("correct") or 0.0)
+
+
+def _took_wrong(together: Row | None, alone: Row | None) -> bool:
+    """Whether the pair gave a wrong draft's answer to what the strong model has right alone."""
+    draft, score_alone = _draft_answer(together), _correct(alone)
+    if together is None or not draft or score_alone is None:
+        return False
+    answer, label = _text(draft.get("final")), _text(draft.get("label"))
+    is_same = same_answer(_text(together.get("answer")), _text(together.get("label")), answer, label)
+    score = float(draft.get("correct") or 0.0)
+    return took_wrong(draft=score, strong=score_alone, has_answer=answer is not None, is_same=is_same) or False
+
+
+def _left_right(together: Row | None) -> bool:
+    """Whether the pair is wrong though the draft is right."""
+    draft, score = _draft_answer(together), _correct(together)
+    if not draft or score is None:
+        return False
+    return left_right(draft=float(draft.get("correct") or 0.0), pair=score) or False
+
+
+def _draft_answer(row: Row | None) -> Row:
+    """What the prediction says of its draft's answer; empty where it says nothing, or the call failed."""
+    found = (row or {}).get("draft_answer")
+    return found if isinstance(found, dict) and not (row or {}).get("error") else {}
 
 
 def _text(value: Any) -> str | None:

@@ -9,6 +9,8 @@ const FLAGS = {
   evaluation: {
     helped: ["Helped", "the strong model alone is wrong, the pair is right"],
     harmed: ["Harmed", "the strong model alone is right, the pair is wrong"],
+    took_wrong: ["Took a wrong draft", "the strong model alone is right, the draft is wrong, and the pair gives its answer"],
+    left_right: ["Left a right draft", "the draft is right, the pair is wrong"],
     all_negative: ["All wrong", "no method is right"],
     unscored: ["No answer", "a reply in which no answer was found"],
     failed: ["Failed", "a call got no usable reply"],

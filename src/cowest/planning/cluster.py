@@ -6,7 +6,7 @@ from cowest.errors import InputError
 from cowest.pipeline import Pipeline
 
 
-def engines_of(pipeline: Pipeline) -> str | None:
+def cluster_of(pipeline: Pipeline) -> str | None:
     """The engines of the recipe's cluster in words, or why they cannot be used; None where it names no cluster.
 
     Connects to the cluster, and starts nothing on it.

@@ -1,0 +1,82 @@
+"""One driver at many calls a second, in virtual time: calls a second, memory and processor time.
+
+python benchmarks/scale.py [--queries 10000 50000] [--limit 500] [--latency 5] [--samples 2] [--unknown] [--endpoints 1]
+
+Each number of queries runs in a process of its own, whose peak memory is asked of the system. Provider, HTTP client,
+limits, ledger and feedback stage are the real ones; clock and network are not (`tests/virtual_feedback.py`).
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.virtual_feedback import Setting, run
+
+ROOT = Path(__file__).parent.parent
+RAMP_S, TAIL_S = 10.0, 30.0
+
+
+def measure(options: argparse.Namespace, num_queries: int) -> dict[str, float]:
+    """Runs one round in this process."""
+    setting = Setting(
+        num_queries,
+        samples=options.samples,
+        limit_per_s=options.limit / options.endpoints,
+        is_told=not options.unknown,
+        latency_s=options.latency,
+        num_endpoints=options.endpoints,
+    )
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        found = run(setting, Path(folder))
+        ledger_bytes = (Path(folder) / "ledger.sqlite").stat().st_size
+    first, last = found.started[0], found.started[-1]
+    begin, end = first + RAMP_S, last - TAIL_S
+    return {
+        "calls": len(found.started),
+        "refused": found.refused,
+        "per_s": found.per_s(begin, end) if end > begin else float("nan"),
+        "most_in_flight": found.most_in_flight,
+        "cpu_ms": 1000 * found.cpu_s / len(found.started),
+        "ledger_mb": ledger_bytes / 1e6,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def in_a_process(arguments: list[str], num_queries: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, *arguments, "--worker", str(num_queries)]
+    return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--queries", type=int, nargs="+", default=[10_000, 50_000])
+    parser.add_argument("--limit", type=float, default=500.0, help="calls a second, of all endpoints together")
+    parser.add_argument("--latency", type=float, default=5.0)
+    parser.add_argument("--samples", type=int, default=2)
+    parser.add_argument("--endpoints", type=int, default=1)
+    parser.add_argument("--unknown", action="store_true", help="the recipe does not name the limit")
+    parser.add_argument("--folder")
+    parser.add_argument("--worker", type=int)
+    options = parser.parse_args()
+    if options.worker:
+        print(json.dumps(measure(options, options.worker)))
+        return
+    print("| queries | calls | share of the limit | most in flight | refused | CPU ms a call | ledger | peak memory |")
+    print("|---|---|---|---|---|---|---|---|")
+    for num_queries in options.queries:
+        found = in_a_process(sys.argv[1:], num_queries)
+        print(
+            f"| {num_queries:,} | {found['calls']:,} | {found['per_s'] / options.limit:.1%} "
+            f"| {found['most_in_flight']:,} | {found['refused']:,} | {found['cpu_ms']:.2f} "
+            f"| {found['ledger_mb']:,.0f} MB | {found['peak_mb']:.0f} MB |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
