@@ -5,6 +5,7 @@
 The driver is a process of its own, as in a real run: `cowest feedback` on a node of the cluster.
 """
 
+import importlib.util
 import os
 import signal
 import sqlite3
@@ -24,8 +25,11 @@ from tests.cluster.simulated import Simulated
 from tests.models.conftest import make_model_folder
 from tests.recipes import recipe_of
 
-pytest.importorskip("ray")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra cluster"),
+    pytest.mark.slow,
+    pytest.mark.timeout(2400),
+]
 
 COMPARED = ("graded.jsonl", "pairs.jsonl", "failures.jsonl")
 NUM_QUERIES, NUM_SAMPLES = 80, 4

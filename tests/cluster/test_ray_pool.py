@@ -6,6 +6,7 @@ One cluster for all, since it takes most of the time; its control plane dies las
 """
 
 import contextlib
+import importlib.util
 import os
 import signal
 import time
@@ -22,8 +23,11 @@ from cowest.cluster import Cluster, Patience
 from cowest.errors import EndpointError
 from tests.cluster.simulated import Simulated
 
-pytest.importorskip("ray")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra cluster"),
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+]
 
 MOST_S = 240.0
 BATCH_S = 0.2

@@ -6,13 +6,11 @@ from typing import Protocol, TypeVar
 
 from cowest.errors import CowestError
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Item_contra = TypeVar("Item_contra", contravariant=True)
-Result_co = TypeVar("Result_co", covariant=True)
+Result = TypeVar("Result")
 
 
-class Work(Hashable, Protocol[Item, Result]):
+class Work(Hashable, Protocol[Item_contra, Result]):
     """What an engine does with a batch, such as drafting with one model. Sent to other processes, so it is small."""
 
     @property
@@ -25,7 +23,7 @@ class Work(Hashable, Protocol[Item, Result]):
         """Items that an engine is given at once."""
         ...
 
-    def open(self) -> Callable[[Sequence[Item]], list[Result | CowestError]]:
+    def open(self) -> Callable[[Sequence[Item_contra]], list[Result | CowestError]]:
         """Loads what it needs, in the engine's process.
 
         Returns:
@@ -37,7 +35,7 @@ class Work(Hashable, Protocol[Item, Result]):
         ...
 
 
-class Pool(Protocol[Item_contra, Result_co]):
+class Pool(Protocol[Item_contra, Result]):
     """Engines that do one work. The local form is one engine in a thread of this process."""
 
     @property
@@ -45,7 +43,7 @@ class Pool(Protocol[Item_contra, Result_co]):
         """How many work at the same time."""
         ...
 
-    def submit(self, item: Item_contra) -> "Future[Result_co]":
+    def submit(self, item: Item_contra) -> "Future[Result]":
         """Queues an item; its future belongs to no event loop."""
         ...
 

@@ -1,5 +1,6 @@
 """What is checked of a cluster before this process connects to it: its port, who it takes code from, and its folder."""
 
+import functools
 import ipaddress
 import os
 import socket
@@ -48,6 +49,7 @@ def require_reachable(address: str) -> None:
         ) from error
 
 
+@functools.cache
 def refuses_strangers(address: str) -> bool:
     """Whether a control plane refuses somebody who has no token: asked in a process without one."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
