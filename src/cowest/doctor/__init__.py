@@ -1,4 +1,4 @@
-"""Checks of a recipe before anything is spent: names, data, models, endpoints, machine, cluster."""
+"""All that can be checked before anything is spent: names, data, models, endpoints, machine, cluster."""
 
 from collections.abc import Iterator
 
