@@ -11,6 +11,7 @@ from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
 from cowest.planning.assumptions import HIGH, LOW, assume, feedback_config_for, latency_s, measured_so_far
+from cowest.planning.cluster import cluster_of
 from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems, servers
 from cowest.planning.power import Power, power_of
@@ -64,6 +65,7 @@ class Plan(BaseModel):
         budgets_usd: caps by role, where there are any.
         batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
         servers: by role, the servers that the run starts. Their time is not in the estimate.
+        cluster: the engines of the recipe's cluster, in words; None without one. Their time is not in the estimate.
         endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
             planning, but the run needs the endpoints.
         endpoints: by role, the addresses of a model that has several.
@@ -90,6 +92,7 @@ class Plan(BaseModel):
     budgets_usd: dict[str, float]
     batched: list[str]
     servers: dict[str, str]
+    cluster: str | None
     endpoint_problems: dict[str, str]
     endpoints: dict[str, tuple[str, ...]]
     without_logprobs: list[str]
@@ -153,6 +156,7 @@ class _Planner:
             budgets_usd={role: config.budget_usd for role, config in configs.items() if config.budget_usd is not None},
             batched=[role for role, config in configs.items() if config.batch],
             servers=servers(configs),
+            cluster=cluster_of(self.pipeline),
             endpoint_problems=endpoint_problems(configs),
             endpoints={role: each.base_url for role, each in configs.items() if isinstance(each.base_url, tuple)},
             without_logprobs=[role for role, config in configs.items() if not config.keep_logprobs],

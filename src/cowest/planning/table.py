@@ -104,6 +104,8 @@ def _notes(plan: Plan) -> Iterator[str]:
             f"Log-probabilities are not kept for {', '.join(plan.without_logprobs)}: a gate cannot be calibrated "
             "on them, and methods that read them refuse to run."
         )
+    if plan.cluster is not None:
+        yield f"Local models draft on {plan.cluster}. Their time is not in the estimate."
     yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)
 
 
