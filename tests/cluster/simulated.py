@@ -1,6 +1,8 @@
 """A Ray cluster of several nodes on this machine, whose parts can be killed."""
 
+import contextlib
 import os
+import signal
 import socket
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +31,7 @@ class Simulated:
         self.environment = self._before | settings
         self._settings = settings | {"RAY_raylet_start_wait_time_s": "200"}
         self._nodes: list[Any] = []
+        self._orphans: list[int] = []
 
     def __enter__(self) -> Self:
         os.environ.update(self._settings)
@@ -48,6 +51,9 @@ class Simulated:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._cluster.shutdown()
+        for process in self._orphans:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         os.environ.clear()
         os.environ.update(self._before)
 
@@ -59,6 +65,10 @@ class Simulated:
         self._cluster.remove_node(self._nodes.pop(), allow_graceful=False)
 
     def kill_control_plane(self) -> None:
+        for node in self._cluster.list_all_nodes():
+            raylet = node.all_processes["raylet"][0].process.pid
+            children = Path(f"/proc/{raylet}/task/{raylet}/children").read_text(encoding="utf-8")
+            self._orphans += map(int, children.split())  # they outlive the raylets, which end without it
         self._cluster.head_node.kill_gcs_server()
 
     def engines(self) -> list[int]:
