@@ -144,6 +144,13 @@ class Recipe(Record):
         return self
 
     @model_validator(mode="after")
+    def _other_alignments_fit_this_one(self) -> Self:
+        """The keys that a section of `bench.align` leaves out are those of `align`, so that it is judged with them."""
+        for name, section in self.bench.align.items():
+            self.align.changed_to(section, f"bench.align.{name}")
+        return self
+
+    @model_validator(mode="after")
     def _all_endpoints_redact(self) -> Self:
         """Where strong.redact is set, every other endpoint that sees the queries must say whether to redact them."""
         others = [("weak", self.weak), *self.judge_models().items(), ("feedback.labeller", self.feedback.labeller)]

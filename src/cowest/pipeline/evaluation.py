@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from cowest import fingerprints, runs
-from cowest.auditing import AUDIT
 from cowest.collaboration import Collaboration
 from cowest.gating.calibration import calibrate
 from cowest.gating.figure import draw_gate
@@ -56,7 +55,6 @@ def run_evaluation(context: RunContext, *, force: bool = False) -> EvaluationRes
         inputs.write(folder / fingerprints.INPUTS)
         if folder == out:  # no earlier results, which the recipe kept before would belong to
             context.provenance.keep_recipe()
-            (folder / AUDIT).unlink(missing_ok=True)  # of predictions that are about to be replaced
         results = evaluate(
             examples,
             methods,
