@@ -8,7 +8,7 @@ from cowest.gating.calibration import calibrate
 from cowest.gating.figure import draw_gate
 from cowest.gating.table import gate_page
 from cowest.methods import Setting, make_methods
-from cowest.models import ChatModel, open_model
+from cowest.models import ChatModel, open_model, spread
 from cowest.pipeline.context import RunContext
 from cowest.pipeline.explanations import explanations_behind
 from cowest.pipeline.factories import evaluation_pair, method_setting
@@ -142,6 +142,8 @@ def current_pair(context: RunContext, *, kept: bool) -> Collaboration:
         )
         for role, config in configs.items()
     )
+    if context.cluster is not None:
+        weak, strong = spread(weak, context.cluster), spread(strong, context.cluster)
     return evaluation_pair(recipe, context.prompts, weak, strong)
 
 

@@ -107,6 +107,8 @@ class Provenance:
         for key in self._recipe.align.idle_keys():
             del recipe["align"][key]
         feedback = recipe["feedback"]
+        if feedback["spend"] is None:
+            del feedback["spend"]
         if self._recipe.feedback.kind != RLAIF:
             del feedback["labeller"]  # no result depends on it
         elif self._recipe.feedback.labeller is not None:

@@ -25,7 +25,7 @@ def run_sft(context: RunContext) -> None:
     recipe, out, examples = context.recipe, context.folder.sft, training_rows(context)
     if context.provenance.is_done("sft", out, SFT_DEPENDENCIES, examples, marker=DONE_MARKER):
         return
-    context.fleet.stop()  # training wants the memory
+    context.free_memory()
     quiet = not distributed.is_main_process()
     with (
         fingerprints.released_if_refused(out),
@@ -79,7 +79,7 @@ def run_align(context: RunContext, number: int) -> None:
     digest = hashlib.sha256(learned_from.read_bytes()).hexdigest()
     if context.provenance.is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest):
         return
-    context.fleet.stop()  # training wants the memory
+    context.free_memory()
     with (
         fingerprints.released_if_refused(out),
         progress_bar(stage, quiet=quiet) as bar,
