@@ -1,6 +1,7 @@
 """Several endpoints of one model: who gets a call, what happens when one fails, and what all failing looks like."""
 
 import asyncio
+import resource
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def limited(scripts: Sequence[Script], limits: Sequence[int]) -> tuple[Retrying,
     each, called = Endpoints(config(len(scripts)), models, clock=clock), []
     for limit in limits:
         paced = Paced(each, EndpointLimits(6e6, clock=clock))
-        called.append(FoundConcurrency(paced, paced.limits, FoundLimit(limit, limit)))
+        called.append(FoundConcurrency(paced, paced.limits, found=FoundLimit(limit, limit)))
     return Retrying(Balanced(each, called)), models
 
 
@@ -344,6 +345,19 @@ class TestOfARecipe:
             )
             is None
         )
+
+
+def test_connections_to_all_endpoints_fit_into_the_limit_on_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (4096, 4096))
+    retrying = load_model(config(8), role="strong").connection.model
+    assert isinstance(retrying, Retrying)
+    assert isinstance(retrying.model, Balanced)
+    limits = [each.found for each in retrying.model._models.values() if isinstance(each, FoundConcurrency)]
+    for limit in limits:  # as endpoints that take any number
+        for number in range(8000):
+            limit.answered(float(number), limit.limit, is_full=True)
+    assert len(limits) == 8
+    assert sum(limit.limit for limit in limits) < 4096
 
 
 def test_the_budget_is_one_for_all() -> None:
