@@ -35,7 +35,7 @@ from cowest.models import Metered, open_model
 from cowest.progress import quietly
 from cowest.prompts import Prompts
 from cowest.records import PreferencePair, read_rows
-from cowest.stages.feedback import draw
+from cowest.stages.queries import draw
 from cowest.types import Example
 
 RECIPE = cowest.load_recipe("cowest.lab:recipe.yaml")

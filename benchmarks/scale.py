@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 RAMP_S, TAIL_S = 10.0, 30.0
 
 
-def measure(options: argparse.Namespace, num_queries: int) -> dict[str, float]:
+def measure(options: argparse.Namespace, num_queries: int) -> dict[str, float | None]:
     """Runs one round in this process."""
     setting = Setting(
         num_queries,
@@ -39,7 +39,7 @@ def measure(options: argparse.Namespace, num_queries: int) -> dict[str, float]:
     return {
         "calls": len(found.started),
         "refused": found.refused,
-        "per_s": found.per_s(begin, end) if end > begin else float("nan"),
+        "per_s": found.per_s(begin, end) if end > begin else None,
         "most_in_flight": found.most_in_flight,
         "cpu_ms": 1000 * found.cpu_s / len(found.started),
         "ledger_mb": ledger_bytes / 1e6,
@@ -50,6 +50,10 @@ def measure(options: argparse.Namespace, num_queries: int) -> dict[str, float]:
 def in_a_process(arguments: list[str], num_queries: int) -> dict[str, Any]:
     command = [sys.executable, __file__, *arguments, "--worker", str(num_queries)]
     return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout))
+
+
+def _share(per_s: float | None, limit: float) -> str:
+    return "too short" if per_s is None else f"{per_s / limit:.1%}"
 
 
 def main() -> None:
@@ -71,7 +75,7 @@ def main() -> None:
     for num_queries in options.queries:
         found = in_a_process(sys.argv[1:], num_queries)
         print(
-            f"| {num_queries:,} | {found['calls']:,} | {found['per_s'] / options.limit:.1%} "
+            f"| {num_queries:,} | {found['calls']:,} | {_share(found['per_s'], options.limit)} "
             f"| {found['most_in_flight']:,} | {found['refused']:,} | {found['cpu_ms']:.2f} "
             f"| {found['ledger_mb']:,.0f} MB | {found['peak_mb']:.0f} MB |",
             flush=True,

@@ -167,8 +167,9 @@ def test_repeated_comparisons_take_the_lower_median() -> None:
         ([{"model": "openai/a"}, {"model": "openai/a"}], "twice"),
         (["strong", {"model": "openai/a", "reference": "none"}], "beside `panel`"),
         (["strong", "weak"], "strong"),
-        (["strong", {"model": "openai/a", "repeats": 3}], "temperature above 0"),
-        (["strong", {"name": "answer_match"}], "model"),
+        (["strong", {"model": "openai/a", "repeats": 3}], r"judge\.panel\.1: got .*temperature above 0"),
+        (["strong", {"name": "answer_match"}], r"judge\.panel\.1\.model: is missing"),
+        (["strong", 3], r"judge\.panel\.1: got 3; needs strong, or a section like strong's"),
     ],
 )
 def test_a_panel_that_makes_no_sense_is_refused(tmp_path: Path, panel: list[Any], problem: str) -> None:

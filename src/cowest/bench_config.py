@@ -4,8 +4,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from cowest.alignment import AlignConfig
-from cowest.checking import check
 from cowest.models.config import ModelConfig
 from cowest.types import Record
 
@@ -50,14 +48,6 @@ class BenchConfig(Record):
     @classmethod
     def _methods_by_name(cls, value: Any) -> Any:
         return {str(name): {"method": name} for name in value} if isinstance(value, (list, tuple)) else value
-
-    @field_validator("align")
-    @classmethod
-    def _are_sections(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """They are kept as they were given, since the keys that they leave out are the recipe's own."""
-        for name, section in value.items():
-            check(AlignConfig, section, f"bench.align.{name} is not a valid section align")
-        return value
 
     @field_validator("strong_rows")
     @classmethod

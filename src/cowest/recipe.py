@@ -11,6 +11,7 @@ from cowest.alignment import AlignConfig
 from cowest.annotators import COMPARING
 from cowest.bench_config import BenchConfig
 from cowest.checking import check
+from cowest.cluster.address import ClusterAddress
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING
 from cowest.errors import InputError
 from cowest.judge import JUDGE_SAMPLING, STRONG, JudgeConfig
@@ -71,8 +72,8 @@ class Recipe(Record):
         prompts: a folder of templates that replace those of the package by file name.
         cowest_version: written into the run's copy of the recipe.
         ledger: a file for the replies, which other runs may share; None means the run's own `ledger.sqlite`.
-        report_to: trackers that get the figures of training, feedback and evaluation: tensorboard, trackio, wandb,
-            mlflow.
+        cluster: a Ray cluster that drafts: "auto" is this machine's, HOST:PORT another; None drafts in this process.
+        report_to: trackers that get the figures of the stages: tensorboard, trackio, wandb, mlflow.
 
     Examples:
         >>> import cowest
@@ -100,6 +101,7 @@ class Recipe(Record):
     serve: ServeConfig = ServeConfig()
     prompts: str | None = None
     ledger: str | None = Field(default=None, min_length=1, pattern=r"^[^\x00]*$")
+    cluster: ClusterAddress | None = None
     report_to: tuple[TrackerName, ...] = ()
     cowest_version: str | None = None
 
@@ -139,6 +141,13 @@ class Recipe(Record):
                 f"feedback.max_pairs limits the matched pairs of dpo, and align: {align.summary()} learns from all "
                 "drafts. Leave it out; feedback.queries limits those"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _other_alignments_fit_this_one(self) -> Self:
+        """The keys that a section of `bench.align` leaves out are those of `align`, so that it is judged with them."""
+        for name, section in self.bench.align.items():
+            self.align.changed_to(section, f"bench.align.{name}")
         return self
 
     @model_validator(mode="after")

@@ -63,6 +63,42 @@ def test_another_method_keeps_what_all_methods_take() -> None:
     assert kto.changed_to({"method": "dpo"}).loss == "sigmoid"
 
 
+@pytest.mark.parametrize(
+    ("own", "section", "became"),
+    [
+        ({"method": "kto"}, {"desirable_weight": 2.0}, {"method": "kto", "desirable_weight": 2.0}),
+        (
+            {"loss": "robust", "label_smoothing": 0.1},
+            {"loss": "exo_pair"},
+            {"loss": "exo_pair", "label_smoothing": 0.1},
+        ),
+        ({"loss": "robust", "label_smoothing": 0.1}, {"loss": "ipo"}, {"loss": "ipo", "label_smoothing": None}),
+        ({"weight": "offset", "offset_scale": 2.0}, {"weight": "gain"}, {"weight": "gain", "offset_scale": 1.0}),
+    ],
+)
+def test_a_section_of_the_bench_is_judged_with_the_keys_of_the_recipe(
+    tmp_path: Any, own: dict[str, Any], section: dict[str, Any], became: dict[str, Any]
+) -> None:
+    recipe = make_recipe(recipe_of(tmp_path, align=own, bench={"align": {"x": section}}))
+    changed = recipe.align.changed_to(recipe.bench.align["x"])
+    assert became.items() <= changed.model_dump().items()
+
+
+@pytest.mark.parametrize(
+    ("own", "section", "said"),
+    [
+        ({"method": "kto"}, {"weight": "gain"}, r"bench.align.x is not valid with .* kto does not take this key"),
+        ({}, {"loss": "robust"}, r"bench.align.x is not valid with .*needs align.label_smoothing"),
+        ({}, {"bata": 1}, r"bench.align.x .*bata: there is no such key"),
+    ],
+)
+def test_a_section_of_the_bench_that_does_not_fit_is_refused_with_the_recipe(
+    tmp_path: Any, own: dict[str, Any], section: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError, match=f"(?s){said}"):
+        make_recipe(recipe_of(tmp_path, align=own, bench={"align": {"x": section}}))
+
+
 @pytest.mark.parametrize("align", [{"method": "kto"}, {"method": "rft"}, {"pairs": "all"}, {"weight": "gain"}])
 def test_a_recipe_whose_feedback_has_no_gains_is_refused_before_it_runs(tmp_path: Any, align: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"learns from gains.*rlaif"):

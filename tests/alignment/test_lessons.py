@@ -1,6 +1,8 @@
 """What each method learns from a round: which drafts, which pairs, and what is left out and listed."""
 
 import itertools
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,8 +13,8 @@ from cowest.alignment import AlignConfig, load_method
 from cowest.errors import InputError
 from cowest.preferences import Choice
 from cowest.runs import write_jsonl
-from cowest.stages.align import lessons_of
-from cowest.types import Draft, GradedDraft, GradedExample, Message, Verdict
+from cowest.stages.align import align, lessons_of
+from cowest.types import ComparedExample, Draft, GradedDraft, GradedExample, Message, Verdict
 from tests.training import tiny
 
 PROMPT = (Message(role="user", content="x"),)
@@ -133,6 +135,27 @@ def test_lessons_come_from_the_file_that_the_method_reads(tmp_path: object) -> N
         lessons_of(folder / "pairs.jsonl", AlignConfig(method="kto"))
     with pytest.raises(InputError, match=r"rft learns from graded drafts, and preference pairs were given"):
         lessons_of(tiny.pairs(2), AlignConfig(method="rft"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        ([*tiny.pairs(1), *tiny.graded(1)], "GradedExample, PreferencePair"),
+        ([ComparedExample(example_id="e", query="x", drafts=(), comparisons=())], "ComparedExample"),
+        ([{"prompt": []}], "dict"),
+    ],
+)
+def test_rows_that_nothing_is_learned_from_are_not_dropped(rows: Any, named: str) -> None:
+    with pytest.raises(InputError, match=f"all PreferencePair or all GradedExample, but was given {named}"):
+        lessons_of(rows, AlignConfig())
+
+
+def test_pairs_is_still_a_name_of_what_is_learned_from(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no-pairs.jsonl' does not exist"):
+        align("cowest.lab:assets/weak", pairs=tmp_path / "no-pairs.jsonl", out=tmp_path / "out")
+    for names in ((), ("feedback", "pairs")):
+        with pytest.raises(InputError, match="give feedback, or pairs"):
+            align("cowest.lab:assets/weak", out=tmp_path / "out", **dict.fromkeys(names, tiny.pairs(1)))
 
 
 def test_matched_pairs_can_be_made_of_graded_drafts() -> None:

@@ -87,6 +87,15 @@ def test_an_audit_without_swaps_makes_no_calls_and_keeps_what_was_found(folder: 
     assert not (folder / "evaluate" / AUDIT).exists()  # it was of the predictions before
 
 
+def test_an_evaluation_from_python_leaves_no_audit_of_other_predictions(tmp_path: Path) -> None:
+    task, model = cowest.task("cowest.lab.task:Formulary"), cowest.ScriptedModel(lambda request: "Answer: sedative")
+    methods = {"strong_only": model, "collaborate": cowest.Collaboration(model, model)}
+    for num in (20, 10):
+        cowest.evaluate(task.test[:num], methods, out=tmp_path / "evaluate")
+        assert not (tmp_path / "evaluate" / AUDIT).exists()
+        assert cowest.audit(tmp_path).num_examples == num
+
+
 def test_words_of_the_recipe_are_swapped_where_the_flag_asks_for_it(tmp_path: Path, folder: Path) -> None:
     words = tmp_path / "words.csv"
     words.write_text("What,Which\n")

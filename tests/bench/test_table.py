@@ -95,6 +95,13 @@ def test_cases_are_the_largest_gains_and_harms_one_draft_an_example() -> None:
     assert "None." in cases_text(rows[2:3], {})
 
 
+def test_a_judge_without_references_says_better_or_worse_in_the_cases() -> None:
+    row = graded("a", 1, 2)
+    drafts = tuple(draft.model_copy(update={"verdict": Verdict(compared=1)}) for draft in row.drafts)
+    text = cases_text([row.model_copy(update={"solo_verdict": Verdict(compared=0), "drafts": drafts})], {})
+    assert "| as good as alone |  | better than alone |" in text
+
+
 def test_what_a_model_wrote_stays_in_its_cell() -> None:
     evil = graded("a", 1, 9).model_copy(update={"solo": "one | two\n# three <script>"})
     assert "one \\| two<br># three &lt;script>" in cases_text([evil], {})

@@ -15,6 +15,8 @@ from cowest.cli.main import main
 from cowest.errors import EndpointError, InputError
 from cowest.export import publish, write_folder
 from cowest.records import TrainingRecord
+from cowest.runs import write_json, write_jsonl
+from cowest.types import Draft, GradedDraft, GradedExample, Verdict
 from tests.export.sample import SECRET_PLACE, pair
 from tests.training import tiny
 from tests.worlds import tree
@@ -195,6 +197,21 @@ def test_where_no_round_gave_pairs_the_sft_adapter_goes_out(run: Path, tmp_path:
     own = (run / "sft" / "adapter_model.safetensors").read_bytes()
     assert (tmp_path / "out" / "model" / "adapter_model.safetensors").read_bytes() == own
     assert not (tmp_path / "out" / "pairs").exists()
+
+
+def test_a_round_whose_pairs_the_method_cannot_use_ends_the_run_as_no_pair_does(run: Path, tmp_path: Path) -> None:
+    """All drafts were cut: there are pairs, but no draft for rft."""
+    shutil.rmtree(run / "round-1" / "align")
+    recipe = json.loads((run / "recipe.yaml").read_text())
+    draft = GradedDraft(
+        draft=Draft(text="cut", sample_index=0, finish_reason="length"), refined="y", verdict=Verdict(score=9), gain=8
+    )
+    row = GradedExample(example_id="q", query="x", solo="z", solo_verdict=Verdict(score=1), drafts=(draft,))
+    write_jsonl(run / "round-1" / "feedback" / "graded.jsonl", [row])
+    write_json(run / "recipe.yaml", recipe | {"align": {"method": "rft"}})
+    write_folder(run, tmp_path / "out")
+    own = (run / "sft" / "adapter_model.safetensors").read_bytes()
+    assert (tmp_path / "out" / "model" / "adapter_model.safetensors").read_bytes() == own
 
 
 @pytest.mark.parametrize("text", ["[]", "null", '{"prompt files": 5}', '{"prompt files": null}'])

@@ -6,11 +6,11 @@ from cowest.types import Example, Verdict
 
 
 class PlainJudge:
-    """Says nothing of templates."""
+    """Says nothing of templates. Its options have names that a model as a judge has too."""
 
     name = "plain"
 
-    def __init__(self, task: Any) -> None:
+    def __init__(self, task: Any, panel: Any = None, model: Any = None) -> None:
         pass
 
     async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cowest.bench.seeds import recipes_of_seeds
 from cowest.errors import InputError
 from cowest.pipeline.provenance import (
     ALIGN_DEPENDENCIES,
@@ -56,6 +57,15 @@ def test_another_text_of_the_chat_template_is_another_recipe(tmp_path: Path) -> 
     earlier = inputs(None).to_json()
     del earlier["weak.chat_template"]
     assert type(inputs(None)).model_validate(earlier).difference_from(inputs(None)) == []
+
+
+def test_the_options_of_a_program_that_judges_are_its_own(tmp_path: Path) -> None:
+    judge = UNDECLARED["judge"] | {"panel": 3, "model": "none"}
+    recipe = make_recipe(recipe_of(tmp_path / "run", judge=judge, bench={"seeds": 2}))
+    provenance = Provenance(recipe, RunFolder(recipe.run), Prompts(), lambda line: None)
+    assert provenance.inputs(FEEDBACK_DEPENDENCIES, ()).to_json()["judge"] == judge
+    (second,) = recipes_of_seeds(recipe)
+    assert second.judge == recipe.judge
 
 
 def own_prompts(folder: Path, name: str, text: str) -> str:

@@ -137,6 +137,17 @@ def test_an_unknown_price_is_no_price(tmp_path: Path) -> None:
     assert "The price of strong is not known" in printed.getvalue()
 
 
+def test_what_a_round_may_spend_bounds_its_calls(tmp_path: Path) -> None:
+    whole = plan_of(tmp_path / "run", strong=priced(sampling={"max_tokens": 50}))
+    money = whole.high.stages["feedback, round 1"]["strong"].cost_usd
+    assert money is not None
+    part = plan_of(tmp_path / "run", strong=priced(sampling={"max_tokens": 50}), feedback={"spend": money / 4})
+    planned = part.high.stages["feedback, round 1"]["strong"]
+    assert planned.cost_usd == pytest.approx(money / 4)
+    assert planned.calls == round(whole.high.stages["feedback, round 1"]["strong"].calls / 4)
+    assert part.high.stages["evaluate"] == whole.high.stages["evaluate"]
+
+
 def test_a_budget_below_the_high_case_is_said(tmp_path: Path) -> None:
     printed = io.StringIO()
     print_plan(plan_of(tmp_path / "run", strong=priced(budget_usd=0.0001)), printed)

@@ -21,7 +21,8 @@ from cowest.records import NullControl, NullSample
 from cowest.runs import GRADED_SO_FAR
 from cowest.stages._annotation import MAX_FAILURES_BEFORE_SUCCESS
 from cowest.stages._diagnostics import NullControlRates, concordance
-from cowest.stages.feedback import draw, feedback
+from cowest.stages.feedback import feedback
+from cowest.stages.queries import draw
 from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
 from tests.worlds import ScoreBy, Sums, chance, gamble, gambler, right_or_wrong, sums
 

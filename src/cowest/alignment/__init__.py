@@ -1,4 +1,4 @@
-"""The methods of alignment: what each learns from a round's feedback. Importing this package imports no torch."""
+"""The methods of alignment; each file is one."""
 
 from cowest.alignment.base import GRADED, PAIRS, AlignmentMethod, Lessons, Training
 from cowest.alignment.config import AlignConfig

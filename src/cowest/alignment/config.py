@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from cowest.checking import check
 from cowest.preferences import Choice
 from cowest.training.settings import Optimizer, TrainingSettings
 
@@ -146,14 +147,25 @@ class AlignConfig(TrainingSettings):
         details = [f"{key} {getattr(self, key)}" for key in _TAKEN_BY if key not in idle]
         return self.method + (f" ({', '.join(details)})" if details else "")
 
-    def changed_to(self, section: Mapping[str, Any]) -> "AlignConfig":
+    def changed_to(self, section: Mapping[str, Any], name: str = "the changed section") -> "AlignConfig":
         """This config with the keys of another section `align`.
 
-        Keys that only some methods take are kept only where the method stays.
+        Keys that only some methods take are kept only where the method stays, and `label_smoothing` and `offset_scale`
+        only where the loss and the weight still take them.
+
+        Args:
+            name: of the other section, for errors.
+
+        Raises:
+            InputError: the two together are not valid.
         """
         own, method = self.model_dump(), section.get("method", self.method)
+        if section.get("loss", self.loss) not in SMOOTHED:
+            del own["label_smoothing"]
+        if section.get("weight", self.weight) != "offset":
+            del own["offset_scale"]
         if method != self.method:
             own = {key: value for key, value in own.items() if key not in _TAKEN_BY}
             if method == "kto" and self.batch_size < 2:
                 own |= _BATCH_OF_KTO
-        return type(self).model_validate(own | dict(section))
+        return check(type(self), own | dict(section), f"{name} is not valid with the recipe's own section align")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cowest.bench.cells import UNTRAINED, Cell, make_cells, method_names
+from cowest.judge import PanelConfig
 from cowest.recipe import Recipe, make_recipe
 
 
@@ -35,8 +36,7 @@ def _with_seed(recipe: Recipe, seed: int, pairs: tuple[int, ...] | None) -> Reci
     bench |= {"methods": list(method_names(recipe)), "strong_rows": {}, "seeds": 1}
     if pairs is not None:
         bench["pairs"] = list(pairs)
-    judge = data["judge"]
-    judges = judge["panel"] if isinstance(judge, dict) and "panel" in judge else [judge]
+    judges = data["judge"]["panel"] if isinstance(recipe.judge, PanelConfig) else [data["judge"]]
     for section in (data["strong"], *judges, data["feedback"]["labeller"], *bench["strong"].values()):
         _keep_seed(section, recipe.seed)
     return make_recipe(data, source=f"the recipe of the bench's seed {seed}")

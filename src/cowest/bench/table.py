@@ -25,6 +25,9 @@ _ESCAPES = str.maketrans(
     | {character: f"\\{character}" for character in "&%$#_{}"}
 )
 
+_COMPARED = {1: "better than alone", 0: "as good as alone", -1: "worse than alone"}
+"""The verdicts of a judge without references."""
+
 
 def print_bench(bench: BenchResults, stream: TextIO | None = None) -> None:
     """Prints the rows, the sweeps and the claims."""
@@ -117,6 +120,8 @@ def _case_section(example: GradedExample, draft: GradedDraft, references: Sequen
 
 
 def _verdict_text(verdict: Verdict) -> str:
+    if verdict.compared is not None:
+        return _COMPARED[verdict.compared]
     return f"verdict: {verdict.score}" if verdict.score is not None else f"unscored: {verdict.unscored_reason}"
 
 

@@ -1,8 +1,9 @@
-"""Everything about a recipe that can be checked before anything is spent: names, data, models, endpoints, machine."""
+"""All that can be checked before anything is spent: names, data, models, endpoints, machine, cluster."""
 
 from collections.abc import Iterator
 
 from cowest.doctor.check import FAULT, FINDINGS, FINE, NOTICE, Check
+from cowest.doctor.cluster import check_cluster
 from cowest.doctor.data import check_data
 from cowest.doctor.machine import check_machine
 from cowest.doctor.models import check_models
@@ -23,6 +24,7 @@ def diagnose(pipeline: Pipeline, num_shown: int | None) -> Iterator[Check]:
     yield from check_data(pipeline, num_shown)
     yield from check_models(pipeline)
     yield from check_machine(pipeline)
+    yield from check_cluster(pipeline)
 
 
 def _check_names(pipeline: Pipeline) -> Iterator[Check]:

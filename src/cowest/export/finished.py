@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from cowest import runs
+from cowest.alignment import AlignConfig
+from cowest.checking import check
 from cowest.errors import InputError
 from cowest.records import EvaluationResults, FeedbackSummary, StageInputs
+from cowest.stages.align import holds_nothing
 from cowest.training.trained import DONE_MARKER, TrainedModel
 from cowest.yaml_reading import read_yaml
 
@@ -97,7 +100,10 @@ def _read_rounds(run: runs.RunFolder, recipe: dict[str, Any]) -> tuple[list[Roun
         if not summary.is_file() or not pairs.is_file():
             raise _unfinished(run, f"feedback of round {number} is not done")
         if not (run.align(number) / DONE_MARKER).is_file():
-            if pairs.stat().st_size == 0:  # the run ends here: there is nothing to learn
+            config = check(
+                AlignConfig, recipe.get("align") or {}, f"The section align of {str(run.recipe)!r} is not valid"
+            )
+            if holds_nothing(run.feedback(number), config):  # the run ends here
                 return rounds, number - 1
             raise _unfinished(run, f"alignment of round {number} is not done")
         rounds.append(Round(number, pairs, FeedbackSummary.read(summary)))

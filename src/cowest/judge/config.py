@@ -64,6 +64,18 @@ class ReferenceFreeConfig(Record):
     reference: Literal["none"]
 
 
+def _kind_of_member(value: Any) -> Any:
+    """Reads a member as its keys say, so that an error is about these keys and not about every kind of member."""
+    if isinstance(value, dict):
+        return JudgeConfig.model_validate(value)
+    if value != STRONG and not isinstance(value, JudgeConfig):
+        raise ValueError("needs strong, or a section like strong's with a model")
+    return value
+
+
+Member = Annotated[Literal["strong"] | JudgeConfig, BeforeValidator(_kind_of_member)]
+
+
 class PanelConfig(Record):
     """Several models as one judge.
 
@@ -74,7 +86,7 @@ class PanelConfig(Record):
         reference: as for a single model; it holds for every member.
     """
 
-    panel: tuple[Literal["strong"] | JudgeConfig, ...] = Field(min_length=2)
+    panel: tuple[Member, ...] = Field(min_length=2)
     rule: Rule = "median"
     reference: Reference = "gold"
 

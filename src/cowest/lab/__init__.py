@@ -1,1 +1,1 @@
-"""The lab: CoWest on two tiny models made from scratch, in an invented world. A demonstration and a test bed."""
+"""The lab: CoWest on two tiny models made from scratch, in an invented world."""

@@ -6,6 +6,7 @@ from cowest.models.connection import Connection, connect, load_provider
 from cowest.models.load import load_model
 from cowest.models.metered import Metered
 from cowest.models.opening import Openable, model, open_model
+from cowest.models.spreading import spread
 from cowest.models.wrapper import WrapperModel
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "load_provider",
     "model",
     "open_model",
+    "spread",
 ]

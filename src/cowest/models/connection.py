@@ -9,7 +9,7 @@ from cowest.ledger import Ledger
 from cowest.models._batch_interface import BatchProvider
 from cowest.models.base import BaseChatModel, ChatModel, as_base_model
 from cowest.models.batched import Batched
-from cowest.models.budgeted import Budgeted
+from cowest.models.budgeted import Budgeted, Cost
 from cowest.models.concurrency import Concurrent
 from cowest.models.config import ModelConfig
 from cowest.models.endpoints import Balanced, Endpoints
@@ -30,16 +30,24 @@ class Connection(WrapperModel):
         provider: what is called in the end.
         model: the wrappers around it; None where there are none.
         budget: the one among them that holds the budget; None where there is none.
+        cost: prices a usage; None for a model in this process, which costs nothing.
 
     Attributes:
         provider: what is called in the end, for what only a provider of its class can do.
         budget: likewise; what else spends from it is to be counted there.
     """
 
-    def __init__(self, provider: ChatModel, model: BaseChatModel | None = None, budget: Budgeted | None = None) -> None:
+    def __init__(
+        self,
+        provider: ChatModel,
+        model: BaseChatModel | None = None,
+        budget: Budgeted | None = None,
+        cost: Cost | None = None,
+    ) -> None:
         super().__init__(provider if model is None else model)
         self.provider = provider
         self.budget = budget
+        self.cost = cost
 
 
 def connect(
@@ -100,7 +108,7 @@ def connect(
         model = load_redaction(model, config.redact)
     if not config.keep_logprobs:
         model = WithoutLogprobs(model)
-    return Connection(provider, model, budget)
+    return Connection(provider, model, budget, config.cost_usd)
 
 
 def load_provider(config: ModelConfig, seed: int = 0, *, role: str = "model", fleet: Fleet | None = None) -> ChatModel:

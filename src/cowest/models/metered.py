@@ -1,11 +1,28 @@
 """A connection in use for one role of a run: its replies are counted, and kept where there is a ledger."""
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
 from cowest import words
 from cowest.ledger import Ledger
 from cowest.models.connection import Connection
 from cowest.models.ledgered import Ledgered
 from cowest.models.wrapper import WrapperModel
 from cowest.types import ChatRequest, Completion, Usage
+
+_spent: ContextVar[list[tuple[str, float | None]] | None] = ContextVar("spent", default=None)
+
+
+@contextlib.contextmanager
+def spending() -> Iterator[list[tuple[str, float | None]]]:
+    """Yields a list that gets the role and the cost of each completion of this task and of those that it starts."""
+    seen: list[tuple[str, float | None]] = []
+    before = _spent.set(seen)
+    try:
+        yield seen
+    finally:
+        _spent.reset(before)
 
 
 class Metered(WrapperModel):
@@ -51,6 +68,8 @@ class Metered(WrapperModel):
         completion = await self.model.complete(request)
         self.num_calls += 1
         self.usage += completion.usage
+        if (seen := _spent.get()) is not None:
+            seen.append((self.role, completion.cost_usd))
         unknown = self.cost_usd is None or completion.cost_usd is None
         self.cost_usd = None if unknown else (self.cost_usd or 0.0) + (completion.cost_usd or 0.0)
         return completion

@@ -106,7 +106,8 @@ def _measure(context: RunContext, pair_name: str, swap: WordSwap, limit: int) ->
     recipe = context.recipe
     require_same_training(context)
     row = EvaluationResults.read(context.folder.evaluate / RESULTS).methods.get(pair_name)
-    evaluated, finished = (row and row.round) or 0, context.weak.num_rounds_done()
+    evaluated = 0 if row is None else row.round or 0
+    finished = context.weak.num_rounds_done()
     if evaluated != finished:
         raise InputError(
             f"The evaluation is of the pair after {words.plural(evaluated, 'round')}, and the pair would now be asked "

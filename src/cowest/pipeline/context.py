@@ -4,6 +4,7 @@ import contextlib
 from functools import cached_property
 
 from cowest import runs
+from cowest.cluster import Cluster, open_cluster
 from cowest.engines import Fleet
 from cowest.ledger import Ledger
 from cowest.pipeline.data import Data
@@ -64,7 +65,26 @@ class RunContext:
     @cached_property
     def models(self) -> Models:
         """The recipe's models, opened with the ledger."""
-        return Models(self.recipe, self.prompts, self.data, self.ledger, self.fleet)
+        return Models(self.recipe, self.prompts, self.data, self.ledger, self.fleet, self.cluster)
+
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """The recipe's cluster; None where it names none. No engine runs on it before something is drafted.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        if self.recipe.cluster is None:
+            return None
+        cluster = open_cluster(self.recipe.cluster)
+        self._exit.callback(cluster.close)
+        return cluster
+
+    def free_memory(self) -> None:
+        """Ends the servers, and the engines of the cluster, before something trains."""
+        self.fleet.stop()
+        if "cluster" in vars(self) and self.cluster is not None:  # asked for before, so that something may run there
+            self.cluster.stop()
 
     def paid_calls(self) -> dict[str, int]:
         """The number of replies in the run's ledger, by role."""
@@ -79,8 +99,11 @@ class RunContext:
         self._exit.enter_context(self.folder.lock())
 
     def close(self) -> None:
-        """Ends the servers, closes the ledger and unlocks the folder. What is used after it is opened again."""
+        """Ends the servers, leaves the cluster, closes the ledger and unlocks the folder.
+
+        What is used after it is opened again.
+        """
         with self._exit:
             self.fleet.stop()
-        for opened in ("models", "ledger"):
+        for opened in ("models", "ledger", "cluster"):
             self.__dict__.pop(opened, None)

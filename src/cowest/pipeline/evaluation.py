@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 
 from cowest import fingerprints, runs
-from cowest.auditing import AUDIT
 from cowest.collaboration import Collaboration
 from cowest.gating.calibration import calibrate
 from cowest.gating.figure import draw_gate
 from cowest.gating.table import gate_page
 from cowest.methods import Setting, make_methods
-from cowest.models import ChatModel, open_model
+from cowest.models import ChatModel, open_model, spread
 from cowest.pipeline.context import RunContext
 from cowest.pipeline.explanations import explanations_behind
 from cowest.pipeline.factories import evaluation_pair, method_setting
@@ -56,7 +55,6 @@ def run_evaluation(context: RunContext, *, force: bool = False) -> EvaluationRes
         inputs.write(folder / fingerprints.INPUTS)
         if folder == out:  # no earlier results, which the recipe kept before would belong to
             context.provenance.keep_recipe()
-            (folder / AUDIT).unlink(missing_ok=True)  # of predictions that are about to be replaced
         results = evaluate(
             examples,
             methods,
@@ -144,6 +142,8 @@ def current_pair(context: RunContext, *, kept: bool) -> Collaboration:
         )
         for role, config in configs.items()
     )
+    if context.cluster is not None:
+        weak, strong = spread(weak, context.cluster), spread(strong, context.cluster)
     return evaluation_pair(recipe, context.prompts, weak, strong)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cowest import fingerprints, synchronous
+from cowest import fingerprints, synchronous, words
 from cowest.annotators import RewardModel
 from cowest.errors import InputError
 from cowest.ledger import Ledger
@@ -25,7 +25,8 @@ from cowest.progress import progress_bar
 from cowest.records import FeedbackSummary, GradedExample, read_rows
 from cowest.report.feedback import null_control_sentence
 from cowest.stages.annotator import train_annotator
-from cowest.stages.feedback import FeedbackConfig, draw, feedback
+from cowest.stages.feedback import FeedbackConfig, feedback
+from cowest.stages.queries import draw, shuffled
 from cowest.tasks import Task
 from cowest.training import TrainedModel
 from cowest.training import weights as model_files
@@ -35,7 +36,7 @@ from cowest.types import Example
 RLWF = "rlwf"
 """The kind of feedback that needs a trained annotator."""
 
-PROBE = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None}
+PROBE = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None, "spend": None}
 """The settings of a probe: collaborative feedback without skipping any call."""
 
 
@@ -50,6 +51,8 @@ def run_feedback(context: RunContext, number: int) -> None:
     weak = context.weak.after_round(number - 1)
     _require_same_start(context, number)
     examples = round_queries(recipe, context.data.feedback, out, number)
+    if recipe.feedback.spend is not None:
+        examples = shuffled(examples, recipe.seed, number)
     if context.provenance.is_done(stage, out, FEEDBACK_DEPENDENCIES, examples, marker="summary.json"):
         _report_failures(context, number)
         return
@@ -94,6 +97,11 @@ def _report_failures(context: RunContext, number: int) -> FeedbackSummary:
     """Reports failed queries and how to retry them; returns the round's summary."""
     out = context.folder.feedback(number)
     summary = FeedbackSummary.read(out / "summary.json")
+    if summary.num_not_asked:
+        context.say(
+            f"feedback, round {number}: {words.money(summary.spend_usd)} was enough for {summary.num_examples:,} of "
+            f"{summary.num_examples + summary.num_not_asked:,} queries"
+        )
     if summary.num_failed:
         if context.weak.has_learned_from(number):
             advice = f"alignment has learned without them; {_retry_advice(context.ledger)}"

@@ -7,8 +7,8 @@ from cowest.pipeline.context import RunContext
 from cowest.pipeline.factories import feedback_pair
 from cowest.pipeline.models import num_in_flight
 from cowest.records import JudgeCheck
-from cowest.stages.feedback import draw
 from cowest.stages.judge_check import check_judge, num_calls, rows_with_wrong_answers
+from cowest.stages.queries import draw
 
 
 def run_judge_check(context: RunContext, limit: int) -> JudgeCheck:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from cowest import runs
 from cowest.annotators import RLAIF
+from cowest.cluster import Cluster
 from cowest.engines import Fleet
 from cowest.judge import BaseJudge, load_judge
 from cowest.judge.config import ProgramJudge
 from cowest.ledger import Ledger, network_file_system
-from cowest.models import ChatModel, ModelConfig, open_model
+from cowest.models import ChatModel, ModelConfig, open_model, spread
 from cowest.pipeline.data import Data
 from cowest.pipeline.factories import model_judge
 from cowest.pipeline.progress import Say
@@ -70,14 +71,24 @@ class Models:
         data: the task, for a judge without a model.
         ledger: where calls are looked up and stored.
         fleet: has the servers that the run starts.
+        cluster: where other local models draft; None is this process.
     """
 
-    def __init__(self, recipe: Recipe, prompts: Prompts, data: Data, ledger: Ledger, fleet: Fleet) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        prompts: Prompts,
+        data: Data,
+        ledger: Ledger,
+        fleet: Fleet,
+        cluster: Cluster | None = None,
+    ) -> None:
         self._recipe = recipe
         self._prompts = prompts
         self._data = data
         self._ledger = ledger
         self._fleet = fleet
+        self._cluster = cluster
 
     def model(self, config: ModelConfig, role: str) -> ChatModel:
         """Opens a model with the ledger, in a role.
@@ -89,7 +100,7 @@ class Models:
         shared_with = (
             [judge for judge, section in judges.items() if isinstance(section, str)] if role == "strong" else []
         )
-        return open_model(
+        model = open_model(
             config,
             role=role,
             ledger=self._ledger,
@@ -97,6 +108,7 @@ class Models:
             shared_with=shared_with,
             fleet=self._fleet,
         )
+        return model if self._cluster is None else spread(model, self._cluster)
 
     def strong(self) -> ChatModel:
         """The recipe's strong model."""

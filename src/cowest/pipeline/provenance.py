@@ -107,6 +107,8 @@ class Provenance:
         for key in self._recipe.align.idle_keys():
             del recipe["align"][key]
         feedback = recipe["feedback"]
+        if feedback["spend"] is None:
+            del feedback["spend"]
         if self._recipe.feedback.kind != RLAIF:
             del feedback["labeller"]  # no result depends on it
         elif self._recipe.feedback.labeller is not None:
@@ -183,10 +185,12 @@ class Provenance:
 
 def _deciding(judge: Any) -> Any:
     """What decides the verdicts of the recipe's judge: limits and budgets may change, as for the strong model."""
-    if isinstance(judge, dict) and "panel" in judge:
+    if not isinstance(judge, dict) or "name" in judge:  # a program, whose options are its own
+        return judge
+    if "panel" in judge:
         members = sorted((_deciding(member) for member in judge["panel"]), key=repr)
         return {"panel": members, "rule": judge["rule"], "reference": judge["reference"]}
-    if isinstance(judge, dict) and "model" in judge and "name" not in judge:
+    if "model" in judge:
         _forget_addresses(judge)
         compared = {"reference": "none"} if judge.get("reference") == "none" else {}
         return {key: judge[key] for key in JUDGE_KEYS} | compared

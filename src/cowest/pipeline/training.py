@@ -3,14 +3,14 @@
 import hashlib
 
 from cowest import distributed, fingerprints
-from cowest.alignment import PAIRS, Lessons, load_method
+from cowest.alignment import load_method
 from cowest.errors import InputError
 from cowest.pipeline.context import RunContext
 from cowest.pipeline.explanations import training_rows
 from cowest.pipeline.progress import training_progress
 from cowest.pipeline.provenance import ALIGN_DEPENDENCIES, FEEDBACK_DEPENDENCIES, SFT_DEPENDENCIES
 from cowest.progress import progress_bar
-from cowest.stages.align import align, lessons_of
+from cowest.stages.align import align, holds_nothing
 from cowest.stages.sft import sft
 from cowest.training.trained import DONE_MARKER
 
@@ -25,7 +25,7 @@ def run_sft(context: RunContext) -> None:
     recipe, out, examples = context.recipe, context.folder.sft, training_rows(context)
     if context.provenance.is_done("sft", out, SFT_DEPENDENCIES, examples, marker=DONE_MARKER):
         return
-    context.fleet.stop()  # training wants the memory
+    context.free_memory()
     quiet = not distributed.is_main_process()
     with (
         fingerprints.released_if_refused(out),
@@ -48,10 +48,7 @@ def run_sft(context: RunContext) -> None:
 
 def gave_nothing(context: RunContext, number: int) -> bool:
     """Whether the feedback of a round, which is done, holds nothing that the recipe's method learns from."""
-    feedback = context.folder.feedback(number)
-    if load_method(context.recipe.align).reads == PAIRS:
-        return (feedback / PAIRS).stat().st_size == 0
-    return not _lessons(context, number).rows
+    return holds_nothing(context.folder.feedback(number), context.recipe.align)
 
 
 def run_align(context: RunContext, number: int) -> None:
@@ -82,7 +79,7 @@ def run_align(context: RunContext, number: int) -> None:
     digest = hashlib.sha256(learned_from.read_bytes()).hexdigest()
     if context.provenance.is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest):
         return
-    context.fleet.stop()  # training wants the memory
+    context.free_memory()
     with (
         fingerprints.released_if_refused(out),
         progress_bar(stage, quiet=quiet) as bar,
@@ -100,9 +97,3 @@ def run_align(context: RunContext, number: int) -> None:
             seed=recipe.seed + number,
             progress=training_progress(bar, log),
         )
-
-
-def _lessons(context: RunContext, number: int) -> Lessons:
-    recipe = context.recipe
-    feedback = context.folder.feedback(number)
-    return lessons_of(feedback, recipe.align, format=recipe.format, prompts=context.prompts)

@@ -1,4 +1,4 @@
-"""What a recipe, or a bench of it, will cost before anything is spent: calls, tokens, money and time, low and high."""
+"""What a recipe or a bench will cost: calls, tokens, money and time, low and high."""
 
 from cowest.planning.bench import BenchPlan, make_bench_plan
 from cowest.planning.bench_table import print_bench_plan

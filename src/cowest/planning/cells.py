@@ -19,7 +19,7 @@ from cowest.planning.spend import Spend
 from cowest.planning.stages import Stages, configs_of
 from cowest.planning.tally import Tally
 from cowest.recipe import Recipe
-from cowest.stages.feedback import draw
+from cowest.stages.queries import draw
 from cowest.training.trained import DONE_MARKER, TrainedModel
 from cowest.types import Example
 

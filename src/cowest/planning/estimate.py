@@ -11,14 +11,15 @@ from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
 from cowest.planning.assumptions import HIGH, LOW, assume, feedback_config_for, latency_s, measured_so_far
+from cowest.planning.cluster import cluster_of
 from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems, servers
 from cowest.planning.power import Power, power_of
 from cowest.planning.rehearsal import Assumptions
-from cowest.planning.spend import Spend, cost_of, sum_by_role, wall_s
+from cowest.planning.spend import Spend, cost_of, sum_by_role, wall_s, within
 from cowest.planning.stages import Stages, configs_of
 from cowest.planning.tally import Tally
-from cowest.stages.feedback import draw
+from cowest.stages.queries import draw
 from cowest.types import Example
 
 
@@ -51,6 +52,7 @@ class Plan(BaseModel):
         trains: whether the weak model is trained, and not on a server as it is.
         num_to_explain: training rows that the strong model explains before SFT.
         num_queries: examples of feedback per round.
+        feedback_spend_usd: what a round of feedback may spend on strong and judge calls; None for no limit.
         alignment: the method, with what differs from its defaults.
         learned_from: what it learns from: "pair" or "draft".
         num_evaluated: examples of evaluation.
@@ -63,6 +65,7 @@ class Plan(BaseModel):
         budgets_usd: caps by role, where there are any.
         batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
         servers: by role, the servers that the run starts. Their time is not in the estimate.
+        cluster: the engines of the recipe's cluster, in words; None without one. Their time is not in the estimate.
         endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
             planning, but the run needs the endpoints.
         endpoints: by role, the addresses of a model that has several.
@@ -76,6 +79,7 @@ class Plan(BaseModel):
     num_train: int
     num_to_explain: int
     num_queries: int
+    feedback_spend_usd: float | None = None
     alignment: str
     learned_from: str
     num_evaluated: int
@@ -88,6 +92,7 @@ class Plan(BaseModel):
     budgets_usd: dict[str, float]
     batched: list[str]
     servers: dict[str, str]
+    cluster: str | None
     endpoint_problems: dict[str, str]
     endpoints: dict[str, tuple[str, ...]]
     without_logprobs: list[str]
@@ -138,6 +143,7 @@ class _Planner:
             num_train=len(self.examples.labelled),
             num_to_explain=len(self.to_explain),
             num_queries=len(queries),
+            feedback_spend_usd=recipe.feedback.spend,
             alignment=recipe.align.summary(),
             learned_from=load_method(recipe.align).noun,
             num_evaluated=len(self.examples.evaluated),
@@ -150,6 +156,7 @@ class _Planner:
             budgets_usd={role: config.budget_usd for role, config in configs.items() if config.budget_usd is not None},
             batched=[role for role, config in configs.items() if config.batch],
             servers=servers(configs),
+            cluster=cluster_of(self.pipeline),
             endpoint_problems=endpoint_problems(configs),
             endpoints={role: each.base_url for role, each in configs.items() if isinstance(each.base_url, tuple)},
             without_logprobs=[role for role, config in configs.items() if not config.keep_logprobs],
@@ -163,6 +170,8 @@ class _Planner:
     def _case(self, name: str, queries: Sequence[Example]) -> Case:
         assumptions, config = self._assumptions(name), feedback_config_for(name, self.recipe.feedback)
         feedback, pairs = self.stages.feedback(assumptions, queries, Tally(), config)
+        feedback, share = within(feedback, config.spend)
+        pairs = round(share * pairs)
         explanations = self.stages.explanations(assumptions, self.to_explain, Tally())
         stages = {"explanations": explanations} if explanations else {}
         stages |= {f"feedback, round {number}": feedback for number in range(1, self.num_rounds + 1)}

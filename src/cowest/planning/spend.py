@@ -35,6 +35,23 @@ def sum_by_role(spends: Iterable[Mapping[str, Spend]]) -> dict[str, Spend]:
     return total
 
 
+def within(spends: Mapping[str, Spend], usd: float | None) -> tuple[dict[str, Spend], float]:
+    """A round's spend where its calls other than the weak model's may cost `usd`; and the share of it that is left."""
+    cost = pricing.total_usd(spend.cost_usd for role, spend in spends.items() if role != "weak")
+    if usd is None or not cost or cost <= usd:
+        return dict(spends), 1.0
+    return {role: _part(spend, usd / cost) for role, spend in spends.items()}, usd / cost
+
+
+def _part(spend: Spend, share: float) -> Spend:
+    usage = Usage(
+        prompt_tokens=round(share * spend.usage.prompt_tokens),
+        completion_tokens=round(share * spend.usage.completion_tokens),
+    )
+    cost = None if spend.cost_usd is None else share * spend.cost_usd
+    return Spend(calls=round(share * spend.calls), usage=usage, cost_usd=cost)
+
+
 def span(a: Mapping[str, Spend], b: Mapping[str, Spend]) -> tuple[dict[str, Spend], dict[str, Spend]]:
     """The lower and upper bound of two spends, number by number; a role missing on one side counts as zero there."""
     roles = sorted({*a, *b})

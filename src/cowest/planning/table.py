@@ -59,12 +59,16 @@ def _spend_columns(low: Spend, high: Spend) -> tuple[str, ...]:
     )
 
 
+def _up_to(plan: Plan) -> str:
+    return "" if plan.feedback_spend_usd is None else f"{words.money(plan.feedback_spend_usd)}, at most "
+
+
 def _notes(plan: Plan) -> Iterator[str]:
     explained = f", {plan.num_to_explain:,} of them explained by the strong model first" if plan.num_to_explain else ""
     sft = f"SFT on {plan.num_train:,} rows{explained}"
     yield (
         f"{sft if plan.trains else 'Nothing is trained, since the weak model is on a server'}; "
-        f"feedback on {plan.num_queries:,} queries a round with {plan.samples} drafts each, "
+        f"feedback on {_up_to(plan)}{plan.num_queries:,} queries a round with {plan.samples} drafts each, "
         f"{words.plural(plan.rounds, 'round')}; {f'alignment by {plan.alignment}; ' if plan.trains else ''}"
         f"evaluation of {len(plan.methods)} methods on {plan.num_evaluated:,} examples."
     )
@@ -100,6 +104,8 @@ def _notes(plan: Plan) -> Iterator[str]:
             f"Log-probabilities are not kept for {', '.join(plan.without_logprobs)}: a gate cannot be calibrated "
             "on them, and methods that read them refuse to run."
         )
+    if plan.cluster is not None:
+        yield f"Local models draft on {plan.cluster}. Their time is not in the estimate."
     yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)
 
 

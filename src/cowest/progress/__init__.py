@@ -1,4 +1,4 @@
-"""How far a long stage is: a bar on a terminal or in a notebook, a line every 30 seconds anywhere else, on stderr."""
+"""How far a long stage is: a bar on a terminal or in a notebook, else a line every 30 seconds."""
 
 from cowest.progress.bar import ProgressBar, progress_bar, quietly, refresh, say
 from cowest.progress.status import Status, notice

@@ -1,4 +1,4 @@
-"""Prompt templates (paper Figure 7): files in this folder, each replaceable by a file of the same name elsewhere.
+"""Prompt templates (paper Figure 7), each replaceable by a file of the same name.
 
 Templates are a part of Jinja2: variables, `if` and a few filters, rendered in a sandbox. A variable that is not given
 is an error. What a model or a data set wrote goes in as a value and is never rendered itself.

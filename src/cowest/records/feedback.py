@@ -79,6 +79,7 @@ class FeedbackSummary(Document):
         num_unparsed_solo: outputs of the strong model alone that hold no answer; None where the task is not known.
         num_unparsed_drafts: drafts that hold no answer; None also in a format whose drafts hold none.
         num_unparsed_refined: refined outputs that hold no answer; None also where no draft was refined.
+        spend_usd, num_not_asked: what the round was given to spend, and the drawn queries that it did not suffice for.
         num_ties: comparisons without a winner, where drafts are compared with each other.
         calls, usage: by role, including calls answered from the ledger.
         calls_saved: by rule.
@@ -107,6 +108,8 @@ class FeedbackSummary(Document):
     usage: dict[str, Usage] = Field(default_factory=dict)
     cost_usd: float | None = None
     calls_saved: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    spend_usd: float | None = omitted_if_none()
+    num_not_asked: NonNegativeInt | None = omitted_if_none()
     num_ties: NonNegativeInt | None = omitted_if_none()
     null_control: NullControl | None = omitted_if_none()
     judge_agreement: JudgeAgreement | None = None

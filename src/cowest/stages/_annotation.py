@@ -12,12 +12,14 @@ from cowest.concurrency import in_order
 from cowest.errors import CompletionError, EndpointError
 from cowest.judge import BaseJudge
 from cowest.models import Metered
+from cowest.models.metered import spending
 from cowest.pricing import total_usd
 from cowest.progress import ProgressBar, progress_bar
 from cowest.records import ComparedExample, Failure, GradedExample, NullSample
 from cowest.stages._diagnostics import null_sample
 from cowest.stages._facets import short_fields
 from cowest.stages._progress_file import ProgressFile
+from cowest.stages._spend_limit import SpendLimit
 from cowest.types import Example
 
 MAX_FAILURES_BEFORE_SUCCESS = 100
@@ -57,13 +59,15 @@ def annotate_all(
     title: str,
     num_in_flight: int | None,
     add: Callable[[Annotated], None],
+    limit: SpendLimit | None = None,
 ) -> None:
-    """Annotates every example.
+    """Annotates every example, or as many of the first ones as `limit` admits.
 
     Args:
         title: of the progress bar.
         num_in_flight: examples at once; None is as many as the endpoints take.
         add: called with the outcome of each, in their order.
+        limit: what the round may spend; the examples that it does not admit are left out.
 
     Raises:
         EndpointError: an endpoint failed for good, or all of the first examples failed.
@@ -72,10 +76,12 @@ def annotate_all(
     async def annotate() -> None:
         async with contextlib.aclosing(in_order(worker, examples, num_in_flight)) as outcomes:
             async for outcome in outcomes:
+                if outcome is None:
+                    break
                 add(outcome)
 
     with progress_bar(title, total=len(examples)) as bar:
-        worker = _Worker(setting, bar, progress_file)
+        worker = _Worker(setting, bar, progress_file, limit)
         synchronous.run(annotate())
 
 
@@ -86,11 +92,24 @@ class _Worker:
     setting: FeedbackSetting
     bar: ProgressBar
     progress_file: ProgressFile
+    limit: SpendLimit | None = None
     first_failure: Failure | None = None
     num_failed: int = 0
     num_annotated: int = 0
 
-    async def __call__(self, example: Example) -> Annotated:
+    async def __call__(self, example: Example) -> Annotated | None:
+        """None where there is no money left for the example."""
+        if self.limit is None:
+            return await self._work(example)
+        if not await self.limit.admit(example):
+            return None
+        with spending() as calls:
+            try:
+                return await self._work(example)
+            finally:
+                await self.limit.leave(example, [cost for role, cost in calls if role != "weak"])
+
+    async def _work(self, example: Example) -> Annotated:
         setting = self.setting
         outcome, null = await _annotate(example, setting.annotator), None
         if example.id in setting.controlled and isinstance(outcome, GradedExample):

@@ -18,9 +18,10 @@ Feedback = Sequence[PreferencePair] | Sequence[GradedExample] | str | Path
 
 def align(
     start: TrainedModel | str,
-    feedback: Feedback,
+    feedback: Feedback | None = None,
     *,
     out: str | Path,
+    pairs: Feedback | None = None,
     config: AlignConfig | None = None,
     lora: LoRAConfig | None = None,
     format: str | Format = "chain_of_thought",
@@ -44,6 +45,7 @@ def align(
         feedback: what `feedback` returned or wrote: preference pairs or the path of a pairs.jsonl for dpo with matched
             pairs, graded examples or the path of a graded.jsonl otherwise; or the path of the folder that has both.
         out: the folder for the adapter; not that of `start`.
+        pairs: the earlier name of `feedback`.
         lora: shape of the adapter; must match the adapter of `start`, if it has one.
         format, prompts: with which the drafts of graded examples were sampled; pairs hold their prompts.
         chat_template: "chatml" or a file, for a full model without one; an adapter that `sft` trained has its own.
@@ -69,12 +71,15 @@ def align(
         TrainingError: there is nothing to train on, or the loss is not a number.
         InterruptedRun: Ctrl-C; the same call resumes.
     """
+    given = pairs if feedback is None else feedback
+    if given is None or (feedback is not None and pairs is not None):
+        raise InputError("align learns from one thing: give feedback, or pairs, which is its earlier name.")
     config = config or AlignConfig()
     folder = Path(out).expanduser()
     weights = model_files.find(start.model if isinstance(start, TrainedModel) else start, chat_template)
     if weights.adapter is not None and weights.adapter.resolve() == folder.resolve():
         raise InputError(f"Alignment would overwrite the adapter it starts from ({str(folder)!r}). Give another out.")
-    lessons = lessons_of(feedback, config, format=format, prompts=prompts)
+    lessons = lessons_of(given, config, format=format, prompts=prompts)
     make_output_folder(folder)
     model_files.require_extras()
     training = Training(start=weights, out=folder, lora=lora, seed=seed, progress=progress)
@@ -95,12 +100,31 @@ def lessons_of(
     """
     method = load_method(config)
     given = _read(feedback, method) if isinstance(feedback, (str, Path)) else feedback
-    if given and isinstance(given[0], PreferencePair):
-        return method.from_pairs([row for row in given if isinstance(row, PreferencePair)])
+    pairs = [row for row in given if isinstance(row, PreferencePair)]
+    graded = [row for row in given if isinstance(row, GradedExample)]
+    if len(given) not in (len(pairs), len(graded)):
+        found = ", ".join(sorted({type(row).__name__ for row in given}))
+        raise InputError(
+            f"align learns from rows that are all PreferencePair or all GradedExample, but was given {found}."
+        )
+    if pairs:
+        return method.from_pairs(pairs)
     templates = prompts if isinstance(prompts, Prompts) else Prompts(prompts)
     template = (load_format(format) if isinstance(format, str) else format).template
-    graded = [row for row in given if isinstance(row, GradedExample)]
     return method.from_graded((row, templates.render(template, query=row.query)) for row in graded)
+
+
+def holds_nothing(folder: Path, config: AlignConfig) -> bool:
+    """Whether the folder of a round's feedback, which is done, holds nothing that the method of `config` learns from.
+
+    Raises:
+        InputError: a file is missing or has other rows.
+    """
+    method = load_method(config)
+    if method.reads == PAIRS:
+        return (folder / PAIRS).stat().st_size == 0
+    graded = [row for row in _read(folder, method) if isinstance(row, GradedExample)]
+    return not method.from_graded((row, ()) for row in graded).rows  # no prompt: rows are only counted
 
 
 def read_pairs(path: str | Path) -> list[PreferencePair]:

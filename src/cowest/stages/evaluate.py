@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from cowest import runs, synchronous
+from cowest.auditing import AUDIT
 from cowest.collaboration import Calls, Collaboration, counting
 from cowest.concurrency import map_in_flight
 from cowest.errors import CompletionError, EndpointError, InputError
@@ -115,6 +116,8 @@ def evaluate(
     repeated = sorted(name for name, count in Counter(method.name for method in rows).items() if count > 1)
     if repeated:
         raise InputError(f"Two methods have the same name ({', '.join(repeated)}). Name each row of the results once.")
+    if out is not None:
+        (Path(out) / AUDIT).unlink(missing_ok=True)  # of predictions that are about to be replaced
     groups = task.groups(examples)
     predictions: dict[str, list[Prediction]] = {}
     preparations: dict[str, Preparation | None] = {}

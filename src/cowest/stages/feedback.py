@@ -4,10 +4,9 @@ import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cowest.annotators import RLAIF, BaseAnnotator, RewardModel, load_annotator
 from cowest.checking import check
@@ -22,6 +21,7 @@ from cowest.stages._annotation import FeedbackSetting, annotate_all
 from cowest.stages._diagnostics import draw_null_control
 from cowest.stages._feedback_results import FeedbackResults
 from cowest.stages._progress_file import ProgressFile
+from cowest.stages._spend_limit import spend_limit
 from cowest.stages._summary import Counts
 from cowest.tasks import Task
 from cowest.tasks.base import Split
@@ -43,6 +43,8 @@ class FeedbackConfig(Record):
         held_back_share: the share of the training rows that "held_back" keeps out of SFT.
         queries: number of queries per round, drawn with the recipe's seed and the round's number.
         samples: K, the drafts per query.
+        spend: USD that the strong and judge calls of a round may cost; queries are asked in a random order while the
+            worst case of the next one fits into it, `queries` at most. None sets no limit.
         max_pairs: number of pairs to keep, drawn with the seed; None keeps all.
         labeller: the model that compares two drafts for kind "rlaif", a section like `strong`; None means the strong
             model, as in the paper. Other kinds do not use it.
@@ -56,18 +58,20 @@ class FeedbackConfig(Record):
     held_back_share: float = Field(default=0.5, gt=0, lt=1)
     queries: int = Field(default=2000, ge=1)
     samples: int = Field(default=5, ge=1)
+    spend: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     max_pairs: int | None = Field(default=None, ge=1)
     labeller: ModelConfig | None = None
     skip_settled: bool = True
     null_control: int = Field(default=0, ge=0)
 
-
-def draw(examples: Sequence[Example], count: int, seed: int, round_number: int = 1) -> list[Example]:
-    """Draws `count` examples, in the order of the data; all if there are no more than that."""
-    if count >= len(examples):
-        return list(examples)
-    chosen = sorted(Random(f"queries {seed} {round_number}").sample(range(len(examples)), count))
-    return [examples[index] for index in chosen]
+    @model_validator(mode="after")
+    def _control_knows_the_queries(self) -> Self:
+        if self.spend is not None and self.null_control:
+            raise ValueError(
+                "null_control draws from the queries of a round, and with spend it is not known before which these "
+                "are. Leave out one of the two"
+            )
+        return self
 
 
 def feedback(
@@ -165,7 +169,10 @@ def feedback(
             controlled=controlled if config.null_control else None,
             samples=config.samples,
         ) as results:
-            annotate_all(examples, setting, progress_file, f"feedback ({config.kind})", num_in_flight, add=results.add)
+            title, limit = f"feedback ({config.kind})", None
+            if config.spend is not None:
+                limit = spend_limit(config.spend, config.kind, config.samples, collaboration, base_judge, roles)
+            annotate_all(examples, setting, progress_file, title, num_in_flight, add=results.add, limit=limit)
             summary = results.publish(
                 roles,
                 kind=config.kind,
@@ -174,6 +181,9 @@ def feedback(
                 num_identical=base_judge.num_calls_saved - num_saved_before,
             )
     progress_file.remove()
+    if config.spend is not None:
+        num_left = len(examples) - summary.num_examples
+        summary = summary.model_copy(update={"spend_usd": config.spend, "num_not_asked": num_left})
     # Written last, since it marks the round as finished.
     summary.model_copy(update={"wall_s": round(time.monotonic() - started, 3)}).write(out / "summary.json")
     return list(read_rows(out / "pairs.jsonl", PreferencePair, "preference pair")) if load_pairs else []

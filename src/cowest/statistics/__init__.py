@@ -1,4 +1,4 @@
-"""Intervals and tests over examples: means, paired differences, groups of rows, power, help and harm, seeds by queries.
+"""Intervals and tests: means, paired differences, groups of rows, power, seeds.
 
 An interval at 95% says how far another draw of the test set would move the number. Where rows belong together, such as
 the questions about one table, another draw has other tables, so whole groups count and not rows. Those with `seeds` in

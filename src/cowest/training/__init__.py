@@ -1,4 +1,4 @@
-"""Thin adapters over TRL and PEFT. Importing this package imports no torch; its modules that train do."""
+"""Thin adapters over TRL and PEFT."""
 
 from cowest.training.lora import LoRAConfig
 from cowest.training.settings import TrainingSettings

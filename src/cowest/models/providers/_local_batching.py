@@ -61,6 +61,11 @@ class Gatherer(Generic[Item, Result]):
         self._thread: threading.Thread | None = None
         self._running: Sequence[Job[Item, Result]] = ()
 
+    @property
+    def num_engines(self) -> int:
+        """One thread."""
+        return 1
+
     def submit(self, item: Item) -> Wanted[Result]:
         """Queues an item; its future belongs to no event loop."""
         job: Job[Item, Result] = Job(item)

@@ -1,7 +1,7 @@
 """Model folders to run: found and checked before anything is loaded, then loaded."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,11 @@ class ModelFolder:
         """Hash of the files that decide what the model says, and of its chat template."""
         files = model_folders.identity(folder for folder in (self.base, self.adapter) if folder is not None)
         return files if self.chat_template is None else f"{files}+{chat_templates.fingerprint(self.chat_template)}"
+
+    def absolute(self) -> "ModelFolder":
+        """The same with absolute paths, which mean the same in every working directory."""
+        adapter = None if self.adapter is None else self.adapter.absolute()
+        return replace(self, base=self.base.absolute(), adapter=adapter, tokenizer=self.tokenizer.absolute())
 
 
 def find(location: str, chat_template: str | None = None) -> ModelFolder:

@@ -1,22 +1,22 @@
 """Models in this process: a folder or a hub id, with transformers. The weak model's home."""
 
 import asyncio
-import functools
 import importlib.util
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError
 
 from cowest import plugins, progress
+from cowest.cluster import Cluster, Pool
 from cowest.concurrency import in_line, let_through
-from cowest.errors import CowestError, InputError
+from cowest.errors import InputError
 from cowest.models.base import BaseChatModel
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _local_weights
 from cowest.models.providers._local_batching import Gatherer, Job
+from cowest.models.providers._local_drafting import Drafting, work_off
 from cowest.types import ChatRequest, Completion, Record
 
 if TYPE_CHECKING:
@@ -53,16 +53,32 @@ class LocalModel(BaseChatModel):
 
     in_process = True
 
-    def __init__(self, name: str, folder: _local_weights.ModelFolder, options: LocalOptions, seed: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: _local_weights.ModelFolder,
+        options: LocalOptions,
+        seed: int,
+        cluster: Cluster | None = None,
+    ) -> None:
         self.name = name
-        self._folder = folder
-        self._options = options
-        self._seed = seed
-        self._device = options.device or _best_device()
-        self._dtype = options.dtype or ("bfloat16" if self._device.startswith("cuda") else "float32")
-        self.identity = f"{folder.identity()}|{_local_weights.arithmetic(self._dtype)}|seed {seed}"
+        self._made_from = (name, folder, options, seed)
+        device = options.device or (_best_device() if cluster is None else cluster.device)
+        self._drafting = Drafting(
+            name=name,
+            folder=folder,
+            files=folder.identity(),
+            dtype=options.dtype or ("bfloat16" if device.startswith("cuda") else "float32"),
+            device=device,
+            seed=seed,
+            with_logprobs=options.logprobs,
+            max_batch_size=options.max_batch_size,
+        )
+        self.identity = self._drafting.identity
         self._engine: Engine | None = None
-        self._gatherer: Gatherer[ChatRequest, Completion] = Gatherer(self._work, name=f"local model {name}")
+        self._pool: Pool[ChatRequest, Completion] = (
+            Gatherer(self._work, name=f"local model {name}") if cluster is None else cluster.pool(self._drafting)
+        )
 
     @classmethod
     def from_config(cls, config: ModelConfig, seed: int) -> Self:
@@ -79,6 +95,20 @@ class LocalModel(BaseChatModel):
         folder, options = _local_weights.find(config.model_name, config.chat_template), _options(config)
         return cls(config.model, folder, options, seed if options.seed is None else options.seed)
 
+    def spread(self, cluster: Cluster) -> Self:
+        """The same model on the engines of a cluster. Its device, where the options name none, is the engines'.
+
+        Raises:
+            InputError: the options name one GPU of several.
+        """
+        name, folder, options, seed = self._made_from
+        if ":" in (options.device or ""):
+            raise InputError(
+                f"options.device of {name!r} is {options.device!r}, but on a cluster each engine has a GPU to itself. "
+                "Write cuda, or leave it out."
+            )
+        return type(self)(name, folder.absolute(), options, seed, cluster)
+
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation, together with the others that wait.
 
@@ -88,52 +118,21 @@ class LocalModel(BaseChatModel):
         """
         start = time.perf_counter()
         let_through()
-        with in_line(1 / (2 * self._options.max_batch_size)):  # one batch that is worked on, and one that waits
-            completion = await asyncio.wrap_future(self._gatherer.submit(request))
+        # One batch that each engine works on, and one that waits for it.
+        with in_line(1 / (2 * self._drafting.max_batch_size * self._pool.num_engines)):
+            completion = await asyncio.wrap_future(self._pool.submit(request))
         return completion.model_copy(update={"latency_s": time.perf_counter() - start})
 
     async def close(self) -> None:
-        """Ends the worker thread and frees the weights; the next request loads them again."""
-        await asyncio.to_thread(self._gatherer.close)
+        """Works off what is queued and frees the weights; the next request loads them again."""
+        await asyncio.to_thread(self._pool.close)
         self._engine = None
 
     def _work(self, jobs: Sequence[Job[ChatRequest, Completion]]) -> None:
-        from cowest.models.providers._local_engine import Engine
-
         if self._engine is None:
             progress.say(f"loading the model {self.name}", about=f"loading {self.name}")
-            self._engine = Engine(
-                self.name, self._folder, self._dtype, self._device, self._seed, with_logprobs=self._options.logprobs
-            )
-        same: defaultdict[ChatRequest, list[Job[ChatRequest, Completion]]] = defaultdict(list)
-        for job in jobs:
-            same[_what_decides(job.item)].append(job)
-        rows = []
-        for request, its_jobs in same.items():
-            try:
-                rows.append(self._engine.row(request))
-            except CowestError as error:
-                for job in its_jobs:
-                    job.result.set_exception(error)
-        # Like lengths together, so that little is padding, and the samples of one prompt side by side.
-        rows.sort(key=lambda row: (len(row.prompt), row.prompt))
-        for start in range(0, len(rows), self._options.max_batch_size):
-            batch = rows[start : start + self._options.max_batch_size]
-            waiting = [job for row in batch for job in same[row.request]]
-            completions = self._engine.complete(batch, functools.partial(_is_any_wanted, waiting))
-            for row, completion in zip(batch, completions, strict=True):
-                for job in same[row.request]:
-                    job.result.set_result(completion)
-
-
-def _is_any_wanted(jobs: Sequence[Job[ChatRequest, Completion]]) -> bool:
-    return any(job.result.is_wanted for job in jobs)
-
-
-def _what_decides(request: ChatRequest) -> ChatRequest:
-    """`request` without what has no influence on the reply, so that equal work is found and done once."""
-    index = 0 if request.sampling.temperature == 0 else request.sample_index
-    return request.model_copy(update={"sample_index": index, "prompt_version": ""})
+            self._engine = self._drafting.load()
+        work_off(self._engine, jobs, self._drafting.max_batch_size)
 
 
 def _best_device() -> str:
