@@ -179,7 +179,7 @@ class _Workers:
                 if self._stopping.is_set():
                     await self._end(process, ended)
                     return None
-                mark_process_dead(process.pid, self._environment[_METRICS_VARIABLE])
+                mark_process_dead(process.pid, self._environment[_METRICS_VARIABLE])  # type: ignore[no-untyped-call]
             if not serves:
                 self._stopping.set()
                 return await ended
