@@ -1,6 +1,7 @@
 """Several endpoints of one model: who gets a call, what happens when one fails, and what all failing looks like."""
 
 import asyncio
+import resource
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from cowest.concurrency import map_in_flight
 from cowest.errors import (
     BudgetError,
     CompletionError,
@@ -27,6 +29,10 @@ from cowest.models import ModelConfig, load_model
 from cowest.models.budgeted import Budgeted
 from cowest.models.config import Price
 from cowest.models.endpoints import Balanced, Endpoints
+from cowest.models.found_concurrency import FoundConcurrency
+from cowest.models.found_limit import FoundLimit
+from cowest.models.limits import EndpointLimits
+from cowest.models.paced import Paced
 from cowest.models.providers.scripted import Reply, ScriptedModel
 from cowest.models.retrying import Retrying
 from cowest.pipeline import Pipeline
@@ -52,6 +58,17 @@ def endpoints(*scripts: Script) -> tuple[Balanced, list[ScriptedModel]]:
     return Balanced(each, [each] * len(models)), models
 
 
+def limited(scripts: Sequence[Script], limits: Sequence[int]) -> tuple[Retrying, list[ScriptedModel]]:
+    """Endpoints of which each takes so many calls at once; the others wait for it."""
+    models = [ScriptedModel(script) for script in scripts]
+    clock = lambda: asyncio.get_running_loop().time()  # noqa: E731
+    each, called = Endpoints(config(len(scripts)), models, clock=clock), []
+    for limit in limits:
+        paced = Paced(each, EndpointLimits(6e6, clock=clock))
+        called.append(FoundConcurrency(paced, paced.limits, found=FoundLimit(limit, limit)))
+    return Retrying(Balanced(each, called)), models
+
+
 def virtual(work: Callable[[], Awaitable[Any]]) -> Any:
     """Runs `work` in virtual time."""
     loop = looptime.new_event_loop(start=1000.0)
@@ -59,6 +76,14 @@ def virtual(work: Callable[[], Awaitable[Any]]) -> Any:
         return loop.run_until_complete(work())
     finally:
         loop.close()
+
+
+def after(seconds: float, reply: Reply) -> Script:
+    async def script(request: ChatRequest) -> Reply:
+        await asyncio.sleep(seconds)
+        return reply
+
+    return script
 
 
 def failing(error: CowestError) -> Script:
@@ -119,6 +144,15 @@ class TestChoice:
         slow_calls, fast_calls = virtual(run)
         assert fast_calls > 2 * slow_calls > 0
 
+    def test_one_that_takes_few_calls_does_not_hold_back_the_others(self) -> None:
+        async def run() -> float:
+            model, _ = limited([after(10.0, "whole"), after(1.0, "whole")], [4, 500])
+            start = asyncio.get_running_loop().time()
+            await map_in_flight(lambda number: model.complete(request(number)), range(1500))
+            return asyncio.get_running_loop().time() - start
+
+        assert virtual(run) < 25.0  # 69 calls at once at the second one would need 22 s more than the first one's 10
+
 
 FAULTS = [
     UnreachableError("refused"),
@@ -131,6 +165,18 @@ FAULTS = [
 
 
 class TestFailures:
+    def test_calls_that_wait_for_a_silent_endpoint_go_elsewhere(self) -> None:
+        async def run() -> tuple[float, int]:
+            silent = after(120.0, TransientEndpointError("timed out"))
+            model, models = limited([silent, after(1.0, "whole")], [4, 16])
+            start = asyncio.get_running_loop().time()
+            await map_in_flight(lambda number: model.complete(request(number)), range(100))
+            return asyncio.get_running_loop().time() - start, len(models[0].requests)
+
+        seconds, num_silent = virtual(run)
+        assert seconds < 130.0  # one timeout; each round of calls that are sent there would add another
+        assert num_silent == 4
+
     @pytest.mark.parametrize("error", FAULTS, ids=str)
     def test_a_call_that_failed_at_one_goes_to_another_at_once(self, error: CowestError) -> None:
         async def run() -> None:
@@ -299,6 +345,19 @@ class TestOfARecipe:
             )
             is None
         )
+
+
+def test_connections_to_all_endpoints_fit_into_the_limit_on_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (4096, 4096))
+    retrying = load_model(config(8), role="strong").connection.model
+    assert isinstance(retrying, Retrying)
+    assert isinstance(retrying.model, Balanced)
+    limits = [each.found for each in retrying.model._models.values() if isinstance(each, FoundConcurrency)]
+    for limit in limits:  # as endpoints that take any number
+        for number in range(8000):
+            limit.answered(float(number), limit.limit, is_full=True)
+    assert len(limits) == 8
+    assert sum(limit.limit for limit in limits) < 4096
 
 
 def test_the_budget_is_one_for_all() -> None:

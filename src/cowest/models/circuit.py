@@ -62,6 +62,15 @@ class Circuit:
         """See the class."""
         return self._latency_s if self._num_answered >= ENOUGH else None
 
+    @property
+    def num_sent(self) -> int:
+        """Calls that are sent and not answered yet."""
+        return len(self._sent)
+
+    def is_too_late(self, attempt: Attempt) -> bool:
+        """Whether it was left out while the call waited for its turn."""
+        return self._is_out and not attempt.is_trial and attempt.chosen < self._left_out_at
+
     def takes(self, now: float) -> bool:
         """Whether it may get a call: it is not left out, or may be tried."""
         return not self._is_out or (now >= self.until and not self._is_tried)

@@ -144,7 +144,9 @@ def _within_limits(model: BaseChatModel, endpoint: BaseChatModel, config: ModelC
     limits = limits_of(*endpoint.account, config.requests_per_minute, config.tokens_per_minute)
     endpoint.listen_to_headers(limits.read_headers)
     paced = Paced(model, limits)
-    return paced if config.max_concurrency is not None else FoundConcurrency(paced, limits)
+    if config.max_concurrency is not None:
+        return paced
+    return FoundConcurrency(paced, limits, len(config.at_each_endpoint))
 
 
 def _budget(

@@ -1,4 +1,4 @@
-"""One model at several endpoints: each call goes to the one with the fewest, and one that fails is left out a while.
+"""One model at several endpoints: each call goes to the one that is least busy; one that fails is left out a while.
 
 `Endpoints` is the provider that stands for all of them, below a budget that they share; `Balanced` stands above it and
 chooses. Each endpoint has its own limits.
@@ -48,6 +48,15 @@ class Endpoint:
         self.num_held = self.num_chosen = 0
         self.failed_for_good = False
 
+    @property
+    def num_waiting(self) -> int:
+        """Calls that wait for its limits."""
+        return self.num_held - self.circuit.num_sent
+
+
+class _LeftOutMeanwhile(UnreachableError):
+    """A call's endpoint was left out while the call waited for its turn there; nothing was sent."""
+
 
 _chosen: ContextVar[tuple[Endpoint, Attempt]] = ContextVar("the endpoint that this call goes to")
 
@@ -83,6 +92,8 @@ class Endpoints(BaseChatModel):
     async def complete(self, request: ChatRequest) -> Completion:
         """Sends one request to the endpoint that was chosen for it."""
         endpoint, attempt = _chosen.get()
+        if endpoint.circuit.is_too_late(attempt):
+            raise _LeftOutMeanwhile(f"{endpoint.url} was left out while a call waited for it.")
         endpoint.circuit.sent(attempt, self.now())
         return await endpoint.provider.complete(request)
 
@@ -96,7 +107,8 @@ class Endpoints(BaseChatModel):
 
 
 class Balanced(WrapperModel):
-    """Gives each call to the endpoint with the fewest calls, and to another one where that fails.
+    """Gives each call to the endpoint with the fewest calls that wait, or that are in flight, and to another one if
+    that fails.
 
     An endpoint that cannot be reached, fails several times in a row, or is much slower than the others is left out
     (see `Circuit`); a call that failed there goes to the next endpoint at once. Where none is left the failure is
@@ -128,6 +140,9 @@ class Balanced(WrapperModel):
             token = _chosen.set((endpoint, attempt))
             try:
                 completion = await self._models[endpoint].complete(request)
+            except _LeftOutMeanwhile:
+                with self._lock:
+                    endpoint.circuit.ended(attempt)
             except (EndpointError, CompletionError) as error:
                 tried.add(endpoint)
                 self._report(endpoint, attempt, error)
@@ -154,7 +169,8 @@ class Balanced(WrapperModel):
                 endpoint.circuit.leave_out_if_silent(now, self._others_s(endpoint))
             able = [endpoint for endpoint in each if endpoint.circuit.takes(now) and endpoint not in tried]
             if able:
-                chosen = min(able, key=lambda endpoint: (endpoint.num_held, endpoint.num_chosen))
+                # Else calls that wait for an endpoint which takes few at once would hold back the others.
+                chosen = min(able, key=lambda each: (each.num_waiting, each.num_held, each.num_chosen))
             else:
                 chosen = min(each, key=lambda endpoint: (endpoint.circuit.until, endpoint.num_held))
             chosen.num_held += 1

@@ -24,13 +24,16 @@ class FoundConcurrency(WrapperModel):
     Args:
         model: what is called, paced by `limits`.
         limits: of the endpoint. While calls wait for them, more in flight would change nothing.
+        num_endpoints: of the model, which share the connections that this process may open.
         found: the limit; for tests.
     """
 
-    def __init__(self, model: ChatModel, limits: EndpointLimits, found: FoundLimit | None = None) -> None:
+    def __init__(
+        self, model: ChatModel, limits: EndpointLimits, num_endpoints: int = 1, *, found: FoundLimit | None = None
+    ) -> None:
         super().__init__(model)
         # Where the rate is known, that is what bounds the calls in flight.
-        self.found = found or FoundLimit(min(MOST, _most_connections()), MOST if any(limits.known) else FIRST)
+        self.found = found or FoundLimit(_most_connections(num_endpoints), MOST if any(limits.known) else FIRST)
         self._limits = limits
         # Calls that wait belong to one event loop, and the stages of a run each have their own.
         self._waiting: WeakKeyDictionary[asyncio.AbstractEventLoop, deque[asyncio.Future[None]]] = WeakKeyDictionary()
@@ -82,11 +85,12 @@ class FoundConcurrency(WrapperModel):
                 turn.set_result(None)
 
 
-def _most_connections() -> int:
-    """Connections that this process may open; raises its limit to what it is allowed."""
+def _most_connections(num_endpoints: int) -> int:
+    """Connections to each endpoint of a model that this process may open; raises its limit to what it is allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):  # macOS allows less than it says
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
-    return MOST if soft == resource.RLIM_INFINITY else max(1, (soft - _OTHER_FILES) // 2)
+    # Half, since a run calls other models too.
+    return MOST if soft == resource.RLIM_INFINITY else min(MOST, max(1, (soft - _OTHER_FILES) // (2 * num_endpoints)))

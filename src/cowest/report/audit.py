@@ -53,7 +53,8 @@ def draw_audit(audit: AuditResults) -> Drawing:
     """The scope, the findings, the slices, and the tables of calibration and swaps where there are any."""
     parts: list[Line | FittingTable] = [Line(scope(audit), "bold"), Line(summary(audit))]
     parts += [Line(f"• {finding.text}", "yellow") for finding in audit.findings]
-    parts += [slices_table(audit), *map(Line, sentences(audit))]
+    parts += [slices_table(audit)] if audit.slices else []
+    parts += map(Line, sentences(audit))
     if audit.calibration is not None:
         parts.append(text_table(_BINS, (*BIN_HEADINGS, "verdict"), _styled(bin_rows(audit)), ("p, Holm", "mean")))
     if audit.swaps is not None:

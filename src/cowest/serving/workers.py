@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from prometheus_client.multiprocess import mark_process_dead
+
 from cowest.errors import CowestError, InputError
 from cowest.recipe import Recipe
 from cowest.serving.running import listen, url_of
@@ -20,6 +22,7 @@ _LOG = logging.getLogger("cowest.serving")
 _AFTER_DRAIN_S = 5
 """Seconds that a worker gets after `serve.drain_s` before it is killed."""
 _BEFORE_RESTART_S = 1
+_METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class WorkerPlace(NamedTuple):
@@ -74,15 +77,19 @@ def check_workers(recipe: Recipe, num_workers: int) -> None:
 
 
 def shares(recipe: Recipe, num_workers: int) -> list[str]:
-    """Overrides that give one of the workers its share of each limit, rounded up."""
-    limits: dict[str, float | None] = {
+    """Overrides that give one of the workers its share of each limit; numbers are rounded up, rates are not."""
+    numbers: dict[str, int | None] = {
         "serve.max_concurrency": recipe.serve.max_concurrency,
         "serve.max_connections": recipe.serve.max_connections,
     }
+    rates: dict[str, float | None] = {}
     for role, model in {"weak": recipe.weak, "strong": recipe.strong}.items():
-        for name in ("max_concurrency", "requests_per_minute", "tokens_per_minute"):
-            limits[f"{role}.{name}"] = getattr(model, name)
-    return [f"{key}={math.ceil(value / num_workers)}" for key, value in limits.items() if value is not None]
+        numbers[f"{role}.max_concurrency"] = model.max_concurrency
+        rates |= {f"{role}.{name}": getattr(model, name) for name in ("requests_per_minute", "tokens_per_minute")}
+    return [
+        *(f"{key}={math.ceil(number / num_workers)}" for key, number in numbers.items() if number is not None),
+        *(f"{key}={rate / num_workers!r}" for key, rate in rates.items() if rate is not None),
+    ]
 
 
 def serve_with_workers(
@@ -110,7 +117,7 @@ def serve_with_workers(
     """
     with listen(host, port) as listener, tempfile.TemporaryDirectory(prefix="cowest-metrics-") as metrics:
         # prometheus_client adds up the metrics of all processes that share this folder.
-        environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": metrics}
+        environment = os.environ | {_METRICS_VARIABLE: metrics}
         workers = _Workers(command, environment, listener, drain_s, lambda: on_start(url_of(host, listener)))
         stopped_by = asyncio.run(workers.run(num_workers))
     if stopped_by == signal.SIGINT:
@@ -172,6 +179,7 @@ class _Workers:
                 if self._stopping.is_set():
                     await self._end(process, ended)
                     return None
+                mark_process_dead(process.pid, self._environment[_METRICS_VARIABLE])  # type: ignore[no-untyped-call]
             if not serves:
                 self._stopping.set()
                 return await ended
