@@ -354,8 +354,10 @@ def test_connections_to_all_endpoints_fit_into_the_limit_on_open_files(monkeypat
     assert isinstance(retrying.model, Balanced)
     limits = [each.found for each in retrying.model._models.values() if isinstance(each, FoundConcurrency)]
     for limit in limits:  # as endpoints that take any number
-        for number in range(8000):
-            limit.answered(float(number), limit.limit, is_full=True)
+        now = 0.0
+        for _ in range(8000):
+            now += 1 / limit.limit
+            limit.answered(now, limit.limit, is_full=True)
     assert len(limits) == 8
     assert sum(limit.limit for limit in limits) < 4096
 
