@@ -101,7 +101,7 @@ def test_aligned_rows_say_what_their_feedback_took(bench: BenchResults, place: P
         assert prepared[name].calls == summary.calls
         assert prepared[name].cost_usd == summary.cost_usd
     line = next(line for line in (place / "run/bench/table.md").read_text().splitlines() if "| collaborate " in line)
-    assert f"({sum(prepared['collaborate'].calls.values())} calls)" in line
+    assert f" {sum(prepared['collaborate'].calls.values())} calls " in line
 
 
 def test_a_row_that_fails_says_why_and_the_rest_go_on(bench: BenchResults) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from cowest.errors import InputError, TrainingError
+from cowest.progress import quietly
 from cowest.runs import write_jsonl
 from cowest.stages.align import AlignConfig, align
 from cowest.stages.sft import SFTConfig, sft
@@ -73,7 +74,8 @@ class Aligned:
 def aligned(start: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Aligned:
     """Eight pairs, learned once for all tests that only look at the outcome."""
     out, printed = tmp_path_factory.mktemp("align") / "align", io.StringIO()
-    with held() as made, contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+    silent = contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed)
+    with held() as made, silent[0], silent[1], quietly():
         model = align(start, tiny.pairs(8), out=out, config=FAST)
     (trainer,) = made
     return Aligned(model, trainer, printed.getvalue())
