@@ -8,7 +8,7 @@ import pytest
 
 from cowest.errors import InputError
 from cowest.records import EvaluationResults, FeedbackSummary
-from cowest.trackers import Trackers
+from cowest.trackers import Trackers, _flat
 from tests.recipes import run
 
 pytest.importorskip("torch")
@@ -78,6 +78,11 @@ def test_a_failing_tracker_is_said_once_and_left_out(
             log({"loss": 0.4}, 2)
     assert said == ["report_to: wandb failed and is left out: ConnectionError: the server is away"]
     assert calls.count(place) == 1
+
+
+def test_addresses_and_options_stay_here() -> None:
+    section = {"model": "openai/x", "base_url": "http://10.0.0.7/v1", "options": {"api-key": "secret"}}
+    assert _flat({"strong": section, "seed": 3, "prompts": None}) == {"strong.model": "openai/x", "seed": 3}
 
 
 def test_what_a_tracker_prints_stays_off_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

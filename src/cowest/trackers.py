@@ -22,6 +22,10 @@ PROJECT = "cowest"
 _NEEDED = {name: (name, "accelerate", "torch") for name in ("tensorboard", "trackio", "wandb", "mlflow")}
 
 
+_KEPT_BACK = ("base_url", "options", "command")
+"""Keys of a recipe that may hold an internal address, or a secret that somebody wrote there."""
+
+
 class Trackers:
     """The trackers of one run. Each stage is a run of its own there, named `RUN/STAGE`, in a group named after the run.
 
@@ -31,7 +35,7 @@ class Trackers:
         names: which trackers; none means that nothing is sent.
         run: the name of the run.
         folder: for the trackers that write files; made when something is written.
-        settings: of the run, nested; sent once a stage under dotted names.
+        settings: of the run, nested; sent once a stage under dotted names, without addresses and options of providers.
         say: called with one line where a tracker fails.
     """
 
@@ -128,6 +132,8 @@ def _make(name: str, stage: str, run: str, folder: Path) -> Any:
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | int | bool]:
     flat: dict[str, str | float | int | bool] = {}
     for key, value in settings.items():
+        if key in _KEPT_BACK:
+            continue
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{key}.")
         elif isinstance(value, (str, int, float, bool)):
