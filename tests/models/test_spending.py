@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -47,7 +47,15 @@ def requests() -> list[ChatRequest]:
     return [ChatRequest(messages=(Message(role="user", content=f"{n:02}"),)) for n in range(NUM_REQUESTS)]
 
 
-async def live(path: Path, cap_usd: float | None, kill_after: int | None, left: Path, errors: list[object]) -> None:
+async def live(
+    path: Path,
+    cap_usd: float | None,
+    kill_after: int | None,
+    left: Path,
+    errors: list[object],
+    *,
+    but_not_before: Callable[[], bool] = lambda: True,
+) -> None:
     """One process: asks everything in both roles, until it is done or killed after so many turns of the event loop."""
     server = SERVER[0]
     server.is_cut_off = False
@@ -60,9 +68,9 @@ async def live(path: Path, cap_usd: float | None, kill_after: int | None, left: 
         )
         if kill_after is None:
             await asyncio.wait([calls])
-        for _ in range(kill_after or 0):
-            if calls.done():
-                break
+        turns = 0
+        while kill_after is not None and (turns < kill_after or not but_not_before()) and not calls.done():
+            turns += 1
             await asyncio.sleep(0)
         if calls.done():
             errors += [each for each in calls.result() if isinstance(each, BaseException)]
@@ -141,7 +149,8 @@ def test_a_server_that_bills_more_than_it_may_exceeds_the_budget_by_what_was_in_
 
 def test_a_budget_set_later_counts_what_a_killed_process_had_sent_without_one(tmp_path: Path) -> None:
     SERVER[:] = [server := Bills(Random(0), fault_share=0.0)]
-    billing.run(live(tmp_path / "0.sqlite", None, 30, tmp_path / "1.sqlite", []))
+    was_paid = lambda: server.paid_usd > 0  # noqa: E731
+    billing.run(live(tmp_path / "0.sqlite", None, 0, tmp_path / "1.sqlite", [], but_not_before=was_paid))
     assert server.paid_usd > 0
     errors: list[object] = []
     billing.run(live(tmp_path / "1.sqlite", 0.5 * WORST_USD, None, tmp_path / "2.sqlite", errors))
