@@ -19,7 +19,8 @@ Log = Callable[[Mapping[str, float | None], int], None]
 PROJECT = "cowest"
 """The project or experiment that runs belong to, where neither WANDB_PROJECT nor MLFLOW_EXPERIMENT_NAME names one."""
 
-_NEEDED = {name: (name, "accelerate", "torch") for name in ("tensorboard", "trackio", "wandb", "mlflow")}
+_NEEDED = ("accelerate", "torch")
+"""Packages that every tracker needs besides its own, which has its name."""
 
 
 _KEPT_BACK = ("base_url", "options", "command")
@@ -61,7 +62,7 @@ class Trackers:
             InputError: one is not.
         """
         for name in self._names:
-            missing = [package for package in _NEEDED[name] if importlib.util.find_spec(package) is None]
+            missing = [package for package in (name, *_NEEDED) if importlib.util.find_spec(package) is None]
             if missing:
                 raise InputError(
                     f"report_to names {name}, and {', '.join(missing)} is not installed. "
