@@ -26,8 +26,8 @@ class TrainingSettings(Record):
         epochs: passes over the rows.
         learning_rate: at the end of the warm-up.
         batch_size: rows in one forward pass of one process.
-        gradient_accumulation: forward passes in one step, divided among the processes where there are several, so that a
-            step has `batch_size` x `gradient_accumulation` rows in any number of them.
+        gradient_accumulation: forward passes in one step, divided among the processes where there are several: a step
+            has `batch_size` x `gradient_accumulation` rows in any number of them.
         optimizer: by name.
         lr_schedule: how the learning rate decays; "linear" ends at zero.
         warmup_ratio: share of the steps in which the learning rate rises from zero.
