@@ -13,7 +13,7 @@ from cowest.cluster.places import Node, Place, places_of
 from cowest.errors import CowestError, EndpointError
 from cowest.words import duration, first_line
 
-Training = Callable[[], None]
+Training = Callable[[], object]
 """What every rank does; sent to other processes, so it can be pickled."""
 
 MAX_LOSSES = 3

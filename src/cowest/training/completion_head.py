@@ -39,7 +39,7 @@ def score_completions_only(trainer: Any) -> None:
         mask = labels != _IGNORED
         log_probs, entropy, mean_logits, is_top1 = (
             values.new_zeros(mask.shape).masked_scatter(mask, values)
-            for values in _Scores.apply(hidden[mask], weight, labels[mask])  # type: ignore[no-untyped-call]
+            for values in _Scores.apply(hidden[mask], weight, labels[mask])
         )
         return FusedCausalLMOutput(
             loss=-log_probs.sum() / (mask.sum().clamp(min=1) if num_items is None else num_items),
@@ -56,9 +56,10 @@ def score_completions_only(trainer: Any) -> None:
 def _is_plain(model: Any) -> bool:
     config = model.config.get_text_config()
     scales = ("logit_scale", "output_multiplier", "lm_head_multiplier", "logits_scaling", "final_logit_softcapping")
-    layer = model.get_output_embeddings()
+    layer: Any = model.get_output_embeddings()
+    is_linear = type(layer) is torch.nn.Linear
     return (
-        type(layer) is torch.nn.Linear
+        is_linear
         and layer.bias is None
         and not hasattr(config, "output_router_logits")
         and all(getattr(config, name, None) is None for name in scales)
@@ -97,5 +98,5 @@ class _Scores(torch.autograd.Function):
         return log_probs, *metrics
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor, *_: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad_output: Tensor, *_: Tensor) -> tuple[Tensor, None, None]:
         return grad_output[:, None] * ctx.gradient, None, None
