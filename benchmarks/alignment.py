@@ -6,11 +6,13 @@ calls and takes queries in random order until they are spent; z of a query that 
 makes it. Rounds of an arm start from its own last round. All arms of a seed share the SFT model, and in the first round
 the drafts and verdicts.
 
-Three steps. `tune` runs every arm for one round at every learning rate and looks at the validation split only, with a
+`prepare` makes what all arms of a test seed share: the SFT model, its accuracy, the ceiling, drafts and verdicts of the
+first round. `tune` runs every arm for one round at every learning rate and looks at the validation split only, with a
 seed of its own. `test` runs every arm at the rate that was best for it on the test split, with other seeds. `summarise`
 prints tables and draws the figure. Each point is one line of points.jsonl; a step that was stopped goes on by the same
 command, and processes may share the seeds of a step between them:
 
+    python benchmarks/alignment.py prepare --out runs/alignment
     python benchmarks/alignment.py tune --out runs/alignment
     python benchmarks/alignment.py test --out runs/alignment
     python benchmarks/alignment.py summarise --out runs/alignment --figure docs/alignment-calls
@@ -44,10 +46,10 @@ from cowest.types import Example, GradedDraft
 RECIPE = cowest.load_recipe("cowest.lab:recipe.yaml")
 SAMPLES = RECIPE.feedback.samples
 TUNING_SEEDS, TEST_SEEDS = (100,), (0, 1, 2)
-CALLS, ROUNDS, CHUNK = 600, 3, 25
+CALLS, ROUNDS, CHUNK = 300, 4, 25
 SFT, CEILING = "sft", "ceiling"
-PREFERENCE_RATES = (5e-5, 1e-4, 2e-4, 4e-4)
-SUPERVISED_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
+PREFERENCE_RATES = (2e-4, 4e-4, 8e-4)
+SUPERVISED_RATES = (3e-4, 1e-3, 3e-3)
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,11 @@ class Study:
             seed=self.seed + point.rounds,
         )
         return trained.model, trained.metrics.num_rows or 0, paid + sum(map(_cost, graded))
+
+    def prepare(self) -> None:
+        """The drafts and verdicts of the first round, for an arm that skips none."""
+        arm = next(name for name, settings in ARMS.items() if not settings.skips)
+        self._graded(Point("test", self.seed, arm, 0.0, CALLS, 1), self._sft())
 
     def _sft(self) -> str:
         trained = cowest.sft(
@@ -266,7 +273,7 @@ def tuning_points(seeds: Sequence[int]) -> Iterator[Point]:
 
 def tuned(out: Path) -> dict[str, dict[float, float]]:
     """Mean validation accuracy by arm and rate."""
-    lines = [line for line in _lines(out) if line["split"] == "validation"]
+    lines = [line for line in _lines(out) if (line["split"], line["calls"]) == ("validation", CALLS)]
     return {
         arm: {
             rate: float(np.mean([line["accuracy"] for line in lines if (line["arm"], line["rate"]) == (arm, rate)]))
@@ -280,11 +287,17 @@ def tuned(out: Path) -> dict[str, dict[float, float]]:
 def test_points(seeds: Sequence[int], best: dict[str, float]) -> Iterator[Point]:
     """Every arm at its rate: rounds of as many calls each, and one round of the calls of all of them."""
     for seed in seeds:
-        yield Point("test", seed, CEILING, 0.0, 0, 0)
-        yield Point("test", seed, SFT, 0.0, 0, 0)
+        yield from shared_points([seed])
         for rounds in range(1, ROUNDS + 1):
             yield from (Point("test", seed, arm, rate, CALLS, rounds) for arm, rate in best.items())
         yield from (Point("test", seed, arm, rate, CALLS * ROUNDS, 1) for arm, rate in best.items())
+
+
+def shared_points(seeds: Sequence[int]) -> Iterator[Point]:
+    """The pair after SFT, and with perfect drafts."""
+    for seed in seeds:
+        yield Point("test", seed, SFT, 0.0, 0, 0)
+        yield Point("test", seed, CEILING, 0.0, 0, 0)
 
 
 def best_rates(out: Path) -> dict[str, float]:
@@ -308,9 +321,11 @@ class Curves:
     def __init__(self, out: Path) -> None:
         lines = [line for line in _lines(out) if line["split"] == "test"]
         cells = {(line["arm"], line["calls"], line["rounds"]) for line in lines}
-        seeds = {line["seed"] for line in lines}
         by_key = {(line["seed"], line["arm"], line["calls"], line["rounds"]): line for line in lines}
-        self.seeds = sorted(seed for seed in seeds if all((seed, *cell) in by_key for cell in cells))
+        main = [cell for cell in cells if cell[1] in (0, CALLS)]
+        seeds = {line["seed"] for line in lines}
+        self.seeds = sorted(seed for seed in seeds if all((seed, *cell) in by_key for cell in main))
+        cells = {cell for cell in cells if all((seed, *cell) in by_key for seed in self.seeds)}
         self.right = {cell: np.array([by_key[(seed, *cell)]["right"] for seed in self.seeds]) for cell in cells}
         self.calls = {cell: float(np.mean([by_key[(s, *cell)]["paid_calls"] for s in self.seeds])) for cell in cells}
         task = cowest.task(RECIPE.task.name, **RECIPE.task.options)
@@ -384,14 +399,20 @@ class Curves:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["tune", "test", "summarise"])
+    parser.add_argument("part", choices=["prepare", "tune", "test", "summarise"])
     parser.add_argument("--out", type=Path, default=Path("runs/alignment"))
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--limit", type=int, default=300, help="rows of the split that are answered")
     parser.add_argument("--figure", type=Path, help="summarise: PATH.png and PATH.svg are written")
     options = parser.parse_args()
     with quietly():
-        if options.part == "tune":
+        if options.part == "prepare":
+            seeds = options.seeds or TEST_SEEDS
+            measure(options.out, list(shared_points(seeds)), options.limit)
+            for seed in seeds:
+                with closing(Ledger(options.out / f"ledger-{seed}.sqlite")) as ledger:
+                    Study(options.out, seed, options.limit, ledger).prepare()
+        elif options.part == "tune":
             measure(options.out, list(tuning_points(options.seeds or TUNING_SEEDS)), options.limit)
         elif options.part == "test":
             points = list(test_points(options.seeds or TEST_SEEDS, best_rates(options.out)))

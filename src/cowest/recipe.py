@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cowest.alignment import AlignConfig
-from cowest.annotators import COMPARING
+from cowest.annotators import COMPARING, SOLO
 from cowest.bench_config import BenchConfig
 from cowest.checking import check
 from cowest.cluster.address import ClusterAddress
@@ -131,6 +131,16 @@ class Recipe(Record):
     @model_validator(mode="after")
     def _alignment_fits_feedback(self) -> Self:
         align, feedback = self.align, self.feedback
+        if (align.method == "grpo") != (feedback.kind == SOLO):
+            raise ValueError(
+                f"align.method {align.method} and feedback.kind {feedback.kind} do not go together: grpo samples drafts "
+                "while it trains, and feedback.kind solo makes none. Set both, or neither"
+            )
+        if align.method == "grpo" and feedback.spend is not None:
+            raise ValueError(
+                "feedback.spend limits the calls of feedback, and most of those of grpo are made in align. Leave it "
+                "out; strong.budget_usd limits them all"
+            )
         if align.uses_gains and feedback.kind in COMPARING:
             raise ValueError(
                 f"align: {align.summary()} learns from gains, and drafts of feedback.kind {feedback.kind} are compared "

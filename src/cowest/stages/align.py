@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cowest.alignment import PAIRS, AlignConfig, AlignmentMethod, Lessons, Training, load_method
+from cowest.alignment import PAIRS, AlignConfig, AlignmentMethod, Lessons, Online, Training, load_method
 from cowest.errors import InputError
 from cowest.formats import Format, load_format
 from cowest.prompts import Prompts
@@ -29,6 +29,7 @@ def align(
     chat_template: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    online: Online | None = None,
 ) -> TrainedModel:
     """Trains the weak model to write drafts that help the strong one, by the method that `config` names.
 
@@ -51,6 +52,7 @@ def align(
         chat_template: "chatml" or a file, for a full model without one; an adapter that `sft` trained has its own.
         progress: called after each step with steps done, total steps, and the step's metrics; None shows a bar on
             stderr, as the other stages do. `with cowest.quietly():` shows nothing.
+        online: for grpo: the queries that feedback asked, and the models that refine and judge its drafts.
 
     Examples:
         >>> import cowest
@@ -70,6 +72,7 @@ def align(
         InputError: the model, the feedback or a setting is wrong.
         TrainingError: there is nothing to train on, or the loss is not a number.
         InterruptedRun: Ctrl-C; the same call resumes.
+        EndpointError, BudgetError: of grpo, as of feedback; the same call resumes.
     """
     given = pairs if feedback is None else feedback
     if given is None or (feedback is not None and pairs is not None):
@@ -82,7 +85,7 @@ def align(
     lessons = lessons_of(given, config, format=format, prompts=prompts)
     make_output_folder(folder)
     model_files.require_extras()
-    training = Training(start=weights, out=folder, lora=lora, seed=seed, progress=progress)
+    training = Training(start=weights, out=folder, lora=lora, seed=seed, progress=progress, online=online)
     return load_method(config).train(lessons, training)
 
 
