@@ -1,10 +1,9 @@
 """Accuracy of the pair against paid calls, for every method of alignment, at equal spend, on the lab.
 
-All is local and costs nothing, so a paid call is what would be paid elsewhere: a call of the strong model in feedback
-(z or a refined output; a verdict comes with each, so that the judge is asked as often). A round is given a number of
-calls and takes queries in random order until they are spent; z of a query that was asked before is free, as a ledger
-makes it. Rounds of an arm start from its own last round. All arms of a seed share the SFT model, and in the first round
-the drafts and verdicts.
+All is local and costs nothing, so a paid call is what would be paid elsewhere: a call of the strong model, for z or a
+refined output (a verdict comes with each, so that the judge is asked as often). A round is given a number of calls and
+takes new queries in random order until they are spent. Rounds of an arm start from its own last round. All arms of a
+seed share the SFT model and z, and in the first round the drafts and verdicts, except grpo, which samples its own.
 
 `prepare` makes what all arms of a test seed share: the SFT model, its accuracy, the ceiling, drafts and verdicts of the
 first round. `tune` runs every arm for one round at every learning rate and looks at the validation split only, with a
@@ -31,24 +30,26 @@ import numpy as np
 
 import cowest
 from cowest import answers, preferences, statistics, synchronous
+from cowest.alignment import Online
 from cowest.annotators.base import PERFECT
 from cowest.concurrency import map_in_flight
 from cowest.figures import error_bars, save_figure
-from cowest.judge import load_judge
+from cowest.judge import as_base_judge, load_judge
 from cowest.ledger import Ledger
-from cowest.models import open_model
+from cowest.models import Metered, open_model
 from cowest.progress import quietly
 from cowest.prompts import Prompts
 from cowest.records import GradedExample, read_rows
 from cowest.stages.queries import shuffled
-from cowest.types import Example, GradedDraft
+from cowest.types import Example, GradedDraft, Sampling
 
 RECIPE = cowest.load_recipe("cowest.lab:recipe.yaml")
 SAMPLES = RECIPE.feedback.samples
 TUNING_SEEDS, TEST_SEEDS = (100,), (0, 1, 2)
-CALLS, ROUNDS, CHUNK = 300, 4, 25
+CALLS, ROUNDS, CHUNK = 300, 3, 25
 SFT, CEILING = "sft", "ceiling"
-PREFERENCE_RATES = (2e-4, 4e-4, 8e-4)
+PAIR_RATES = (2e-4, 4e-4)
+DRAFT_RATES = (2e-4, 4e-4, 8e-4)
 SUPERVISED_RATES = (3e-4, 1e-3, 3e-3)
 
 
@@ -63,17 +64,26 @@ class Arm:
     """
 
     changes: dict[str, Any]
-    rates: tuple[float, ...] = PREFERENCE_RATES
+    rates: tuple[float, ...] = PAIR_RATES
     skips: bool = False
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it drafts while it trains."""
+        return bool(self.changes["method"] == "grpo")
 
 
 ARMS = {
-    "dpo": Arm({"method": "dpo"}, skips=True),
+    "dpo": Arm({"method": "dpo"}, DRAFT_RATES, skips=True),
     "dpo, offset": Arm({"method": "dpo", "weight": "offset"}, skips=True),
     "dpo, best and worst": Arm({"method": "dpo", "pairs": "best_worst"}),
     "dpo, all pairs": Arm({"method": "dpo", "pairs": "all"}),
-    "kto": Arm({"method": "kto"}),
+    "kto": Arm({"method": "kto"}, DRAFT_RATES),
     "rft": Arm({"method": "rft"}, SUPERVISED_RATES),
+    "grpo": Arm(
+        {"method": "grpo", "generations": SAMPLES, "batch_size": 5 * SAMPLES, "gradient_accumulation": 1, "epochs": 1},
+        DRAFT_RATES,
+    ),
 }
 
 
@@ -128,7 +138,14 @@ class Study:
         if point.rounds == 0:
             return self._sft(), 0, 0
         start, _, paid = self.model(point.after(point.rounds - 1))
-        graded = self._graded(point, start)
+        online = None
+        if ARMS[point.arm].is_online:
+            queries = self._queries(point)[: point.calls // (SAMPLES + 1)]
+            pair = self._pair(self.strong, RECIPE.weak.sampling, RECIPE.strong.sampling)  # training drafts
+            online = Online({example.id: example for example in queries}, pair, as_base_judge(self.judge))
+            graded = self._feedback(queries, start, self.folder / _name(point) / f"solo-{point.rounds}", kind="solo")
+        else:
+            graded = self._graded(point, start)
         trained = cowest.align(
             start,
             graded,
@@ -137,12 +154,14 @@ class Study:
             lora=RECIPE.lora,
             prompts=self.prompts,
             seed=self.seed + point.rounds,
+            online=online,
         )
-        return trained.model, trained.metrics.num_rows or 0, paid + sum(map(_cost, graded))
+        drafted = (trained.metrics.calls or {}).get("strong", 0)
+        return trained.model, trained.metrics.num_rows or 0, paid + sum(map(_cost, graded)) + drafted
 
     def prepare(self) -> None:
         """The drafts and verdicts of the first round, for an arm that skips none."""
-        arm = next(name for name, settings in ARMS.items() if not settings.skips)
+        arm = next(name for name, settings in ARMS.items() if not (settings.skips or settings.is_online))
         self._graded(Point("test", self.seed, arm, 0.0, CALLS, 1), self._sft())
 
     def _sft(self) -> str:
@@ -159,8 +178,7 @@ class Study:
 
     def _graded(self, point: Point, drafter: str) -> list[GradedExample]:
         """The queries that the calls of a round pay for, with their drafts and verdicts."""
-        # Each round has queries of its own, so that no z is needed twice: a third of the calls is always enough.
-        queries = shuffled(self.task.train, self.seed, 1)[(point.rounds - 1) * point.calls // 3 :]
+        queries = self._queries(point)
         folder = self.folder / ("round-1" if point.rounds == 1 else f"{_name(point)}/feedback-{point.rounds}")
         found: list[GradedExample] = []
         while sum(map(_cost, found)) < point.calls:
@@ -171,7 +189,13 @@ class Study:
             found.pop()
         return found
 
-    def _feedback(self, queries: Sequence[Example], drafter: str, out: Path) -> list[GradedExample]:
+    def _queries(self, point: Point) -> list[Example]:
+        # Each round has queries of its own, so that no z is needed twice: a third of the calls is always enough.
+        return shuffled(self.task.train, self.seed, 1)[(point.rounds - 1) * point.calls // 3 :]
+
+    def _feedback(
+        self, queries: Sequence[Example], drafter: str, out: Path, kind: str = "collaborative"
+    ) -> list[GradedExample]:
         if not (out / "summary.json").is_file():
             weak = open_model(RECIPE.weak.model_copy(update={"model": drafter}), role="weak", seed=self.seed)
             cowest.feedback(
@@ -180,6 +204,7 @@ class Study:
                 strong=self.strong,
                 judge=self.judge,
                 out=out,
+                kind=kind,
                 samples=SAMPLES,
                 skip_settled=False,
                 prompts=self.prompts,
@@ -193,16 +218,20 @@ class Study:
             synchronous.run(weak.close())
         return list(read_rows(out / "graded.jsonl", GradedExample, "graded example"))
 
+    def _pair(self, weak: Metered, weak_sampling: Sampling, strong_sampling: Sampling) -> cowest.Collaboration:
+        return cowest.Collaboration(
+            weak, self.strong, prompts=self.prompts, weak_sampling=weak_sampling, strong_sampling=strong_sampling
+        )
+
     def right(self, weak: str | None, split: str) -> list[int]:
         """1 or 0 for each of the first rows of a split, answered by the pair, or with perfect drafts."""
         drafter = RECIPE.weak.model if weak is None else weak
         opened = open_model(RECIPE.weak.model_copy(update={"model": drafter}), role="weak", seed=self.seed)
-        pair = cowest.Collaboration(
+        sampling = RECIPE.evaluate
+        pair = self._pair(
             opened,
-            self.strong,
-            prompts=self.prompts,
-            weak_sampling=RECIPE.evaluate.weak_sampling or RECIPE.weak.sampling,
-            strong_sampling=RECIPE.evaluate.strong_sampling or RECIPE.strong.sampling,
+            sampling.weak_sampling or RECIPE.weak.sampling,
+            sampling.strong_sampling or RECIPE.strong.sampling,
         )
 
         async def work(example: Example) -> int:

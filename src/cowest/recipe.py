@@ -133,8 +133,13 @@ class Recipe(Record):
         align, feedback = self.align, self.feedback
         if (align.method == "grpo") != (feedback.kind == SOLO):
             raise ValueError(
-                f"align.method {align.method} and feedback.kind {feedback.kind} do not go together: grpo samples drafts "
-                "while it trains, and feedback.kind solo makes none. Set both, or neither"
+                f"align.method {align.method} and feedback.kind {feedback.kind} do not go together: grpo samples "
+                "drafts while it trains, and feedback.kind solo makes none. Set both, or neither"
+            )
+        if align.method == "grpo" and self.weak.provider != "local":
+            raise ValueError(
+                f"align.method grpo trains the weak model's weights, and weak.model is {self.weak.model}, on a server. "
+                "Give local/FOLDER"
             )
         if align.method == "grpo" and feedback.spend is not None:
             raise ValueError(

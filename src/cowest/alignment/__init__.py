@@ -16,4 +16,14 @@ def load_method(config: AlignConfig) -> AlignmentMethod:
     return METHODS[config.method](config)
 
 
-__all__ = ["GRADED", "METHODS", "PAIRS", "AlignConfig", "AlignmentMethod", "Lessons", "Online", "Training", "load_method"]
+__all__ = [
+    "GRADED",
+    "METHODS",
+    "PAIRS",
+    "AlignConfig",
+    "AlignmentMethod",
+    "Lessons",
+    "Online",
+    "Training",
+    "load_method",
+]

@@ -149,6 +149,11 @@ class AlignConfig(TrainingSettings):
         """Whether it learns from gains, which drafts that were compared with each other do not have."""
         return not self.reads_pairs or self.weight is not None
 
+    @property
+    def queries_a_step(self) -> int:
+        """Of grpo: the queries whose drafts a step learns from."""
+        return self.batch_size * self.gradient_accumulation // self.generations
+
     def idle_keys(self) -> set[str]:
         """Keys of some methods only that have their defaults, so that the result does not depend on them."""
         kept = {"beta"} if self.method in _TAKEN_BY["beta"] else set()

@@ -35,7 +35,7 @@ class GRPO(AlignmentMethod):
         if online is None:
             raise InputError(
                 "align.method grpo refines and judges drafts while it trains, and no models were given for that. "
-                "Give online=cowest.Online(...)."
+                "Give online=cowest.alignment.Online(...)."
             )
         solos = {graded.example_id: graded for graded in lessons.solos}
         if missing := sorted(solos.keys() - online.examples.keys()):

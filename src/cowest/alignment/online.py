@@ -27,4 +27,8 @@ class Online:
     def identity(self) -> dict[str, str]:
         """What verdicts depend on."""
         strong = self.collaboration.strong
-        return {"strong": strong.identity, "sampling": repr(self.collaboration.strong_sampling), "judge": self.judge.name}
+        return {
+            "strong": strong.identity,
+            "sampling": repr(self.collaboration.strong_sampling),
+            "judge": self.judge.name,
+        }

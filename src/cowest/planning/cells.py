@@ -74,8 +74,10 @@ class Rehearsal:
             yield stages.annotator(assumptions, labelled, tally)
         for number in range(1, recipe.rounds + 1) if cell.trains else ():
             queries = draw(self.examples.pool, config.queries, recipe.seed, number)
-            spends, _ = stages.feedback(assumptions, queries, tally, config, weak_stage(number - 1))
+            before = weak_stage(number - 1)
+            spends, num_rows = stages.feedback(assumptions, queries, tally, config, before)
             yield {} if is_feedback_done(recipe, number) else spends
+            yield stages.align(assumptions, num_rows, queries, tally, before)
         if not cell.is_main:
             yield stages.evaluate(assumptions, self.examples.evaluated, tally)
             return

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cowest.alignment import load_method
+from cowest.annotators import SOLO
 from cowest.gating import Arm
 from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
@@ -33,7 +34,7 @@ class Case(BaseModel):
         cost_usd: total; None where a price is unknown.
         wall_s: seconds of calls to endpoints, at the known limits or the assumed latency; without training, models in
             this process and batches.
-        num_pairs: preference pairs of all rounds, or single drafts where alignment learns from these.
+        num_pairs: preference pairs of all rounds, or single drafts or queries where alignment learns from these.
     """
 
     assumed: dict[str, Any]
@@ -54,7 +55,7 @@ class Plan(BaseModel):
         num_queries: examples of feedback per round.
         feedback_spend_usd: what a round of feedback may spend on strong and judge calls; None for no limit.
         alignment: the method, with what differs from its defaults.
-        learned_from: what it learns from: "pair" or "draft".
+        learned_from: what it learns from: "pair", "draft" or "query".
         num_evaluated: examples of evaluation.
         power: the difference that these can show.
         gate_examples: number of examples for `cowest gate`, by split; None without a calibrated gate.
@@ -139,7 +140,7 @@ class _Planner:
             run=recipe.run,
             rounds=self.num_rounds,
             trains=self.pipeline.context.weak.is_trained_here,
-            samples=recipe.feedback.samples,
+            samples=0 if recipe.feedback.kind == SOLO else recipe.feedback.samples,
             num_train=len(self.examples.labelled),
             num_to_explain=len(self.to_explain),
             num_queries=len(queries),
@@ -174,7 +175,11 @@ class _Planner:
         pairs = round(share * pairs)
         explanations = self.stages.explanations(assumptions, self.to_explain, Tally())
         stages = {"explanations": explanations} if explanations else {}
-        stages |= {f"feedback, round {number}": feedback for number in range(1, self.num_rounds + 1)}
+        aligning = self.stages.align(assumptions, pairs, queries, Tally())
+        for number in range(1, self.num_rounds + 1):
+            stages |= {f"feedback, round {number}": feedback} | (
+                {f"align, round {number}": aligning} if aligning else {}
+            )
         if self.recipe.feedback.kind == RLWF:
             labelled = draw(self.examples.labelled, self.recipe.feedback.queries, self.recipe.seed, round_number=0)
             stages["annotator"] = self.stages.annotator(assumptions, labelled, Tally())

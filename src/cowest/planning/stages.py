@@ -1,5 +1,6 @@
 """The spend of each stage of one recipe: rehearsed on a sample of examples and scaled up."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from cowest import preferences, synchronous
@@ -20,6 +21,7 @@ from cowest.pipeline.evaluation import setting_of
 from cowest.pipeline.factories import feedback_pair, model_judge
 from cowest.planning.data import sample
 from cowest.planning.rehearsal import (
+    SOLO,
     Assumptions,
     RehearsedJudge,
     RehearsedModel,
@@ -148,9 +150,7 @@ class Stages:
         rehearsed = sample(queries)
         weak_model, strong = self._weak_model(weak, assumptions, tally), self._model("strong", assumptions, tally)
         collaboration = feedback_pair(recipe, self.context.prompts, weak_model, strong)
-        judge: BaseJudge = as_base_judge(RehearsedJudge(assumptions))
-        if not isinstance(recipe.judge, ProgramJudge):
-            judge = model_judge(recipe, self.context.prompts, lambda role: self._model(role, assumptions, tally))
+        judge = self._judge(assumptions, tally)
         reward = rehearsed_reward if config.kind == RLWF else None
         labeller = self._model("labeller", assumptions, tally) if "labeller" in self.configs else None
         annotator = make_annotator(config, collaboration, judge, reward, labeller)
@@ -166,6 +166,43 @@ class Stages:
             ]
             synchronous.run(map_in_flight(lambda item: null_sample(*item, collaboration, judge), graded, len(graded)))
         return tally.take(self.configs), num_rows
+
+    def align(
+        self, assumptions: Assumptions, num_queries: int, queries: Sequence[Example], tally: Tally, weak: str = "sft"
+    ) -> dict[str, Spend]:
+        """The spend of a round's alignment, where that drafts while it trains: each draft is refined and judged.
+
+        Args:
+            num_queries: that it learns from, as `feedback` says.
+            queries: of the round.
+            weak: the stage of the weak model that it starts from.
+        """
+        config = self.recipe.align
+        if not load_method(config).is_online or not num_queries:
+            return {}
+        a_step = config.queries_a_step
+        rehearsed = sample(queries)
+        tally.weight = num_queries // a_step * a_step / len(rehearsed)
+        drafting = self._weak_model(weak, assumptions, Tally())  # training drafts, without a call
+        collaboration = feedback_pair(
+            self.recipe, self.context.prompts, drafting, self._model("strong", assumptions, tally)
+        )
+        judge, num_drafts = self._judge(assumptions, tally), math.ceil(config.epochs * config.generations)
+
+        async def rollout(item: tuple[Example, int]) -> None:
+            example, index = item
+            draft = await collaboration.draft(example.query, index)
+            refined = await collaboration.refine(example.query, draft.text, index)
+            await judge.against(example, refined.text, SOLO, index)
+
+        items = [(example, index) for example in rehearsed for index in range(num_drafts)]
+        synchronous.run(map_in_flight(rollout, items, len(items)))
+        return tally.take(self.configs)
+
+    def _judge(self, assumptions: Assumptions, tally: Tally) -> BaseJudge:
+        if isinstance(self.recipe.judge, ProgramJudge):
+            return as_base_judge(RehearsedJudge(assumptions))
+        return model_judge(self.recipe, self.context.prompts, lambda role: self._model(role, assumptions, tally))
 
     def annotator(self, assumptions: Assumptions, labelled: Sequence[Example], tally: Tally) -> dict[str, Spend]:
         """The spend of RLWF's annotator: one draft for each labelled row that it is tuned on."""

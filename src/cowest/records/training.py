@@ -23,8 +23,8 @@ class TrainingRecord(Document):
         loss, weight: of dpo: the loss over pairs, and how the gains count in it.
         desirable_weight, undesirable_weight: of kto.
         num_rows: rows trained on; of grpo, queries.
-        num_drafts, num_drafts_cut, num_unscored: of grpo: sampled while it trained; cut at the token limit, so that they
-            were not refined; without a verdict.
+        num_drafts, num_drafts_cut, num_unscored: of grpo: sampled while it trained; cut at the token limit, so that
+            they were not refined; without a verdict.
         calls, usage, cost_usd: of grpo: refinements and verdicts, by role, including those answered from the ledger.
         num_overlong: rows left out because they are longer than `max_length` tokens.
         num_untrainable: rows left out because they hold no target, or a truncated draft.

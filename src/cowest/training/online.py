@@ -24,7 +24,6 @@ from cowest.training.trained import TrainedModel
 from cowest.training.weights import Weights, refuse_other_shape
 from cowest.types import Draft, Sampling
 
-
 Rewards = Callable[[int, Sequence[tuple[str, Draft]]], list[float | None]]
 """From the number of a step, from 1, and its drafts, each with the id of its row, to a reward for each or None."""
 
@@ -64,9 +63,8 @@ def train_online(
 ) -> TrainedModel:
     """Trains the adapter of `start` further, or a new one where `start` is a full model.
 
-    At each step `generations` drafts of some queries are sampled, and each draft's advantage is its reward less the mean
-    of its query's drafts, divided by their standard deviation; a draft without a reward has none. One step is made of
-    them, so that they are those of the policy that learns.
+    At each step `generations` drafts of some queries are sampled. A draft's advantage is its reward less the mean of
+    its query's drafts, divided by their standard deviation; a draft without a reward has none.
 
     Args:
         rows: prompts alone.
@@ -135,7 +133,7 @@ def train_online(
             settings.batch_size * settings.gradient_accumulation // generations,
         )
 
-        def rewards_of_step(completion_ids: list[list[int]], row_id: list[str], trainer_state: Any, **_: Any) -> Any:
+        def gain(completion_ids: list[list[int]], row_id: list[str], trainer_state: Any, **_: Any) -> Any:
             texts = tokenizer.batch_decode(completion_ids, skip_special_tokens=True)
             reasons = ["stop" if ids[-1] in end_ids else "length" for ids in completion_ids]
             drafts = [
@@ -151,7 +149,7 @@ def train_online(
                 model, peft_config = open_policy(base, start, lora)
                 return _Trainer(
                     model=model,
-                    reward_funcs=rewards_of_step,
+                    reward_funcs=gain,
                     args=arguments,
                     train_dataset=datasets.Dataset.from_list(
                         [{"prompt": row.prompt, "row_id": row.id} for row in job.rows]
