@@ -345,13 +345,16 @@ def summarise(out: Path, figure: Path | None) -> None:
 
 
 class Curves:
-    """Test accuracy by arm, calls of a round and number of rounds, over the seeds that have all of them."""
+    """Test accuracy by arm, calls of a round and number of rounds.
+
+    Over the seeds that have the first round of every arm; of further rounds, those that all these seeds have.
+    """
 
     def __init__(self, out: Path) -> None:
         lines = [line for line in _lines(out) if line["split"] == "test"]
         cells = {(line["arm"], line["calls"], line["rounds"]) for line in lines}
         by_key = {(line["seed"], line["arm"], line["calls"], line["rounds"]): line for line in lines}
-        main = [cell for cell in cells if cell[1] in (0, CALLS)]
+        main = [cell for cell in cells if cell[1] == 0 or cell[1:] == (CALLS, 1)]
         seeds = {line["seed"] for line in lines}
         self.seeds = sorted(seed for seed in seeds if all((seed, *cell) in by_key for cell in main))
         cells = {cell for cell in cells if all((seed, *cell) in by_key for seed in self.seeds)}
