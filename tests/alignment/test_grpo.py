@@ -1,6 +1,7 @@
 """GRPO: what a step learns from its own drafts, what it keeps of them, and that a stop pays for nothing twice."""
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import closing

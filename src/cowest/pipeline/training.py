@@ -1,5 +1,6 @@
 """The stages that train the weak model: SFT, and alignment on a round's feedback."""
 
+import functools
 import hashlib
 
 from cowest import distributed, fingerprints, synchronous
@@ -12,6 +13,7 @@ from cowest.pipeline.factories import feedback_pair
 from cowest.pipeline.models import num_in_flight
 from cowest.pipeline.progress import training_progress
 from cowest.pipeline.provenance import ALIGN_DEPENDENCIES, FEEDBACK_DEPENDENCIES, SFT_DEPENDENCIES
+from cowest.pipeline.ranks import train
 from cowest.pipeline.traffic import round_queries
 from cowest.progress import progress_bar
 from cowest.stages.align import align, holds_nothing
@@ -36,7 +38,8 @@ def run_sft(context: RunContext) -> None:
         progress_bar("sft", quiet=quiet) as bar,
         context.trackers.stage("sft") as log,
     ):
-        sft(
+        training = functools.partial(
+            sft,
             recipe.weak.model,
             examples,
             out=out,
@@ -46,8 +49,9 @@ def run_sft(context: RunContext) -> None:
             prompts=context.prompts,
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed,
-            progress=training_progress(bar, log),
         )
+        accumulation = recipe.sft.gradient_accumulation
+        train(context, "sft", training, accumulation=accumulation, out=out, shown=training_progress(bar, log))
 
 
 def gave_nothing(context: RunContext, number: int) -> bool:
@@ -90,7 +94,8 @@ def run_align(context: RunContext, number: int) -> None:
         progress_bar(stage, quiet=quiet) as bar,
         context.trackers.stage(f"align-{number}") as log,
     ):
-        align(
+        training = functools.partial(
+            align,
             start,
             feedback,
             out=out,
@@ -100,9 +105,13 @@ def run_align(context: RunContext, number: int) -> None:
             prompts=context.prompts,
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed + number,
-            progress=training_progress(bar, log),
-            online=online,
         )
+        shown = training_progress(bar, log)
+        if online is None:
+            accumulation = recipe.align.gradient_accumulation
+            train(context, stage, training, accumulation=accumulation, out=out, shown=shown)
+        else:  # this process has the ledger, and the limits of a key
+            training(progress=shown, online=online)
     if online is not None:
         synchronous.run(online.collaboration.strong.close())
 

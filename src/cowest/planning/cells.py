@@ -15,8 +15,9 @@ from cowest.planning.assumptions import LOW, assume, feedback_config_for, measur
 from cowest.planning.data import RunExamples
 from cowest.planning.paid_replies import PaidReplies
 from cowest.planning.rehearsal import Assumptions, ReplyLookup
+from cowest.planning.roles import configs_of
 from cowest.planning.spend import Spend
-from cowest.planning.stages import Stages, configs_of
+from cowest.planning.stages import Stages
 from cowest.planning.tally import Tally
 from cowest.recipe import Recipe
 from cowest.stages.queries import draw

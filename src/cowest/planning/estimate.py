@@ -17,8 +17,9 @@ from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems, servers
 from cowest.planning.power import Power, power_of
 from cowest.planning.rehearsal import Assumptions
+from cowest.planning.roles import configs_of
 from cowest.planning.spend import Spend, cost_of, sum_by_role, wall_s, within
-from cowest.planning.stages import Stages, configs_of
+from cowest.planning.stages import Stages
 from cowest.planning.tally import Tally
 from cowest.stages.queries import draw
 from cowest.types import Example

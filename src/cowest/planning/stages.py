@@ -1,11 +1,9 @@
 """The spend of each stage of one recipe: rehearsed on a sample of examples and scaled up."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 from cowest import preferences, synchronous
 from cowest.alignment import load_method
-from cowest.annotators import RLAIF
 from cowest.concurrency import map_in_flight
 from cowest.errors import InputError
 from cowest.formats import load_format
@@ -14,14 +12,12 @@ from cowest.gating.measurement import measure
 from cowest.judge import BaseJudge, as_base_judge
 from cowest.judge.config import ProgramJudge
 from cowest.methods import Prepared, Setting, make_methods
-from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline, asks_for_explanations
 from cowest.pipeline.evaluation import setting_of
 from cowest.pipeline.factories import feedback_pair, model_judge
 from cowest.planning.data import sample
 from cowest.planning.rehearsal import (
-    SOLO,
     Assumptions,
     RehearsedJudge,
     RehearsedModel,
@@ -30,10 +26,11 @@ from cowest.planning.rehearsal import (
     rehearsed_reward,
     rehearsed_setting,
 )
+from cowest.planning.roles import configs_of
+from cowest.planning.rollouts import rehearse_rollouts
 from cowest.planning.spend import Spend
 from cowest.planning.tally import Tally
 from cowest.progress import quietly
-from cowest.recipe import Recipe
 from cowest.stages._diagnostics import null_sample
 from cowest.stages.explanations import explain_example, without_explanation
 from cowest.stages.feedback import FeedbackConfig, make_annotator
@@ -41,17 +38,6 @@ from cowest.types import ComparedExample, Completion, Example, GradedExample
 
 LookupFor = Callable[[str, str], ReplyLookup | None]
 """From a role and a stage of the weak model ("" for other roles) to the lookup of its replies in the ledger."""
-
-
-def configs_of(recipe: Recipe) -> dict[str, ModelConfig]:
-    """The models that a recipe calls, by role."""
-    configs: dict[str, ModelConfig] = {"weak": recipe.weak, "strong": recipe.strong}
-    configs |= {
-        role: recipe.strong if isinstance(judge, str) else judge for role, judge in recipe.judge_models().items()
-    }
-    if recipe.feedback.kind == RLAIF and recipe.feedback.labeller is not None:
-        configs["labeller"] = recipe.feedback.labeller
-    return configs
 
 
 class Stages:
@@ -170,33 +156,12 @@ class Stages:
     def align(
         self, assumptions: Assumptions, num_queries: int, queries: Sequence[Example], tally: Tally, weak: str = "sft"
     ) -> dict[str, Spend]:
-        """The spend of a round's alignment, where that drafts while it trains: each draft is refined and judged.
-
-        Args:
-            num_queries: that it learns from, as `feedback` says.
-            queries: of the round.
-            weak: the stage of the weak model that it starts from.
-        """
-        config = self.recipe.align
-        if not load_method(config).is_online or not num_queries:
+        """The spend of a round's alignment from `weak` on `num_queries` of its queries, if it drafts while it trains."""
+        if not load_method(self.recipe.align).is_online or not num_queries:
             return {}
-        a_step = config.queries_a_step
-        rehearsed = sample(queries)
-        tally.weight = num_queries // a_step * a_step / len(rehearsed)
         drafting = self._weak_model(weak, assumptions, Tally())  # training drafts, without a call
-        collaboration = feedback_pair(
-            self.recipe, self.context.prompts, drafting, self._model("strong", assumptions, tally)
-        )
-        judge, num_drafts = self._judge(assumptions, tally), math.ceil(config.epochs * config.generations)
-
-        async def rollout(item: tuple[Example, int]) -> None:
-            example, index = item
-            draft = await collaboration.draft(example.query, index)
-            refined = await collaboration.refine(example.query, draft.text, index)
-            await judge.against(example, refined.text, SOLO, index)
-
-        items = [(example, index) for example in rehearsed for index in range(num_drafts)]
-        synchronous.run(map_in_flight(rollout, items, len(items)))
+        pair = feedback_pair(self.recipe, self.context.prompts, drafting, self._model("strong", assumptions, tally))
+        rehearse_rollouts(self.recipe.align, num_queries, queries, pair, self._judge(assumptions, tally), tally)
         return tally.take(self.configs)
 
     def _judge(self, assumptions: Assumptions, tally: Tally) -> BaseJudge:

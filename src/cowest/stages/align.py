@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cowest.alignment import PAIRS, AlignConfig, AlignmentMethod, Lessons, Online, Training, load_method
+from cowest.annotators import COMPARING, SOLO
 from cowest.errors import InputError
 from cowest.formats import Format, load_format
+from cowest.models.config import ModelConfig
 from cowest.prompts import Prompts
 from cowest.records import GradedExample, PreferencePair, read_rows
 from cowest.stages._output_folder import make_output_folder
+from cowest.stages.feedback import FeedbackConfig
 from cowest.training import LoRAConfig, TrainedModel
 from cowest.training import weights as model_files
 from cowest.training.progress import Progress
@@ -150,3 +153,36 @@ def _read(path: str | Path, method: AlignmentMethod) -> Sequence[PreferencePair]
         "individual feedback."
     )
     return list(read_rows(file, GradedExample, "graded example", advice))
+
+
+def refuse_other_feedback(align: AlignConfig, feedback: FeedbackConfig, weak: ModelConfig) -> None:
+    """Checks that a method can learn from the feedback of a recipe.
+
+    Raises:
+        ValueError: it cannot; for pydantic, which names the recipe.
+    """
+    if (align.method == "grpo") != (feedback.kind == SOLO):
+        raise ValueError(
+            f"align.method {align.method} and feedback.kind {feedback.kind} do not go together: grpo samples "
+            "drafts while it trains, and feedback.kind solo makes none. Set both, or neither"
+        )
+    if align.method == "grpo" and weak.provider != "local":
+        raise ValueError(
+            f"align.method grpo trains the weak model's weights, and weak.model is {weak.model}, on a server. "
+            "Give local/FOLDER"
+        )
+    if align.method == "grpo" and feedback.spend is not None:
+        raise ValueError(
+            "feedback.spend limits the calls of feedback, and most of those of grpo are made in align. Leave it "
+            "out; strong.budget_usd limits them all"
+        )
+    if align.uses_gains and feedback.kind in COMPARING:
+        raise ValueError(
+            f"align: {align.summary()} learns from gains, and drafts of feedback.kind {feedback.kind} are compared "
+            "with each other and have none. Use align.method dpo with matched pairs and no weight, or another kind"
+        )
+    if feedback.max_pairs is not None and not align.reads_pairs:
+        raise ValueError(
+            f"feedback.max_pairs limits the matched pairs of dpo, and align: {align.summary()} learns from all "
+            "drafts. Leave it out; feedback.queries limits those"
+        )
