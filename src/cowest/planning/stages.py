@@ -156,7 +156,7 @@ class Stages:
     def align(
         self, assumptions: Assumptions, num_queries: int, queries: Sequence[Example], tally: Tally, weak: str = "sft"
     ) -> dict[str, Spend]:
-        """The spend of a round's alignment from `weak` on `num_queries` of its queries, if it drafts while it trains."""
+        """The spend of aligning `weak` on `num_queries` of a round's queries, where that drafts while it trains."""
         if not load_method(self.recipe.align).is_online or not num_queries:
             return {}
         drafting = self._weak_model(weak, assumptions, Tally())  # training drafts, without a call
