@@ -434,6 +434,7 @@ def main() -> None:
     parser.add_argument("part", choices=["prepare", "tune", "test", "summarise"])
     parser.add_argument("--out", type=Path, default=Path("runs/alignment"))
     parser.add_argument("--seeds", type=int, nargs="+")
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--limit", type=int, default=300, help="rows of the split that are answered")
     parser.add_argument("--figure", type=Path, help="summarise: PATH.png and PATH.svg are written")
     options = parser.parse_args()
@@ -445,9 +446,11 @@ def main() -> None:
                 with closing(Ledger(options.out / f"ledger-{seed}.sqlite")) as ledger:
                     Study(options.out, seed, options.limit, ledger).prepare()
         elif options.part == "tune":
-            measure(options.out, list(tuning_points(options.seeds or TUNING_SEEDS)), options.limit)
+            points = [point for point in tuning_points(options.seeds or TUNING_SEEDS) if point.arm in options.arms]
+            measure(options.out, points, options.limit)
         elif options.part == "test":
-            points = list(test_points(options.seeds or TEST_SEEDS, best_rates(options.out)))
+            best = {arm: rate for arm, rate in best_rates(options.out).items() if arm in options.arms}
+            points = list(test_points(options.seeds or TEST_SEEDS, best))
             measure(options.out, points, options.limit)
         else:
             summarise(options.out, options.figure)
