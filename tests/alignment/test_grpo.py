@@ -18,6 +18,7 @@ from cowest.pipeline import Pipeline
 from cowest.planning import make_plan
 from cowest.recipe import make_recipe
 from cowest.records import FeedbackSummary
+from cowest.report.page import render
 from cowest.runs import read_jsonl, write_json
 from cowest.stages.align import align, lessons_of
 from cowest.stages.sft import SFTConfig, sft
