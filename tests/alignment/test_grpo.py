@@ -18,6 +18,7 @@ from cowest.pipeline import Pipeline
 from cowest.planning import make_plan
 from cowest.recipe import make_recipe
 from cowest.records import FeedbackSummary
+from cowest.report.page import render
 from cowest.runs import read_jsonl, write_json
 from cowest.stages.align import align, lessons_of
 from cowest.stages.sft import SFTConfig, sft
@@ -82,7 +83,8 @@ def test_queries_that_fill_no_step_are_listed(start: TrainedModel, tmp_path: Pat
     trained = run_grpo(start, tmp_path / "a", count=3, epochs=1).metrics
     assert (trained.num_rows, trained.num_steps, trained.num_untrainable) == (2, 1, 1)
     (row,) = read_jsonl(tmp_path / "a" / "untrainable.jsonl")
-    assert (row["id"], "takes 2 queries" in row["reason"]) == ("e2", True)
+    assert row["id"] in {"e0", "e1", "e2"}
+    assert "takes 2 queries" in row["reason"]
     with pytest.raises(TrainingError, match=r"A step of grpo takes 2 queries, and 1 are there"):
         run_grpo(start, tmp_path / "b", count=1)
 
@@ -199,7 +201,9 @@ def test_a_run_plans_counts_and_shows_the_calls_of_its_alignment(tmp_path: Path)
     preparation = results.methods["collaborate"].preparation
     assert preparation is not None
     assert preparation.calls == {"weak": 0, "strong": 5 + refined, "judge": 5 + verdicts}
-    assert "32 drafts sampled" in (run / "report.html").read_text()
+    page = render(run)
+    assert "32 drafts sampled" in page
+    assert "Feedback and alignment" in page
     files = write_folder(run, tmp_path / "exported")
     assert {file.parent.name for file in files} == {"model"}  # there are no pairs
     card = (tmp_path / "exported/model/README.md").read_text()

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import datasets
@@ -39,9 +40,8 @@ class _Trainer(trl.GRPOTrainer):
 
     def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
         digest = hashlib.sha256(f"drafts {self.args.seed} {self.state.global_step}".encode()).digest()
-        with torch.random.fork_rng():
-            torch.manual_seed(int.from_bytes(digest[:6]))
-            return super()._generate_single_turn(*args, **kwargs)
+        torch.manual_seed(int.from_bytes(digest[:6]))  # also for what is drawn until the next step's drafts
+        return super()._generate_single_turn(*args, **kwargs)
 
 
 def train_online(
@@ -67,7 +67,7 @@ def train_online(
     its query's drafts, divided by their standard deviation; a draft without a reward has none.
 
     Args:
-        rows: prompts alone.
+        rows: prompts alone; they are shuffled once by the seed and then keep their order.
         settings: `batch_size` counts drafts.
         beta: the weight of the divergence from the start.
         sampling: of the drafts.
@@ -98,6 +98,7 @@ def train_online(
             temperature=sampling.temperature,
             top_p=1.0 if sampling.top_p is None else sampling.top_p,
             top_k=0,
+            shuffle_dataset=False,  # TRL's own order of a later epoch is another one after a resume
         )
         if arguments.world_size > 1:
             raise InputError(
@@ -111,7 +112,7 @@ def train_online(
             Job.of(
                 "align",
                 start,
-                rows,
+                Random(f"queries of grpo {seed}").sample(rows, len(rows)),
                 tokenizer,
                 out=out,
                 settings=settings,
