@@ -127,7 +127,8 @@ class Live:
         for number in run.rounds():
             stages.append(_stage("feedback", number, run.feedback(number), "summary.json"))
             stages.append(_stage("align", number, run.align(number), "training.json"))
-        return [*stages, _stage("evaluate", None, run.evaluate, "results.json")]
+        evaluate = runs.replacement_of(run.evaluate) or run.evaluate
+        return [*stages, _stage("evaluate", None, evaluate, "results.json")]
 
     def _roles(self, since: float | None) -> dict[str, RoleCalls | LedgerProblem]:
         with self._lock:

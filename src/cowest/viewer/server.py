@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cowest.errors import InputError
-from cowest.viewer.collections import FLAGS
+from cowest.viewer.summaries import FLAGS
 from cowest.viewer.library import Library
 from cowest.viewer.query import COMPARED, SORTS, Wanted
 
