@@ -111,6 +111,11 @@ class RunFolder:
         return self.path / "engines"
 
     @property
+    def engines_now(self) -> Path:
+        """Which of them run now."""
+        return self.engines / "now.json"
+
+    @property
     def annotator(self) -> Path:
         """The annotator of RLWF."""
         return self.path / "annotator"

@@ -592,6 +592,7 @@ function drawLive(status) {
     facts.push(unknown ? "price unknown" : `${money(sum("spend_usd"))} spent${budget}`);
   }
   if (status.roles[""]) facts.push(status.roles[""].problem);
+  facts.push(...status.engines);
   facts.push(`last change ${Math.round(status.changed_s)} s ago`);
   fill(live, el("b", {}, `Going on: ${name}`), bar, ...facts.map((fact) => el("span", {}, fact)));
 }
