@@ -72,7 +72,7 @@ class Recipe(Record):
         prompts: a folder of templates that replace those of the package by file name.
         cowest_version: written into the run's copy of the recipe.
         ledger: a file for the replies, which other runs may share; None means the run's own `ledger.sqlite`.
-        cluster: a Ray cluster that drafts: "auto" is this machine's, HOST:PORT another; None drafts in this process.
+        cluster: a Ray cluster that drafts and trains: "auto" is this machine's, HOST:PORT another; None uses none.
         report_to: trackers that get the figures of the stages: tensorboard, trackio, wandb, mlflow.
 
     Examples:

@@ -70,6 +70,12 @@ def plural(number: int, thing: str) -> str:
     return f"{number:,} {thing if number == 1 else many}"
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message without its full stop, or the name of its class."""
+    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return line.strip().rstrip(".")
+
+
 def _signed(number: float) -> str:
     text = f"{number:.1f}"
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", MINUS)

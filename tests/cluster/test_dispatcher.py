@@ -15,6 +15,7 @@ from cowest.cluster.places import Node
 from cowest.cluster.schedule import MAX_LOSSES
 from cowest.errors import CompletionError, EndpointError
 from tests.cluster.doubling import Doubling, FakeEngine, FakeEngines
+from tests.cluster.fake_ranks import FakeRanks
 
 ENOUGH_S = 20.0
 BRIEF = Patience(no_engine_s=0.3, starting_s=ENOUGH_S, control_plane_s=ENOUGH_S)
@@ -27,7 +28,7 @@ def opened() -> Iterator[Opened]:
     clusters: list[Cluster] = []
 
     def open_cluster(engines: FakeEngines, patience: Patience | None = None) -> Cluster:
-        clusters.append(Cluster("head:6379", engines, patience=patience))
+        clusters.append(Cluster("head:6379", engines, FakeRanks("a"), patience=patience))
         return clusters[-1]
 
     yield open_cluster

@@ -12,12 +12,15 @@ from cowest.pipeline import Pipeline, context
 from cowest.planning.cluster import cluster_of
 from cowest.recipe import make_recipe
 from tests.cluster.doubling import FakeEngines
+from tests.cluster.fake_ranks import FakeRanks
 from tests.recipes import recipe_of
 
 
 @pytest.fixture
 def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    monkeypatch.setattr(context, "open_cluster", lambda address: Cluster(address, FakeEngines("new", "old")))
+    monkeypatch.setattr(
+        context, "open_cluster", lambda address: Cluster(address, FakeEngines("new", "old"), FakeRanks("new"))
+    )
     return Pipeline(make_recipe(recipe_of(tmp_path, cluster="head:6379")))
 
 

@@ -64,7 +64,7 @@ def cluster(simulated: Simulated) -> Iterator[Cluster]:
     from cowest.cluster.ray_connection import connect, disconnect
     from cowest.cluster.ray_engines import RayEngines
 
-    cluster = Cluster(connect(simulated.address), RayEngines(), disconnect=disconnect)
+    cluster = Cluster(connect(simulated.address), RayEngines(), RayEngines(), disconnect=disconnect)
     yield cluster
     cluster.close()
 
@@ -132,7 +132,7 @@ def test_capacity_gone_for_good_is_an_error_and_a_node_that_joins_is_used(
     from cowest.cluster.ray_engines import RayEngines
 
     cluster.stop()
-    impatient = Cluster(simulated.address, RayEngines(), patience=PATIENCE)
+    impatient = Cluster(simulated.address, RayEngines(), RayEngines(), patience=PATIENCE)
     futures = submit(impatient, tmp_path / "log", 4000)
     wait_until(futures[0].done)
     assert futures[0].exception() is None

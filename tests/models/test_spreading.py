@@ -14,13 +14,14 @@ from cowest.models.config import ModelConfig
 from cowest.models.metered import Metered
 from cowest.types import ChatRequest
 from tests.cluster.doubling import FakeEngines
+from tests.cluster.fake_ranks import FakeRanks
 
 Ask = Callable[..., ChatRequest]
 
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    cluster = Cluster("head:6379", FakeEngines("a", "b"))
+    cluster = Cluster("head:6379", FakeEngines("a", "b"), FakeRanks("a"))
     yield cluster
     cluster.close()
 

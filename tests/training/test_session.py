@@ -226,7 +226,7 @@ def test_two_processes_do_what_one_does(base: Path, tmp_path: Path) -> None:
         str(base),
         tiny.examples(16),
         out=tmp_path / "one",
-        config=SFTConfig(batch_size=2, gradient_accumulation=2, learning_rate=1e-2),
+        config=SFTConfig(gradient_accumulation=2, learning_rate=1e-2),
     )
     assert start.metrics.num_steps == TrainedModel.read(tmp_path / "two" / "sft").metrics.num_steps
     there = tiny.weights_of(tmp_path / "two" / "sft")

@@ -9,10 +9,20 @@ from cowest.training.settings import TrainingSettings, checkpoint_interval, num_
 
 @pytest.mark.parametrize(
     ("rows", "processes", "expected"),
-    [(1, 1, 1), (8, 1, 1), (9, 1, 2), (16, 2, 1), (17, 2, 2)],
+    [(1, 1, 1), (8, 1, 1), (9, 1, 2), (8, 2, 1), (9, 2, 2), (17, 4, 3)],
 )
 def test_num_steps_of_an_epoch(rows: int, processes: int, expected: int) -> None:
     assert num_steps(TrainingSettings(batch_size=2, gradient_accumulation=4), rows, processes) == expected
+
+
+def test_a_step_has_the_same_rows_in_any_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = TrainingSettings(batch_size=2, gradient_accumulation=8)
+    for processes, passes in ((1, 8), (2, 4), (8, 1)):
+        monkeypatch.setenv("WORLD_SIZE", str(processes))
+        assert module.trainer_arguments(settings, Path("x"), 0)["gradient_accumulation_steps"] == passes
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(InputError, match=r"is 8, which cannot be divided among 3 processes.* or set it to 9"):
+        module.trainer_arguments(settings, Path("x"), 0)
 
 
 def test_checkpoints_are_neither_rare_nor_crowded() -> None:

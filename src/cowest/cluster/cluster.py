@@ -1,4 +1,4 @@
-"""A cluster that a run drafts on: its connection, and the engines on all its nodes."""
+"""A cluster that a run drafts and trains on: its connection, and the engines or ranks on all its nodes."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -7,6 +7,7 @@ from typing import Any
 
 from cowest.cluster.dispatcher import Dispatcher
 from cowest.cluster.engines import Engines
+from cowest.cluster.gang import Gang, Ranks
 from cowest.cluster.patience import Patience
 from cowest.cluster.places import Node, Place, in_words, places_of
 from cowest.cluster.pool import Pool, Work
@@ -20,17 +21,20 @@ class Cluster:
     Args:
         address: of the control plane, for messages.
         engines: where they are started; none is until the first item comes.
+        ranks: where the ranks of a training are started.
         disconnect: called at the end.
 
     Attributes:
         address: likewise.
         nodes: those that were there when it was opened.
+        gang: the ranks of a training, at the same places.
     """
 
     def __init__(
         self,
         address: str,
         engines: Engines,
+        ranks: Ranks,
         *,
         disconnect: Callable[[], None] = lambda: None,
         patience: Patience | None = None,
@@ -40,6 +44,7 @@ class Cluster:
         self.nodes: list[Node] = sorted(engines.nodes())
         self._on_gpu = any(node.gpus for node in self.nodes)
         self._dispatcher = Dispatcher(engines, on_gpu=self._on_gpu, control_plane=address, patience=patience)
+        self.gang = Gang(ranks, on_gpu=self._on_gpu, patience=patience)
         self._disconnect = disconnect
 
     @property

@@ -18,7 +18,7 @@ from cowest.cluster.pool import Work
 from cowest.cluster.schedule import MAX_LOSSES, Batch, Schedule, Task
 from cowest.cluster.watch import NodeWatch
 from cowest.errors import EndpointError
-from cowest.words import duration, plural
+from cowest.words import duration, first_line, plural
 
 _GATHERING_S = 0.004
 _TICK_S = 0.5
@@ -174,7 +174,7 @@ class Dispatcher:
             return
         error = ready.exception()
         if error is not None:
-            self._lose(name, _first_line(error))
+            self._lose(name, first_line(error))
             return
         slot.is_ready = True
         self._schedule.join(name)
@@ -186,7 +186,7 @@ class Dispatcher:
             return
         error = result.exception()
         if error is not None:
-            self._lose(batch.engine, _first_line(error))
+            self._lose(batch.engine, first_line(error))
             return
         self._schedule.finish(batch.engine)
         self._placements.praise(batch.engine)
@@ -230,8 +230,3 @@ def _fail(tasks: list[Task], message: str) -> None:
     for task in tasks:
         if task.begin():
             task.result.set_exception(EndpointError(message))
-
-
-def _first_line(error: BaseException) -> str:
-    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return line.strip().rstrip(".")

@@ -20,7 +20,7 @@ def open_cluster(address: str) -> Cluster:
     if importlib.util.find_spec("ray") is None:
         raise InputError(
             f"cluster: {address} needs Ray, which is not installed. Run: pip install 'cowest[cluster]', on every node "
-            "of the cluster; or leave cluster out to draft in this process."
+            "of the cluster; or leave cluster out to draft and train in this process."
         )
     # Ray ends a process whose control plane is gone for a minute, without running its `finally` blocks. This run sees
     # it earlier and ends with an error. Read when Ray is imported.
@@ -29,4 +29,5 @@ def open_cluster(address: str) -> Cluster:
     from cowest.cluster.ray_engines import RayEngines
 
     found = connect(None if address == AUTO else address)
-    return Cluster(found, RayEngines(), disconnect=disconnect)
+    engines = RayEngines()
+    return Cluster(found, engines, engines, disconnect=disconnect)

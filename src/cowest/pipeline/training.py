@@ -1,5 +1,6 @@
 """The stages that train the weak model: SFT, and alignment on a round's feedback."""
 
+import functools
 import hashlib
 
 from cowest import distributed, fingerprints
@@ -9,6 +10,7 @@ from cowest.pipeline.context import RunContext
 from cowest.pipeline.explanations import training_rows
 from cowest.pipeline.progress import training_progress
 from cowest.pipeline.provenance import ALIGN_DEPENDENCIES, FEEDBACK_DEPENDENCIES, SFT_DEPENDENCIES
+from cowest.pipeline.ranks import train
 from cowest.progress import progress_bar
 from cowest.stages.align import align, holds_nothing
 from cowest.stages.sft import sft
@@ -32,7 +34,8 @@ def run_sft(context: RunContext) -> None:
         progress_bar("sft", quiet=quiet) as bar,
         context.trackers.stage("sft") as log,
     ):
-        sft(
+        training = functools.partial(
+            sft,
             recipe.weak.model,
             examples,
             out=out,
@@ -42,8 +45,9 @@ def run_sft(context: RunContext) -> None:
             prompts=context.prompts,
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed,
-            progress=training_progress(bar, log),
         )
+        accumulation = recipe.sft.gradient_accumulation
+        train(context, "sft", training, accumulation=accumulation, out=out, shown=training_progress(bar, log))
 
 
 def gave_nothing(context: RunContext, number: int) -> bool:
@@ -85,7 +89,8 @@ def run_align(context: RunContext, number: int) -> None:
         progress_bar(stage, quiet=quiet) as bar,
         context.trackers.stage(f"align-{number}") as log,
     ):
-        align(
+        training = functools.partial(
+            align,
             start,
             feedback,
             out=out,
@@ -95,5 +100,6 @@ def run_align(context: RunContext, number: int) -> None:
             prompts=context.prompts,
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed + number,
-            progress=training_progress(bar, log),
         )
+        accumulation = recipe.align.gradient_accumulation
+        train(context, stage, training, accumulation=accumulation, out=out, shown=training_progress(bar, log))

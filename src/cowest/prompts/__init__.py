@@ -55,8 +55,13 @@ class Prompts:
         self._paths = {path.stem: path for path in sorted(BUILT_IN.glob("*.txt"))}
         self._source = functools.cache(self._read)
         self.unfenced: dict[str, str] = {}
+        self._folder = folder
         if folder is not None:
             self._replace(resolve_path(str(folder)))
+
+    def __reduce__(self) -> tuple[type["Prompts"], tuple[str | Path | None]]:
+        """Another process reads the same templates again."""
+        return Prompts, (self._folder,)
 
     def _replace(self, folder: Path) -> None:
         if not folder.is_dir():

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from cowest import distributed
 from cowest.errors import InputError
 from cowest.types import Record
 
@@ -25,7 +26,8 @@ class TrainingSettings(Record):
         epochs: passes over the rows.
         learning_rate: at the end of the warm-up.
         batch_size: rows in one forward pass of one process.
-        gradient_accumulation: forward passes in one step.
+        gradient_accumulation: forward passes in one step, divided among the processes where there are several: a step
+            has `batch_size` x `gradient_accumulation` rows in any number of them.
         optimizer: by name.
         lr_schedule: how the learning rate decays; "linear" ends at zero.
         warmup_ratio: share of the steps in which the learning rate rises from zero.
@@ -80,7 +82,8 @@ def trainer_arguments(settings: TrainingSettings, folder: Path, seed: int) -> di
         folder: where checkpoints go.
 
     Raises:
-        InputError: several GPUs are visible to this one process, or bfloat16 is asked for where there is none.
+        InputError: several GPUs are visible to this one process, bfloat16 is asked for where there is none, or the
+            forward passes of a step cannot be divided among the processes.
     """
     gpu = on_gpu()
     if gpu:
@@ -96,7 +99,7 @@ def trainer_arguments(settings: TrainingSettings, folder: Path, seed: int) -> di
         "num_train_epochs": settings.epochs,
         "learning_rate": settings.learning_rate,
         "per_device_train_batch_size": settings.batch_size,
-        "gradient_accumulation_steps": settings.gradient_accumulation,
+        "gradient_accumulation_steps": accumulation(settings, distributed.num_processes()),
         "optim": _OPTIMIZERS.get(settings.optimizer, settings.optimizer),
         "lr_scheduler_type": settings.lr_schedule,
         "warmup_steps": settings.warmup_ratio,
@@ -122,10 +125,26 @@ def trainer_arguments(settings: TrainingSettings, folder: Path, seed: int) -> di
     }
 
 
+def accumulation(settings: TrainingSettings, num_processes: int) -> int:
+    """Forward passes of each process in one step.
+
+    Raises:
+        InputError: `gradient_accumulation` is no multiple of the number of processes.
+    """
+    each, rest = divmod(settings.gradient_accumulation, num_processes)
+    if rest:
+        raise InputError(
+            f"gradient_accumulation is {settings.gradient_accumulation}, which cannot be divided among {num_processes} "
+            "processes, and a step has the same rows in any number of them. Start as many processes as divide it, or "
+            f"set it to {num_processes * (each + 1)}."
+        )
+    return each
+
+
 def num_steps(settings: TrainingSettings, num_rows: int, num_processes: int) -> int:
     """Optimizer steps of the whole training, as transformers counts them."""
     batches = math.ceil(num_rows / (settings.batch_size * num_processes))
-    return math.ceil(settings.epochs * math.ceil(batches / settings.gradient_accumulation))
+    return math.ceil(settings.epochs * math.ceil(batches / accumulation(settings, num_processes)))
 
 
 def checkpoint_interval(settings: TrainingSettings, steps: int) -> int:
