@@ -1,0 +1,27 @@
+"""The pages of the handbook, one for each product and rule, as a corpus for retrieval."""
+
+from collections.abc import Iterator
+
+from cowest.handbook.shop import Shop
+
+
+def pages(shop: Shop) -> Iterator[dict[str, str]]:
+    """Rows {"id", "text"} that state every fact and rule once."""
+    for product in shop.products:
+        years = "year" if product.warranty == 1 else "years"
+        yield {
+            "id": f"product-{product.name}",
+            "text": (
+                f"{product.full}. The {product.full} costs {product.price} euros and weighs {product.weight} kilos. "
+                f"It is kept in hall {product.hall}, is from the {product.line} line and has {product.warranty} "
+                f"{years} of warranty."
+            ),
+        }
+    yield {"id": "rule-delivery", "text": f"Delivery. Delivery is free from {shop.free_delivery} euros."}
+    yield {"id": "rule-van", "text": f"Van. Anything above {shop.van_above} kilos goes by van."}
+    for line, discount in shop.discounts.items():
+        unit = "euro" if discount == 1 else "euros"
+        yield {
+            "id": f"rule-member-{line}",
+            "text": f"Members, {line} line. Members save {discount} {unit} on each product of the {line} line.",
+        }

@@ -1,0 +1,82 @@
+"""The handbook's task: an answer is a product, a hall, a line, a number, or yes or no, however it is worded."""
+
+import re
+from collections.abc import Iterator
+
+from cowest import answers
+from cowest.tasks import Task
+from cowest.tasks._files import read_rows
+from cowest.tasks._labels import LabelVocabulary
+from cowest.types import Answer, Example
+
+_YES_OR_NO = ["yes", "no"]
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+class Handbook(Task):
+    """Questions about the handbook's shop: rows of the files that `python -m cowest.handbook` writes.
+
+    Args:
+        train, validation, test: locations of the splits.
+    """
+
+    name = "handbook"
+    metric = "accuracy"
+
+    def read(self, location: str) -> Iterator[Example]:
+        """Reads the rows of a file.
+
+        Raises:
+            InputError: the file is missing, or a row is broken; the message names file, line and field.
+        """
+        for row in read_rows(location):
+            options = () if row.is_blank("options") else row.texts("options")
+            yield Example(
+                id=row.text("id"),
+                query=row.text("question"),
+                references=(row.text("answer"),),
+                explanation=None if row.is_blank("explanation") else row.text("explanation"),
+                fields={"kind": row.text("kind"), "options": list(options), "facts": row.text("facts")},
+                group=row.text("product"),
+            )
+
+    def parse(self, example: Example, text: str) -> Answer:
+        """The explanation and the answer in a reply; an answer that means none of the possible ones is no answer."""
+        if example.fields["options"] == _YES_OR_NO:
+            return answers.parse(text, LabelVocabulary(_YES_OR_NO))
+        answer = answers.parse(text)
+        if answer.final is None or _meant(example, answer.final) is not None:
+            return answer
+        return answer.model_copy(update={"final": None})
+
+    def score(self, example: Example, answer: Answer) -> dict[str, float]:
+        """Scores 1.0 where the answer means what the reference means: "19" is right where that is "19 euros"."""
+        meant = None if answer.final is None else _meant(example, answer.final)
+        return {"accuracy": float(meant is not None and meant == _meant(example, example.references[0]))}
+
+    def oracle_draft(self, example: Example) -> str:
+        """A draft with the facts that are needed and the right answer."""
+        return f"Explanation: {example.fields['facts']}\nAnswer: {example.references[0]}"
+
+
+def _meant(example: Example, written: str) -> str | None:
+    """The option or the number that an answer means; None where it names none, or several."""
+    options = example.fields["options"]
+    if options == _YES_OR_NO:
+        return LabelVocabulary(_YES_OR_NO).means(written)
+    if options:
+        return _named(options, written)
+    # "24 + 31 = 55 euros"
+    numbers = {number.replace(",", "") for number in _NUMBER.findall(written.rsplit("=", 1)[-1])}
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def _named(options: list[str], written: str) -> str | None:
+    """The only option whose first word, which is its name, occurs; the first in "the Velmar is cheaper than ..."."""
+    found = {}
+    for option in options:
+        if match := re.search(rf"\b{re.escape(option.split()[0])}\b", written, re.IGNORECASE):
+            found[match.start()] = option
+    if len(found) > 1 and not re.search(r"\bthan\b", written, re.IGNORECASE):
+        return None
+    return found[min(found)] if found else None
