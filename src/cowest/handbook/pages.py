@@ -13,15 +13,13 @@ def pages(shop: Shop) -> Iterator[dict[str, str]]:
             "id": f"product-{product.name}",
             "text": (
                 f"{product.full}. The {product.full} costs {product.price} euros and weighs {product.weight} kilos. "
-                f"It is kept in hall {product.hall}, is from the {product.line} line and has {product.warranty} "
-                f"{years} of warranty."
+                f"It is from the {product.line} line and has {product.warranty} {years} of warranty."
             ),
         }
-    yield {"id": "rule-delivery", "text": f"Delivery. Delivery is free from {shop.free_delivery} euros."}
-    yield {"id": "rule-van", "text": f"Van. Anything above {shop.van_above} kilos goes by van."}
+    yield {"id": "rule-delivery", "text": f"Delivery. Delivery costs {shop.delivery} euros."}
     for line, discount in shop.discounts.items():
         unit = "euro" if discount == 1 else "euros"
         yield {
             "id": f"rule-member-{line}",
-            "text": f"Members, {line} line. Members save {discount} {unit} on each product of the {line} line.",
+            "text": f"Members, {line} line. Members pay {discount} {unit} less for each product of the {line} line.",
         }

@@ -1,22 +1,21 @@
 """Questions about the shop with their answers: about one fact, or such that take two facts and a small step."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cowest.handbook.shop import HALLS, LINES, Product, Shop
+from cowest.handbook.shop import LINES, Product, Shop
 
 Kind = Literal[
-    "price", "weight", "warranty", "hall", "line",
-    "cheaper", "heavier", "longer", "sum", "same_hall",
-    "budget", "change", "delivery", "van", "member",
+    "price", "weight", "warranty", "line",
+    "cheaper", "heavier", "longer", "sum", "load",
+    "budget", "change", "delivered", "several", "member",
 ]  # fmt: skip
-FACT_KINDS: tuple[Kind, ...] = ("price", "weight", "warranty", "hall", "line")
+FACT_KINDS: tuple[Kind, ...] = ("price", "weight", "warranty", "line")
 """About one fact of one product."""
-PAIR_KINDS: tuple[Kind, ...] = ("cheaper", "heavier", "longer", "sum", "same_hall")
+PAIR_KINDS: tuple[Kind, ...] = ("cheaper", "heavier", "longer", "sum", "load")
 """About one fact of each of two products."""
-RULE_KINDS: tuple[Kind, ...] = ("budget", "change", "delivery", "van", "member")
+RULE_KINDS: tuple[Kind, ...] = ("budget", "change", "delivered", "several", "member")
 """About one product, with a number of the question's own or a rule of the shop."""
 
 WORDINGS: dict[Kind, tuple[str, ...]] = {
@@ -38,12 +37,6 @@ WORDINGS: dict[Kind, tuple[str, ...]] = {
         "What warranty comes with the {a}?",
         "For how many years is a {a} under warranty?",
     ),
-    "hall": (
-        "In which hall is the {a} kept?",
-        "Where is the {a} stored?",
-        "Which hall holds the {a}?",
-        "Where in the stores do I find a {a}?",
-    ),
     "line": (
         "Which line does the {a} belong to?",
         "What line is the {a} from?",
@@ -57,10 +50,7 @@ WORDINGS: dict[Kind, tuple[str, ...]] = {
         "Which is under warranty for longer, the {a} or the {b}?",
     ),
     "sum": ("What do the {a} and the {b} cost together?", "How many euros are a {a} and a {b} together?"),
-    "same_hall": (
-        "Are the {a} and the {b} kept in the same hall, yes or no?",
-        "Do the {a} and the {b} lie in one and the same hall, yes or no?",
-    ),
+    "load": ("What do the {a} and the {b} weigh together?", "How many kilos are a {a} and a {b} together?"),
     "budget": (
         "Are {number} euros enough for the {a}, yes or no?",
         "I have {number} euros. Can I buy the {a}, yes or no?",
@@ -69,11 +59,8 @@ WORDINGS: dict[Kind, tuple[str, ...]] = {
         "I pay for the {a} with {number} euros. How many euros do I get back?",
         "How many of {number} euros are left after buying the {a}?",
     ),
-    "delivery": (
-        "Is delivery free if I order only the {a}, yes or no?",
-        "I order one {a} and nothing else. Is delivery free, yes or no?",
-    ),
-    "van": ("Is the {a} sent by van, yes or no?", "Does the {a} go by van, yes or no?"),
+    "delivered": ("What does the {a} cost with delivery?", "How many euros is the {a}, delivery included?"),
+    "several": ("What do {number} pieces of the {a} cost?", "How many euros do I pay for {number} of the {a}?"),
     "member": ("What does a member pay for the {a}?", "How many euros is the {a} for a member?"),
 }
 """The ways to ask each kind. Of a question about one fact the last is kept for `facts.jsonl`."""
@@ -83,8 +70,9 @@ _COMPARED: dict[Kind, Kind] = {
     "heavier": "weight",
     "longer": "warranty",
     "sum": "price",
-    "same_hall": "hall",
+    "load": "weight",
 }
+_UNITS: dict[Kind, str] = {"price": "euro", "weight": "kilo", "warranty": "year"}
 
 
 @dataclass(frozen=True)
@@ -113,8 +101,9 @@ class Question:
 
 def about_fact(kind: Kind, a: Product, wording: str) -> Question:
     """A question of one of `FACT_KINDS`."""
-    options = {"hall": HALLS, "line": LINES}.get(kind, ())
-    return Question(kind, wording.format(a=a.full), _value(kind, a), f"{_say(kind, a)}.", options, a)
+    return Question(
+        kind, wording.format(a=a.full), _value(kind, a), f"{_say(kind, a)}.", LINES if kind == "line" else (), a
+    )
 
 
 def about_pair(kind: Kind, a: Product, b: Product, wording: str) -> Question | None:
@@ -122,10 +111,8 @@ def about_pair(kind: Kind, a: Product, b: Product, wording: str) -> Question | N
     fact = _COMPARED[kind]
     first, second = getattr(a, fact), getattr(b, fact)
     options: tuple[str, ...] = ()
-    if kind == "sum":
-        answer = _units(first + second, "euro")
-    elif kind == "same_hall":
-        answer, options = _yes(first == second), YES_OR_NO
+    if kind in ("sum", "load"):
+        answer = _units(first + second, _UNITS[fact])
     elif first == second:
         return None
     else:
@@ -136,61 +123,45 @@ def about_pair(kind: Kind, a: Product, b: Product, wording: str) -> Question | N
 
 
 def about_rule(kind: Kind, a: Product, shop: Shop, number: int, wording: str) -> Question:
-    """A question of one of `RULE_KINDS`; `number` counts for "budget" and "change" only."""
+    """A question of one of `RULE_KINDS`; `number` counts for "budget", "change" and "several" only."""
     facts = f"{_say('price', a)}."
     if kind == "budget":
-        answer = _yes(number >= a.price)
+        answer = "yes" if number >= a.price else "no"
     elif kind == "change":
         answer = _units(number - a.price, "euro")
-    elif kind == "delivery":
-        answer = _yes(a.price >= shop.free_delivery)
-        facts += f" Delivery is free from {_units(shop.free_delivery, 'euro')}."
-    elif kind == "van":
-        answer = _yes(a.weight > shop.van_above)
-        facts = f"{_say('weight', a)}. Anything above {_units(shop.van_above, 'kilo')} goes by van."
+    elif kind == "delivered":
+        answer = _units(a.price + shop.delivery, "euro")
+        facts += f" Delivery costs {_units(shop.delivery, 'euro')}."
+    elif kind == "several":
+        answer = _units(number * a.price, "euro")
     else:
         discount = shop.discounts[a.line]
         answer = _units(a.price - discount, "euro")
-        facts += f" It is from the {a.line} line, on which members save {_units(discount, 'euro')}."
-    options = YES_OR_NO if kind in ("budget", "delivery", "van") else ()
-    has_number = kind in ("budget", "change")
-    text = wording.format(a=a.full, number=number)
-    return Question(kind, text, answer, facts, options, a, number=number if has_number else None)
+        facts += f" It is from the {a.line} line, so members pay {_units(discount, 'euro')} less."
+    options = YES_OR_NO if kind == "budget" else ()
+    asked = number if kind in ("budget", "change", "several") else None
+    return Question(kind, wording.format(a=a.full, number=number), answer, facts, options, a, number=asked)
 
 
 def draw_number(kind: Kind, a: Product, draw: random.Random) -> int:
-    """The number of a question: a budget near the price, as often enough as not; or a sum to pay with."""
+    """The number of a question: a budget near the price, enough as often as not; a sum to pay with; or pieces."""
+    if kind == "several":
+        return draw.choice((2, 3, 4))
     if kind == "budget":
         return max(1, a.price + draw.randint(0, 9) if draw.random() < 0.5 else a.price - draw.randint(1, 9))
     return draw.choice([amount for amount in (20, 50, 60, 80, 100) if amount > a.price])
 
 
-def partner(kind: Kind, a: Product, others: Sequence[Product], draw: random.Random) -> Product | None:
-    """A second product for a pair question; of the question about halls the answer is as often yes as no."""
-    if kind == "same_hall" and draw.random() < 0.5:
-        others = [b for b in others if b.hall == a.hall] or others
-    elif kind == "same_hall":
-        others = [b for b in others if b.hall != a.hall] or others
-    return draw.choice(list(others)) if others else None
-
-
 def _say(kind: Kind, a: Product) -> str:
     """The fact as a sentence without its full stop."""
-    verb = {"price": "costs", "weight": "weighs", "warranty": "has", "hall": "is kept in", "line": "is from the"}[kind]
+    verb = {"price": "costs", "weight": "weighs", "warranty": "has", "line": "is from the"}[kind]
     behind = {"warranty": " of warranty", "line": " line"}.get(kind, "")
     return f"The {a.full} {verb} {_value(kind, a)}{behind}"
 
 
 def _value(kind: Kind, a: Product) -> str:
-    units = {"price": "euro", "weight": "kilo", "warranty": "year"}
-    if kind in units:
-        return _units(getattr(a, kind), units[kind])
-    return f"hall {a.hall}" if kind == "hall" else a.line
+    return a.line if kind == "line" else _units(getattr(a, kind), _UNITS[kind])
 
 
 def _units(amount: int, unit: str) -> str:
     return f"{amount} {unit}" if amount == 1 else f"{amount} {unit}s"
-
-
-def _yes(holds: bool) -> str:
-    return "yes" if holds else "no"

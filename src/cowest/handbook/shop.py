@@ -2,14 +2,13 @@
 
 import itertools
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 PRICES = range(6, 60)
 WEIGHTS = range(1, 25)
 WARRANTIES = range(1, 10)
-HALLS = ("Amber", "Birch", "Cedar", "Dover", "Ember", "Frost")
 LINES = ("Camp", "Home", "Garden", "Harbour", "Alpine")
+DELIVERIES = range(3, 10)
 MEMBER_DISCOUNTS = range(1, 6)
 KINDS = ("lamp", "stove", "tent", "chair", "kettle", "table", "radio", "heater", "saw", "pump", "ladder", "bench")
 
@@ -31,7 +30,6 @@ class Product:
     price: int
     weight: int
     warranty: int
-    hall: str
     line: str
 
     @property
@@ -46,14 +44,12 @@ class Shop:
 
     Attributes:
         products: in a fixed order; no two have the same name.
-        free_delivery: euros from which delivery costs nothing.
-        van_above: kilos above which a product is sent by van.
-        discounts: euros that members get off each product of a line.
+        delivery: what a delivery costs, in euros.
+        discounts: how many euros less members pay for each product of a line.
     """
 
     products: tuple[Product, ...]
-    free_delivery: int
-    van_above: int
+    delivery: int
     discounts: dict[str, int]
 
 
@@ -68,19 +64,12 @@ def make_shop(num_products: int, seed: int) -> Shop:
             price=draw.choice(PRICES),
             weight=draw.choice(WEIGHTS),
             warranty=draw.choice(WARRANTIES),
-            hall=draw.choice(HALLS),
             line=draw.choice(LINES),
         )
         for beginning in beginnings
     )
     return Shop(
         products=products,
-        free_delivery=_middle([product.price for product in products]),
-        van_above=_middle([product.weight for product in products]),
+        delivery=draw.choice(DELIVERIES),
         discounts=dict(zip(LINES, draw.sample(MEMBER_DISCOUNTS, len(LINES)), strict=True)),
     )
-
-
-def _middle(values: Sequence[int]) -> int:
-    """The median, so that a rule holds for half of the products."""
-    return sorted(values)[len(values) // 2]

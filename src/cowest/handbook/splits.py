@@ -17,7 +17,6 @@ from cowest.handbook.questions import (
     about_pair,
     about_rule,
     draw_number,
-    partner,
 )
 from cowest.handbook.shop import Product, Shop
 
@@ -33,7 +32,7 @@ Row = dict[str, Any]
 def rows(shop: Shop, seed: int) -> dict[str, list[Row]]:
     """The rows of train, validation, test and facts, by the name of their file.
 
-    Training rows have an `explanation`, which is empty where the clerk gave only the answer. "facts" asks for every
+    Training rows have an `explanation`. "facts" asks for every
     single fact in wordings that training does not use.
     """
     draw = random.Random(f"questions {seed}")
@@ -67,9 +66,7 @@ def _pairs(shop: Shop, pairs: set[tuple[Product, Product]], split: Split, draw: 
             continue
         others = [b for b in shop.products if (a, b) in pairs or (b, a) in pairs]
         for _ in range(QUESTIONS_A_PAIR_KIND[split]):
-            b = partner(kind, a, others, draw)
-            question = b and about_pair(kind, a, b, draw.choice(WORDINGS[kind]))
-            if question:
+            if others and (question := about_pair(kind, a, draw.choice(others), draw.choice(WORDINGS[kind]))):
                 yield question
 
 
@@ -101,5 +98,5 @@ def _row(name: str, number: int, question: Question, draw: random.Random) -> Row
         "product": question.a.name,
     }
     if name == "train":
-        row["explanation"] = references.explain(question, references.draw_style(draw), draw)
+        row["explanation"] = references.explain(question, draw)
     return row
