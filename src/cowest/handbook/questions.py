@@ -8,14 +8,14 @@ from cowest.handbook.shop import LINES, Product, Shop
 
 Kind = Literal[
     "price", "weight", "warranty", "line",
-    "cheaper", "heavier", "longer", "sum", "load",
-    "budget", "change", "delivered", "several", "member",
+    "cheaper", "sum", "difference", "load",
+    "budget", "change", "delivered", "several", "member", "until",
 ]  # fmt: skip
 FACT_KINDS: tuple[Kind, ...] = ("price", "weight", "warranty", "line")
 """About one fact of one product."""
-PAIR_KINDS: tuple[Kind, ...] = ("cheaper", "heavier", "longer", "sum", "load")
+PAIR_KINDS: tuple[Kind, ...] = ("cheaper", "sum", "difference", "load")
 """About one fact of each of two products."""
-RULE_KINDS: tuple[Kind, ...] = ("budget", "change", "delivered", "several", "member")
+RULE_KINDS: tuple[Kind, ...] = ("budget", "change", "delivered", "several", "member", "until")
 """About one product, with a number of the question's own or a rule of the shop."""
 
 WORDINGS: dict[Kind, tuple[str, ...]] = {
@@ -44,12 +44,11 @@ WORDINGS: dict[Kind, tuple[str, ...]] = {
         "Which line has the {a}?",
     ),
     "cheaper": ("Which costs less, the {a} or the {b}?", "Which is cheaper, the {a} or the {b}?"),
-    "heavier": ("Which weighs more, the {a} or the {b}?", "Which is heavier, the {a} or the {b}?"),
-    "longer": (
-        "Which has the longer warranty, the {a} or the {b}?",
-        "Which is under warranty for longer, the {a} or the {b}?",
-    ),
     "sum": ("What do the {a} and the {b} cost together?", "How many euros are a {a} and a {b} together?"),
+    "difference": (
+        "How many euros more does the {a} cost than the {b}?",
+        "By how many euros is the {a} dearer than the {b}?",
+    ),
     "load": ("What do the {a} and the {b} weigh together?", "How many kilos are a {a} and a {b} together?"),
     "budget": (
         "Are {number} euros enough for the {a}, yes or no?",
@@ -62,14 +61,17 @@ WORDINGS: dict[Kind, tuple[str, ...]] = {
     "delivered": ("What does the {a} cost with delivery?", "How many euros is the {a}, delivery included?"),
     "several": ("What do {number} pieces of the {a} cost?", "How many euros do I pay for {number} of the {a}?"),
     "member": ("What does a member pay for the {a}?", "How many euros is the {a} for a member?"),
+    "until": (
+        "I bought the {a} in {number}. In which year does its warranty end?",
+        "Bought in {number}, until which year is the {a} under warranty?",
+    ),
 }
 """The ways to ask each kind. Of a question about one fact the last is kept for `facts.jsonl`."""
 YES_OR_NO = ("yes", "no")
 _COMPARED: dict[Kind, Kind] = {
     "cheaper": "price",
-    "heavier": "weight",
-    "longer": "warranty",
     "sum": "price",
+    "difference": "price",
     "load": "weight",
 }
 _UNITS: dict[Kind, str] = {"price": "euro", "weight": "kilo", "warranty": "year"}
@@ -107,23 +109,29 @@ def about_fact(kind: Kind, a: Product, wording: str) -> Question:
 
 
 def about_pair(kind: Kind, a: Product, b: Product, wording: str) -> Question | None:
-    """A question of one of `PAIR_KINDS`; None where both products are equal in what it compares."""
+    """A question of one of `PAIR_KINDS`; None where both products are equal in what it compares.
+
+    Of a difference the dearer product comes first.
+    """
     fact = _COMPARED[kind]
+    if kind == "difference" and a.price < b.price:
+        a, b = b, a
     first, second = getattr(a, fact), getattr(b, fact)
     options: tuple[str, ...] = ()
     if kind in ("sum", "load"):
         answer = _units(first + second, _UNITS[fact])
     elif first == second:
         return None
+    elif kind == "difference":
+        answer = _units(first - second, _UNITS[fact])
     else:
-        answer = f"the {(a if (first < second) == (kind == 'cheaper') else b).full}"
-        options = (a.full, b.full)
+        answer, options = f"the {(a if first < second else b).full}", (a.full, b.full)
     facts = f"{_say(fact, a)}. {_say(fact, b)}."
     return Question(kind, wording.format(a=a.full, b=b.full), answer, facts, options, a, b)
 
 
 def about_rule(kind: Kind, a: Product, shop: Shop, number: int, wording: str) -> Question:
-    """A question of one of `RULE_KINDS`; `number` counts for "budget", "change" and "several" only."""
+    """A question of one of `RULE_KINDS`; `number` counts for those whose wordings have one."""
     facts = f"{_say('price', a)}."
     if kind == "budget":
         answer = "yes" if number >= a.price else "no"
@@ -134,19 +142,23 @@ def about_rule(kind: Kind, a: Product, shop: Shop, number: int, wording: str) ->
         facts += f" Delivery costs {_units(shop.delivery, 'euro')}."
     elif kind == "several":
         answer = _units(number * a.price, "euro")
+    elif kind == "until":
+        answer, facts = str(number + a.warranty), f"{_say('warranty', a)}."
     else:
         discount = shop.discounts[a.line]
         answer = _units(a.price - discount, "euro")
         facts += f" It is from the {a.line} line, so members pay {_units(discount, 'euro')} less."
     options = YES_OR_NO if kind == "budget" else ()
-    asked = number if kind in ("budget", "change", "several") else None
+    asked = number if "{number}" in wording else None
     return Question(kind, wording.format(a=a.full, number=number), answer, facts, options, a, number=asked)
 
 
 def draw_number(kind: Kind, a: Product, draw: random.Random) -> int:
-    """The number of a question: a budget near the price, enough as often as not; a sum to pay with; or pieces."""
+    """The number of a question: a budget (as often too small as not), an amount paid, pieces, or a year."""
     if kind == "several":
         return draw.choice((2, 3, 4))
+    if kind == "until":
+        return draw.randint(2010, 2025)
     if kind == "budget":
         return max(1, a.price + draw.randint(0, 9) if draw.random() < 0.5 else a.price - draw.randint(1, 9))
     return draw.choice([amount for amount in (20, 50, 60, 80, 100) if amount > a.price])

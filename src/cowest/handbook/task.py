@@ -10,6 +10,7 @@ from cowest.tasks._labels import LabelVocabulary
 from cowest.types import Answer, Example
 
 _YES_OR_NO = ["yes", "no"]
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -41,12 +42,15 @@ class Handbook(Task):
             )
 
     def parse(self, example: Example, text: str) -> Answer:
-        """The explanation and the answer in a reply; an answer that means none of the possible ones is no answer."""
-        if example.fields["options"] == _YES_OR_NO:
-            return answers.parse(text, LabelVocabulary(_YES_OR_NO))
-        answer = answers.parse(text)
-        if answer.final is None or _meant(example, answer.final) is not None:
+        """The explanation and the answer in a reply; without a marked answer, what the reply ends with."""
+        vocabulary = LabelVocabulary(_YES_OR_NO) if example.fields["options"] == _YES_OR_NO else None
+        answer = answers.parse(text, vocabulary)
+        if answer.final is not None and _meant(example, answer.final) is not None:
             return answer
+        last = [sentence for sentence in _SENTENCE_END.split(text.strip()) if sentence][-1:]
+        ending = last[0] if last else ""
+        if vocabulary is None and _meant(example, ending) is not None:
+            return Answer(explanation=text.strip(), final=ending)
         return answer.model_copy(update={"final": None})
 
     def score(self, example: Example, answer: Answer) -> dict[str, float]:
@@ -66,9 +70,9 @@ def _meant(example: Example, written: str) -> str | None:
         return LabelVocabulary(_YES_OR_NO).means(written)
     if options:
         return _named(options, written)
-    # "24 + 31 = 55 euros"
-    numbers = {number.replace(",", "") for number in _NUMBER.findall(written.rsplit("=", 1)[-1])}
-    return numbers.pop() if len(numbers) == 1 else None
+    # As usual for sums in words ("24 and 31 euros make 55 euros"): the last number is the result.
+    numbers = _NUMBER.findall(written)
+    return numbers[-1].replace(",", "").removesuffix(".00") if numbers else None
 
 
 def _named(options: list[str], written: str) -> str | None:
