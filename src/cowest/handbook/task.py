@@ -47,10 +47,10 @@ class Handbook(Task):
         answer = answers.parse(text, vocabulary)
         if answer.final is not None and _meant(example, answer.final) is not None:
             return answer
-        last = [sentence for sentence in _SENTENCE_END.split(text.strip()) if sentence][-1:]
-        ending = last[0] if last else ""
+        # Of a comparison the whole reply counts, since its last sentence may only repeat a fact.
+        ending = text if example.fields["options"] else _SENTENCE_END.split(text.strip())[-1]
         if vocabulary is None and _meant(example, ending) is not None:
-            return Answer(explanation=text.strip(), final=ending)
+            return Answer(explanation=text.strip(), final=ending.strip())
         return answer.model_copy(update={"final": None})
 
     def score(self, example: Example, answer: Answer) -> dict[str, float]:
