@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterator
 
 from cowest import answers
-from cowest.tasks import Task
-from cowest.tasks._files import read_rows
-from cowest.tasks._labels import LabelVocabulary
+from cowest.tasks import LabelVocabulary, Task, read_rows
 from cowest.types import Answer, Example
 
 _YES_OR_NO = ["yes", "no"]
