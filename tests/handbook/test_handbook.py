@@ -152,17 +152,15 @@ def test_a_size_that_cannot_be_had_is_refused(tmp_path: Path, capsys: pytest.Cap
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Handbook:
     folder = tmp_path_factory.mktemp("handbook")
-    assert main(["--to", str(folder)]) == 0
+    assert main(["--to", str(folder), "--products", "30"]) == 0
     return Handbook(**{split: str(folder / f"{split}.jsonl") for split in SPLITS})
 
 
-def test_references_and_oracle_drafts_score_full(task: Handbook) -> None:
-    for split in SPLITS:
-        for example in task.split(split):
-            right = task.reference_answer(example)
-            assert task.score(example, right)[task.metric] == 1.0
-            assert task.score(example, task.parse(example, task.oracle_draft(example)))[task.metric] == 1.0
-            assert example.group
+def test_references_score_full_and_oracle_drafts_hold_no_result(task: Handbook) -> None:
+    for example in task.test:
+        assert task.score(example, task.reference_answer(example))[task.metric] == 1.0
+        assert task.oracle_draft(example) == example.fields["facts"]
+        assert example.group
     assert not task.overlaps()
     assert json.dumps(task.test[0].fields), "what the report filters by"
 

@@ -57,8 +57,8 @@ class Handbook(Task):
         return {"accuracy": float(meant is not None and meant == _meant(example, example.references[0]))}
 
     def oracle_draft(self, example: Example) -> str:
-        """A draft with the facts that are needed and the right answer."""
-        return f"Explanation: {example.fields['facts']}\nAnswer: {example.references[0]}"
+        """The facts that are needed, and no result: what is left is the strong model's own step."""
+        return str(example.fields["facts"])
 
 
 def _meant(example: Example, written: str) -> str | None:
