@@ -162,6 +162,7 @@ def test_references_score_full_and_oracle_drafts_hold_no_result(task: Handbook) 
         assert task.oracle_draft(example) == example.fields["facts"]
         assert example.group
     assert not task.overlaps()
+    assert set(task.validate(task.test).counts) == {"leak"}, "a choice names its options"
     assert json.dumps(task.test[0].fields), "what the report filters by"
 
 
@@ -187,7 +188,7 @@ def test_replies_are_read_however_they_are_worded(
     reference: str, options: list[str], reply: str, is_right: bool | None
 ) -> None:
     task = Handbook()
-    example = Example(id="1", query="?", references=(reference,), fields={"options": options})
+    example = Example(id="1", query="?", references=(reference,), fields={"options": options} if options else {})
     answer = task.parse(example, reply)
     assert task.has_answer(example, answer) == (is_right is not None)
     assert task.score(example, answer)["accuracy"] == float(bool(is_right))

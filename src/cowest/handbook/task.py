@@ -29,24 +29,24 @@ class Handbook(Task):
             InputError: the file is missing, or a row is broken; the message names file, line and field.
         """
         for row in read_rows(location):
-            options = () if row.is_blank("options") else row.texts("options")
+            options = {} if row.is_blank("options") else {"options": list(row.texts("options"))}
             yield Example(
                 id=row.text("id"),
                 query=row.text("question"),
                 references=(row.text("answer"),),
                 explanation=None if row.is_blank("explanation") else row.text("explanation"),
-                fields={"kind": row.text("kind"), "options": list(options), "facts": row.text("facts")},
+                fields={"kind": row.text("kind"), "facts": row.text("facts"), **options},
                 group=row.text("product"),
             )
 
     def parse(self, example: Example, text: str) -> Answer:
         """The explanation and the answer in a reply; without a marked answer, what the reply ends with."""
-        vocabulary = LabelVocabulary(_YES_OR_NO) if example.fields["options"] == _YES_OR_NO else None
+        vocabulary = LabelVocabulary(_YES_OR_NO) if example.fields.get("options") == _YES_OR_NO else None
         answer = answers.parse(text, vocabulary)
         if answer.final is not None and _meant(example, answer.final) is not None:
             return answer
         # Of a comparison the whole reply counts, since its last sentence may only repeat a fact.
-        ending = text if example.fields["options"] else _SENTENCE_END.split(text.strip())[-1]
+        ending = text if "options" in example.fields else _SENTENCE_END.split(text.strip())[-1]
         if vocabulary is None and _meant(example, ending) is not None:
             return Answer(explanation=text.strip(), final=ending.strip())
         return answer.model_copy(update={"final": None})
@@ -63,7 +63,7 @@ class Handbook(Task):
 
 def _meant(example: Example, written: str) -> str | None:
     """The option or the number that an answer means; None where it names none, or several."""
-    options = example.fields["options"]
+    options = example.fields.get("options")
     if options == _YES_OR_NO:
         return LabelVocabulary(_YES_OR_NO).means(written)
     if options:
