@@ -18,6 +18,7 @@ def tokenizer():
     return transformers.AutoTokenizer.from_pretrained(resolve_path("cowest.lab:assets/weak"))
 
 
+@pytest.mark.slow
 def test_every_world_gets_the_tokenizer_that_ships(tokenizer) -> None:
     assert pretraining.make_tokenizer(world.make_world(5)).get_vocab() == tokenizer.get_vocab()
 

@@ -14,6 +14,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from cowest.errors import InputError
 from cowest.training import loading
+from cowest.training.completion_head import score_completions_only
 from cowest.training.lora import LoRAConfig
 from cowest.training.policy import open_policy
 from cowest.training.progress import Progress
@@ -166,7 +167,7 @@ def train_preference(
             kinds = {None: _TokenPairTrainer, "gain": _WeightedTrainer, "offset": _OffsetTrainer}
             try:
                 model, peft_config = open_policy(base, start, lora)
-                return kinds[loss.weight](
+                trainer = kinds[loss.weight](
                     model=model,
                     peft_config=peft_config,
                     args=arguments,
@@ -178,6 +179,8 @@ def train_preference(
                 raise InputError(
                     f"DPO from {start.reference!r} cannot start: {error} Check the lora and align sections."
                 ) from error
+            score_completions_only(trainer)
+            return trainer
 
         return train(job, arguments, make_trainer, progress)
 

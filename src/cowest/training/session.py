@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
+from cowest import heap
 from cowest.errors import InterruptedRun, TrainingError
 from cowest.records import TrainingRecord
 from cowest.training import left_out, loading
@@ -133,6 +134,8 @@ def train(
         checkpoints.prepare()
         left_out.write(job.out, job.overlong, job.untrainable, job.limit)
     state.wait_for_everyone()
+    if arguments.use_cpu:
+        heap.keep_freed_memory()
     steps = num_steps(job.settings, len(job.rows), state.num_processes)
     arguments.save_steps = checkpoint_interval(job.settings, steps)
     with reporting(progress, job.stage) as report:
@@ -226,5 +229,6 @@ def _free(trainer: Trainer) -> None:
 
     trainer.model = trainer.model_wrapped = trainer.optimizer = None
     gc.collect()
+    heap.give_back_memory()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

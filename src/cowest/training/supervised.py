@@ -11,6 +11,7 @@ import trl
 
 from cowest.errors import InputError
 from cowest.training import loading
+from cowest.training.completion_head import score_completions_only
 from cowest.training.lora import LoRAConfig
 from cowest.training.policy import open_policy
 from cowest.training.progress import Progress
@@ -74,7 +75,7 @@ def train_supervised(
             base = loading.load_model(weights, torch.bfloat16 if arguments.bf16 else torch.float32)
             try:
                 model, peft_config = open_policy(base, weights, lora)
-                return trl.SFTTrainer(
+                trainer = trl.SFTTrainer(
                     model=model,
                     args=arguments,
                     train_dataset=datasets.Dataset.from_list([_columns(row) for row in job.rows]),
@@ -85,6 +86,8 @@ def train_supervised(
                 raise InputError(
                     f"SFT of {weights.base!r} cannot start: {error} Check lora.target_modules and the {stage} section."
                 ) from error
+            score_completions_only(trainer)
+            return trainer
 
         return train(job, arguments, make_trainer, progress)
 

@@ -13,6 +13,7 @@ import trl
 from cowest import words
 from cowest.errors import InputError, TrainingError
 from cowest.training import loading
+from cowest.training.completion_head import score_completions_only
 from cowest.training.lora import LoRAConfig
 from cowest.training.policy import open_policy
 from cowest.training.progress import Progress
@@ -99,7 +100,7 @@ def train_unpaired(
             Random(f"drafts {seed}").shuffle(ordered)
             try:
                 model, peft_config = open_policy(base, start, lora)
-                return _TokenDraftTrainer(
+                trainer = _TokenDraftTrainer(
                     model=model,
                     peft_config=peft_config,
                     args=arguments,
@@ -110,6 +111,8 @@ def train_unpaired(
                 raise InputError(
                     f"KTO from {start.reference!r} cannot start: {error} Check the lora and align sections."
                 ) from error
+            score_completions_only(trainer)
+            return trainer
 
         return train(job, arguments, make_trainer, progress)
 

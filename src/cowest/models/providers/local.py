@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from cowest import plugins, progress
+from cowest import heap, plugins, progress
 from cowest.cluster import Cluster, Pool
 from cowest.concurrency import in_line, let_through
 from cowest.errors import InputError
@@ -79,6 +79,8 @@ class LocalModel(BaseChatModel):
         self._pool: Pool[ChatRequest, Completion] = (
             Gatherer(self._work, name=f"local model {name}") if cluster is None else cluster.pool(self._drafting)
         )
+        if device == "cpu":
+            heap.keep_freed_memory()
 
     @classmethod
     def from_config(cls, config: ModelConfig, seed: int) -> Self:
@@ -127,6 +129,7 @@ class LocalModel(BaseChatModel):
         """Works off what is queued and frees the weights; the next request loads them again."""
         await asyncio.to_thread(self._pool.close)
         self._engine = None
+        heap.give_back_memory()
 
     def _work(self, jobs: Sequence[Job[ChatRequest, Completion]]) -> None:
         if self._engine is None:
