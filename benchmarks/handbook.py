@@ -1,11 +1,13 @@
 """What the drafts of a handbook run hold, and how often each row of its results is right, by kind of question.
 
     python benchmarks/handbook.py drafts recipes/pretrained/handbook.yaml --questions data/handbook/facts.jsonl
+    python benchmarks/handbook.py tables runs/pretrained/handbook [runs/pretrained/strategyqa ...]
     python benchmarks/handbook.py kinds runs/pretrained/handbook
 
 `drafts` has the weak model as it is now (after SFT, or after the last finished round) draft each question once, sampled
 as the recipe says, and counts the drafts that state every fact that is needed rightly, state one wrongly, only say a
-result, or say nothing of use. `kinds` reads the predictions of a finished evaluation.
+result, or say nothing of use. `tables` prints the rows and differences of docs/pretrained.md from a run's results.json,
+`kinds` the share of right answers by kind of question from the predictions.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from cowest.concurrency import map_in_flight
 from cowest.handbook.task import Handbook
 from cowest.pipeline import Pipeline
 from cowest.recipe import load_recipe
+from cowest.records import EvaluationResults
 from cowest.types import Example
 
 _STATED = re.compile(r"\b(?:costs?|weighs?|has|line|less|Delivery)\b")
@@ -61,6 +64,29 @@ def drafts(recipe: str, overrides: Sequence[str], questions: str, limit: int | N
         print(f"- {example.query} [{sort_}] {draft!r}")
 
 
+def tables(run: Path) -> None:
+    """Prints a run's rows with intervals, and the paired differences between them, in points."""
+    results = EvaluationResults.read(run / "evaluate/results.json")
+    groups = f" in {results.num_groups} groups" if results.num_groups else ""
+    print(f"{results.num_examples} rows{groups}, {results.metric}\n")
+    print("| row | right [95%] | no answer | calls weak / strong | tokens in + out, strong |")
+    print("|---|---|---|---|---|")
+    for name, row in results.methods.items():
+        score = row.metrics[results.metric]
+        low, high = score.ci95 or (float("nan"), float("nan"))
+        used = row.usage.get("strong")
+        tokens = "" if used is None else f"{used.prompt_tokens:,} + {used.completion_tokens:,}"
+        calls = f"{row.calls.get('weak', 0):,} / {row.calls.get('strong', 0):,}"
+        share = f"{100 * score.value:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
+        print(f"| `{name}` | {share} | {row.unparsed_share:.1%} | {calls} | {tokens} |")
+    print("\n| difference | points [95%] |\n|---|---|")
+    for each in results.comparisons:
+        if each.metric == results.metric and each.ci95 is not None:
+            low, high = each.ci95
+            points = f"{100 * each.difference:+.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+            print(f"| `{each.a}` - `{each.b}` | {points} |")
+
+
 def kinds(run: Path, evaluation: str) -> None:
     """Prints the share of right answers of each row, by kind of question."""
     shares: dict[str, dict[str, list[float]]] = {}
@@ -90,12 +116,17 @@ def main() -> None:
     step.add_argument("overrides", nargs="*")
     step.add_argument("--questions", required=True)
     step.add_argument("--limit", type=int)
+    step = steps.add_parser("tables")
+    step.add_argument("runs", type=Path, nargs="+")
     step = steps.add_parser("kinds")
     step.add_argument("run", type=Path)
     step.add_argument("--evaluation", default="evaluate")
     given = parser.parse_args()
     if given.step == "drafts":
         drafts(given.recipe, given.overrides, given.questions, given.limit)
+    elif given.step == "tables":
+        for run in given.runs:
+            tables(run)
     else:
         kinds(given.run, given.evaluation)
 

@@ -77,4 +77,4 @@ def test_five_rows_go_through_the_whole_method(tmp_path: Path, monkeypatch: pyte
     assert main(["run", str(recipe), *given]) == 0
     results = json.loads(Path("run/evaluate/results.json").read_text())
     assert results["num_examples"] == 5
-    assert {"weak_only", "strong_only", "strong_only_direct", "collaborate_sft"} <= {*results["methods"]}
+    assert {"strong_only", "strong_only_direct", "collaborate_sft", "oracle"} <= {*results["methods"]}
