@@ -60,7 +60,8 @@ class Group:
         with self._idle:
             served, adapters = (None, {}) if self._serving is None else self._serving
             urls = tuple(slot.server.url for slot in self._slots)
-        return Serving(self.role, self.config.command[0], urls, served and served.model, tuple(sorted(adapters)))
+        model = None if served is None else served.model
+        return Serving(self.role, self.config.command[0], urls, model, tuple(sorted(adapters)))
 
     @functools.cached_property
     def num_servers(self) -> int:

@@ -15,7 +15,8 @@ from cowest.pipeline.explanations import explanations_behind
 from cowest.pipeline.factories import evaluation_pair, method_setting
 from cowest.pipeline.models import num_in_flight
 from cowest.pipeline.provenance import EVALUATION_DEPENDENCIES, GATE_DEPENDENCIES, TRAINING_DEPENDENCIES
-from cowest.records import EvaluationResults, FeedbackSummary, GateResults, StageInputs
+from cowest.records import EvaluationResults, FeedbackSummary, GateResults, StageInputs, TrainingRecord
+from cowest.records.spend import with_alignment
 from cowest.retrieval import Retriever
 from cowest.stages.evaluate import evaluate
 from cowest.training.trained import DONE_MARKER
@@ -191,8 +192,13 @@ def _figures(results: EvaluationResults) -> dict[str, float | None]:
 
 
 def _summaries(context: RunContext) -> dict[int, FeedbackSummary]:
-    files = {number: context.folder.feedback(number) / "summary.json" for number in context.weak.finished_rounds()}
-    return {number: FeedbackSummary.read(file) for number, file in files.items() if file.is_file()}
+    folder = context.folder
+    files = {number: folder.feedback(number) / "summary.json" for number in context.weak.finished_rounds()}
+    return {
+        number: with_alignment(FeedbackSummary.read(file), TrainingRecord.read(folder.align(number) / DONE_MARKER))
+        for number, file in files.items()
+        if file.is_file()
+    }
 
 
 def _report_failures(context: RunContext, results: EvaluationResults) -> None:

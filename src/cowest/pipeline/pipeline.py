@@ -145,6 +145,8 @@ class Pipeline:
 
     def align(self, number: int | None = None) -> None:
         """Preference tuning on the pairs of a round (Equation 2), by default of the next one."""
+        if load_method(self.recipe.align).is_online:
+            _needs_one_process(f"align with {self.recipe.align.method}")
         run_align(self.context, number or self.context.weak.next_round())
 
     def probe(self, number: int, examples: Sequence[Example], out: Path) -> list[GradedExample]:

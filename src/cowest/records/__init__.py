@@ -6,6 +6,7 @@
 | `sft/training.json`, `round-N/align/training.json` | `TrainingRecord` |
 | `sft/explanations/explanations.jsonl` | rows of `ExplainedExample` |
 | `sft/explanations/summary.json` | `ExplanationSummary` |
+| `round-N/align/rollouts.jsonl`, of grpo | rows of `RolloutStep` |
 | `round-N/feedback/queries.jsonl`, where queries come from recorded traffic | rows of `Example` |
 | `round-N/feedback/graded.jsonl` | rows of `GradedExample` or `ComparedExample` |
 | `round-N/feedback/pairs.jsonl` | rows of `PreferencePair` |
@@ -59,6 +60,7 @@ from cowest.records.judging import (
 )
 from cowest.records.measures import Difference, Estimate
 from cowest.records.results import Comparison, EvaluationResults, Latency, MethodResult, Preparation
+from cowest.records.rollouts import Rollout, RolloutStep
 from cowest.records.training import TrainingRecord
 from cowest.types import ComparedExample, GradedExample, Prediction, PreferencePair
 
@@ -109,6 +111,8 @@ __all__ = [
     "PreferencePair",
     "Preparation",
     "Reliance",
+    "Rollout",
+    "RolloutStep",
     "RunningEngine",
     "RunningEngines",
     "Share",

@@ -237,9 +237,8 @@ def begun(folder: str | Path) -> RunFolder:
     run = existing(folder)
     markers = ("recipe.yaml", "ledger.sqlite", "sft", "round-1", "evaluate", "feedback")
     if not any((run.path / marker).exists() for marker in (*markers, ".lock")):
-        raise InputError(
-            f"{str(folder)!r} is not a run's folder: it has none of {', '.join(markers)}. Name a run's folder."
-        )
+        missing = ", ".join(markers)
+        raise InputError(f"{str(folder)!r} is not a run's folder: it has none of {missing}. Name a run's folder.")
     return run
 
 
