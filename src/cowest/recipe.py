@@ -8,7 +8,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cowest.alignment import AlignConfig
-from cowest.annotators import COMPARING
 from cowest.bench_config import BenchConfig
 from cowest.checking import check
 from cowest.cluster.address import ClusterAddress
@@ -21,6 +20,7 @@ from cowest.plugins import looked_in, resolve_path
 from cowest.retrieval import RetrievalConfig
 from cowest.runs import MAX_ROUNDS
 from cowest.serving_config import ServeConfig
+from cowest.stages.align import refuse_other_feedback
 from cowest.stages.evaluate import EvaluateConfig
 from cowest.stages.feedback import FeedbackConfig
 from cowest.stages.sft import SFTConfig
@@ -130,17 +130,7 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _alignment_fits_feedback(self) -> Self:
-        align, feedback = self.align, self.feedback
-        if align.uses_gains and feedback.kind in COMPARING:
-            raise ValueError(
-                f"align: {align.summary()} learns from gains, and drafts of feedback.kind {feedback.kind} are compared "
-                "with each other and have none. Use align.method dpo with matched pairs and no weight, or another kind"
-            )
-        if feedback.max_pairs is not None and not align.reads_pairs:
-            raise ValueError(
-                f"feedback.max_pairs limits the matched pairs of dpo, and align: {align.summary()} learns from all "
-                "drafts. Leave it out; feedback.queries limits those"
-            )
+        refuse_other_feedback(self.align, self.feedback, self.weak)
         return self
 
     @model_validator(mode="after")

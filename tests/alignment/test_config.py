@@ -26,7 +26,10 @@ from tests.recipes import recipe_of
         ({"weight": "offset", "loss": "ipo"}, r"offset is defined for align.loss sigmoid, not for ipo"),
         ({"offset_scale": 2}, r"offset_scale is for align.weight: offset"),
         ({"method": "kto", "batch_size": 1}, r"kto needs align.batch_size of at least 2"),
-        ({"method": "ppo"}, r"'dpo', 'kto'"),
+        ({"method": "ppo"}, r"'dpo', 'kto', 'rft' or 'grpo'"),
+        ({"method": "dpo", "generations": 4}, r"method dpo does not take this key.*align.method: grpo"),
+        ({"method": "grpo", "pairs": "all"}, r"method grpo does not take this key.*takes beta, generations"),
+        ({"method": "grpo", "generations": 5}, r"has .* = 32 drafts, which is no multiple of align.generations, 5"),
         ({"loss": "sft"}, r"'sigmoid', 'hinge'"),
     ],
 )
@@ -41,6 +44,33 @@ def test_kto_gets_a_batch_that_it_can_work_with() -> None:
     assert AlignConfig.model_validate(config.model_dump()) == config
     given = AlignConfig(method="kto", batch_size=2)
     assert (given.batch_size, given.gradient_accumulation) == (2, 16)
+
+
+def test_grpo_gets_a_batch_of_whole_groups_and_a_weight_of_its_own() -> None:
+    config = AlignConfig(method="grpo")
+    assert (config.batch_size, config.gradient_accumulation, config.beta, config.queries_a_step) == (8, 4, 0.04, 4)
+    assert AlignConfig.model_validate(config.model_dump()) == config
+    assert AlignConfig(beta=0.5, learning_rate=1e-3).changed_to({"method": "grpo"}).model_dump() == (
+        config.model_dump() | {"learning_rate": 1e-3}
+    )
+    assert config.changed_to({"method": "dpo"}).beta == 0.1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"align__method": "grpo"}, r"grpo and feedback.kind collaborative do not go together.*solo"),
+        ({"feedback__kind": "solo"}, r"dpo and feedback.kind solo do not go together"),
+        (
+            {"align__method": "grpo", "feedback": {"kind": "solo", "spend": 1.0}, "weak__model": "local/x"},
+            r"feedback.spend limits.*strong.budget_usd",
+        ),
+        ({"align__method": "grpo", "feedback__kind": "solo"}, r"weak.model is scripted/.*Give local/FOLDER"),
+    ],
+)
+def test_grpo_goes_with_feedback_of_z_alone(tmp_path: Any, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=f"(?s){said}"):
+        make_recipe(recipe_of(tmp_path, **changes))
 
 
 def test_a_finished_folder_does_not_depend_on_keys_that_do_nothing() -> None:

@@ -3,10 +3,12 @@
 from cowest.alignment.base import GRADED, PAIRS, AlignmentMethod, Lessons, Training
 from cowest.alignment.config import AlignConfig
 from cowest.alignment.dpo import DPO
+from cowest.alignment.grpo import GRPO
 from cowest.alignment.kto import KTO
+from cowest.alignment.online import Online
 from cowest.alignment.rft import RFT
 
-METHODS: dict[str, type[AlignmentMethod]] = {"dpo": DPO, "kto": KTO, "rft": RFT}
+METHODS: dict[str, type[AlignmentMethod]] = {"dpo": DPO, "kto": KTO, "rft": RFT, "grpo": GRPO}
 
 
 def load_method(config: AlignConfig) -> AlignmentMethod:
@@ -14,4 +16,14 @@ def load_method(config: AlignConfig) -> AlignmentMethod:
     return METHODS[config.method](config)
 
 
-__all__ = ["GRADED", "METHODS", "PAIRS", "AlignConfig", "AlignmentMethod", "Lessons", "Training", "load_method"]
+__all__ = [
+    "GRADED",
+    "METHODS",
+    "PAIRS",
+    "AlignConfig",
+    "AlignmentMethod",
+    "Lessons",
+    "Online",
+    "Training",
+    "load_method",
+]

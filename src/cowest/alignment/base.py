@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from cowest import preferences
 from cowest.alignment.config import AlignConfig
+from cowest.alignment.online import Online
 from cowest.errors import InputError
 from cowest.training.lora import LoRAConfig
 from cowest.training.progress import Progress
@@ -23,21 +24,32 @@ CUT = "a draft was cut at the token limit, so its end is not the model's; raise 
 
 @dataclass(frozen=True)
 class Lessons:
-    """The rows that a method trains on, and the drafts or pairs left out, each with its id and the reason."""
+    """The rows that a method trains on.
+
+    Attributes:
+        left_out: drafts, pairs or queries, each with its id and the reason.
+        solos: the query of each row with z and its verdict, where drafts are sampled while it trains.
+    """
 
     rows: list[ChatRow] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
+    solos: list[GradedExample] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Training:
-    """Where a training starts and where its result goes; see `cowest.stages.align.align`."""
+    """Where a training starts and where its result goes; see `cowest.stages.align.align`.
+
+    Attributes:
+        online: what a method needs that drafts while it trains; None where it was not given.
+    """
 
     start: Weights
     out: Path
     lora: LoRAConfig | None
     seed: int
     progress: Progress | None
+    online: Online | None = None
 
 
 class AlignmentMethod(abc.ABC):
@@ -46,10 +58,12 @@ class AlignmentMethod(abc.ABC):
     Attributes:
         noun: what a row is.
         needs: what feedback must hold so that there is a row, as a sentence.
+        is_online: whether it drafts while it trains, and so needs `Training.online`.
     """
 
     noun: ClassVar[str] = "draft"
     needs: ClassVar[str]
+    is_online: ClassVar[bool] = False
 
     def __init__(self, config: AlignConfig) -> None:
         self.config = config
@@ -92,7 +106,11 @@ class AlignmentMethod(abc.ABC):
     def from_graded(self, graded: Iterable[tuple[GradedExample, tuple[Message, ...]]]) -> Lessons:
         """The rows of a round's queries, each given with its prompt."""
         chosen = [self.choose(example, prompt) for example, prompt in graded]
-        return Lessons([row for each in chosen for row in each.rows], [row for each in chosen for row in each.left_out])
+        return Lessons(
+            [row for each in chosen for row in each.rows],
+            [row for each in chosen for row in each.left_out],
+            [row for each in chosen for row in each.solos],
+        )
 
 
 def draft_id(graded: GradedExample, draft: GradedDraft) -> str:

@@ -9,7 +9,7 @@ from cowest.checking import check
 from cowest.preferences import Choice
 from cowest.training.settings import Optimizer, TrainingSettings
 
-Method = Literal["dpo", "kto", "rft"]
+Method = Literal["dpo", "kto", "rft", "grpo"]
 Loss = Literal[
     "sigmoid",
     "hinge",
@@ -33,23 +33,30 @@ _TAKEN_BY: dict[str, tuple[str, ...]] = {
     "label_smoothing": ("dpo",),
     "weight": ("dpo",),
     "offset_scale": ("dpo",),
-    "beta": ("dpo", "kto"),
+    "beta": ("dpo", "kto", "grpo"),
     "desirable_weight": ("kto",),
     "undesirable_weight": ("kto",),
+    "generations": ("grpo",),
 }
 """The methods that take a key; all others are taken by every method."""
 
-_BATCH_OF_KTO = {"batch_size": 4, "gradient_accumulation": 4}
+_BATCHES = {
+    "kto": {"batch_size": 4, "gradient_accumulation": 4},
+    "grpo": {"batch_size": 8, "gradient_accumulation": 4},
+}
+"""Of methods whose rows are no pairs, where `batch_size` is left out."""
+
+_BETA_OF_GRPO = 0.04  # Shao et al. 2024
 
 
 class AlignConfig(TrainingSettings):
     """The settings of alignment. The defaults are those of the paper's appendix B.2; beta, which it omits, is ours.
 
     Attributes:
-        batch_size: rows in one forward pass of one process. `kto` needs at least 2; left out, it is 4 there, with
-            `gradient_accumulation` 4.
-        method: `dpo` on pairs of drafts, `kto` on single drafts with their sign, or `rft`: SFT on the draft of each
-            query that helped most.
+        batch_size: rows in one forward pass of one process; of `kto` and `grpo` a row is a draft. `kto` needs at
+            least 2; left out, it is 4 there, with `gradient_accumulation` 4. Of `grpo` both are 8 and 4, left out.
+        method: `dpo` on pairs of drafts, `kto` on single drafts with their sign, `rft`: SFT on the draft of each
+            query that helped most, or `grpo` on drafts that it samples itself, with feedback of kind `solo`.
         pairs: of dpo: as in Algorithm 1, the best draft of a query with its worst, or each positive with each negative.
         loss: of dpo, by the name in TRL's DPOTrainer; "sigmoid" is DPO's own.
         label_smoothing: of dpo's losses `robust` and `exo_pair`, which need it: the share of pairs that are assumed to
@@ -58,8 +65,11 @@ class AlignConfig(TrainingSettings):
             grows with that (ODPO). None uses the sign of a gain alone.
         offset_scale: of weight "offset": the offset is this times the logarithm of how far the gains lie apart.
         beta: of dpo and kto: the scale alpha of Equation 2; the larger, the closer the model stays to the reference.
+            Of grpo: the weight of the divergence from it; left out, it is 0.04 there.
         desirable_weight, undesirable_weight: of kto: weights of drafts that helped, and of those that did not. None:
             so that both sides weigh the same.
+        generations: of grpo: drafts of a query that are compared with each other at a step. A step has `batch_size`
+            times `gradient_accumulation` drafts, which must be a multiple of this.
     """
 
     method: Method = "dpo"
@@ -71,16 +81,18 @@ class AlignConfig(TrainingSettings):
     beta: float = Field(default=0.1, gt=0)
     desirable_weight: float | None = Field(default=None, gt=0)
     undesirable_weight: float | None = Field(default=None, gt=0)
+    generations: int = Field(default=8, ge=2)
     learning_rate: float = Field(default=1.41e-5, gt=0)
     optimizer: Optimizer = "rmsprop"
     gradient_accumulation: int = Field(default=16, ge=1)
 
     @model_validator(mode="before")
     @classmethod
-    def _batch_of_kto(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("method") != "kto" or "batch_size" in data:
-            return data
-        return _BATCH_OF_KTO | data
+    def _defaults_of_a_method(cls, data: Any) -> Any:
+        method = data.get("method") if isinstance(data, dict) else None
+        if method == "grpo":
+            data = {"beta": _BETA_OF_GRPO} | data
+        return data if method not in _BATCHES or "batch_size" in data else _BATCHES[method] | data
 
     @field_validator(*_TAKEN_BY)
     @classmethod
@@ -119,6 +131,12 @@ class AlignConfig(TrainingSettings):
                 "align.method kto needs align.batch_size of at least 2, since it estimates how far the model is from "
                 "the reference on the other rows of a forward pass. Set e.g. batch_size: 4, gradient_accumulation: 4"
             )
+        if self.method == "grpo" and self.batch_size * self.gradient_accumulation % self.generations:
+            raise ValueError(
+                f"a step of grpo has align.batch_size x gradient_accumulation = "
+                f"{self.batch_size * self.gradient_accumulation} drafts, which is no multiple of align.generations, "
+                f"{self.generations}. Change one of the three"
+            )
         return self
 
     @property
@@ -130,6 +148,11 @@ class AlignConfig(TrainingSettings):
     def uses_gains(self) -> bool:
         """Whether it learns from gains, which drafts that were compared with each other do not have."""
         return not self.reads_pairs or self.weight is not None
+
+    @property
+    def queries_a_step(self) -> int:
+        """Of grpo: the queries whose drafts a step learns from."""
+        return self.batch_size * self.gradient_accumulation // self.generations
 
     def idle_keys(self) -> set[str]:
         """Keys of some methods only that have their defaults, so that the result does not depend on them."""
@@ -166,6 +189,6 @@ class AlignConfig(TrainingSettings):
             del own["offset_scale"]
         if method != self.method:
             own = {key: value for key, value in own.items() if key not in _TAKEN_BY}
-            if method == "kto" and self.batch_size < 2:
-                own |= _BATCH_OF_KTO
+            if method == "grpo" or (method == "kto" and self.batch_size < 2):
+                own |= _BATCHES[method]
         return check(type(self), own | dict(section), f"{name} is not valid with the recipe's own section align")

@@ -10,10 +10,13 @@ from cowest.types import Sampling
 RLAIF = "rlaif"
 """The kind of feedback that may have a labeller of its own."""
 
+SOLO = "solo"
+"""The kind of feedback without drafts, for alignment that drafts itself."""
+
 COMPARING = (RLAIF, "rlwf")
 """The kinds of feedback that compare drafts with each other, so that these have no gains."""
 
-__all__ = ["COMPARING", "RLAIF", "Annotator", "BaseAnnotator", "RewardModel", "load_annotator"]
+__all__ = ["COMPARING", "RLAIF", "SOLO", "Annotator", "BaseAnnotator", "RewardModel", "load_annotator"]
 
 
 def load_annotator(

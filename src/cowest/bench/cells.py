@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cowest import fingerprints, plugins
+from cowest.annotators import SOLO
 from cowest.errors import InputError
 from cowest.method_names import COLLABORATE, ORACLE, STRONG_ONLY, WEAK_ALIGNED, WEAK_ONLY
 from cowest.models import ModelConfig
@@ -176,10 +177,17 @@ def _kind_cells(recipe: Recipe) -> list[Cell]:
 
 
 def _align_cells(recipe: Recipe) -> list[Cell]:
-    """Other methods of alignment on the recipe's own kind of feedback, with all rounds."""
+    """Other methods of alignment on the recipe's own kind of feedback, or that which they need, with all rounds."""
     configs = {name: recipe.align.changed_to(section) for name, section in recipe.bench.align.items()}
+    kinds = {"grpo": {"kind": SOLO}}
     return [
-        _make_cell(recipe, "align", name, {"align": config.model_dump(mode="json")}, [COLLABORATE, WEAK_ALIGNED])
+        _make_cell(
+            recipe,
+            "align",
+            name,
+            {"align": config.model_dump(mode="json"), "feedback": kinds.get(config.method, {})},
+            [COLLABORATE, WEAK_ALIGNED],
+        )
         for name, config in configs.items()
         if config != recipe.align
     ]

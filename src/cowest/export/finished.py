@@ -8,7 +8,8 @@ from cowest import runs
 from cowest.alignment import AlignConfig
 from cowest.checking import check
 from cowest.errors import InputError
-from cowest.records import EvaluationResults, FeedbackSummary, StageInputs
+from cowest.records import EvaluationResults, FeedbackSummary, StageInputs, TrainingRecord
+from cowest.records.spend import with_alignment
 from cowest.stages.align import holds_nothing
 from cowest.training.trained import DONE_MARKER, TrainedModel
 from cowest.yaml_reading import read_yaml
@@ -16,11 +17,17 @@ from cowest.yaml_reading import read_yaml
 
 @dataclass(frozen=True)
 class Round:
-    """The pairs of one round, and the summary of its feedback."""
+    """The pairs of one round, the summary of its feedback, and the record of its alignment."""
 
     number: int
     pairs: Path
     feedback: FeedbackSummary
+    align: TrainingRecord
+
+    @property
+    def spent(self) -> FeedbackSummary:
+        """The summary with the calls that alignment made."""
+        return with_alignment(self.feedback, self.align)
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,8 @@ def _read_rounds(run: runs.RunFolder, recipe: dict[str, Any]) -> tuple[list[Roun
             if holds_nothing(run.feedback(number), config):  # the run ends here
                 return rounds, number - 1
             raise _unfinished(run, f"alignment of round {number} is not done")
-        rounds.append(Round(number, pairs, FeedbackSummary.read(summary)))
+        align = TrainingRecord.read(run.align(number) / DONE_MARKER)
+        rounds.append(Round(number, pairs, FeedbackSummary.read(summary), align))
     return rounds, len(rounds)
 
 

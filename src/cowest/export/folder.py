@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from cowest.annotators import SOLO
 from cowest.errors import CowestError, InputError
 from cowest.export import cards, finished, pairs, weights
 
@@ -36,11 +37,12 @@ def write_folder(run_folder: str | Path, target: str | Path, *, merged: bool = F
         (folder / MODEL / "README.md").write_text(
             cards.model_card(run, rounding), encoding="utf-8", errors="backslashreplace"
         )
-        if run.rounds:
+        with_pairs = [each for each in run.rounds if each.feedback.kind != SOLO]
+        if with_pairs:
             data = folder / PAIRS / "data"
             counts = {
                 each.number: pairs.write_parquet(each.pairs, data / f"round-{each.number}.parquet")
-                for each in run.rounds
+                for each in with_pairs
             }
             (folder / PAIRS / "README.md").write_text(
                 cards.data_card(run, counts), encoding="utf-8", errors="backslashreplace"

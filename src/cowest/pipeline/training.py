@@ -3,14 +3,18 @@
 import functools
 import hashlib
 
-from cowest import distributed, fingerprints
-from cowest.alignment import load_method
+from cowest import distributed, fingerprints, synchronous
+from cowest.alignment import Online, load_method
 from cowest.errors import InputError
+from cowest.models import open_model
 from cowest.pipeline.context import RunContext
 from cowest.pipeline.explanations import training_rows
+from cowest.pipeline.factories import feedback_pair
+from cowest.pipeline.models import num_in_flight
 from cowest.pipeline.progress import training_progress
 from cowest.pipeline.provenance import ALIGN_DEPENDENCIES, FEEDBACK_DEPENDENCIES, SFT_DEPENDENCIES
 from cowest.pipeline.ranks import train
+from cowest.pipeline.traffic import round_queries
 from cowest.progress import progress_bar
 from cowest.stages.align import align, holds_nothing
 from cowest.stages.sft import sft
@@ -84,6 +88,7 @@ def run_align(context: RunContext, number: int) -> None:
     if context.provenance.is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest):
         return
     context.free_memory()
+    online = online_of(context, number) if method.is_online else None
     with (
         fingerprints.released_if_refused(out),
         progress_bar(stage, quiet=quiet) as bar,
@@ -101,5 +106,28 @@ def run_align(context: RunContext, number: int) -> None:
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed + number,
         )
-        accumulation = recipe.align.gradient_accumulation
-        train(context, stage, training, accumulation=accumulation, out=out, shown=training_progress(bar, log))
+        shown = training_progress(bar, log)
+        if online is None:
+            accumulation = recipe.align.gradient_accumulation
+            train(context, stage, training, accumulation=accumulation, out=out, shown=shown)
+        else:  # this process has the ledger, and the limits of a key
+            training(progress=shown, online=online)
+    if online is not None:
+        synchronous.run(online.collaboration.strong.close())
+
+
+def online_of(context: RunContext, number: int) -> Online:
+    """The models and queries of a round whose method drafts while it trains.
+
+    Raises:
+        InputError: a model cannot be opened.
+    """
+    recipe = context.recipe
+    examples = round_queries(recipe, context.data.feedback, context.folder.feedback(number), number)
+    strong = open_model(context.models.strong(), role="strong", ledger=context.ledger)
+    return Online(
+        examples={example.id: example for example in examples},
+        collaboration=feedback_pair(recipe, context.prompts, strong, strong),  # training drafts
+        judge=context.models.judge(strong),
+        num_in_flight=num_in_flight(recipe, len(examples)),
+    )

@@ -18,8 +18,8 @@ from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems
 from cowest.planning.paid_replies import PaidReplies, open_ledger
 from cowest.planning.power import Power, power_of_bench
+from cowest.planning.roles import configs_of
 from cowest.planning.spend import Spend, cost_of, span, sum_by_role, wall_s
-from cowest.planning.stages import configs_of
 from cowest.planning.tally import Tally
 from cowest.recipe import Recipe
 from cowest.training.trained import DONE_MARKER

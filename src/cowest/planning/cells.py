@@ -15,8 +15,9 @@ from cowest.planning.assumptions import LOW, assume, feedback_config_for, measur
 from cowest.planning.data import RunExamples
 from cowest.planning.paid_replies import PaidReplies
 from cowest.planning.rehearsal import Assumptions, ReplyLookup
+from cowest.planning.roles import configs_of
 from cowest.planning.spend import Spend
-from cowest.planning.stages import Stages, configs_of
+from cowest.planning.stages import Stages
 from cowest.planning.tally import Tally
 from cowest.recipe import Recipe
 from cowest.stages.queries import draw
@@ -74,8 +75,10 @@ class Rehearsal:
             yield stages.annotator(assumptions, labelled, tally)
         for number in range(1, recipe.rounds + 1) if cell.trains else ():
             queries = draw(self.examples.pool, config.queries, recipe.seed, number)
-            spends, _ = stages.feedback(assumptions, queries, tally, config, weak_stage(number - 1))
+            before = weak_stage(number - 1)
+            spends, num_rows = stages.feedback(assumptions, queries, tally, config, before)
             yield {} if is_feedback_done(recipe, number) else spends
+            yield stages.align(assumptions, num_rows, queries, tally, before)
         if not cell.is_main:
             yield stages.evaluate(assumptions, self.examples.evaluated, tally)
             return

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cowest.alignment import load_method
+from cowest.annotators import SOLO
 from cowest.gating import Arm
 from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
@@ -16,8 +17,9 @@ from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems, servers
 from cowest.planning.power import Power, power_of
 from cowest.planning.rehearsal import Assumptions
+from cowest.planning.roles import configs_of
 from cowest.planning.spend import Spend, cost_of, sum_by_role, wall_s, within
-from cowest.planning.stages import Stages, configs_of
+from cowest.planning.stages import Stages
 from cowest.planning.tally import Tally
 from cowest.stages.queries import draw
 from cowest.types import Example
@@ -33,7 +35,7 @@ class Case(BaseModel):
         cost_usd: total; None where a price is unknown.
         wall_s: seconds of calls to endpoints, at the known limits or the assumed latency; without training, models in
             this process and batches.
-        num_pairs: preference pairs of all rounds, or single drafts where alignment learns from these.
+        num_pairs: preference pairs of all rounds, or single drafts or queries where alignment learns from these.
     """
 
     assumed: dict[str, Any]
@@ -54,7 +56,7 @@ class Plan(BaseModel):
         num_queries: examples of feedback per round.
         feedback_spend_usd: what a round of feedback may spend on strong and judge calls; None for no limit.
         alignment: the method, with what differs from its defaults.
-        learned_from: what it learns from: "pair" or "draft".
+        learned_from: what it learns from: "pair", "draft" or "query".
         num_evaluated: examples of evaluation.
         power: the difference that these can show.
         gate_examples: number of examples for `cowest gate`, by split; None without a calibrated gate.
@@ -139,7 +141,7 @@ class _Planner:
             run=recipe.run,
             rounds=self.num_rounds,
             trains=self.pipeline.context.weak.is_trained_here,
-            samples=recipe.feedback.samples,
+            samples=0 if recipe.feedback.kind == SOLO else recipe.feedback.samples,
             num_train=len(self.examples.labelled),
             num_to_explain=len(self.to_explain),
             num_queries=len(queries),
@@ -174,7 +176,11 @@ class _Planner:
         pairs = round(share * pairs)
         explanations = self.stages.explanations(assumptions, self.to_explain, Tally())
         stages = {"explanations": explanations} if explanations else {}
-        stages |= {f"feedback, round {number}": feedback for number in range(1, self.num_rounds + 1)}
+        aligning = self.stages.align(assumptions, pairs, queries, Tally())
+        for number in range(1, self.num_rounds + 1):
+            stages |= {f"feedback, round {number}": feedback} | (
+                {f"align, round {number}": aligning} if aligning else {}
+            )
         if self.recipe.feedback.kind == RLWF:
             labelled = draw(self.examples.labelled, self.recipe.feedback.queries, self.recipe.seed, round_number=0)
             stages["annotator"] = self.stages.annotator(assumptions, labelled, Tally())

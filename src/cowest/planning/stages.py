@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cowest import preferences, synchronous
 from cowest.alignment import load_method
-from cowest.annotators import RLAIF
 from cowest.concurrency import map_in_flight
 from cowest.errors import InputError
 from cowest.formats import load_format
@@ -13,7 +12,6 @@ from cowest.gating.measurement import measure
 from cowest.judge import BaseJudge, as_base_judge
 from cowest.judge.config import ProgramJudge
 from cowest.methods import Prepared, Setting, make_methods
-from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline, asks_for_explanations
 from cowest.pipeline.evaluation import setting_of
@@ -28,10 +26,11 @@ from cowest.planning.rehearsal import (
     rehearsed_reward,
     rehearsed_setting,
 )
+from cowest.planning.roles import configs_of
+from cowest.planning.rollouts import rehearse_rollouts
 from cowest.planning.spend import Spend
 from cowest.planning.tally import Tally
 from cowest.progress import quietly
-from cowest.recipe import Recipe
 from cowest.stages._diagnostics import null_sample
 from cowest.stages.explanations import explain_example, without_explanation
 from cowest.stages.feedback import FeedbackConfig, make_annotator
@@ -39,17 +38,6 @@ from cowest.types import ComparedExample, Completion, Example, GradedExample
 
 LookupFor = Callable[[str, str], ReplyLookup | None]
 """From a role and a stage of the weak model ("" for other roles) to the lookup of its replies in the ledger."""
-
-
-def configs_of(recipe: Recipe) -> dict[str, ModelConfig]:
-    """The models that a recipe calls, by role."""
-    configs: dict[str, ModelConfig] = {"weak": recipe.weak, "strong": recipe.strong}
-    configs |= {
-        role: recipe.strong if isinstance(judge, str) else judge for role, judge in recipe.judge_models().items()
-    }
-    if recipe.feedback.kind == RLAIF and recipe.feedback.labeller is not None:
-        configs["labeller"] = recipe.feedback.labeller
-    return configs
 
 
 class Stages:
@@ -148,9 +136,7 @@ class Stages:
         rehearsed = sample(queries)
         weak_model, strong = self._weak_model(weak, assumptions, tally), self._model("strong", assumptions, tally)
         collaboration = feedback_pair(recipe, self.context.prompts, weak_model, strong)
-        judge: BaseJudge = as_base_judge(RehearsedJudge(assumptions))
-        if not isinstance(recipe.judge, ProgramJudge):
-            judge = model_judge(recipe, self.context.prompts, lambda role: self._model(role, assumptions, tally))
+        judge = self._judge(assumptions, tally)
         reward = rehearsed_reward if config.kind == RLWF else None
         labeller = self._model("labeller", assumptions, tally) if "labeller" in self.configs else None
         annotator = make_annotator(config, collaboration, judge, reward, labeller)
@@ -166,6 +152,22 @@ class Stages:
             ]
             synchronous.run(map_in_flight(lambda item: null_sample(*item, collaboration, judge), graded, len(graded)))
         return tally.take(self.configs), num_rows
+
+    def align(
+        self, assumptions: Assumptions, num_queries: int, queries: Sequence[Example], tally: Tally, weak: str = "sft"
+    ) -> dict[str, Spend]:
+        """The spend of aligning `weak` on `num_queries` of a round's queries, where that drafts while it trains."""
+        if not load_method(self.recipe.align).is_online or not num_queries:
+            return {}
+        drafting = self._weak_model(weak, assumptions, Tally())  # training drafts, without a call
+        pair = feedback_pair(self.recipe, self.context.prompts, drafting, self._model("strong", assumptions, tally))
+        rehearse_rollouts(self.recipe.align, num_queries, queries, pair, self._judge(assumptions, tally), tally)
+        return tally.take(self.configs)
+
+    def _judge(self, assumptions: Assumptions, tally: Tally) -> BaseJudge:
+        if isinstance(self.recipe.judge, ProgramJudge):
+            return as_base_judge(RehearsedJudge(assumptions))
+        return model_judge(self.recipe, self.context.prompts, lambda role: self._model(role, assumptions, tally))
 
     def annotator(self, assumptions: Assumptions, labelled: Sequence[Example], tally: Tally) -> dict[str, Spend]:
         """The spend of RLWF's annotator: one draft for each labelled row that it is tuned on."""

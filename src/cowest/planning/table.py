@@ -29,11 +29,9 @@ def _headline(plan: Plan) -> str:
     cost = _range(plan, lambda case: words.money(case.cost_usd))
     wall = _range(plan, lambda case: words.duration(case.wall_s))
     fewer, more = sorted((plan.low.num_pairs, plan.high.num_pairs))
-    pairs = between(fewer, more, words.count)
-    return (
-        f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} {plan.learned_from}s expected. "
-        "Nothing was spent."
-    )
+    noun = words.plural(0, plan.learned_from).removeprefix("0 ")
+    pairs = f"{between(fewer, more, words.count)} {noun}"
+    return f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} expected. Nothing was spent."
 
 
 def _spend_table(plan: Plan) -> FittingTable:
@@ -68,7 +66,8 @@ def _notes(plan: Plan) -> Iterator[str]:
     sft = f"SFT on {plan.num_train:,} rows{explained}"
     yield (
         f"{sft if plan.trains else 'Nothing is trained, since the weak model is on a server'}; "
-        f"feedback on {_up_to(plan)}{plan.num_queries:,} queries a round with {plan.samples} drafts each, "
+        f"feedback on {_up_to(plan)}{plan.num_queries:,} queries a round with "
+        f"{f'{plan.samples} drafts each' if plan.samples else 'drafts only in alignment'}, "
         f"{words.plural(plan.rounds, 'round')}; {f'alignment by {plan.alignment}; ' if plan.trains else ''}"
         f"evaluation of {len(plan.methods)} methods on {plan.num_evaluated:,} examples."
     )
@@ -121,9 +120,12 @@ def warnings(
             f"Through the batch interface: {', '.join(batched)}. Its time is not in the estimate: each dependent "
             "round of feedback, and each method of evaluation, may take up to a day (docs/batches.md)."
         )
+    if unknown := [role for role, spend in high.items() if spend.cost_usd is None]:
+        yield (
+            f"The price of {', '.join(unknown)} is not known. Give it in the model's section: "
+            "price: {input: .., output: ..}, USD per million tokens."
+        )
     for role, spend in high.items():
-        if spend.cost_usd is None:
-            yield f"The price of {role} is not known. Give it: price: {{input: .., output: ..}}, USD per million."
         budget = budgets_usd.get(role)
         if budget is not None and spend.cost_usd is not None and spend.cost_usd > budget:
             cost = words.money(spend.cost_usd)

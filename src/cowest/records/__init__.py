@@ -6,6 +6,7 @@
 | `sft/training.json`, `round-N/align/training.json` | `TrainingRecord` |
 | `sft/explanations/explanations.jsonl` | rows of `ExplainedExample` |
 | `sft/explanations/summary.json` | `ExplanationSummary` |
+| `round-N/align/rollouts.jsonl`, of grpo | rows of `RolloutStep` |
 | `round-N/feedback/queries.jsonl`, where queries come from recorded traffic | rows of `Example` |
 | `round-N/feedback/graded.jsonl` | rows of `GradedExample` or `ComparedExample` |
 | `round-N/feedback/pairs.jsonl` | rows of `PreferencePair` |
@@ -18,6 +19,7 @@
 | `gate/validation.jsonl`, `gate/test.jsonl` | rows of `MeasuredExample` |
 | `gate/gate.json` | `GateResults` |
 | `bench/bench.json` | `BenchResults` |
+| `engines/now.json` | `RunningEngines` |
 
 A document carries its `version`. Rows share the version of the document that completes their stage.
 """
@@ -36,6 +38,7 @@ from cowest.records.audit import (
 )
 from cowest.records.base import Document, Part, read_rows
 from cowest.records.bench import BenchCell, BenchResults, BenchRow, Claim, ClaimOutcome, Contrast, ShareOfDrafts
+from cowest.records.engines import RunningEngine, RunningEngines
 from cowest.records.explanations import ExplainedExample, ExplanationSummary
 from cowest.records.feedback import (
     CalibrationPoint,
@@ -57,6 +60,7 @@ from cowest.records.judging import (
 )
 from cowest.records.measures import Difference, Estimate
 from cowest.records.results import Comparison, EvaluationResults, Latency, MethodResult, Preparation
+from cowest.records.rollouts import Rollout, RolloutStep
 from cowest.records.training import TrainingRecord
 from cowest.types import ComparedExample, GradedExample, Prediction, PreferencePair
 
@@ -107,6 +111,10 @@ __all__ = [
     "PreferencePair",
     "Preparation",
     "Reliance",
+    "Rollout",
+    "RolloutStep",
+    "RunningEngine",
+    "RunningEngines",
     "Share",
     "ShareOfDrafts",
     "Slice",

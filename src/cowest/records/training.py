@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field, NonNegativeInt
 
 from cowest.records.base import Document
-from cowest.types import omitted_if_none
+from cowest.types import Usage, omitted_if_none
 
 
 class TrainingRecord(Document):
@@ -22,7 +22,10 @@ class TrainingRecord(Document):
         beta: their scale.
         loss, weight: of dpo: the loss over pairs, and how the gains count in it.
         desirable_weight, undesirable_weight: of kto.
-        num_rows: rows trained on.
+        num_rows: rows trained on; of grpo, queries.
+        num_drafts, num_drafts_cut, num_unscored: of grpo: sampled while it trained; cut at the token limit, so that
+            they were not refined; without a verdict.
+        calls, usage, cost_usd: of grpo: refinements and verdicts, by role, including those answered from the ledger.
         num_overlong: rows left out because they are longer than `max_length` tokens.
         num_untrainable: rows left out because they hold no target, or a truncated draft.
         tokens: of all rows, in one epoch.
@@ -48,6 +51,12 @@ class TrainingRecord(Document):
     desirable_weight: float | None = omitted_if_none()
     undesirable_weight: float | None = omitted_if_none()
     num_rows: NonNegativeInt | None = None
+    num_drafts: NonNegativeInt | None = omitted_if_none()
+    num_drafts_cut: NonNegativeInt | None = omitted_if_none()
+    num_unscored: NonNegativeInt | None = omitted_if_none()
+    calls: dict[str, NonNegativeInt] | None = omitted_if_none()
+    usage: dict[str, Usage] | None = omitted_if_none()
+    cost_usd: float | None = omitted_if_none()
     num_overlong: NonNegativeInt = 0
     num_untrainable: NonNegativeInt = 0
     max_length: int | None = None

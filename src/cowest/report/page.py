@@ -17,6 +17,7 @@ from cowest.errors import CowestError
 from cowest.gating.section import gate_section
 from cowest.method_names import label
 from cowest.records import BenchResults, EvaluationResults, FeedbackSummary, StageInputs
+from cowest.records.spend import with_alignment
 from cowest.report import bench as benches
 from cowest.report import evaluation, series
 from cowest.report.audit import BIN_HEADINGS, SWAP_HEADINGS, audit_section
@@ -66,6 +67,7 @@ def render(run_folder: str | Path) -> str:
     # A bench measures the recipe's methods in separate cells, so a run may have a bench and no evaluation of its own.
     measured = results or (bench.as_results() if bench else None)
     rounds = {each.round: each.feedback for each in state.rounds if each.feedback is not None}
+    online = _money_of_alignment(state)
     return _template().render(
         **_style(),
         **_evaluation_charts(results),
@@ -81,9 +83,12 @@ def render(run_folder: str | Path) -> str:
         charts=benches.bench_charts(bench) if bench else None,
         steps=[step(stage, state) for stage in state.stages],
         rounds=[each for each in state.rounds if each.feedback is not None],
-        roles=evaluation.use_by_role(list(rounds.values()), results),
+        roles=evaluation.use_by_role(
+            [with_alignment(each.feedback, each.align) for each in state.rounds if each.feedback is not None], results
+        ),
+        is_online=bool(online),
         spend=state.spend_usd,
-        money_by_stage=_money_of_explanations(state) | evaluation.money_by_stage(rounds, results),
+        money_by_stage=_money_of_explanations(state) | online | evaluation.money_by_stage(rounds, results),
         cases=_cases(folder, results.pair if results else None, unreadable),
         warnings=warnings(state, measured),
         gains=_read_each(_graded_files(folder, state), series.gains, unreadable),
@@ -145,6 +150,12 @@ def _evaluation_charts(results: EvaluationResults | None) -> dict[str, object]:
 
 def _money_of_explanations(state: RunState) -> dict[str, float | None]:
     return {} if state.explanations is None else {"Explanations for SFT": state.explanations.cost_usd}
+
+
+def _money_of_alignment(state: RunState) -> dict[str, float | None]:
+    """USD of each alignment that drafted while it trained."""
+    records = {each.round: each.align for each in state.rounds if each.align is not None and each.align.calls}
+    return {f"Alignment, round {number}": record.cost_usd for number, record in records.items()}
 
 
 def _unfinished(rounds: Mapping[int, FeedbackSummary]) -> str:

@@ -65,6 +65,12 @@ def _training_facts(training: TrainingRecord | None) -> list[str]:
     rows = [*method, *([] if training.num_rows is None else [words.plural(training.num_rows, "row")])]
     left_out = training.num_overlong + training.num_untrainable
     facts = [*rows, *([f"{left_out:,} left out"] if left_out else [])]
+    if training.num_drafts is not None:
+        cut = f", {training.num_drafts_cut:,} cut" if training.num_drafts_cut else ""
+        unscored = f", {training.num_unscored:,} unscored" if training.num_unscored else ""
+        calls = words.plural(sum((training.calls or {}).values()), "call")
+        facts.append(f"{words.plural(training.num_drafts, 'draft')} sampled{cut}{unscored}")
+        facts.append(f"{calls}, {words.money(training.cost_usd)}")
     if training.first_loss is not None and training.final_loss is not None:
         facts.append(f"loss {training.first_loss:.3g} → {training.final_loss:.3g}")
     return facts

@@ -63,7 +63,9 @@ def _evaluation_warnings(results: EvaluationResults) -> Iterator[str]:
 
 def _feedback_warnings(number: int, feedback: FeedbackSummary, *, is_aligned: bool) -> Iterator[str]:
     drafts, queries = feedback.num_drafts, feedback.num_examples
-    if feedback.num_pairs == 0 and queries and not is_aligned:  # single drafts may have been enough
+    if (
+        feedback.num_pairs == 0 and queries and feedback.kind != "solo" and not is_aligned
+    ):  # single drafts may have been enough
         yield f"Round {number} gave no pair: no query has both a draft that helped and one that did not."
     if is_within_noise(feedback.null_control):
         yield (

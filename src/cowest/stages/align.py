@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cowest.alignment import PAIRS, AlignConfig, AlignmentMethod, Lessons, Training, load_method
+from cowest.alignment import PAIRS, AlignConfig, AlignmentMethod, Lessons, Online, Training, load_method
+from cowest.annotators import COMPARING, SOLO
 from cowest.errors import InputError
 from cowest.formats import Format, load_format
+from cowest.models.config import ModelConfig
 from cowest.prompts import Prompts
 from cowest.records import GradedExample, PreferencePair, read_rows
 from cowest.stages._output_folder import make_output_folder
+from cowest.stages.feedback import FeedbackConfig
 from cowest.training import LoRAConfig, TrainedModel
 from cowest.training import weights as model_files
 from cowest.training.progress import Progress
@@ -29,6 +32,7 @@ def align(
     chat_template: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    online: Online | None = None,
 ) -> TrainedModel:
     """Trains the weak model to write drafts that help the strong one, by the method that `config` names.
 
@@ -51,6 +55,7 @@ def align(
         chat_template: "chatml" or a file, for a full model without one; an adapter that `sft` trained has its own.
         progress: called after each step with steps done, total steps, and the step's metrics; None shows a bar on
             stderr, as the other stages do. `with cowest.quietly():` shows nothing.
+        online: for grpo: the queries that feedback asked, and the models that refine and judge its drafts.
 
     Examples:
         >>> import cowest
@@ -70,6 +75,7 @@ def align(
         InputError: the model, the feedback or a setting is wrong.
         TrainingError: there is nothing to train on, or the loss is not a number.
         InterruptedRun: Ctrl-C; the same call resumes.
+        EndpointError, BudgetError: of grpo, as of feedback; the same call resumes.
     """
     given = pairs if feedback is None else feedback
     if given is None or (feedback is not None and pairs is not None):
@@ -82,7 +88,7 @@ def align(
     lessons = lessons_of(given, config, format=format, prompts=prompts)
     make_output_folder(folder)
     model_files.require_extras()
-    training = Training(start=weights, out=folder, lora=lora, seed=seed, progress=progress)
+    training = Training(start=weights, out=folder, lora=lora, seed=seed, progress=progress, online=online)
     return load_method(config).train(lessons, training)
 
 
@@ -147,3 +153,36 @@ def _read(path: str | Path, method: AlignmentMethod) -> Sequence[PreferencePair]
         "individual feedback."
     )
     return list(read_rows(file, GradedExample, "graded example", advice))
+
+
+def refuse_other_feedback(align: AlignConfig, feedback: FeedbackConfig, weak: ModelConfig) -> None:
+    """Checks that a method can learn from the feedback of a recipe.
+
+    Raises:
+        ValueError: it cannot; for pydantic, which names the recipe.
+    """
+    if (align.method == "grpo") != (feedback.kind == SOLO):
+        raise ValueError(
+            f"align.method {align.method} and feedback.kind {feedback.kind} do not go together: grpo samples "
+            "drafts while it trains, and feedback.kind solo makes none. Set both, or neither"
+        )
+    if align.method == "grpo" and weak.provider != "local":
+        raise ValueError(
+            f"align.method grpo trains the weak model's weights, and weak.model is {weak.model}, on a server. "
+            "Give local/FOLDER"
+        )
+    if align.method == "grpo" and feedback.spend is not None:
+        raise ValueError(
+            "feedback.spend limits the calls of feedback, and most of those of grpo are made in align. Leave it "
+            "out; strong.budget_usd limits them all"
+        )
+    if align.uses_gains and feedback.kind in COMPARING:
+        raise ValueError(
+            f"align: {align.summary()} learns from gains, and drafts of feedback.kind {feedback.kind} are compared "
+            "with each other and have none. Use align.method dpo with matched pairs and no weight, or another kind"
+        )
+    if feedback.max_pairs is not None and not align.reads_pairs:
+        raise ValueError(
+            f"feedback.max_pairs limits the matched pairs of dpo, and align: {align.summary()} learns from all "
+            "drafts. Leave it out; feedback.queries limits those"
+        )

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from cowest.annotators import RLAIF, BaseAnnotator, RewardModel, load_annotator
+from cowest.annotators import RLAIF, SOLO, BaseAnnotator, RewardModel, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
 from cowest.errors import InputError
@@ -158,9 +158,8 @@ def feedback(
         controlled = draw_null_control(examples, config.null_control, seed)
         setting = FeedbackSetting(roles, base_judge, collaboration, annotator, controlled)
         num_saved_before = base_judge.num_calls_saved
-        calls_per_draft = annotator.num_calls_per_draft + (
-            base_judge.num_calls_per_verdict if roles.keys() & base_judge.models.keys() else 0
-        )
+        calls_per_verdict = base_judge.num_calls_per_verdict if roles.keys() & base_judge.models.keys() else 0
+        calls_per_draft = 0 if config.kind == SOLO else annotator.num_calls_per_draft + calls_per_verdict
         with FeedbackResults(
             out,
             collaboration,

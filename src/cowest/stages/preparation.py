@@ -18,7 +18,7 @@ def preparation_of(
     Args:
         round_number: of the weak model that the row uses, 0 after SFT; None where it uses none that was trained.
         own: the method's own preparation.
-        summaries: of feedback by round.
+        summaries: of feedback by round, with the calls of alignment.
         explanations: that SFT learned from, where the strong model wrote some.
 
     Returns:

@@ -21,11 +21,12 @@ _CUMULATIVE = ("num_tokens", "total_flos")
 
 
 def steps_of(history: list[dict[str, float]]) -> list[dict[str, float]]:
-    """The rows of metrics.jsonl: what was logged at each step, in order."""
+    """The rows of metrics.jsonl: what was logged at each step, in order, without what had no value at that step."""
     rows = (row for row in history if "loss" in row)
     # Sorted, because a checkpoint stores the history with sorted keys.
     return [
-        {"step": row["step"]} | {key: row[key] for key in sorted(row) if key not in ("step", *_CUMULATIVE)}
+        {"step": row["step"]}
+        | {key: row[key] for key in sorted(row) if key not in ("step", *_CUMULATIVE) and row[key] is not None}
         for row in rows
     ]
 

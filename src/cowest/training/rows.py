@@ -13,7 +13,7 @@ from cowest.types import Message
 
 @dataclass(frozen=True)
 class ChatRow:
-    """A prompt with its completion (SFT, KTO) or with the chosen and the rejected one (DPO).
+    """A prompt with its completion (SFT, KTO), with the chosen and the rejected one (DPO), or with none yet (GRPO).
 
     Attributes:
         gain: of the draft, or of the chosen draft over the rejected one; None where training does not use it.
@@ -37,7 +37,7 @@ class TokenRow:
     @property
     def num_tokens(self) -> int:
         """Length of the longest sequence of this row."""
-        return len(self.prompt) + max(len(completion) for completion in self.completions)
+        return len(self.prompt) + max((len(completion) for completion in self.completions), default=0)
 
     @property
     def num_tokens_read(self) -> int:
@@ -75,12 +75,14 @@ def tokenize(rows: Sequence[ChatRow], tokenizer: Any, end_ids: Sequence[int]) ->
     ]
 
 
-def split_by_length(rows: Iterable[TokenRow], limit: int | None) -> tuple[list[TokenRow], list[TokenRow]]:
-    """The rows of at most `limit` tokens, and the longer ones."""
+def split_by_length(
+    rows: Iterable[TokenRow], limit: int | None, room: int = 0
+) -> tuple[list[TokenRow], list[TokenRow]]:
+    """The rows of at most `limit` tokens with `room` for more, and the longer ones."""
     fitting: list[TokenRow] = []
     overlong: list[TokenRow] = []
     for row in rows:
-        (fitting if limit is None or row.num_tokens <= limit else overlong).append(row)
+        (fitting if limit is None or row.num_tokens + room <= limit else overlong).append(row)
     return fitting, overlong
 
 
@@ -112,7 +114,7 @@ def _render(tokenizer: Any, conversations: list[list[dict[str, str]]], **options
 def _token_row(
     row: ChatRow, prompt: list[int], whole: list[list[int]], tokenizer: Any, end_ids: Sequence[int]
 ) -> TokenRow:
-    start = min(_common_prefix(prompt, ids) for ids in whole)
+    start = min((_common_prefix(prompt, ids) for ids in whole), default=len(prompt))
     completions = tuple(_end(ids[start:], tokenizer, end_ids) for ids in whole)
     return TokenRow(id=row.id, prompt=prompt[:start], completions=completions, gain=row.gain)
 

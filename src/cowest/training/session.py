@@ -39,6 +39,8 @@ class Job:
         identity: what else the result depends on, as JSON; part of the fingerprint.
         facts: further fields of training.json.
         chat_template: saved with the adapter, where it is not the base's own.
+        drafts_a_row: completions that are trained on for each row, where they are sampled while it trains.
+        outcome: gives further fields of training.json that are known at the end.
     """
 
     stage: str
@@ -53,6 +55,8 @@ class Job:
     identity: Mapping[str, object]
     facts: dict[str, Any] = field(default_factory=dict)
     chat_template: str | None = None
+    drafts_a_row: int = 1
+    outcome: Callable[[], dict[str, Any]] = dict
 
     @classmethod
     def of(
@@ -68,11 +72,18 @@ class Job:
         untrainable: list[dict[str, str]],
         identity: Mapping[str, object],
         facts: dict[str, Any],
+        room: int = 0,
+        drafts_a_row: int = 1,
+        outcome: Callable[[], dict[str, Any]] = dict,
     ) -> Self:
-        """Tokenizes rows and makes a job of those that fit `max_length`, or the context where that is not set."""
+        """Tokenizes rows and makes a job of those that fit `max_length`, or the context where that is not set.
+
+        Args:
+            room: tokens that are still to be sampled after a row.
+        """
         tokenized = token_rows.tokenize(rows, tokenizer, loading.end_ids(start, tokenizer))
         limit = settings.max_length or loading.context_length(loading.load_config(start), tokenizer)
-        fitting, overlong = token_rows.split_by_length(tokenized, limit)
+        fitting, overlong = token_rows.split_by_length(tokenized, limit, room)
         return cls(
             stage=stage,
             out=out,
@@ -86,6 +97,8 @@ class Job:
             identity=identity,
             facts=facts,
             chat_template=start.chat_template,
+            drafts_a_row=drafts_a_row,
+            outcome=outcome,
         )
 
     def fingerprint(self) -> str:
@@ -136,7 +149,7 @@ def train(
     state.wait_for_everyone()
     if arguments.use_cpu:
         heap.keep_freed_memory()
-    steps = num_steps(job.settings, len(job.rows), state.num_processes)
+    steps = num_steps(job.settings, len(job.rows) * job.drafts_a_row, state.num_processes)
     arguments.save_steps = checkpoint_interval(job.settings, steps)
     with reporting(progress, job.stage) as report:
         trainer = make_trainer()
@@ -195,6 +208,7 @@ def _metrics(
         adapter=".",
         base=job.base,
         **job.facts,
+        **job.outcome(),
         num_rows=len(job.rows),
         num_overlong=len(job.overlong),
         num_untrainable=len(job.untrainable),
