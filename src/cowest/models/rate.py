@@ -13,7 +13,7 @@ FIRST_RATE = 20.0
 """Calls a second at first."""
 BLIND_CUT = 0.8
 """What is left of a rate that may be far above the limit."""
-GROWTH = 0.4
+GROWTH = 0.3
 """How much of itself the rate grows by in a round trip before a limit was met."""
 LEAST_LEFT = 0.4
 """What is left at least of a rate when the limit is first estimated, besides the cut."""
@@ -21,11 +21,11 @@ SEARCH_PER_S = 0.15
 """Growth a second while the limit is only roughly known."""
 FASTEST_SEARCH = 0.05
 """Growth with one success at most, for endpoints of less than a few calls a second."""
-CUT = 0.99
+CUT = 0.98
 """What a refusal leaves of a rate that is about the limit."""
 FAR_CUT = 0.3
 """What a refusal takes of the difference to the rate at which calls were let through."""
-REFUSED_SHARE = 0.008
+REFUSED_SHARE = 0.006
 """Refusals a success that staying at the limit may cost."""
 LONGEST_PAUSE_S = 60.0
 _LONGEST_DRAIN_S = 1.0
@@ -36,7 +36,7 @@ _LEAST_SHARE_ANSWERED = 0.5
 class AdaptiveRate:
     """The rate of one endpoint: grows while calls succeed, and is cut where they are refused.
 
-    Before a limit was met the rate grows with every success, by up to 0.4 in a round trip. The first refusal cuts it
+    Before a limit was met the rate grows with every success, by up to 0.3 in a round trip. The first refusal cuts it
     and lets the calls in flight end: how many of them are let through is a first estimate of the limit. From there the
     rate grows until it is refused again, which is the limit. From then on each refusal takes a little of the rate, down
     to what was let through in the second before, and each success adds so much that `REFUSED_SHARE` refusals a success
@@ -239,7 +239,7 @@ class AdaptiveRate:
         self._draining_until = 0.0
         share = self._num_answered / max(1, self._num_through)
         found = refusals.rate(max(_LEAST_SHARE_ANSWERED, share))
-        if found is not None and found < self.rate and not self._is_sure:
+        if self._closed_at is None and found is not None and found < self.rate and not self._is_sure:
             # Far above the limit, so that the rate of the refused call says little about it.
             # Not all at once: an endpoint that counts by the second refuses everything at the end of one.
             self.rate = max(CUT * found, LEAST_LEFT * self.rate)
