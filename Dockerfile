@@ -3,13 +3,15 @@
 FROM python:3.12-slim
 
 ARG EXTRAS=serve
+# There is no git here to say it: --build-arg VERSION="$(git describe --tags)"
+ARG VERSION=0.0
 ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
 
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE requirements/test.txt ./
 COPY src src
 COPY recipes recipes
-RUN pip install --constraint test.txt ".[${EXTRAS}]" && useradd --create-home --uid 10001 cowest
+RUN SETUPTOOLS_SCM_PRETEND_VERSION_FOR_COWEST="$VERSION" pip install --constraint test.txt ".[${EXTRAS}]" && useradd --create-home --uid 10001 cowest
 
 USER 10001
 WORKDIR /work

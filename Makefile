@@ -64,7 +64,7 @@ tree: $(VENV)/installed
 docs: $(VENV)-docs/installed
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict --quiet
 
-# Wheel and sdist in dist/, checked, and the wheel used in a fresh environment.
+# Wheel and sdist in dist/, checked, the wheel used in a fresh environment, and the list of all it needs in sbom/.
 package:
 	PYTHON=$(PYTHON) .ci/package
 
@@ -74,4 +74,4 @@ $(VENV)-docs/installed: requirements/docs.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs site .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) $(VENV)-docs site .mypy_cache .ruff_cache .pytest_cache build dist sbom

@@ -1,10 +1,12 @@
-"""`python tests/built_files.py dist`: what a built wheel and sdist must hold, and what must not be in the wheel."""
+"""`python tests/built_files.py dist`: what a built wheel and sdist must hold, and what a release must name."""
 
+import re
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 IN_WHEEL = (
     "cowest/py.typed",
     "cowest/cli/main.py",
@@ -35,7 +37,31 @@ def problems(folder: Path) -> list[str]:
     found = [f"{wheel.name} lacks {name}" for name in IN_WHEEL if name not in packed]
     found += [f"{sdist.name} lacks {name}" for name in IN_SDIST if name not in shipped]
     strays = {name.partition("/")[0] for name in packed} - {"cowest"}
-    return found + [f"{wheel.name} holds {name}" for name in sorted(strays) if not name.endswith(".dist-info")]
+    found += [f"{wheel.name} holds {name}" for name in sorted(strays) if not name.endswith(".dist-info")]
+    return found + other_names(wheel.name.split("-")[1])
+
+
+def other_names(version: str) -> list[str]:
+    """The files that name another version, where this one is a release."""
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        return []
+    named = {"CITATION.cff": cited(), "CHANGELOG.md": newest_in_changelog()}
+    return [f"{file} names {other!r}, but the tag is of {version}" for file, other in named.items() if other != version]
+
+
+def cited() -> str:
+    """The version in CITATION.cff; "none" where it has none."""
+    return _first(r"^version: (\S+)$", "CITATION.cff")
+
+
+def newest_in_changelog() -> str:
+    """The heading of the first entry: a version, and ", not released yet" before its release."""
+    return _first(r"^## (.+)$", "CHANGELOG.md")
+
+
+def _first(pattern: str, name: str) -> str:
+    found = re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else "none"
 
 
 if __name__ == "__main__":

@@ -52,3 +52,9 @@ def test_what_cannot_be_a_corpus_is_refused_and_the_old_file_stays(tmp_path: Pat
     with pytest.raises(InputError, match=r"\.jsonl"):
         write_corpus([source], ["t"], tmp_path / "c.json")
     assert (to.read_text(), list(tmp_path.glob("*.partial"))) == (before, [])
+
+
+def test_a_source_that_cannot_be_read_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        write_corpus([str(tmp_path / "nowhere.csv")], ["t"], tmp_path / "made" / "here" / "corpus.jsonl")
+    assert list(tmp_path.iterdir()) == []

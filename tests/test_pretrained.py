@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from cowest import pretrained
 from cowest.cli.main import main
 from cowest.errors import CowestError, InputError
+from cowest.handbook.__main__ import main as handbook
 from cowest.pretrained import PackagedModel
 
 _WHOLE = b"GGUF" + bytes(range(256)) * 8
@@ -61,28 +63,18 @@ def test_a_package_that_cannot_be_had_is_named(wheels: Path, tmp_path: Path) -> 
 
 @pytest.mark.pretrained
 def test_five_rows_go_through_the_whole_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Path(__file__).parent.parent / "recipes/pretrained/handbook.yaml"
+    kept = os.environ.get("COWEST_PRETRAINED_DIR")
+    models = Path(kept).resolve() if kept else tmp_path / "models"
+    files = {name: pretrained.fetch(found, models) for name, found in pretrained.MODELS.items()}
     monkeypatch.chdir(tmp_path)
-    files = {name: pretrained.fetch(found, Path("models")).resolve() for name, found in pretrained.MODELS.items()}
-    rows = [{"id": str(n), "q": f"Is {n} larger than {m}?", "a": "yes" if n > m else "no"} for n, m in _PAIRS]
-    for split, some in (("train", rows[:5]), ("test", rows[5:])):
-        Path(f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
-    Path("recipe.yaml").write_text(
-        f"""
-run: run
-task: {{name: jsonl, train: train.jsonl, test: test.jsonl, question: q, answer: a, kind: label, labels: ["yes", "no"]}}
-format: direct_answer
-weak: {{model: local/{files["smollm2"]}, sampling: {{temperature: 1.0, max_tokens: 24}}}}
-strong: {{model: local/{files["qwen"]}, sampling: {{temperature: 1.0, max_tokens: 24}}}}
-judge: {{name: answer_match}}
-sft: {{batch_size: 5, gradient_accumulation: 1}}
-feedback: {{queries: 5, samples: 2}}
-evaluate: {{methods: [weak_only, strong_only, collaborate]}}
-"""
-    )
-    assert main(["run", "recipe.yaml"]) == 0
+    assert handbook(["--products", "4"]) == 0
+    for split in ("train", "test"):
+        file = Path(f"data/handbook/{split}.jsonl")
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[:5]))
+    few = ["sft.epochs=1", "feedback.queries=5", "feedback.samples=2"]
+    given = [f"weak.model=local/{files['smollm2']}", f"strong.model=local/{files['qwen']}", "run=run", *few]
+    assert main(["run", str(recipe), *given]) == 0
     results = json.loads(Path("run/evaluate/results.json").read_text())
     assert results["num_examples"] == 5
-    assert "collaborate_sft" in results["methods"]
-
-
-_PAIRS = ((3, 2), (7, 9), (12, 5), (4, 40), (8, 1), (2, 6), (30, 3), (5, 15), (21, 12), (9, 10))
+    assert {"strong_only", "strong_only_direct", "collaborate_sft", "oracle"} <= {*results["methods"]}

@@ -48,6 +48,30 @@ def test_a_folder_that_cannot_be_made_is_the_users_input(tmp_path: Path) -> None
         pass
 
 
+@pytest.mark.parametrize(
+    ("there", "kept", "left"),
+    [
+        (None, [], []),
+        ("runs", [], ["runs"]),
+        ("runs/x", [], ["runs", "runs/x", "runs/x/.lock"]),
+        (None, ["sft"], ["runs", "runs/x", "runs/x/.lock", "runs/x/sft"]),
+    ],
+)
+def test_a_run_in_which_nothing_happened_leaves_no_folder(
+    tmp_path: Path, there: str | None, kept: list[str], left: list[str]
+) -> None:
+    if there:
+        (tmp_path / there).mkdir(parents=True)
+    run = runs.RunFolder(tmp_path / "runs" / "x")
+    with run.lock():
+        assert (run.path / ".lock").is_file()
+        for name in kept:
+            (run.path / name).mkdir()
+        if not there and not kept:
+            assert run.id
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == left
+
+
 def test_paths(tmp_path: Path) -> None:
     folder = runs.RunFolder(tmp_path)
     assert folder.feedback(2) == tmp_path / "round-2" / "feedback"

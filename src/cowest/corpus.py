@@ -1,11 +1,13 @@
 """A corpus for retrieval, made from the rows of data files or of data sets on the hub."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from cowest import runs
 from cowest.errors import CowestError, InputError
 from cowest.progress import progress_bar
 from cowest.runs.files import open_new
@@ -40,25 +42,32 @@ def write_corpus(sources: Sequence[str], fields: Sequence[str], to: str | Path) 
     num_rows = num_empty = 0
     partial = path.with_name(path.name + ".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open_new(partial) as file, progress_bar("corpus") as bar:
-            for num_rows, row in enumerate(_rows(sources), 1):
-                text = "\n".join(part for field in fields for part in _texts(row, field))
-                digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
-                if not text:
-                    num_empty += 1
-                elif digest not in seen:
-                    seen.add(digest)
-                    file.write(json.dumps({"id": str(num_rows), "text": text}) + "\n")
-                bar.advance(1)
-        if not seen:
-            raise InputError(f"No row of {', '.join(sources)} has a text in {', '.join(fields)}. Name other fields.")
-        partial.replace(path)
+        with runs.made(path.parent), _removed(partial):
+            with open_new(partial) as file, progress_bar("corpus") as bar:
+                for num_rows, row in enumerate(_rows(sources), 1):
+                    text = "\n".join(part for field in fields for part in _texts(row, field))
+                    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+                    if not text:
+                        num_empty += 1
+                    elif digest not in seen:
+                        seen.add(digest)
+                        file.write(json.dumps({"id": str(num_rows), "text": text}) + "\n")
+                    bar.advance(1)
+            if not seen:
+                names = ", ".join(sources)
+                raise InputError(f"No row of {names} has a text in {', '.join(fields)}. Name other fields.")
+            partial.replace(path)
     except OSError as error:
         raise CowestError(f"The corpus {str(path)!r} cannot be written: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return CorpusCounts(len(seen), num_empty, num_rows - num_empty - len(seen))
+
+
+@contextlib.contextmanager
+def _removed(path: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _rows(sources: Sequence[str]) -> Iterator[Row]:

@@ -46,18 +46,19 @@ def run(recipe: RecipeSource, *overrides: str, force: bool = False) -> Evaluatio
     return results
 
 
-def gate(recipe: RecipeSource, *overrides: str) -> GateResults:
+def gate(recipe: RecipeSource, *overrides: str, force: bool = False) -> GateResults:
     """Learns which requests the draft alone, the strong model alone or both should answer, as `cowest gate`.
 
     Args:
         recipe, overrides: as for `run`; `serve.gate` has the target.
+        force: whether a finished gate of other models, prompts or sampling is replaced.
 
     Raises:
-        InputError: nothing is trained yet, or there is no validation split.
+        InputError: nothing is trained yet, there is no validation split, or there is such a gate and no `force`.
         EndpointError, BudgetError, InterruptedRun: the same call goes on where it stopped.
     """
     with _pipeline(recipe, overrides) as pipeline:
-        results = pipeline.gate()
+        results = pipeline.gate(force=force)
         write_page(pipeline.folder.path)
     return results
 

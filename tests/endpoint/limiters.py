@@ -59,16 +59,18 @@ class Window:
         self.limit = max(1.0, rate * burst_s)
         self._length_s = burst_s
         self._taken: deque[tuple[float, float]] = deque()
+        self._sum = 0.0
 
     def remaining(self, now: float) -> float:
         while self._taken and self._taken[0][0] <= now - self._length_s:
-            self._taken.popleft()
-        return self.limit - sum(amount for _, amount in self._taken)
+            self._sum -= self._taken.popleft()[1]
+        return self.limit - self._sum
 
     def take(self, amount: float, now: float) -> bool:
         if self.remaining(now) < min(amount, self.limit):
             return False
         self._taken.append((now, amount))
+        self._sum += amount
         return True
 
     def reset_s(self, now: float) -> float:

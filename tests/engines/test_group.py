@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cowest import synchronous
-from cowest.engines import EngineConfig, Fleet, Group, User
+from cowest.engines import EngineConfig, Fleet, Group, Serving, User
 from cowest.errors import EndpointError
 from tests.engines.engines import adapter, answers, deployment, lives, scripted, seen
 
@@ -173,6 +173,20 @@ def test_a_stop_ends_a_start_that_is_under_way(tmp_path: Path, events: Path) -> 
     group.stop()
     assert not any(lives(each["pid"]) for each in seen(events, "started"))
     assert not group._slots
+
+
+def test_what_serves_what_is_told_as_it_changes(tmp_path: Path, events: Path) -> None:
+    told: list[Serving] = []
+    fleet = Fleet(tmp_path / "logs", told.append)
+    group = fleet.group("weak", scripted(events))
+    one, two = user_of(tmp_path, "one"), user_of(tmp_path, "two")
+    ports = [synchronous.run(called(group, one)), synchronous.run(called(group, two))]
+    fleet.stop()
+    running = [each for each in told if each.urls]
+    assert [each.urls for each in running] == [(f"http://127.0.0.1:{port}/v1",) for port in ports]
+    assert [each.adapters for each in running] == [("adapter-one",), ("adapter-one", "adapter-two")]
+    assert {each.model for each in running} == {tmp_path}
+    assert (told[-1].role, told[-1].urls, told[-1].model) == ("weak", (), None)
 
 
 def test_a_role_has_one_group_whose_servers_end_with_the_fleet(tmp_path: Path, events: Path) -> None:

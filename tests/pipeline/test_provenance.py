@@ -39,6 +39,17 @@ def aged(stage: Path, **templates: str | None) -> None:
     write_json(file, {"prompts": None, **inputs})
 
 
+def test_what_the_judge_does_not_see_is_part_of_what_feedback_depends_on(tmp_path: Path) -> None:
+    def inputs(**judge: str) -> Any:
+        section = {"judge": {"model": "openai/judge", **judge}}
+        recipe = make_recipe(recipe_of(tmp_path / "run") | section)
+        return Provenance(recipe, RunFolder(recipe.run), Prompts(), lambda line: None).inputs(FEEDBACK_DEPENDENCIES, ())
+
+    assert "redact" not in inputs().to_json()["judge"]  # as in folders from before
+    (change,) = inputs().difference_from(inputs(redact="tests.pipeline.plain:hidden"))
+    assert change.startswith("judge.redact: None, now ")
+
+
 def test_another_text_of_the_chat_template_is_another_recipe(tmp_path: Path) -> None:
     template = tmp_path / "own.jinja"
 

@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 
 from cowest import runs
+from cowest.cluster import Place
+from cowest.cluster.places import Node
+from cowest.engines import Serving
 from cowest.errors import InputError
 from cowest.ledger import Ledger
+from cowest.pipeline.engines_now import EnginesNow
 from cowest.report import collect, print_run
 from cowest.runs import RunFolder
 from cowest.types import ChatRequest, Completion, Message
+from cowest.viewer.live import Live
 from tests.report.sample import results, summary, training
 
 
@@ -50,6 +55,32 @@ def test_a_run_that_has_only_begun(tmp_path: Path) -> None:
     found = collect(tmp_path)
     assert [each.state for each in found.stages] == ["done", "started", *["missing"] * 4]
     assert found.results is None
+
+
+def test_engines_are_shown_while_the_process_that_drives_them_lives(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    now = EnginesNow(run.engines_now)
+    servers = ("http://127.0.0.1:8001/v1", "http://127.0.0.1:8002/v1")
+    now.serving(Serving("weak", "/opt/vllm/bin/vllm", servers, Path("models/8b"), ("adapter-3f2a91c0aa", "adapter-77")))
+    now.drafting([Place(Node("n", "10.0.0.2", 8, 2), 1, True)])
+    lines = ["cluster: 1 engine, on node 10.0.0.2, GPU 1"]
+    lines.append("weak: vllm at 127.0.0.1:8001, 127.0.0.1:8002, model 8b, adapters 3f2a91c0, 77")
+    assert collect(tmp_path).engines == lines
+    out = io.StringIO()
+    print_run(collect(tmp_path), out)
+    assert all(line in out.getvalue() for line in lines)
+    assert Live(tmp_path).status().engines == lines
+    document = runs.read_json(run.engines_now)
+    elsewhere = document | {"host": "another", "pid": 2**22 + 1}
+    runs.write_json(run.engines_now, elsewhere)
+    assert all("another" in line for line in collect(tmp_path).engines or [])
+    runs.write_json(run.engines_now, document | {"pid": 2**22 + 1})  # above every process id of Linux: killed
+    assert collect(tmp_path).engines is None
+    runs.write_text(run.engines_now, "{")
+    assert collect(tmp_path).engines is None
+    now.serving(Serving("weak", "vllm", (), None, ()))
+    now.drafting([])
+    assert not run.engines_now.exists()
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

@@ -189,6 +189,22 @@ def load(data: dict[str, Any]) -> Gate | None:
     return gate_of(pipeline.recipe, pipeline.collaboration(kept=False))
 
 
+def test_a_gate_of_another_pair_is_replaced_by_force_alone(calibrated: dict[str, Any]) -> None:
+    def learned(*, force: bool = False, **changes: Any) -> str:
+        with Pipeline(make_recipe(calibrated | changes)) as pipeline, pytest.MonkeyPatch.context() as patch:
+            patch.setattr("cowest.pipeline.evaluation.draw_gate", lambda result, path: True)
+            return str(pipeline.gate(force=force).policy)
+
+    other = calibrated["strong"] | {"sampling": {"temperature": 0.5}}
+    before = (Path(calibrated["run"]) / "gate/gate.json").read_bytes()
+    with pytest.raises(InputError, match=r"'gate'.*strong\.sampling.*--force"):
+        learned(strong=other)
+    assert (Path(calibrated["run"]) / "gate/gate.json").read_bytes() == before
+    assert learned(serve={"gate": {"kind": "calibrated", "min_accuracy": 0.5}})  # another target of the same pair
+    assert learned(strong=other, force=True)
+    assert learned(strong=other)
+
+
 def test_a_calibrated_gate_is_served(calibrated: dict[str, Any]) -> None:
     gate = load(calibrated)
     assert gate is not None

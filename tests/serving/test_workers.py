@@ -33,7 +33,7 @@ def recipe(tmp_path: Path) -> Path:
 @pytest.fixture
 def two_workers(recipe: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     line = [sys.executable, "-m", "cowest", "serve", str(recipe), "--port", "0", "--workers", "2"]
-    process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stderr is not None
     found = re.fullmatch(r"serving pair at (http://127\.0\.0\.1:\d+)/v1\n", process.stderr.readline())
     assert found
@@ -86,6 +86,15 @@ def test_a_worker_that_dies_is_replaced_and_all_stop_together(two_workers: tuple
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0
     assert not any(map(alive, workers))
+
+
+def test_ctrl_c_in_a_terminal_is_reported_once(two_workers: tuple[subprocess.Popen[str], str]) -> None:
+    process, _ = two_workers
+    assert until(lambda: len(children(process)) == 2)
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    _, said = process.communicate(timeout=15)
+    assert process.returncode == 130
+    assert said.lower().count("interrupted") == 1
 
 
 def test_no_worker_outlives_the_process_that_started_it(two_workers: tuple[subprocess.Popen[str], str]) -> None:

@@ -147,7 +147,19 @@ def test_open_filter_navigate_and_share(open_page: Open) -> None:
 @pytest.mark.parametrize(
     ("collection", "left"),
     [
-        ("evaluation", {"helped": 29, "harmed": 30, "all_negative": 31, "unscored": 1, "failed": 1}),
+        (
+            "evaluation",
+            {
+                "helped": 29,
+                "harmed": 30,
+                "pair_wrong": 60,
+                "both_wrong": 30,
+                "all_negative": 31,
+                "unscored": 1,
+                "unscored_pair": 1,
+                "failed": 1,
+            },
+        ),
         (
             "round-1",
             {
@@ -155,6 +167,7 @@ def test_open_filter_navigate_and_share(open_page: Open) -> None:
                 "harmed": 60,
                 "all_negative": 60,
                 "unscored": 30,
+                "unscored_pair": 30,
                 "failed": 1,
                 "paired": 30,
                 "controlled": 12,
@@ -188,7 +201,7 @@ def test_label_subject_and_gain_narrow_the_list_and_are_in_the_link(open_page: O
     again = open_page(page.evaluate("location.pathname + location.search"))
     counts(again, "10 examples")
     assert (again.input_value("#from"), again.input_value("#to")) == ("0", "0.5")
-    assert again.locator("#items .badge").all_inner_texts() == ["0"] * 10
+    assert again.locator("#items .badge").all_inner_texts() == ["0, both wrong"] * 10
     again.click("#collections button:has-text('Feedback')")
     counts(again, "121 examples")
     again.fill("#from", "3")
@@ -344,6 +357,11 @@ def test_on_a_phone_the_list_and_the_example_take_turns(open_page: Open) -> None
     page = open_page("/?run=first&with=second", PHONE)
     assert page.is_hidden("#detail")
     assert page.is_hidden("#from")
+    assert page.evaluate("document.querySelector('.top').offsetHeight") <= 120
+    assert page.inner_text("#result summary") == "No result yet"
+    assert page.is_hidden("#headline")
+    page.click("#result summary")
+    assert page.is_visible("#headline")
     page.click("#narrow summary")
     page.select_option("[data-facet=subject]", "towns")
     counts(page, "40 examples")
@@ -352,6 +370,7 @@ def test_on_a_phone_the_list_and_the_example_take_turns(open_page: Open) -> None
     counts(page, "120 examples")
     page.click("#item-2")
     assert page.is_hidden("#list")
+    assert page.is_hidden(".top")
     shows(page, "markdown")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.click(".back")

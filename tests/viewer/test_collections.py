@@ -4,11 +4,11 @@ import pytest
 
 from cowest import runs
 from cowest.viewer import collections
-from cowest.viewer.collections import evaluation_item, feedback_item
+from cowest.viewer.summaries import Item, evaluation_item, feedback_item
 from tests.viewer.sample import compared, graded, null_sample, pair, prediction, row, write_run
 
 
-def evaluated(number: int, *, together: bool, alone: bool) -> collections.Item:
+def evaluated(number: int, *, together: bool, alone: bool) -> Item:
     rows = {
         "collaborate": [row(prediction("collaborate", number, correct=together))],
         "strong_only": [row(prediction("strong_only", number, correct=alone))],
@@ -29,14 +29,14 @@ def test_a_run_is_its_evaluation_and_its_rounds_the_last_first(tmp_path: Path) -
     ("together", "alone", "gain", "flags"),
     [
         (True, False, 1.0, {"helped"}),
-        (False, True, -1.0, {"harmed"}),
+        (False, True, -1.0, {"harmed", "pair_wrong"}),
         (True, True, 0.0, set()),
-        (False, False, 0.0, {"all_negative"}),
+        (False, False, 0.0, {"all_negative", "pair_wrong", "both_wrong"}),
     ],
 )
 def test_what_helped_and_what_harmed(together: bool, alone: bool, gain: float, flags: set[str]) -> None:
     item = evaluated(20, together=together, alone=alone)
-    assert (item.gain, item.flags) == (gain, flags)
+    assert (item.gain, item.alone, item.flags) == (gain, float(alone), flags)
 
 
 def test_a_failed_call_has_no_gain_and_no_score() -> None:
@@ -45,19 +45,35 @@ def test_a_failed_call_has_no_gain_and_no_score() -> None:
     assert item.flags == {"failed"}
 
 
-def test_an_answer_that_was_not_found_is_unscored() -> None:
-    assert "unscored" in evaluated(7, together=False, alone=False).flags
+UNSCORED = {"unscored", "unscored_draft", "unscored_alone", "unscored_pair"}
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "flags"),
+    [
+        ("collaborate", {"answer": None}, {"unscored", "unscored_pair"}),
+        ("collaborate", {"draft_answer": {"final": None, "correct": 0.0}}, {"unscored", "unscored_draft"}),
+        ("collaborate", {"draft_answer": {"final": "Belm", "correct": 0.0}}, set()),
+        ("strong_only", {"answer": None}, {"unscored", "unscored_alone"}),
+        ("weak_only", {"answer": None}, {"unscored"}),
+        ("strong_only", {"answer": None, "error": "no reply"}, set()),
+    ],
+)
+def test_an_answer_that_was_not_found_says_whose(method: str, change: dict[str, object], flags: set[str]) -> None:
+    names = ("collaborate", "strong_only", "weak_only")
+    rows = {name: [row(prediction(name, 20, correct=False)) | (change if name == method else {})] for name in names}
+    assert evaluation_item(rows).flags & UNSCORED == flags
 
 
 @pytest.mark.parametrize(
     ("drafted", "answer", "together", "alone", "flags"),
     [
-        ("Belm", "belm.", False, True, {"harmed", "took_wrong"}),
-        ("Belm", "Carrow", False, True, {"harmed"}),
-        ("Belm", "Belm", False, False, {"all_negative"}),  # wrong without the draft too
-        ("Orrin20", "Belm", False, False, {"all_negative", "left_right"}),
+        ("Belm", "belm.", False, True, {"harmed", "took_wrong", "pair_wrong"}),
+        ("Belm", "Carrow", False, True, {"harmed", "pair_wrong"}),
+        ("Belm", "Belm", False, False, {"all_negative", "pair_wrong", "both_wrong"}),  # wrong without the draft too
+        ("Orrin20", "Belm", False, False, {"all_negative", "pair_wrong", "both_wrong", "left_right"}),
         ("Orrin20", "Orrin20", True, False, {"helped"}),
-        (None, "Belm", False, True, {"harmed"}),
+        (None, "Belm", False, True, {"harmed", "pair_wrong", "unscored", "unscored_draft"}),
     ],
 )
 def test_what_became_of_a_draft(drafted: str | None, answer: str, together: bool, alone: bool, flags: set[str]) -> None:
@@ -81,7 +97,7 @@ def test_only_short_fields_part_the_examples() -> None:
         (20, 3, {"helped", "harmed", "paired"}),
         (21, 0, {"harmed", "all_negative", "paired"}),
         (22, 2, {"helped", "paired"}),
-        (23, 0, {"all_negative", "unscored", "paired"}),
+        (23, 0, {"all_negative", "unscored", "unscored_pair", "paired"}),
     ],
 )
 def test_drafts_are_summed_up(number: int, gain: int, flags: set[str]) -> None:
@@ -118,7 +134,9 @@ def test_outputs_that_were_compared_with_z_are_not_unscored() -> None:
     row_of = {"query": "q", "solo": "z", "solo_verdict": {"score": None, "compared": 0}, "drafts": [draft]}
     assert feedback_item({"graded": [row_of]}).flags == {"helped"}
     unscored = draft | {"verdict": {"score": None, "unscored_reason": "no vote"}, "gain": None}
-    assert "unscored" in feedback_item({"graded": [row_of | {"drafts": [unscored]}]}).flags
+    assert feedback_item({"graded": [row_of | {"drafts": [unscored]}]}).flags == {"unscored", "unscored_pair"}
+    alone = {"solo_verdict": {"score": None, "unscored_reason": "no score"}}
+    assert {"unscored", "unscored_alone"} == feedback_item({"graded": [row_of | alone]}).flags & UNSCORED
 
 
 def test_what_is_graded_so_far_is_shown_until_the_stage_ends(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cowest.errors import InputError
-from cowest.runs import RunFolder, write_jsonl
+from cowest.runs import RunFolder, replacing, write_jsonl
 from cowest.viewer import Library, make_server
 from cowest.viewer.documents import GradedItem
 from tests.report.sample import results
@@ -195,11 +195,20 @@ def test_a_run_has_its_headline_and_what_must_be_said_first(tmp_path: Path) -> N
     file = RunFolder(run).evaluate / "results.json"
     with Library([run]) as library:
         assert library.wait_until_indexed(60)
-        assert (library.overview()[0].headline, library.overview()[0].verdict) == (None, None)
+        found = library.overview()[0]
+        assert all(name in str(found.headline) for name in ("No result", "Together, aligned", "Weak model alone"))
+        assert found.verdict is None
         results(note="Only a rehearsal.").write(file)
         found = library.overview()[0]
         assert "77.0%" in (found.headline or "")
         assert (found.verdict, found.banner) == ("better", "Only a rehearsal.")
+        with replacing(RunFolder(run).evaluate, "results.json") as new:
+            write_jsonl(new / "predictions" / "strong_only.jsonl", [])
+            begun = str(library.overview()[0].headline)
+            assert all(part in begun for part in ("77.0%", "new evaluation", ": Strong model alone."))
+            assert library.status("run").stages[-1].state == "started"
+            results().write(new / "results.json")
+        assert "new" not in str(library.overview()[0].headline)
         file.write_text('{"methods": 3}')
         found = library.overview()[0]
         assert (found.headline, found.verdict, found.banner) == (None, None, None)

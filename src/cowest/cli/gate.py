@@ -1,4 +1,4 @@
-"""`cowest gate RECIPE [key=value ...] [--json]`."""
+"""`cowest gate RECIPE [key=value ...] [--force] [--json]`."""
 
 import argparse
 import sys
@@ -8,8 +8,11 @@ from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the recipe and --json."""
+    """Adds the recipe, --force and --json."""
     add_recipe_arguments(parser)
+    parser.add_argument(
+        "--force", action="store_true", help="replace a finished gate of other models, prompts or sampling"
+    )
     add_json_argument(parser)
 
 
@@ -19,7 +22,7 @@ def run(options: argparse.Namespace) -> None:
     from cowest.report import write_page
 
     with open_pipeline(options) as pipeline:
-        result = pipeline.gate()
+        result = pipeline.gate(force=options.force)
         folder = pipeline.folder
         if options.json:
             print_json(result)

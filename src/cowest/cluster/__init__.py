@@ -7,7 +7,7 @@ from cowest.cluster.cluster import Cluster
 from cowest.cluster.host import differences, versions
 from cowest.cluster.opening import open_cluster
 from cowest.cluster.patience import Patience
-from cowest.cluster.places import in_words
+from cowest.cluster.places import Place, in_words
 from cowest.cluster.pool import Pool, Work
 
-__all__ = ["Cluster", "Patience", "Pool", "Work", "differences", "in_words", "open_cluster", "versions"]
+__all__ = ["Cluster", "Patience", "Place", "Pool", "Work", "differences", "in_words", "open_cluster", "versions"]

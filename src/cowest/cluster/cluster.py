@@ -70,6 +70,10 @@ class Cluster:
         """The engines, for one work."""
         return _ClusterPool(self._dispatcher, work)
 
+    def on_engines(self, tell: Callable[[list[Place]], None]) -> None:
+        """Has `tell` called with the places of the engines that can work, whenever these change."""
+        self._dispatcher.tell = tell
+
     def stop(self) -> None:
         """Ends the engines, so that their memory is free; the next item starts them again."""
         self._dispatcher.stop()

@@ -13,7 +13,7 @@ from cowest import progress
 from cowest.cluster.engines import Engines
 from cowest.cluster.patience import Patience
 from cowest.cluster.placements import Placements
-from cowest.cluster.places import Node
+from cowest.cluster.places import Node, Place
 from cowest.cluster.pool import Work
 from cowest.cluster.schedule import MAX_LOSSES, Batch, Schedule, Task
 from cowest.cluster.watch import NodeWatch
@@ -38,6 +38,9 @@ class Dispatcher:
         on_gpu: whether there is one a GPU; else one a node.
         control_plane: what does not answer where the nodes cannot be had, for messages.
         now: a monotonic clock in seconds.
+
+    Attributes:
+        tell: called with the places of the engines that can work, whenever these change; from the dispatcher's thread.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Dispatcher:
         self._control_plane = control_plane
         self._patience = patience or Patience()
         self._now = now
+        self.tell: Callable[[list[Place]], None] = lambda places: None
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._schedule = Schedule()
         self._placements = Placements(engines, on_gpu, self._tell_ready)
@@ -180,6 +184,7 @@ class Dispatcher:
         self._schedule.join(name)
         count = plural(len(self._schedule.engines), "engine")
         progress.say(f"the cluster has {count} now ({slot.place})", about=f"engines: {count}")
+        self._tell_engines()
 
     def _settle(self, batch: Batch, result: "Future[list[Any]]") -> None:
         if self._schedule.engines.get(batch.engine) is not batch:  # given up, or counted as lost meanwhile
@@ -200,6 +205,7 @@ class Dispatcher:
         slot = self._placements.lose(name, self._now())
         if slot is None:
             return
+        self._tell_engines()
         self._reason = f"{slot.place}: {reason}"
         progress.say(f"an engine was lost ({self._reason}); what it had goes to another one", about=name)
         _fail(
@@ -223,7 +229,11 @@ class Dispatcher:
         # Memory is not free yet when a killed process is only marked as dead.
         wait_for([slot.engine.release(None) for slot in idle], timeout=_PATIENCE_AT_END_S)
         self._placements.clear()
+        self._tell_engines()
         self._schedule = Schedule()
+
+    def _tell_engines(self) -> None:
+        self.tell([slot.place for slot in self._placements.ready()])
 
 
 def _fail(tasks: list[Task], message: str) -> None:

@@ -6,6 +6,7 @@ from cowest.engines.fleet import Fleet, default_fleet
 from cowest.engines.group import Group
 from cowest.engines.local import LocalServer
 from cowest.engines.server import Server
+from cowest.engines.serving import Serving
 from cowest.engines.slots import Slot, User
 from cowest.engines.version import engine_version
 
@@ -17,6 +18,7 @@ __all__ = [
     "Group",
     "LocalServer",
     "Server",
+    "Serving",
     "Slot",
     "User",
     "default_fleet",

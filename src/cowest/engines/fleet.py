@@ -4,10 +4,12 @@ import functools
 import tempfile
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 from cowest.engines.config import EngineConfig
 from cowest.engines.group import Group
+from cowest.engines.serving import Serving
 
 
 class Fleet:
@@ -15,10 +17,12 @@ class Fleet:
 
     Args:
         logs: the folder for their output; it is made when a server starts.
+        tell: called when servers of a role have started, ended, or got another adapter.
     """
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, tell: Callable[[Serving], None] = lambda serving: None) -> None:
         self.logs = logs
+        self._tell = tell
         self._groups: dict[str, Group] = {}
         self._all: list[Group] = []
         self._lock = threading.Lock()
@@ -34,6 +38,7 @@ class Fleet:
             if known is not None:
                 known.stop()
             group = self._groups[role] = Group(config, role, self.logs)
+            group.tell = self._tell
             self._all.append(group)
             return group
 

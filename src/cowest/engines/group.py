@@ -13,8 +13,9 @@ from cowest import progress
 from cowest.engines.config import EngineConfig
 from cowest.engines.deployment import Adapter, Deployment
 from cowest.engines.gpus import places, release_cached_memory
-from cowest.engines.local import LocalServer
-from cowest.engines.server import Server
+from cowest.engines.local import local_server
+from cowest.engines.server import Server, start_together
+from cowest.engines.serving import Serving
 from cowest.engines.slots import Slot, User
 from cowest.engines.turns import Turns, at_once, end_of
 from cowest.errors import EndpointError
@@ -36,19 +37,31 @@ class Group:
         role: for messages and file names.
         logs: the folder for the servers' output.
         make_server: replaced where servers run elsewhere.
+
+    Attributes:
+        tell: called when servers have started, ended, or got another adapter.
     """
 
-    def __init__(self, config: EngineConfig, role: str, logs: Path, make_server: MakeServer | None = None) -> None:
+    def __init__(self, config: EngineConfig, role: str, logs: Path, make_server: MakeServer = local_server) -> None:
         self.config = config
         self.role = role
         self.logs = logs
-        self._make_server = make_server or _local_server
+        self.tell: Callable[[Serving], None] = lambda serving: None
+        self._make_server = make_server
         self._users: weakref.WeakSet[User] = weakref.WeakSet()
         self._serving: tuple[Deployment, dict[str, Adapter]] | None = None
         self._slots: list[Slot] = []
         self._is_switching = False
         self._idle = threading.Condition()  # guards everything above
         self._turns = Turns(f"the servers of {role}")
+
+    def serving(self) -> Serving:
+        """What runs now."""
+        with self._idle:
+            served, adapters = (None, {}) if self._serving is None else self._serving
+            urls = tuple(slot.server.url for slot in self._slots)
+        model = None if served is None else served.model
+        return Serving(self.role, self.config.command[0], urls, model, tuple(sorted(adapters)))
 
     @functools.cached_property
     def num_servers(self) -> int:
@@ -147,9 +160,7 @@ class Group:
         finally:
             with self._idle:
                 self._is_switching = False
-
-    def _is_called(self) -> bool:
-        return any(slot.num_calls for slot in self._slots)
+            self.tell(self.serving())
 
     def _can_load(self, wanted: Deployment) -> bool:
         has_servers = self._serving is not None and self._serving[0] == wanted and bool(self._slots)
@@ -167,24 +178,7 @@ class Group:
         servers = [self._new_server(gpus, deployment, adapters) for gpus in places(self.config)]
         what = f"{len(servers)} servers" if len(servers) > 1 else "a server"
         progress.say(f"{self.role}: starting {what} of {deployment.model.name}", about=f"start of {self.role}")
-        errors: list[BaseException] = []
-
-        def start(server: Server) -> None:
-            try:
-                server.start(self._turns.cancelled)
-            except BaseException as error:
-                errors.append(error)
-                self._turns.cancelled.set()  # the others need not go on
-
-        threads = [threading.Thread(target=start, args=(server,), daemon=True) for server in servers]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if errors:
-            at_once([server.stop for server in servers])
-            self._turns.cancelled.clear()
-            raise errors[0]
+        start_together(servers, self._turns.cancelled)
         with self._idle:
             self._slots = [Slot(server) for server in servers]
             self._serving = (deployment, {adapter.name: adapter for adapter in adapters})
@@ -225,12 +219,14 @@ class Group:
             slot.server, slot.started = server, time.monotonic()
             slot.generation += 1
             slot.num_restarts += 1
+        self.tell(self.serving())
 
     def _stop_all(self) -> None:
         with self._idle:
             slots, self._slots, self._serving = self._slots, [], None
         if slots:
             progress.say(f"{self.role}: stopping its servers", about=f"stop of {self.role}")
+            self.tell(self.serving())
         at_once([slot.server.stop for slot in slots])
 
     def _new_server(self, gpus: Sequence[str], deployment: Deployment, adapters: Sequence[Adapter]) -> Server:
@@ -242,9 +238,3 @@ class Group:
     def _log(self, gpus: Sequence[str]) -> Path:
         suffix = f"-gpu-{'-'.join(gpus)}".replace("/", "_").replace(":", "_") if gpus else ""
         return self.logs / f"{self.role}{suffix}.log"
-
-
-def _local_server(
-    config: EngineConfig, deployment: Deployment, adapters: Sequence[Adapter], gpus: Sequence[str], log: Path, what: str
-) -> Server:
-    return LocalServer(config, deployment, adapters, gpus=gpus, log=log, what=what)

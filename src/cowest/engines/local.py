@@ -231,6 +231,13 @@ class LocalServer:
             )
 
 
+def local_server(
+    config: EngineConfig, deployment: Deployment, adapters: Sequence[Adapter], gpus: Sequence[str], log: Path, what: str
+) -> LocalServer:
+    """A server on this machine, not started; arguments as those of `LocalServer`."""
+    return LocalServer(config, deployment, adapters, gpus=gpus, log=log, what=what)
+
+
 def _release(version: str) -> str:
     return version.partition("+")[0]
 

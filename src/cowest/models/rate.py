@@ -6,13 +6,14 @@ Pure arithmetic over times that the caller gives: no clock, no sleep, no event l
 import math
 from collections import deque
 
-from cowest.models.refusals import ENOUGH, Call, Refusals, count_between
+from cowest.models.pace import Pace
+from cowest.models.refusals import Call, Refusals, count_between, rate_before
 
 FIRST_RATE = 20.0
 """Calls a second at first."""
 BLIND_CUT = 0.8
 """What is left of a rate that may be far above the limit."""
-GROWTH = 0.3
+GROWTH = 0.4
 """How much of itself the rate grows by in a round trip before a limit was met."""
 LEAST_LEFT = 0.4
 """What is left at least of a rate when the limit is first estimated, besides the cut."""
@@ -20,15 +21,14 @@ SEARCH_PER_S = 0.15
 """Growth a second while the limit is only roughly known."""
 FASTEST_SEARCH = 0.05
 """Growth with one success at most, for endpoints of less than a few calls a second."""
-CUT = 0.98
+CUT = 0.99
 """What a refusal leaves of a rate that is about the limit."""
 FAR_CUT = 0.3
 """What a refusal takes of the difference to the rate at which calls were let through."""
-REFUSED_SHARE = 0.006
+REFUSED_SHARE = 0.008
 """Refusals a success that staying at the limit may cost."""
 LONGEST_PAUSE_S = 60.0
 _LONGEST_DRAIN_S = 1.0
-_MOST_BEHIND_S = 0.05
 _CLOSED_AFTER = 4
 _LEAST_SHARE_ANSWERED = 0.5
 
@@ -36,14 +36,13 @@ _LEAST_SHARE_ANSWERED = 0.5
 class AdaptiveRate:
     """The rate of one endpoint: grows while calls succeed, and is cut where they are refused.
 
-    Before a limit was met the rate grows with every success, by up to 0.3 in a round trip. The first refusal cuts it
+    Before a limit was met the rate grows with every success, by up to 0.4 in a round trip. The first refusal cuts it
     and lets the calls in flight end: how many of them are let through is a first estimate of the limit. From there the
     rate grows until it is refused again, which is the limit. From then on each refusal takes a little of the rate, down
     to what was let through in the second before, and each success adds so much that `REFUSED_SHARE` refusals a success
-    are in balance.
+    are in balance. The refusal of a call that was hurried is about the pace (`pace.py`), not about the rate.
 
-    Failures of other kinds say nothing about the limit and change nothing. Nor do successes of calls that did not have
-    to wait, since then something other than the rate holds the calls back.
+    Failures of other kinds say nothing about the limit. Nor do successes of calls that did not have to wait.
 
     A refusal that says how long to wait says so for its own call; the others go on. Where nothing but refusals comes,
     the endpoint is closed: nothing is sent for as long as they say, then one call at a time after ever longer pauses.
@@ -64,7 +63,7 @@ class AdaptiveRate:
         self._is_sure = most is not None
         self._num_since_cut = 0
         self._latency_s: float | None = None
-        self._next = 0.0
+        self._pace = Pace(is_told=most is not None)
         self._paused_until = 0.0
         self._draining_until = 0.0
         self._episode = 0
@@ -85,7 +84,7 @@ class AdaptiveRate:
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next call may start; a reply may shorten them."""
-        return max(0.0, max(self._next, self._paused_until, self._draining_until) - now)
+        return max(0.0, max(self._pace.next_at(self.rate), self._paused_until, self._draining_until) - now)
 
     def is_limited(self, now: float) -> bool:
         """Whether calls that wait do so because of a limit that is known or was met."""
@@ -97,11 +96,9 @@ class AdaptiveRate:
 
     def start(self, now: float, waited: bool) -> Call:
         """Lets a call through."""
-        # A little lateness is made up for, so that the average is kept; more would be a burst.
-        self._next = max(self._next, now - _MOST_BEHIND_S if waited else now) + 1 / self.rate
         if self._num_fruitless > 1:
             self._paused_until = max(self._paused_until, now + self._pause_s)
-        call = Call(now, self.rate, self._episode, waited)
+        call = self._pace.start(now, self.rate, self._episode, waited)
         self._in_flight.add(call)
         self._sent.append(now)
         return call
@@ -111,6 +108,7 @@ class AdaptiveRate:
         latency_s = now - call.started
         self._latency_s = latency_s if self._latency_s is None else 0.8 * self._latency_s + 0.2 * latency_s
         self._num_answered += 1
+        self._pace.answered(call)
         self._refusals.num_answered += call.started >= self._refusals.since
         self._refused_since = None
         # A call that was sent before a closed endpoint's refusals does not show that it is open again.
@@ -130,10 +128,13 @@ class AdaptiveRate:
         self._refused.append(call.started)
         self._in_row.append(call.started)
         self._close_if_all_are_refused(now, retry_after_s or 0.0)
+        is_about_pace = self._pace.refused(call) and self._is_sure
         # An episode lasts at least a round trip: earlier than that no success can show the effect of the cut.
+        round_trip_s = min(self._latency_s or 0.0, _LONGEST_DRAIN_S)
         if self._is_sure and self._num_fruitless <= 1:
-            self._ease(call)
-        elif call.episode == self._episode and now - self._cut_at >= min(self._latency_s or 0.0, _LONGEST_DRAIN_S):
+            if not is_about_pace:
+                self._ease(call)
+        elif call.episode == self._episode and now - self._cut_at >= round_trip_s:
             self._cut(call, now)
         self._refusals.num_refused += call.started >= self._refusals.since
         self._end(call)
@@ -141,6 +142,7 @@ class AdaptiveRate:
     def failed(self, call: Call) -> None:
         """A call ended in another way."""
         self._num_failed += 1
+        self._pace.failed(call)
         self._end(call)
 
     def pause(self, now: float, seconds: float) -> None:
@@ -165,7 +167,7 @@ class AdaptiveRate:
             self.rate += min(SEARCH_PER_S, FASTEST_SEARCH * self.rate)
         else:
             # A limit that has moved up is followed ever faster.
-            speedup = max(1.0, REFUSED_SHARE * self._num_since_cut / 4) ** 2
+            speedup = max(1.0, REFUSED_SHARE * self._num_since_cut / 2) ** 2
             growth = speedup * REFUSED_SHARE * (1 - CUT)
             self.rate *= 1 + min(growth, SEARCH_PER_S / self.rate, FASTEST_SEARCH)
         if self._most is not None:
@@ -177,7 +179,7 @@ class AdaptiveRate:
         span_s = max(1.0, 20 / self.rate)
         num_sent, num_refused = (count_between(times, call.started - span_s, call.started)
                                  for times in (self._sent, self._refused))  # fmt: skip
-        through = (num_sent - num_refused) / span_s
+        through = (num_sent / self._pace.calls_a_place - num_refused) / span_s
         far_above = FAR_CUT * (self.rate - through)
         self.rate = max(self.rate - max((1 - CUT) * self.rate, far_above), min(self.rate, CUT * through))
         self.limit = self.rate
@@ -196,7 +198,7 @@ class AdaptiveRate:
         if self.limit is None:
             # How far above is not known: what is in flight will tell, and nothing is sent meanwhile.
             self._draining_until = now + min(_LONGEST_DRAIN_S, 2 * (self._latency_s or _LONGEST_DRAIN_S))
-            self.rate = min(BLIND_CUT * call.rate, self._recent_rate(call.started))
+            self.rate = min(BLIND_CUT * call.rate, rate_before(call.started, self._sent))
         else:
             self.rate = CUT * call.rate
             self._is_sure = True
@@ -225,12 +227,6 @@ class AdaptiveRate:
             self.limit, self._is_sure = self.rate, True
             self._opened_at, self._num_before_opening = now, self._num_through
         self._closed_at = None
-
-    def _recent_rate(self, now: float) -> float:
-        """Calls of the last second before `now`; infinite where they are too few to tell."""
-        recent = [when for when in self._sent if now - 1.0 <= when <= now]
-        span_s = now - recent[0] if recent else 0.0
-        return len(recent) / span_s if len(recent) >= ENOUGH and span_s > 0.5 else math.inf
 
     def _end(self, call: Call) -> None:
         self._in_flight.discard(call)

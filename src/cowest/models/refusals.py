@@ -1,5 +1,6 @@
 """Calls that were let through at a rate, and what became of those that were sent to a full endpoint."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -9,12 +10,21 @@ ENOUGH = 8
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A call that was let through: when, at what rate, in which episode, and whether it had to wait for its turn."""
+    """A call that was let through.
+
+    Attributes:
+        started, rate, episode: when, at what rate, and in which episode.
+        waited: whether it had to wait for its turn.
+        number: of calls let through before.
+        is_hurried: whether it came sooner after the one before than the rate says.
+    """
 
     started: float
     rate: float
     episode: int
     waited: bool
+    number: int
+    is_hurried: bool
 
 
 @dataclass(slots=True)
@@ -41,3 +51,10 @@ def count_between(times: deque[float], since: float, until: float) -> int:
     while times and times[0] <= since:
         times.popleft()
     return sum(when <= until for when in times)
+
+
+def rate_before(now: float, times: deque[float]) -> float:
+    """How many of the times there were a second, in the last one before `now`; infinite where too few tell."""
+    recent = [when for when in times if now - 1.0 <= when <= now]
+    span_s = now - recent[0] if recent else 0.0
+    return len(recent) / span_s if len(recent) >= ENOUGH and span_s > 0.5 else math.inf

@@ -8,6 +8,7 @@ from cowest.cluster import Cluster, open_cluster
 from cowest.engines import Fleet
 from cowest.ledger import Ledger
 from cowest.pipeline.data import Data
+from cowest.pipeline.engines_now import EnginesNow
 from cowest.pipeline.models import Models, open_ledger
 from cowest.pipeline.progress import Say
 from cowest.pipeline.provenance import Provenance
@@ -43,7 +44,8 @@ class RunContext:
         self.data = Data(recipe, say)
         self.weak = WeakModel(recipe, self.folder)
         self.provenance = Provenance(recipe, self.folder, self.prompts, say)
-        self.fleet = Fleet(self.folder.engines)
+        self._engines_now = EnginesNow(self.folder.engines_now)
+        self.fleet = Fleet(self.folder.engines, self._engines_now.serving)
         self.trackers = Trackers(
             recipe.report_to,
             run=self.folder.path.name,
@@ -78,6 +80,7 @@ class RunContext:
             return None
         cluster = open_cluster(self.recipe.cluster)
         self._exit.callback(cluster.close)
+        cluster.on_engines(self._engines_now.drafting)
         return cluster
 
     def free_memory(self) -> None:

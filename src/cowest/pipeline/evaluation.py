@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from cowest import fingerprints, runs
 from cowest.collaboration import Collaboration
+from cowest.gating.calibration import RESULT as GATE
 from cowest.gating.calibration import calibrate
 from cowest.gating.figure import draw_gate
 from cowest.gating.table import gate_page
@@ -13,7 +14,7 @@ from cowest.pipeline.context import RunContext
 from cowest.pipeline.explanations import explanations_behind
 from cowest.pipeline.factories import evaluation_pair, method_setting
 from cowest.pipeline.models import num_in_flight
-from cowest.pipeline.provenance import EVALUATION_DEPENDENCIES, TRAINING_DEPENDENCIES
+from cowest.pipeline.provenance import EVALUATION_DEPENDENCIES, GATE_DEPENDENCIES, TRAINING_DEPENDENCIES
 from cowest.records import EvaluationResults, FeedbackSummary, GateResults, StageInputs, TrainingRecord
 from cowest.records.spend import with_alignment
 from cowest.retrieval import Retriever
@@ -90,17 +91,24 @@ def require_same_results(context: RunContext, inputs: StageInputs) -> None:
     """
     out = runs.finished_folder(context.folder.evaluate)
     if (out / RESULTS).is_file():
-        context.provenance.require_same_results(out, EVALUATION_DEPENDENCIES, inputs)
+        context.provenance.require_same_results("evaluate", out, EVALUATION_DEPENDENCIES, inputs)
 
 
-def run_gate(context: RunContext) -> GateResults:
+def run_gate(context: RunContext, *, force: bool = False) -> GateResults:
     """Learns `serve.gate` on the validation split with the pair as it is now, and writes the files of the gate.
 
+    Args:
+        force: whether a finished gate of other models, prompts or sampling is replaced.
+
     Raises:
-        InputError: SFT belongs to another recipe, or this one does not allow a gate.
+        InputError: SFT or a finished gate belongs to another recipe, or this one does not allow a gate.
     """
     recipe, out = context.recipe, context.folder.gate
     require_same_training(context)
+    inputs = context.provenance.inputs(GATE_DEPENDENCIES, (), rounds_done=len(context.weak.finished_rounds()))
+    inputs = inputs.model_copy(update={"examples": None})  # changed rows are reported, not refused
+    if (out / GATE).is_file() and not force:
+        context.provenance.require_same_results("gate", out, GATE_DEPENDENCIES, inputs)
     validation, test = context.data.gate()
     result = calibrate(
         validation,
@@ -114,6 +122,7 @@ def run_gate(context: RunContext) -> GateResults:
         num_in_flight=None,
         say=context.say,
     )
+    inputs.write(out / fingerprints.INPUTS)
     runs.write_text(out / "gate.md", gate_page(result))
     if not draw_gate(result, out / "curve"):
         context.say("gate: no figure of the curve, which needs matplotlib: pip install 'cowest[bench]'")

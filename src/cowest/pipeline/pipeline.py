@@ -174,10 +174,17 @@ class Pipeline:
         _needs_one_process("evaluate")
         return run_evaluation(self.context, force=force)
 
-    def gate(self) -> GateResults:
-        """Learns `serve.gate` on the validation split with the pair as it is now."""
+    def gate(self, *, force: bool = False) -> GateResults:
+        """Learns `serve.gate` on the validation split with the pair as it is now.
+
+        Args:
+            force: whether a finished gate of other models, prompts or sampling is replaced.
+
+        Raises:
+            InputError: there is such a gate, and no `force`.
+        """
         _needs_one_process("gate")
-        return run_gate(self.context)
+        return run_gate(self.context, force=force)
 
     def check_judge(self, limit: int) -> JudgeCheck:
         """Tries the judge on rows of the validation split; see `run_judge_check`."""

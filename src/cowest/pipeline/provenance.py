@@ -13,6 +13,7 @@ from cowest.pipeline.templates import (
     evaluation_templates,
     explanation_templates,
     feedback_templates,
+    gate_templates,
     probe_templates,
 )
 from cowest.prompts import Prompts
@@ -37,7 +38,12 @@ JUDGE_KEYS = ("model", "base_url", "sampling", "repeats")
 LABELLER_KEYS = ("model", "base_url", "sampling", "redact")
 ALIGN_KEYS = (*FEEDBACK_KEYS, "align")
 EVALUATE_KEYS = (*ALIGN_KEYS, "rounds", "evaluate", "retrieval")
-
+GATE_KEYS = (
+    *(*TRAINING_KEYS, "weak.base_url", "weak.sampling", "weak.redact", "rounds"),
+    *("strong.model", "strong.base_url", "strong.sampling", "strong.redact"),
+    *("evaluate.weak_sampling", "evaluate.strong_sampling"),
+)
+"""Who the gate is for. Its target and the prices may change: they cost no calls, and are tried one after another."""
 
 SEVERAL_ENDPOINTS = "several endpoints"
 """Recorded of a list of addresses, since no result depends on which of them answered, or on how many there are."""
@@ -59,6 +65,7 @@ FEEDBACK_DEPENDENCIES = Dependencies(FEEDBACK_KEYS, feedback_templates)
 ANNOTATOR_DEPENDENCIES = Dependencies(ALIGN_KEYS, draft_templates)
 ALIGN_DEPENDENCIES = Dependencies(ALIGN_KEYS, feedback_templates)
 EVALUATION_DEPENDENCIES = Dependencies(EVALUATE_KEYS, evaluation_templates)
+GATE_DEPENDENCIES = Dependencies(GATE_KEYS, gate_templates)
 
 
 def probe_dependencies(number: int) -> Dependencies:
@@ -131,8 +138,11 @@ class Provenance:
         inputs = self.inputs(dependencies, ()).model_copy(update={"examples": None})
         fingerprints.verify(stage, out, inputs, self._maybe_unused(dependencies))
 
-    def require_same_results(self, out: Path, dependencies: Dependencies, inputs: StageInputs) -> None:
+    def require_same_results(self, stage: str, out: Path, dependencies: Dependencies, inputs: StageInputs) -> None:
         """Refuses to replace finished results of other inputs; further rounds of the same recipe may.
+
+        Args:
+            stage: its name, for messages.
 
         Raises:
             InputError: the results belong to another recipe.
@@ -140,7 +150,7 @@ class Provenance:
         before = fingerprints.read(out)
         if before is not None and before.is_continued_by(inputs):
             inputs = inputs.without_rounds()
-        fingerprints.verify("evaluate", out, inputs, self._maybe_unused(dependencies), _KEPT)
+        fingerprints.verify(stage, out, inputs, self._maybe_unused(dependencies), _KEPT)
 
     def is_done(
         self,
@@ -192,8 +202,9 @@ def _deciding(judge: Any) -> Any:
         return {"panel": members, "rule": judge["rule"], "reference": judge["reference"]}
     if "model" in judge:
         _forget_addresses(judge)
-        compared = {"reference": "none"} if judge.get("reference") == "none" else {}
-        return {key: judge[key] for key in JUDGE_KEYS} | compared
+        more = {"reference": "none"} if judge.get("reference") == "none" else {}
+        more |= {"redact": judge["redact"]} if judge.get("redact") is not None else {}
+        return {key: judge[key] for key in JUDGE_KEYS} | more
     return judge
 
 

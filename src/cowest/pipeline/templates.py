@@ -45,6 +45,11 @@ def explanation_templates(recipe: Recipe) -> UsedTemplates:
     return UsedTemplates.declared_by([explain_example])
 
 
+def gate_templates(recipe: Recipe) -> UsedTemplates:
+    """Templates of the gate: of the drafts, and of the strong model alone and with a draft."""
+    return UsedTemplates(draft_templates(recipe).names | {"solo_chain_of_thought", "refine"})
+
+
 def feedback_templates(recipe: Recipe) -> UsedTemplates:
     """Templates of feedback: of the drafts, the kind of feedback, the judge and the null control."""
     kind = plugins.load(recipe.feedback.kind, "cowest.annotators", "kind of feedback")

@@ -73,6 +73,8 @@ def sentence(power: Power) -> str:
     examples = words.plural(power.num_examples, "example")
     where = examples if power.num_groups is None else f"{examples} in {words.plural(power.num_groups, 'group')}"
     low, high = ("none" if found is None else f"{100 * found:.1f} points" for found in power.smallest_difference)
+    if low == high == "none":
+        return f"{where} are too few to show any difference with a power of 80%. Measure on more of them."
     shares = " and ".join(words.percent(share) for share in DISCORDANCE)
     alike = (
         ""

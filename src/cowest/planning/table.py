@@ -120,9 +120,12 @@ def warnings(
             f"Through the batch interface: {', '.join(batched)}. Its time is not in the estimate: each dependent "
             "round of feedback, and each method of evaluation, may take up to a day (docs/batches.md)."
         )
+    if unknown := [role for role, spend in high.items() if spend.cost_usd is None]:
+        yield (
+            f"The price of {', '.join(unknown)} is not known. Give it in the model's section: "
+            "price: {input: .., output: ..}, USD per million tokens."
+        )
     for role, spend in high.items():
-        if spend.cost_usd is None:
-            yield f"The price of {role} is not known. Give it: price: {{input: .., output: ..}}, USD per million."
         budget = budgets_usd.get(role)
         if budget is not None and spend.cost_usd is not None and spend.cost_usd > budget:
             cost = words.money(spend.cost_usd)

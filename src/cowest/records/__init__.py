@@ -19,6 +19,7 @@
 | `gate/validation.jsonl`, `gate/test.jsonl` | rows of `MeasuredExample` |
 | `gate/gate.json` | `GateResults` |
 | `bench/bench.json` | `BenchResults` |
+| `engines/now.json` | `RunningEngines` |
 
 A document carries its `version`. Rows share the version of the document that completes their stage.
 """
@@ -37,6 +38,7 @@ from cowest.records.audit import (
 )
 from cowest.records.base import Document, Part, read_rows
 from cowest.records.bench import BenchCell, BenchResults, BenchRow, Claim, ClaimOutcome, Contrast, ShareOfDrafts
+from cowest.records.engines import RunningEngine, RunningEngines
 from cowest.records.explanations import ExplainedExample, ExplanationSummary
 from cowest.records.feedback import (
     CalibrationPoint,
@@ -111,6 +113,8 @@ __all__ = [
     "Reliance",
     "Rollout",
     "RolloutStep",
+    "RunningEngine",
+    "RunningEngines",
     "Share",
     "ShareOfDrafts",
     "Slice",

@@ -22,6 +22,7 @@ from cowest.records import (
     read_rows,
 )
 from cowest.records.base import Document
+from cowest.report.engines import engines_now
 from cowest.types import omitted_if_none
 
 Value = TypeVar("Value")
@@ -81,6 +82,7 @@ class RunState(Spend):
         sft, results, gate: None where they are not finished.
         audit: None where nobody asked for one.
         explanations: that the strong model wrote for SFT; None where there are none yet.
+        engines: that run now, a line for each role.
         recipe: as text.
         unreadable: files that could not be read, and why.
     """
@@ -93,6 +95,7 @@ class RunState(Spend):
     results: EvaluationResults | None
     gate: GateResults | None
     audit: AuditResults | None = omitted_if_none()
+    engines: list[str] | None = omitted_if_none()
     recipe: str | None
     unreadable: list[str] = Field(default_factory=list)
 
@@ -117,6 +120,7 @@ def collect(folder: str | Path) -> RunState:
         results=results,
         gate=reader.document(run.gate / "gate.json", GateResults),
         audit=reader.document(run.evaluate / AUDIT, AuditResults),
+        engines=engines_now(run) or None,
         recipe=run.recipe.read_text(encoding="utf-8", errors="replace") if run.recipe.is_file() else None,
         **dict(_spend(run, reader)),
         unreadable=reader.unreadable,

@@ -51,6 +51,8 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
     console = console_for(stream)
     console.print(Text(f"Run {run.run}", style="bold"))
     console.print(stages_table(run.stages))
+    for line in run.engines or ():
+        console.print(Text(f"Now running, {line}"), soft_wrap=not console.is_terminal)
     if (made := run.explanations) is not None:
         counts = f"{made.num_kept:,} kept, {made.num_rejected:,} rejected, {made.num_failed:,} failed"
         rows = words.plural(made.num_examples, "row")
@@ -65,6 +67,17 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
         for failure in each.failures:
             reason = f"round {each.round}, {failure.example_id}: {failure.reason}"
             console.print(Text(f"left out: {reason}", style="yellow"))
+    _print_spend(run, console)
+    if run.gate is not None:
+        console.print(Text(gate_line(run.gate)), soft_wrap=not console.is_terminal)
+    _print_audit(run.audit, console)
+    for problem in run.unreadable:
+        console.print(Text(f"cannot be read: {problem}", style="red"))
+    if run.results is not None:
+        print_results(run.results, stream)
+
+
+def _print_spend(run: RunState, console: Console) -> None:
     if run.spend_usd is not None:
         spent = ", ".join(f"{role} {words.money(usd)}" for role, usd in run.spend_usd.items())
         total = words.money(total_usd(run.spend_usd.values()))
@@ -79,13 +92,6 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
                 f"for {words.money(shared.cost_usd)} in all."
             )
         )
-    if run.gate is not None:
-        console.print(Text(gate_line(run.gate)), soft_wrap=not console.is_terminal)
-    _print_audit(run.audit, console)
-    for problem in run.unreadable:
-        console.print(Text(f"cannot be read: {problem}", style="red"))
-    if run.results is not None:
-        print_results(run.results, stream)
 
 
 def _print_audit(audit: AuditResults | None, console: Console) -> None:

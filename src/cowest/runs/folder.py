@@ -12,10 +12,14 @@ from typing import Any
 from cowest.errors import CowestError, InputError
 from cowest.plugins import looked_in, nearest
 from cowest.runs.files import write_once
+from cowest.runs.making import made
 from cowest.yaml_reading import read_yaml
 
 GRADED_SO_FAR = "graded-so-far.jsonl"
 """Drafts graded so far, written during feedback for the viewer only; a resumed run ignores it."""
+
+_OF_EVERY_RUN = {".lock", ".run-id"}
+"""Files of a run in which nothing has happened yet."""
 
 MAX_ROUNDS = 100
 """Most rounds that a recipe may have; folders with a higher number are not rounds."""
@@ -111,6 +115,11 @@ class RunFolder:
         return self.path / "engines"
 
     @property
+    def engines_now(self) -> Path:
+        """Which of them run now."""
+        return self.engines / "now.json"
+
+    @property
     def annotator(self) -> Path:
         """The annotator of RLWF."""
         return self.path / "annotator"
@@ -170,28 +179,35 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Locks the run for this process.
+        """Locks the run for this process. A folder that is made for it is removed again if nothing comes into it.
 
         Raises:
             InputError: another process uses this folder, or it cannot be created.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            # Neither a link, which may lead to a file of somebody else, nor a pipe, at which opening would wait.
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-            file = os.fdopen(os.open(self.path / ".lock", flags, 0o666), "wb")
-        except OSError as error:
-            raise InputError(
-                f"The run folder {str(self.path)!r} cannot be used: {error}. Name another with run=."
-            ) from error
-        with file:
+        with contextlib.ExitStack() as stack:
+            try:
+                is_new = stack.enter_context(made(self.path))
+                # Neither a link, which may lead to a file of somebody else, nor a pipe, at which opening would wait.
+                flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+                file = stack.enter_context(os.fdopen(os.open(self.path / ".lock", flags, 0o666), "wb"))
+            except OSError as error:
+                raise InputError(
+                    f"The run folder {str(self.path)!r} cannot be used: {error}. Name another with run=."
+                ) from error
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not os.fstat(file.fileno()).st_nlink:
+                    raise BlockingIOError("its last user has just removed it")
             except OSError as error:
                 raise InputError(
                     f"Another process is using the run folder {str(self.path)!r}. Wait for it, or name another."
                 ) from error
-            yield
+            try:
+                yield
+            finally:
+                if is_new and {each.name for each in self.path.iterdir()} <= _OF_EVERY_RUN:
+                    for name in _OF_EVERY_RUN:
+                        (self.path / name).unlink(missing_ok=True)
 
 
 def existing(folder: str | Path) -> RunFolder:
@@ -221,9 +237,8 @@ def begun(folder: str | Path) -> RunFolder:
     run = existing(folder)
     markers = ("recipe.yaml", "ledger.sqlite", "sft", "round-1", "evaluate", "feedback")
     if not any((run.path / marker).exists() for marker in (*markers, ".lock")):
-        raise InputError(
-            f"{str(folder)!r} is not a run's folder: it has none of {', '.join(markers)}. Name a run's folder."
-        )
+        missing = ", ".join(markers)
+        raise InputError(f"{str(folder)!r} is not a run's folder: it has none of {missing}. Name a run's folder.")
     return run
 
 

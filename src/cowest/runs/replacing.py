@@ -12,6 +12,12 @@ def finished_folder(folder: Path) -> Path:
     return old if old.is_dir() and not folder.exists() else folder
 
 
+def replacement_of(folder: Path) -> Path | None:
+    """Where new results are being written that will take the place of `folder`; None where that has not begun."""
+    new = _beside(folder, "new")
+    return new if new.is_dir() else None
+
+
 def put_back(folder: Path) -> None:
     """Gives a finished folder its name back where a kill has come between the two renames. Hold the run's lock."""
     if (old := finished_folder(folder)) != folder:

@@ -92,7 +92,8 @@ def serve(
     with listener or listen(host, port) as opened:
         url = url_of(host, opened)
         server = Server(app, recipe.serve, num_connections(recipe), lambda: on_start(url))
-        before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has stopped
+        # Before uvicorn takes the signal over, it must not be lost; and uvicorn raises it again when it has stopped.
+        before = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
         for name in ("uvicorn.error", "asyncio"):
             logging.getLogger(name).addFilter(OnceASecond())
         # What was imported stays: the collector need not walk through it again while requests wait.

@@ -170,6 +170,7 @@ class _Workers:
                         pass_fds=files,
                         env=self._environment,
                         stdin=asyncio.subprocess.DEVNULL,
+                        start_new_session=True,  # Ctrl-C in a terminal reaches this process alone, which stops them
                     )
                 serves = await self._serves(ours)
                 ended = asyncio.create_task(process.wait())

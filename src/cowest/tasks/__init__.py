@@ -7,12 +7,14 @@ from cowest.plugins import load, refuse_unknown
 from cowest.tasks._choice_columns import answer_index, options_in
 from cowest.tasks._files import read_rows
 from cowest.tasks._labelled import LabelTask
+from cowest.tasks._labels import LabelVocabulary
 from cowest.tasks._rows import Row
 from cowest.tasks._validation import Problem, Validation
 from cowest.tasks.base import Overlap, Split, Task
 
 __all__ = [
     "LabelTask",
+    "LabelVocabulary",
     "Problem",
     "Row",
     "Split",

@@ -36,7 +36,7 @@ class RunOverview:
     """A run in the list of runs.
 
     Attributes:
-        headline: one sentence about the results; None where there are none yet.
+        headline: one sentence about the results, or about an evaluation that has not ended; None before one begins.
         verdict: "better", "worse" or "no difference shown".
         banner: a warning shown above all numbers of the run, such as "lab".
         collections: the evaluation first, then the rounds from the last.
@@ -58,6 +58,7 @@ class ListedItem:
     excerpt: str
     score: float | None
     gain: float | None
+    alone: float | None
     answer: str | None
     flags: tuple[str, ...]
 
@@ -112,6 +113,7 @@ class MethodAnswer:
     name: str
     title: str
     draft: Any
+    draft_answer: Any
     output: Any
     answer: Any
     correct: Any

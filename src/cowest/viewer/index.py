@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from cowest.viewer.collections import FLAGS, Collection, Item
+from cowest.viewer.collections import Collection
 from cowest.viewer.documents import CollectionOverview, ComparedItem, ListedItem, Page
 from cowest.viewer.query import Wanted, make_query, match_of
 from cowest.viewer.rows import Place, Row, Rows, read, scan
+from cowest.viewer.summaries import FLAGS, Item
 from cowest.viewer.tables import SCHEMA, clean, insert
 
 _CHUNK = 500
@@ -88,7 +89,7 @@ class Index:
         Args:
             other: another collection's index, whose examples are compared by their ids.
         """
-        columns = f"items.id, items.excerpt, items.score, items.gain, items.answer, {_flag_columns()}"
+        columns = f"items.id, items.excerpt, items.score, items.gain, items.alone, items.answer, {_flag_columns()}"
         columns += ", other.score AS other_score, other.answer AS other_answer" if other else ""
         with self._open(other) as connection:
             match, is_whole_word = match_of(connection, wanted.words, self.is_complete)
@@ -234,5 +235,5 @@ def _flag_columns() -> str:
 
 def _listed(row: sqlite3.Row, is_compared: bool) -> ListedItem:
     flags = tuple(flag for flag in FLAGS if row[flag])
-    shown = (row["id"], row["excerpt"], row["score"], row["gain"], row["answer"], flags)
+    shown = (row["id"], row["excerpt"], row["score"], row["gain"], row["alone"], row["answer"], flags)
     return ComparedItem(*shown, row["other_score"], row["other_answer"]) if is_compared else ListedItem(*shown)

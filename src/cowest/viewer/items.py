@@ -3,10 +3,9 @@
 from typing import Any
 
 from cowest.method_names import STRONG_ONLY, label, pair_of
-from cowest.viewer import collections
-from cowest.viewer.collections import as_texts
 from cowest.viewer.documents import DraftItem, EvaluatedItem, GradedItem, MethodAnswer
 from cowest.viewer.rows import Row, Rows
+from cowest.viewer.summaries import as_texts, draft_of
 
 
 def evaluated(run: str, collection: str, identifier: str, rows: Rows) -> EvaluatedItem:
@@ -32,6 +31,7 @@ def _method(name: str, row: Row) -> MethodAnswer:
         name=name,
         title=label(name),
         draft=row.get("draft"),
+        draft_answer=row.get("draft_answer"),
         output=row.get("output"),
         answer=row.get("answer"),
         correct=row.get("correct"),
@@ -71,7 +71,7 @@ def graded(run: str, collection: str, identifier: str, rows: Rows) -> GradedItem
 
 
 def _draft(row: Row, reward: Any, pairs: list[Row]) -> DraftItem:
-    draft = collections.draft_of(row)
+    draft = draft_of(row)
     index = draft.get("sample_index")
     return DraftItem(
         index=index,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cowest import runs
 from cowest.errors import CowestError
+from cowest.method_names import label
 from cowest.records import EvaluationResults
 from cowest.report.headline import headline, verdict
 from cowest.report.notes import banner
@@ -134,7 +135,7 @@ class Library:
         return RunOverview(
             name=run.name,
             path=str(run.path),
-            headline=headline(results) if results else None,
+            headline=_headline(run.path, results),
             verdict=verdict(results) if results else None,
             banner=banner(results) if results else None,
             collections=[index.overview() for index in _ordered(run.indexes)],
@@ -188,6 +189,23 @@ class Library:
     def _new_file(self) -> Path:
         self._number += 1
         return Path(self._scratch.name).resolve() / f"{self._number}.sqlite"
+
+
+def _headline(folder: Path, results: EvaluationResults | None) -> str | None:
+    """The headline of the results, and how far an evaluation is that has not ended; None where none has begun."""
+    evaluate = runs.RunFolder(folder).evaluate
+    if results is None:
+        done = "" if (evaluate / "results.json").is_file() else _answered(evaluate)
+        return f"No result yet: methods are compared when the evaluation ends. {done}" if done else None
+    if (new := runs.replacement_of(evaluate)) is None:
+        return headline(results)
+    begun = "A new evaluation has begun, and its results will take the place of these."
+    return f"{headline(results)} {begun} {_answered(new)}".rstrip()
+
+
+def _answered(evaluate: Path) -> str:
+    names = sorted(path.stem for path in (evaluate / "predictions").glob("*.jsonl"))
+    return f"So far done: {', '.join(label(name) for name in names)}." if names else ""
 
 
 def _results(folder: Path) -> EvaluationResults | None:

@@ -13,6 +13,7 @@ from typing import Literal
 from cowest import runs
 from cowest.errors import InputError
 from cowest.ledger import connect_read_only
+from cowest.report.engines import engines_now
 
 ACTIVE_S = 90.0
 """A run whose files changed within this many seconds counts as active."""
@@ -76,6 +77,7 @@ class Status:
         active: whether its files changed lately and it is not finished.
         changed_s: seconds since any of its files changed; None where there is none.
         roles: calls by role; under "" the problem of a ledger that cannot be read.
+        engines: that the run has started and that run now, a line for each role.
         limits: what bounds the stage under way, as far as it is known: `budget_usd` of the strong model, and `drafts`.
     """
 
@@ -83,6 +85,7 @@ class Status:
     changed_s: float | None
     stages: list[StageProgress]
     roles: dict[str, RoleCalls | LedgerProblem]
+    engines: list[str]
     limits: dict[str, float]
 
 
@@ -113,6 +116,7 @@ class Live:
             changed_s=None if not changed else max(0.0, round(now - changed, 1)),
             stages=stages,
             roles=self._roles(since),
+            engines=engines_now(self._run),
             limits=_limits(recipe, stages),
         )
 
@@ -127,7 +131,8 @@ class Live:
         for number in run.rounds():
             stages.append(_stage("feedback", number, run.feedback(number), "summary.json"))
             stages.append(_stage("align", number, run.align(number), "training.json"))
-        return [*stages, _stage("evaluate", None, run.evaluate, "results.json")]
+        evaluate = runs.replacement_of(run.evaluate) or run.evaluate
+        return [*stages, _stage("evaluate", None, evaluate, "results.json")]
 
     def _roles(self, since: float | None) -> dict[str, RoleCalls | LedgerProblem]:
         with self._lock:

@@ -6,7 +6,7 @@ import sqlite3
 import unicodedata
 from dataclasses import dataclass
 
-from cowest.viewer.collections import FLAGS
+from cowest.viewer.summaries import FLAGS
 
 TOKENIZE = "tokenize=\"unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'\""
 """What SQLite's full-text search takes for a word."""

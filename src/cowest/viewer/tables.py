@@ -3,14 +3,14 @@
 import math
 import sqlite3
 
-from cowest.viewer.collections import FLAGS, Item
 from cowest.viewer.query import TOKENIZE
+from cowest.viewer.summaries import FLAGS, Item
 
 SCHEMA = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;
 CREATE TABLE items (
-    ord INTEGER PRIMARY KEY, id TEXT NOT NULL, excerpt TEXT NOT NULL, score REAL, gain REAL, answer TEXT,
+    ord INTEGER PRIMARY KEY, id TEXT NOT NULL, excerpt TEXT NOT NULL, score REAL, gain REAL, alone REAL, answer TEXT,
     {", ".join(f"{flag} INTEGER NOT NULL" for flag in FLAGS)}
 );
 CREATE TABLE places (id TEXT NOT NULL, source TEXT NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL);
@@ -33,10 +33,11 @@ CREATE TABLE terms (term TEXT PRIMARY KEY) WITHOUT ROWID;
 def insert(connection: sqlite3.Connection, number: int, identifier: str, item: Item) -> None:
     """Writes one example; `number` is its position in the data."""
     flags = [int(flag in item.flags) for flag in FLAGS]
-    marks = ", ".join("?" * (6 + len(flags)))
+    marks = ", ".join("?" * (7 + len(flags)))
     answer = None if item.answer is None else clean(item.answer)
-    values = (number, clean(identifier), clean(item.excerpt), _real(item.score), _real(item.gain), answer)
-    connection.execute(f"INSERT INTO items VALUES ({marks})", (*values, *flags))
+    scores = map(_real, (item.score, item.gain, item.alone))
+    values = (number, clean(identifier), clean(item.excerpt), *scores, answer, *flags)
+    connection.execute(f"INSERT INTO items VALUES ({marks})", values)
     connection.execute("INSERT INTO search (rowid, text) VALUES (?, ?)", (number, clean(f"{identifier}\n{item.text}")))
     for name, value in item.facets.items():
         connection.execute("INSERT INTO facets VALUES (?, ?, ?)", (clean(name), clean(value), number))

@@ -36,8 +36,9 @@ class RoomyLayer(DynamicLayer):
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Selects rows; one index may stand several times."""
-        super().reorder_cache(beam_idx)
-        self._key_room = self._value_room = None
+        if self.get_seq_length():
+            self._key_room, self.keys = _select(self.keys, beam_idx)
+            self._value_room, self.values = _select(self.values, beam_idx)
 
 
 def make_cache(model: Any) -> DynamicCache:
@@ -50,9 +51,20 @@ def make_cache(model: Any) -> DynamicCache:
 def _append(room: Tensor | None, old: Tensor, start: int, new: Tensor) -> tuple[Tensor, Tensor]:
     end = start + new.shape[-2]
     if room is None or room.shape[-2] < end:
-        capacity = end + max(_MIN_ROOM_TOKENS, end // 2)
-        room = torch.empty((*new.shape[:-2], capacity, new.shape[-1]), dtype=new.dtype, device=new.device)
+        room = _room(new, len(new), end)
         if start:
             room[..., :start, :] = old
     room[..., start:end, :] = new
     return room, room[..., :end, :]
+
+
+def _select(old: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    # Into its room at once: the next token would copy all of it again.
+    room = _room(old, len(rows), old.shape[-2])
+    chosen = room[..., : old.shape[-2], :]
+    return room, torch.index_select(old, 0, rows.to(old.device), out=chosen)
+
+
+def _room(like: Tensor, num_rows: int, num_tokens: int) -> Tensor:
+    capacity = num_tokens + max(_MIN_ROOM_TOKENS, num_tokens // 2)
+    return torch.empty((num_rows, *like.shape[1:-2], capacity, like.shape[-1]), dtype=like.dtype, device=like.device)

@@ -9,10 +9,15 @@ const FLAGS = {
   evaluation: {
     helped: ["Helped", "the strong model alone is wrong, the pair is right"],
     harmed: ["Harmed", "the strong model alone is right, the pair is wrong"],
+    pair_wrong: ["Pair wrong", "the pair's answer is wrong"],
+    both_wrong: ["Both wrong", "the pair is wrong, and so is the strong model alone"],
     took_wrong: ["Took a wrong draft", "the strong model alone is right, the draft is wrong, and the pair gives its answer"],
     left_right: ["Left a right draft", "the draft is right, the pair is wrong"],
     all_negative: ["All wrong", "no method is right"],
-    unscored: ["No answer", "a reply in which no answer was found"],
+    unscored: ["No answer", "a reply in which no answer was found, of any method or draft"],
+    unscored_draft: ["No answer: draft", "no answer was found in the weak model's draft"],
+    unscored_alone: ["No answer: alone", "no answer was found in the reply of the strong model alone"],
+    unscored_pair: ["No answer: refined", "no answer was found in what the strong model made of the draft"],
     failed: ["Failed", "a call got no usable reply"],
   },
   round: {
@@ -20,6 +25,8 @@ const FLAGS = {
     harmed: ["A draft harmed", "at least one draft has a gain below 0"],
     all_negative: ["All negative", "no draft has a gain above 0"],
     unscored: ["Unscored", "at least one verdict could not be had"],
+    unscored_alone: ["Unscored: alone", "the strong model alone has no verdict"],
+    unscored_pair: ["Unscored: refined", "at least one refined draft has no verdict"],
     failed: ["Left out", "the query gave no grades"],
     paired: ["With pairs", "gave at least one preference pair"],
     skipped: ["Drafts saved", "drafts that could change no pair were not made"],
@@ -32,6 +39,10 @@ const COMPARED = {
   differs: ["Not the same", "another score or answer"],
   missing: ["Only here", "the other run has no such example"],
 };
+const VERDICTS = {
+  better: "The pair is better than each model alone", worse: "A model alone is better than the pair", "no difference shown": "No difference shown",
+};
+const PARTIES = { unscored_draft: "draft", unscored_alone: "alone", unscored_pair: "refined" };
 const SORTS = { order: "as in the data", gain: "most gain first", "-gain": "most harm first" };
 const SORTS_COMPARED = { difference: "better here first", "-difference": "better there first" };
 
@@ -141,9 +152,10 @@ function drawHead() {
   }, each.title)));
   byId("banner").hidden = !run.banner;
   byId("banner").textContent = run.banner ?? "";
-  byId("headline").hidden = !run.headline;
+  byId("result").hidden = !run.headline;
+  byId("result").className = run.verdict === "no difference shown" ? "" : run.verdict ?? "";
   byId("headline").textContent = run.headline ?? "";
-  byId("headline").className = run.verdict === "no difference shown" ? "" : run.verdict ?? "";
+  byId("short").textContent = VERDICTS[run.verdict] ?? "No result yet";
   drawFilters(set);
   once("sort", { ...SORTS, ...(state.with ? SORTS_COMPARED : {}) }, state.sort);
   for (const [name, key] of [["search", "q"], ["from", "from"], ["to", "to"]]) {
@@ -212,7 +224,7 @@ function drawList(scroll) {
     onclick: () => { open(row.id); read(); },
   },
   el("span", { class: "excerpt", dir: "auto" }, row.excerpt || "(no text)"),
-  el("span", { class: "meta" }, el("code", {}, row.id), gainBadge(row.gain), compared(row), trouble(row.flags)))));
+  el("span", { class: "meta" }, el("code", {}, row.id), gainBadge(row.gain, row.alone), compared(row), trouble(row.flags)))));
   mark(scroll);
   const pages = Math.max(1, Math.ceil(total / PAGE));
   byId("page").textContent = `${count(state.page)} / ${count(pages)}${found.more ? "+" : ""}`;
@@ -226,8 +238,14 @@ function drawList(scroll) {
   byId("count").textContent = `${found.more ? "more than " : ""}${count(total)} example${total === 1 ? "" : "s"}${wholeWord}${growing}${reading}${broken}${set.problem ? ` · the rest cannot be indexed: ${set.problem}` : ""}`;
 }
 
-const gainBadge = (gain) =>
-  gain === null ? null : el("span", { class: `badge ${gain > 0 ? "good" : gain < 0 ? "bad" : ""}`, title: "gain over the strong model alone" }, signed(gain));
+/** The gain; where it is 0, also what both reach: `alone` is in [0, 1] in an evaluation, and a judge's score in feedback. */
+function gainBadge(gain, alone = null) {
+  if (gain === null) return null;
+  const title = "gain over the strong model alone";
+  if (gain !== 0 || alone === null) return el("span", { class: `badge ${gain > 0 ? "good" : gain < 0 ? "bad" : ""}`, title }, signed(gain));
+  if (state.set !== "evaluation") return el("span", { class: "badge", title }, `0, both ${trim(alone)} of 10`);
+  return el("span", { class: `badge ${scoreTone(alone)}`, title }, `0, both ${scoreInWords(alone)}`);
+}
 
 function compared(row) {
   if (!("other_score" in row) || row.score === null || row.other_score === null || row.score === row.other_score) return null;
@@ -235,7 +253,11 @@ function compared(row) {
 }
 
 function trouble(found) {
-  const names = ["failed", "unscored"].filter((name) => found.includes(name)).map((name) => flags()[name][0].toLowerCase());
+  const names = ["failed", "unscored"].filter((name) => found.includes(name)).map((name) => {
+    const who = Object.keys(PARTIES).filter((party) => found.includes(party)).map((party) => PARTIES[party]);
+    const title = flags()[name][0].toLowerCase();
+    return name === "unscored" ? `${title}: ${who.join(" and ") || "another method"}` : title;
+  });
   return names.length ? el("span", { class: "badge warn" }, names.join(", ")) : null;
 }
 
@@ -344,7 +366,7 @@ function drawEvaluated(own, otherText) {
   }
   if (alone) panels.push(panel(alone.title, alone.output, { pieces: inAlone, badges: outcome(alone), kind: tone(alone) }));
   if (pair) {
-    panels.push(panel("Draft of the weak model", pair.draft, { pieces: inDraft }));
+    panels.push(panel("Draft of the weak model", pair.draft, { pieces: inDraft, badges: draftOutcome(pair.draft_answer) }));
     panels.push(panel(pair.title, pair.output, { pieces: inPair, badges: outcome(pair), kind: tone(pair) }));
   }
   const others = own.methods.filter((method) => method !== pair && method !== alone);
@@ -359,16 +381,24 @@ function drawEvaluated(own, otherText) {
   ];
 }
 
-const tone = (method) => (method.error ? "warn" : method.correct >= 1 ? "good" : method.correct > 0 ? "partly" : "bad");
-
-const inWords = (method) =>
-  method.error ? "failed" : method.correct >= 1 ? "right" : method.correct > 0 ? `scores ${trim(method.correct)}` : "wrong";
+const scoreTone = (score) => (score >= 1 ? "good" : score > 0 ? "partly" : "bad");
+const scoreInWords = (score) => (score >= 1 ? "right" : score > 0 ? `score ${trim(score)}` : "wrong");
+const tone = (method) => (method.error ? "warn" : scoreTone(method.correct));
+const inWords = (method) => (method.error ? "failed" : method.answer === null ? "no answer" : scoreInWords(method.correct));
 
 function outcome(method) {
   if (method.error) return [el("span", { class: "badge warn" }, `failed: ${method.error}`)];
-  const answer = method.answer === null ? "no answer found" : String(method.answer);
   const facts = [method.cost_usd === null ? "price unknown" : money(method.cost_usd ?? 0), `${trim(method.latency_s ?? 0)} s`];
-  return [el("span", { class: `badge ${tone(method)}`, dir: "auto", title: facts.join(", ") }, `${answer.slice(0, 120)} · ${inWords(method)}`)];
+  return [el("span", { class: `badge ${tone(method)}`, dir: "auto", title: facts.join(", ") }, answered(method.answer, method.correct))];
+}
+
+const answered = (answer, score) =>
+  answer === null || answer === undefined ? "no answer found" : `${String(answer).slice(0, 120)} · ${scoreInWords(score)}`;
+
+function draftOutcome(draft) {
+  if (!draft || typeof draft !== "object") return []; // drafts of this form hold no answer, or the file is an earlier one
+  const sure = typeof draft.confidence === "number" ? { title: `confidence of the weak model: ${trim(draft.confidence)}` } : {};
+  return [el("span", { class: `badge ${scoreTone(draft.correct)}`, dir: "auto", ...sure }, answered(draft.final, draft.correct))];
 }
 
 function drawGraded(own) {
@@ -562,6 +592,7 @@ function drawLive(status) {
     facts.push(unknown ? "price unknown" : `${money(sum("spend_usd"))} spent${budget}`);
   }
   if (status.roles[""]) facts.push(status.roles[""].problem);
+  facts.push(...status.engines);
   facts.push(`last change ${Math.round(status.changed_s)} s ago`);
   fill(live, el("b", {}, `Going on: ${name}`), bar, ...facts.map((fact) => el("span", {}, fact)));
 }
@@ -600,6 +631,7 @@ async function guard(work) {
 async function start() {
   runs = await ask("/api/runs", []);
   if (state.id !== null) read();
+  byId("result").open = !isPhone();
   byId("narrow").open = !isPhone() || Boolean(state.from || state.to || Object.keys(state.facets).length);
   await refresh();
   document.body.dataset.ready = "";
