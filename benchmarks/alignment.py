@@ -307,6 +307,7 @@ def tuned(out: Path) -> dict[str, dict[float, float]]:
         arm: {
             rate: float(np.mean([line["accuracy"] for line in lines if (line["arm"], line["rate"]) == (arm, rate)]))
             for rate in settings.rates
+            if any((line["arm"], line["rate"]) == (arm, rate) for line in lines)
         }
         for arm, settings in ARMS.items()
         if any(line["arm"] == arm for line in lines)
@@ -334,11 +335,11 @@ def best_rates(out: Path) -> dict[str, float]:
     return {arm: max(rates, key=rates.__getitem__) for arm, rates in tuned(out).items()}
 
 
-def summarise(out: Path, figure: Path | None) -> None:
+def summarise(out: Path, arms: Sequence[str], figure: Path | None) -> None:
     """Prints the tables of docs/alignment.md, and draws its figure."""
     for arm, rates in tuned(out).items():
         print(f"validation, {arm}: " + ", ".join(f"{rate:g}: {100 * found:.1f}%" for rate, found in rates.items()))
-    curves = Curves(out)
+    curves = Curves(out, arms)
     curves.print_tables()
     if figure is not None:
         save_figure(figure, curves.draw, height=4.2)
@@ -350,8 +351,8 @@ class Curves:
     Over the seeds that have the first round of every arm; of further rounds, those that all these seeds have.
     """
 
-    def __init__(self, out: Path) -> None:
-        lines = [line for line in _lines(out) if line["split"] == "test"]
+    def __init__(self, out: Path, arms: Sequence[str]) -> None:
+        lines = [line for line in _lines(out) if line["split"] == "test" and line["arm"] in (SFT, CEILING, *arms)]
         cells = {(line["arm"], line["calls"], line["rounds"]) for line in lines}
         by_key = {(line["seed"], line["arm"], line["calls"], line["rounds"]): line for line in lines}
         main = [cell for cell in cells if cell[1] == 0 or cell[1:] == (CALLS, 1)]
@@ -363,7 +364,7 @@ class Curves:
         task = cowest.task(RECIPE.task.name, **RECIPE.task.options)
         num_rows = len(next(iter(self.right.values()))[0])
         self.groups = task.groups(task.test[:num_rows])
-        self.arms = [arm for arm in ARMS if (arm, CALLS, 1) in self.right]
+        self.arms = [arm for arm in arms if (arm, CALLS, 1) in self.right]
 
     def print_tables(self) -> None:
         """Accuracies, differences to dpo, and the calls for 95% of the way to the ceiling."""
@@ -453,7 +454,7 @@ def main() -> None:
             points = list(test_points(options.seeds or TEST_SEEDS, best))
             measure(options.out, points, options.limit)
         else:
-            summarise(options.out, options.figure)
+            summarise(options.out, options.arms, options.figure)
 
 
 if __name__ == "__main__":
