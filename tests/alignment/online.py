@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
 }
 """Two queries a step, with four drafts each."""
 
-SAMPLING = Sampling(temperature=1.0, top_p=0.9, max_tokens=16)
+SAMPLING = Sampling(temperature=1.0, top_p=0.9, max_tokens=8)
 
 
 class Judge:
