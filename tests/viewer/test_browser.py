@@ -88,7 +88,7 @@ def open_page(chromium: Any, origin: str) -> Iterator[Open]:
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=origin)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: None if request.url.startswith(origin) else wrong.append(request.url))
