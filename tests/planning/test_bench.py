@@ -114,7 +114,7 @@ def test_further_seeds_train_again_and_share_what_the_strong_model_says(
     printed = io.StringIO()
     print_bench_plan(plan, printed)
     said = " ".join(printed.getvalue().split())
-    assert "6 examples are too few to show any difference with a power of 80%" in said
+    assert "6 examples in 6 groups are too few to show any difference with a power of 80%" in said
     assert "3 seeds" in said
 
 
