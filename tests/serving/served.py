@@ -126,8 +126,9 @@ def events(text: str) -> list[str]:
 
 def until(true: Callable[[], bool]) -> bool:
     """Asks again and again, for some seconds at most."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not true():
         if time.monotonic() > deadline:
             return False
+        time.sleep(0.01)  # the processor is for what is waited for
     return True
