@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cowest.errors import InputError
+from cowest.words import first_line
 
 SUFFIX = ".gguf"
 
@@ -82,7 +83,7 @@ def _unpack(file: Path, folder: Path) -> None:
             tokenizer.save_pretrained(partial)
             _publish(partial, folder)
     except Exception as error:  # what a damaged file makes the readers raise has no common class
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        reason = first_line(error)
         raise InputError(
             f"The GGUF file {str(file)!r} cannot be unpacked to {str(folder)!r}: {reason} Give a whole file of an "
             "architecture that transformers reads from GGUF, with room on the disk, or the model as safetensors."

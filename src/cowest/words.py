@@ -71,9 +71,8 @@ def plural(number: int, thing: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message without its full stop, or the name of its class."""
-    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return line.strip().rstrip(".")
+    """The first line of an error's message that says something, or the name of its class."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _signed(number: float) -> str:

@@ -73,12 +73,18 @@ class Simulated:
 
     def engines(self) -> list[int]:
         """The processes of engines that are alive, on all nodes."""
-        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_engine(entry)]
+        return actors("Host")
 
 
-def _is_engine(process: Path) -> bool:
+def actors(kind: str) -> list[int]:
+    """The processes of Ray's actors of a class that are alive, on all nodes of this machine."""
+    name = f"ray::{kind}".encode()
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _runs(name, entry)]
+
+
+def _runs(name: bytes, process: Path) -> bool:
     try:
-        return b"ray::Host" in (process / "cmdline").read_bytes()
+        return name in (process / "cmdline").read_bytes()
     except OSError:
         return False
 

@@ -21,7 +21,7 @@ from cowest.errors import InputError
 from cowest.stages.sft import SFTConfig, sft
 from cowest.training.progress_file import ProgressFile
 from cowest.training.trained import TrainedModel
-from tests.cluster.simulated import Simulated
+from tests.cluster.simulated import Simulated, actors
 from tests.training import tiny
 
 pytestmark = [
@@ -94,14 +94,7 @@ def train(cluster: Cluster, base: Path, out: Path, on_step: Any = lambda step: N
 
 
 def ranks() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and is_rank(entry)]
-
-
-def is_rank(process: Path) -> bool:
-    try:
-        return b"ray::TrainingRank" in (process / "cmdline").read_bytes()
-    except OSError:
-        return False
+    return actors("TrainingRank")
 
 
 def test_two_nodes_train_what_torchrun_trains(cluster: Cluster, base: Path, expected: bytes, tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ class Dispatcher:
         if slot is None:
             return
         self._tell_engines()
-        self._reason = f"{slot.place}: {reason}"
+        self._reason = f"{slot.place}: {reason.strip().rstrip('.')}"
         progress.say(f"an engine was lost ({self._reason}); what it had goes to another one", about=name)
         _fail(
             self._schedule.leave(name),

@@ -161,13 +161,12 @@ class Gang:
             done, waiting = wait_for(waiting, timeout=_TICK_S, return_when=FIRST_COMPLETED)
             tell()
             for place, future in zip(places, futures, strict=True):
-                error = future.exception() if future in done else None
-                if error is not None and not isinstance(error, CowestError):
-                    return f"the rank on {place} was lost ({first_line(error)})"
-                if error is None and future in done and isinstance(future.result(), CowestError):
-                    error = future.result()
-                if error is not None:
-                    raise error
-                if future in waiting and self._now() > until:
+                if future in done:
+                    outcome = future.exception() or future.result()
+                    if isinstance(outcome, CowestError):
+                        raise outcome
+                    if isinstance(outcome, BaseException):
+                        return f"the rank on {place} was lost ({first_line(outcome).strip().rstrip('.')})"
+                elif future in waiting and self._now() > until:
                     return f"the rank on {place} was not ready after {duration(at_most_s)}"
         return None

@@ -8,6 +8,7 @@ import ray
 
 from cowest.cluster.reaching import is_loopback, refuse_unwritable, refuses_strangers, require_reachable
 from cowest.errors import InputError
+from cowest.words import first_line
 
 _DISCONNECT_S = 10.0
 
@@ -70,7 +71,7 @@ def _init(address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        reason = first_line(error)
         raise InputError(
             f"The Ray cluster at {address} cannot be used: {reason} Run on a node of it (`ray start --head`, or "
             "`ray start --address=HOST:PORT`), or send the run there: ray job submit -- cowest run RECIPE."

@@ -7,6 +7,7 @@ import transformers
 
 from cowest.errors import InputError
 from cowest.training.weights import Weights
+from cowest.words import first_line
 
 _NO_LIMIT = 10**9
 
@@ -78,7 +79,7 @@ def end_ids(weights: Weights, tokenizer: Any) -> list[int]:
 
 
 def _cannot_load(what: str, weights: Weights, error: Exception) -> InputError:
-    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    reason = first_line(error)
     return InputError(
         f"The {what} of {weights.base!r} cannot be loaded: {reason} "
         "Give the folder of a whole model, or the id of one on the hub that this machine can reach."
