@@ -48,7 +48,7 @@ def test_every_row_is_in_one_part_with_the_others_of_its_prompt(
     ask: Ask, num_prompts: int, samples: int, num_parts: int
 ) -> None:
     rows, record = rows_of(ask, num_prompts, samples), Recorder()
-    decode_in_parts(record, rows, lambda: True)
+    decode_in_parts(record, rows, lambda: True, small_model=False)
     assert sorted(map(id, rows)) == sorted(id(row) for part in record.parts for row in part)
     assert len(record.parts) == num_parts
     prompts = [{row.prompt for row in part} for part in record.parts]
@@ -59,7 +59,7 @@ def test_every_row_is_in_one_part_with_the_others_of_its_prompt(
 
 def test_threads_are_shared_out_and_given_back(ask: Ask) -> None:
     record = Recorder()
-    decode_in_parts(record, rows_of(ask, 20, 1), lambda: True)
+    decode_in_parts(record, rows_of(ask, 20, 1), lambda: True, small_model=False)
     assert [number for _, number in record.threads] == [2, 2]
     assert torch.get_num_threads() == 4
     made_later: list[int] = []
@@ -69,19 +69,27 @@ def test_threads_are_shared_out_and_given_back(ask: Ask) -> None:
     assert made_later == [4]
 
 
+@pytest.mark.parametrize("num_rows", [1, 64])
+def test_a_part_of_a_small_model_has_one_thread(ask: Ask, num_rows: int) -> None:
+    record = Recorder()
+    decode_in_parts(record, rows_of(ask, num_rows, 1), lambda: True, small_model=True)
+    assert {number for _, number in record.threads} == {1}
+    assert torch.get_num_threads() == 4
+
+
 def test_one_prompt_is_one_part(ask: Ask) -> None:
     record = Recorder()
-    decode_in_parts(record, rows_of(ask, 1, 64), lambda: True)
+    decode_in_parts(record, rows_of(ask, 1, 64), lambda: True, small_model=False)
     assert record.threads == [(threading.get_ident(), 4)]
 
 
 def test_the_error_of_a_part_is_raised_once_all_have_ended(ask: Ask) -> None:
     record = Recorder(fails_on=3)
     with pytest.raises(ValueError, match="cannot be decoded"):
-        decode_in_parts(record, rows_of(ask, 64, 1), lambda: True)
+        decode_in_parts(record, rows_of(ask, 64, 1), lambda: True, small_model=False)
     assert len(record.parts) == 4
 
 
 def test_parts_end_when_nobody_waits(ask: Ask) -> None:
     with pytest.raises(CancelledError):
-        decode_in_parts(Recorder(), rows_of(ask, 64, 1), lambda: False)
+        decode_in_parts(Recorder(), rows_of(ask, 64, 1), lambda: False, small_model=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from cowest import cpu_threads
 from cowest.characters import without_half_pairs
 from cowest.errors import CompletionError, InputError
 from cowest.models.providers import _local_weights
@@ -48,6 +49,7 @@ class Engine:
         self._on_cpu = torch.device(device).type == "cpu"
         self._with_logprobs = with_logprobs
         model, self._tokenizer = _local_weights.load(folder, dtype, device)
+        self._small = cpu_threads.is_small(model)
         # The plain attention of transformers (Gemma 2) takes its softmax in float32, where the mask of float64 becomes
         # minus infinity, and what stands in the place of padding becomes NaN.
         self._pads = not (dtype == "float64" and model.config.get_text_config()._attn_implementation == "eager")
@@ -99,7 +101,7 @@ class Engine:
 
     def _decode(self, rows: Sequence[Row], is_wanted: Callable[[], bool]) -> None:
         if self._on_cpu:
-            decode_in_parts(self._decoder.decode, rows, is_wanted)
+            decode_in_parts(self._decoder.decode, rows, is_wanted, small_model=self._small)
         else:
             self._decoder.decode(rows, is_wanted)
 
