@@ -20,7 +20,7 @@ from cowest.characters import printable
 from cowest.cli._examples import EXAMPLES
 
 VERBS = {
-    "quickstart": "the whole loop on the embedded lab, in two to five minutes",
+    "quickstart": "the whole loop on the embedded lab, in three minutes",
     "init": "writes a recipe for your own data file, with the columns it has",
     "recipes": "the recipes that ship: lists them, or copies one",
     "run": "every stage of a recipe, skipping what is done",

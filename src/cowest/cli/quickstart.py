@@ -3,6 +3,8 @@
 import argparse
 import json
 
+_TEST_QUERIES = 500  # of 1,000: they are about 182 of the 198 drugs, so intervals are hardly wider, in half the time
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the run's folder, the seed and the lab."""
@@ -14,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Runs the lab's recipe and prints the table."""
+    """Runs the lab's recipe, with half of its test queries, and prints the table."""
     from cowest.cli._recipe import say
     from cowest.cli._results import finish
     from cowest.pipeline import Pipeline
     from cowest.recipe import load_recipe
 
-    overrides = [f"run={json.dumps(options.folder)}", f"seed={options.seed}"]
+    overrides = [f"run={json.dumps(options.folder)}", f"seed={options.seed}", f"evaluate.limit={_TEST_QUERIES}"]
     if options.lab is not None:
         overrides += _lab_overrides(options.lab)
     recipe = load_recipe("cowest.lab:recipe.yaml", overrides)
