@@ -48,6 +48,15 @@ def test_every_line_fits_and_no_word_of_a_name_is_cut(width: int) -> None:
             assert {*name.split()} <= words, (title, name)
 
 
+def test_a_comparison_stays_on_one_line_where_another_cell_can_go_over_two() -> None:
+    unclear = sample.comparison("strong_only_direct", 0.01, (-0.05, 0.07), 0.8).model_copy(
+        update={"a": "collaborate_sft"}
+    )
+    lines = _printed(comparisons_table(sample.results(comparisons=[unclear])), 80)
+    assert any("collaborate_sft − strong_only_direct " in line for line in lines)
+    assert {"no difference", "shown"} <= {line.split("│")[-2].strip() for line in lines if line.startswith("│")}
+
+
 @pytest.mark.parametrize(
     ("width", "left_out"),
     [

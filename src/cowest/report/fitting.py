@@ -59,8 +59,10 @@ class FittingTable:
         least[0] = max(least[0], min(natural[0], _SHORT_NAME))
         shown = list(range(len(self.columns)))
         for name in self.spare:
-            if _total([least[0], *(natural[index] for index in shown[1:])]) > width and name in self.columns:
+            if _total([natural[index] for index in shown]) > width and name in self.columns:
                 shown.remove(self.columns.index(name))
+        if _total([natural[0], *(least[index] for index in shown[1:])]) <= width:
+            least[0] = natural[0]  # other cells go over lines before a name does
         while len(shown) > 2 and _total([least[index] for index in shown]) > width:
             shown.pop(-2 if self.columns[shown[-1]] == "verdict" else -1)
         widths = {index: natural[index] for index in shown}

@@ -118,11 +118,13 @@ def methods_table(results: EvaluationResults) -> FittingTable:
 
 
 def comparisons_table(results: EvaluationResults) -> FittingTable:
-    """One row per comparison, in percentage points."""
+    """One row per comparison, in percentage points; a metric that all have in common is in the title."""
+    metrics = [each.metric or results.headline_metric for each in results.comparisons]
+    in_common = metrics[0] if len(set(metrics)) == 1 else None
     rows = [
         (
             f"{each.a} − {each.b}",
-            each.metric or results.headline_metric,
+            *([] if in_common else [metric]),
             words.points(each.difference),
             words.interval(each.ci95),
             words.p_value(each.p_value),
@@ -131,14 +133,11 @@ def comparisons_table(results: EvaluationResults) -> FittingTable:
             each.verdict,
             _STYLES[each.verdict],
         )
-        for each in results.comparisons
+        for each, metric in zip(results.comparisons, metrics, strict=True)
     ]
-    return text_table(
-        "differences in points",
-        ["comparison", "metric", "points", "95%", "p", "help", "harm", "verdict"],
-        rows,
-        spare=["harm", "help"],
-    )
+    columns = ["comparison", *([] if in_common else ["metric"]), "points", "95%", "p", "help", "harm", "verdict"]
+    title = f"differences in points of {in_common}" if in_common else "differences in points"
+    return text_table(title, columns, rows, spare=["harm", "help", "p"])
 
 
 def feedback_table(summaries: dict[str, FeedbackSummary]) -> FittingTable:
