@@ -9,7 +9,7 @@ from cowest import words
 from cowest.planning.bench import BenchPlan, CellCase, CellPlan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend, cost_of
-from cowest.planning.table import between, warnings
+from cowest.planning.table import between, measured_sentence, warnings
 from cowest.report.drawing import console_for
 from cowest.report.fitting import text_table
 
@@ -86,7 +86,7 @@ def _notes(plan: BenchPlan) -> Iterator[str]:
         if cell.reason is not None:
             yield f"{cell.name} will fail: {' '.join(cell.reason.split())}"
     if plan.measured:
-        yield f"Measured in this run, not assumed: {', '.join(sorted(plan.measured))}."
+        yield measured_sentence(plan.measured)
     yield "Tokens counted by " + ", ".join(f"{how} ({role})" for role, how in plan.tokens_from.items()) + "."
     for role, reason in plan.not_looked_for.items():
         yield f"Replies of {role} in the ledger are not subtracted: {' '.join(reason.split())}"
