@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cowest.bench.table import _tables
 from cowest.records import Estimate, EvaluationResults, FeedbackSummary, MethodResult, Preparation
+from cowest.report.drawing import print_line
 from cowest.report.fitting import FittingTable, text_table
 from cowest.report.table import comparisons_table, feedback_table, methods_table
 from tests.report import sample
@@ -94,3 +95,15 @@ def test_a_file_or_a_pipe_gets_all_columns_unwrapped() -> None:
     Console(file=stream, width=1000, force_terminal=False).print(methods_table(_methods()))
     assert "Not shown" not in stream.getvalue()
     assert "| collaborate_round_12 " in stream.getvalue()
+
+
+def test_no_interval_of_a_sentence_is_broken_in_two() -> None:
+    text = "Together they reach 98.7% accuracy [96.6, 99.5]: 97.6 points [95.8, 99.0] more."
+    for width in range(20, 90):
+        stream = io.StringIO()
+        console = Console(file=stream, width=width, force_terminal=True, color_system=None, highlight=False)
+        print_line(console, text)
+        lines = stream.getvalue().splitlines()
+        assert max(map(len, lines)) <= width
+        assert " ".join(lines) == text
+        assert all(line.count("[") == line.count("]") for line in lines), width

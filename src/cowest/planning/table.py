@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO, TypeVar
 
-from rich.text import Text
-
 from cowest import words
 from cowest.method_names import COLLABORATE, collaborate_round
 from cowest.planning.estimate import Case, Plan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend
-from cowest.report.drawing import console_for
+from cowest.report.drawing import console_for, print_line
 from cowest.report.fitting import FittingTable, text_table
 
 Value = TypeVar("Value")
@@ -26,10 +24,10 @@ MEASURED = {
 def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
     """Prints the estimate: the totals, both cases by stage and role, and the assumptions."""
     console = console_for(stream)
-    console.print(Text(_headline(plan), style="bold"), soft_wrap=not console.is_terminal)
+    print_line(console, _headline(plan), "bold")
     console.print(_spend_table(plan))
     for line in _notes(plan):
-        console.print(Text(line), soft_wrap=not console.is_terminal)
+        print_line(console, line)
 
 
 def _headline(plan: Plan) -> str:

@@ -42,10 +42,10 @@ class FittingTable:
             box=box.ROUNDED if console.is_terminal else box.MARKDOWN,
         )
         for index, width in widths.items():
-            heading = Text(_wrapped(self.columns[index], width))
+            heading = Text(wrapped(self.columns[index], width))
             table.add_column(heading, justify="left" if index == 0 else "right", overflow="fold", width=width)
         for *cells, style in self.rows:
-            table.add_row(*(Text(_wrapped(cells[index], width)) for index, width in widths.items()), style=style)
+            table.add_row(*(Text(wrapped(cells[index], width)) for index, width in widths.items()), style=style)
         yield table
         if left_out:
             names = ", ".join(left_out)
@@ -94,8 +94,8 @@ def _units(text: str) -> list[str]:
     return _UNIT.findall(text)
 
 
-def _wrapped(text: str, width: int) -> str:
-    """The text in lines of at most `width`, broken between its units."""
+def wrapped(text: str, width: int) -> str:
+    """The text in lines of at most `width`; an interval and a p-value stay on one line."""
     return text if cell_len(text) <= width else "\n".join(_lines(text, width))
 
 

@@ -37,7 +37,7 @@ def _facts(stage: StageState, run: RunState) -> list[str]:
         results = run.results
         if results is None:
             return []
-        return [words.plural(len(results.methods), "method"), words.plural(results.num_examples, "example")]
+        return [words.plural(len(results.rows), "method"), words.plural(results.num_examples, "example")]
     state = next(each for each in run.rounds if each.round == stage.round)
     if stage.stage == "align":
         return _training_facts(state.align)

@@ -11,7 +11,7 @@ from cowest.gating.section import gate_line
 from cowest.pricing import total_usd
 from cowest.records import AuditResults, EvaluationResults, FeedbackSummary, MethodResult, Preparation
 from cowest.report.collect import RunState, StageState
-from cowest.report.drawing import Drawing, Line, console_for
+from cowest.report.drawing import Drawing, Line, console_for, print_line
 from cowest.report.feedback import diagnostic_sentences
 from cowest.report.fitting import FittingTable, text_table
 from cowest.report.headline import headline
@@ -52,7 +52,7 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
     console.print(Text(f"Run {run.run}", style="bold"))
     console.print(stages_table(run.stages))
     for line in run.engines or ():
-        console.print(Text(f"Now running, {line}"), soft_wrap=not console.is_terminal)
+        print_line(console, f"Now running, {line}")
     if (made := run.explanations) is not None:
         counts = f"{made.num_kept:,} kept, {made.num_rejected:,} rejected, {made.num_failed:,} failed"
         rows = words.plural(made.num_examples, "row")
@@ -62,14 +62,14 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
         console.print(feedback_table(summaries))
         for name, summary in summaries.items():
             for sentence in diagnostic_sentences(summary):
-                console.print(Text(f"{name}, {sentence}."), soft_wrap=not console.is_terminal)
+                print_line(console, f"{name}, {sentence}.")
     for each in run.rounds:
         for failure in each.failures:
             reason = f"round {each.round}, {failure.example_id}: {failure.reason}"
             console.print(Text(f"left out: {reason}", style="yellow"))
     _print_spend(run, console)
     if run.gate is not None:
-        console.print(Text(gate_line(run.gate)), soft_wrap=not console.is_terminal)
+        print_line(console, gate_line(run.gate))
     _print_audit(run.audit, console)
     for problem in run.unreadable:
         console.print(Text(f"cannot be read: {problem}", style="red"))
@@ -99,7 +99,7 @@ def _print_audit(audit: AuditResults | None, console: Console) -> None:
         found = words.plural(len(audit.findings), "finding")
         console.print(Text(f"Audit of {words.plural(len(audit.slices), 'slice')}: {found}."))
         for finding in audit.findings:
-            console.print(Text(f"• {finding.text}", style="yellow"), soft_wrap=not console.is_terminal)
+            print_line(console, f"• {finding.text}", "yellow")
 
 
 def methods_table(results: EvaluationResults) -> FittingTable:
