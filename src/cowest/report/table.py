@@ -163,13 +163,19 @@ def stages_table(stages: Sequence[StageState]) -> FittingTable:
     rows = [
         (
             each.stage if each.round is None else f"{each.stage}, round {each.round}",
-            _STATES[each.state],
+            state_text(each, stages),
             words.duration(each.wall_s),
             "" if each.state == "done" else "dim",
         )
         for each in stages
     ]
     return text_table("", ["stage", "state", "time"], rows)
+
+
+def state_text(stage: StageState, stages: Sequence[StageState]) -> str:
+    """The state in words; once the evaluation is done, what is missing was left out, for want of pairs or of a model to train."""
+    evaluated = any(each.stage == "evaluate" and each.state == "done" for each in stages)
+    return "– left out" if stage.state == "missing" and evaluated else _STATES[stage.state]
 
 
 def total_tokens(usage: dict[str, Usage]) -> int:
