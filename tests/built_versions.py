@@ -1,4 +1,4 @@
-"""`python tests/built_versions.py`: the version of a build from a tag, after it, from its sdist, without git, in the image.
+"""`python tests/built_versions.py`: the version of a build from a tag, after it, its sdist, without git, as an image.
 
 Needs hatchling and hatch-vcs; `.ci/package` runs it. The repository is copied, and the copies get tags.
 """

@@ -173,7 +173,7 @@ def stages_table(stages: Sequence[StageState]) -> FittingTable:
 
 
 def state_text(stage: StageState, stages: Sequence[StageState]) -> str:
-    """The state in words; once the evaluation is done, what is missing was left out, for want of pairs or of a model to train."""
+    """The state in words; once the evaluation is done, what is missing was left out, such as for want of pairs."""
     evaluated = any(each.stage == "evaluate" and each.state == "done" for each in stages)
     return "– left out" if stage.state == "missing" and evaluated else _STATES[stage.state]
 
