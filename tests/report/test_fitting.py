@@ -13,6 +13,7 @@ from cowest.bench.table import _tables
 from cowest.records import Estimate, EvaluationResults, FeedbackSummary, MethodResult, Preparation
 from cowest.report.drawing import print_line
 from cowest.report.fitting import FittingTable, text_table
+from cowest.report.gate import draw_gate
 from cowest.report.table import comparisons_table, feedback_table, methods_table
 from tests.report import sample
 
@@ -29,8 +30,14 @@ def _tables_by_name() -> Iterator[tuple[str, FittingTable]]:
     yield "methods", methods_table(found)
     yield "comparisons", comparisons_table(found)
     yield "feedback", feedback_table({f"round {n}": FeedbackSummary(round=n, num_examples=2000) for n in (1, 2)})
+    yield "gate", _gate_table()
     for title, columns, rows in _tables(sample.bench()):
         yield title, text_table(title, columns, [(*cells, "") for cells in rows], ("calls", "preparation", "p", "note"))
+
+
+def _gate_table() -> FittingTable:
+    (table,) = (part for part in draw_gate(sample.gate()).parts if isinstance(part, FittingTable))
+    return table
 
 
 def _printed(table: FittingTable, width: int) -> list[str]:
@@ -47,6 +54,12 @@ def test_every_line_fits_and_no_word_of_a_name_is_cut(width: int) -> None:
         words = {word for line in lines for word in re.split(r"[\s│]+", line)}
         for name, *_ in table.rows:
             assert {*name.split()} <= words, (title, name)
+
+
+def test_at_80_columns_a_gate_keeps_its_accuracies_on_one_line_each() -> None:
+    lines = [line for line in _printed(_gate_table(), 80) if line.startswith("│")]
+    assert len(lines) == 1 + len(_gate_table().rows)
+    assert any("validation: gate, cross-validated │ 88.0% [83.0, 93.0]" in line for line in lines)
 
 
 def test_a_comparison_stays_on_one_line_where_another_cell_can_go_over_two() -> None:
