@@ -11,7 +11,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE requirements/test.txt ./
 COPY src src
 COPY recipes recipes
-RUN SETUPTOOLS_SCM_PRETEND_VERSION_FOR_COWEST="$VERSION" pip install --constraint test.txt ".[${EXTRAS}]" && useradd --create-home --uid 10001 cowest
+RUN SETUPTOOLS_SCM_PRETEND_VERSION="$VERSION" pip install --constraint test.txt ".[${EXTRAS}]" && useradd --create-home --uid 10001 cowest
 
 USER 10001
 WORKDIR /work

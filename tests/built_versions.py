@@ -1,8 +1,9 @@
-"""`python tests/built_versions.py`: the version of a build from a tag, after it, from its sdist, and without git.
+"""`python tests/built_versions.py`: the version of a build from a tag, after it, its sdist, without git, as an image.
 
 Needs hatchling and hatch-vcs; `.ci/package` runs it. The repository is copied, and the copies get tags.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -14,8 +15,9 @@ ROOT = Path(__file__).parents[1]
 FILES = (".git_archival.txt", ".gitattributes", "LICENSE", "README.md", "pyproject.toml", "src/cowest/__init__.py")
 
 
-def run(folder: Path, *command: str) -> str:
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+def run(folder: Path, *command: str, **environment: str) -> str:
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, env=os.environ | environment)
+    return done.stdout.strip()
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -23,8 +25,8 @@ def git(folder: Path, *arguments: str) -> str:
     return run(folder, "git", *author, *arguments)
 
 
-def version(folder: Path) -> str:
-    return run(folder, sys.executable, "-m", "hatchling", "version")
+def version(folder: Path, **environment: str) -> str:
+    return run(folder, sys.executable, "-m", "hatchling", "version", **environment)
 
 
 def unpacked(archive: Path, to: Path) -> Path:
@@ -46,6 +48,8 @@ def copied(folder: Path) -> Path:
 def versions(work: Path) -> dict[str, str]:
     """The version by where it is built from."""
     found = {"without git": version(copied(work / "bare"))}
+    (variable,) = re.findall(r'(\w+)="\$VERSION"', (ROOT / "Dockerfile").read_text())
+    found["as the Dockerfile says it"] = version(copied(work / "image"), **{variable: "0.3.0"})
     repository = copied(work / "repository")
     git(repository, "init", "--quiet")
     git(repository, "add", ".")
@@ -64,6 +68,7 @@ def versions(work: Path) -> dict[str, str]:
 
 EXPECTED = {
     "without git": r"0\.0",
+    "as the Dockerfile says it": r"0\.3\.0",
     "without a tag": r"0\.1\.dev1\+g[0-9a-f]+",
     "a tag": r"0\.2\.0",
     "its sdist": r"0\.2\.0",

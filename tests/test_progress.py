@@ -5,6 +5,7 @@ import pytest
 
 from cowest import progress
 from cowest.progress import ProgressBar, Status, notice, progress_bar, quietly, refresh
+from cowest.training.progress import on_bar
 
 
 class Clock:
@@ -55,6 +56,46 @@ def test_a_line_every_thirty_seconds_at_most_and_one_at_the_end() -> None:
             clock.now += 1
             bar.advance()
     assert [line.split()[1] for line in stream.getvalue().splitlines()] == ["30/100", "60/100", "70/100"]
+
+
+def test_a_line_comes_on_time_where_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cowest.progress.bar.SECONDS_BETWEEN_BEATS", 0.001)
+    monkeypatch.setattr("cowest.progress.display.SECONDS_BETWEEN_LINES", 0.001)
+    written = threading.Event()
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            written.set()
+            return super().write(text)
+
+    stream = Stream()
+    with progress_bar("feedback", total=400, stream=stream):
+        assert written.wait(20)
+    assert stream.getvalue().startswith("feedback 0/400 (0%)")
+    num_lines = len(stream.getvalue().splitlines())
+    assert not any(thread.name == "progress" for thread in threading.enumerate())
+    assert len(stream.getvalue().splitlines()) == num_lines
+
+
+def test_before_the_first_item_a_line_says_how_long_it_has_taken() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with progress_bar("feedback", total=400, stream=stream, clock=clock) as bar:
+        clock.now += 60
+        bar.refresh()
+        assert bar.line() == "feedback 0/400 (0%) after 1:00"
+
+
+def test_a_training_is_timed_from_its_first_step_on_also_where_it_is_resumed() -> None:
+    clock = Clock()
+    with progress_bar("sft", stream=io.StringIO(), clock=clock) as bar:
+        report = on_bar(bar)
+        clock.now += 50  # packages and weights are loaded
+        report(501, 1000, {"loss": 0.5})
+        assert (bar.rate, bar.left_s) == (None, None)
+        clock.now += 10
+        report(511, 1000, {"loss": 0.5})
+        assert (bar.rate, bar.elapsed_s) == (1.0, 60.0)
+        assert bar.line() == "sft 511/1000 (51%) 1.0/s loss 0.5 left 8:09"
 
 
 NotebookStream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})
@@ -205,7 +246,7 @@ def test_refresh_shows_what_nobody_counted() -> None:
         refresh()
     clock.now += 31
     refresh()
-    assert stream.getvalue().splitlines() == ["work 0/5 (0%)", "work 0/5 (0%)"]
+    assert stream.getvalue().splitlines() == ["work 0/5 (0%) after 0:31", "work 0/5 (0%) after 0:41"]
 
 
 def test_a_notice_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

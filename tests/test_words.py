@@ -45,3 +45,9 @@ def test_plurals() -> None:
 
 def test_small_p_values_are_bounds() -> None:
     assert [words.p_value(value) for value in (0.0001, 0.04999, None)] == ["< 0.001", "0.050", "–"]
+
+
+def test_an_interval_in_a_sentence_is_not_broken() -> None:
+    text = words.unbroken("98.7% [96.6, 99.5]: better, [69.7, 75.8] points")
+    gap = "\N{NO-BREAK SPACE}"
+    assert text.split(" ") == ["98.7%", f"[96.6,{gap}99.5]:", "better,", f"[69.7,{gap}75.8]", "points"]

@@ -153,7 +153,7 @@ def bytes_to_download(location: str) -> int:
 def _from_hub(name: str, *, dry_run: bool) -> Any:
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import DryRunError, HfHubHTTPError, HFValidationError
+        from huggingface_hub.errors import DryRunError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
     except ImportError as error:
         raise InputError(
             f"There is no folder {name!r}.{plugins.looked_in(name)} For models of the hub run: "
@@ -166,15 +166,17 @@ def _from_hub(name: str, *, dry_run: bool) -> Any:
         except DryRunError:  # the hub cannot be reached; the cache will be used
             snapshot(local_files_only=True)
             return []
+    except LocalEntryNotFoundError as error:
+        raise not_on_hub(name, "it cannot be reached, and the model is not in the cache on this machine") from error
     except (OSError, HfHubHTTPError, HFValidationError, ValueError) as error:
         raise not_on_hub(name, error) from error
 
 
-def not_on_hub(name: str, error: Exception) -> InputError:
+def not_on_hub(name: str, reason: Exception | str) -> InputError:
     """The error for a hub id that could not be loaded."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    why = (str(reason).splitlines() or [type(reason).__name__])[0]
     return InputError(
-        f"There is no folder {name!r}, and the hub gave no model of that name ({reason})."
+        f"There is no folder {name!r}, and the hub gave no model of that name ({why})."
         f"{plugins.looked_in(name)} Check the name, the network, and, for a gated model, that you are logged in "
         "(hf auth login)."
     )

@@ -1,6 +1,9 @@
 """Numbers as text, the same in the terminal and in the report."""
 
+import re
+
 MINUS = "−"
+_INTERVAL = re.compile(r"\[[^\[\]]*\]")
 
 
 def percent(value: float) -> str:
@@ -11,6 +14,11 @@ def percent(value: float) -> str:
 def interval(bounds: tuple[float, float] | None) -> str:
     """An interval of shares in percent: "[72.5, 81.0]"; empty where there is none."""
     return "" if bounds is None else f"[{_signed(100 * bounds[0])}, {_signed(100 * bounds[1])}]"
+
+
+def unbroken(text: str) -> str:
+    """A sentence whose intervals a browser does not break in two."""
+    return _INTERVAL.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def estimate(value: float, bounds: tuple[float, float] | None) -> str:

@@ -15,6 +15,7 @@ from cowest.models.tokens import TokenCounter
 from cowest.pipeline import Pipeline
 from cowest.planning import Plan, make_plan, print_plan
 from cowest.planning.power import sentence
+from cowest.planning.table import shown_methods
 from cowest.recipe import make_recipe
 from cowest.types import ChatRequest, Completion, Example
 from tests.methods.quiz import said
@@ -121,6 +122,33 @@ def test_several_endpoints_share_the_calls_and_are_named(tmp_path: Path) -> None
     printed = io.StringIO()
     print_plan(two, printed)
     assert f"strong: 2 endpoints: {', '.join(urls)}." in printed.getvalue()
+
+
+def test_models_in_this_process_are_named_and_no_time_is_claimed_for_them(tmp_path: Path) -> None:
+    weak, strong = ({"model": f"local/cowest.lab:assets/{name}"} for name in ("weak", "strong-a"))
+    printed = io.StringIO()
+    print_plan(plan_of(tmp_path / "run", weak=weak, strong=strong), printed)
+    headline, text = printed.getvalue().split("\n", 1)
+    assert "all on this machine" in headline
+    assert "endpoint" not in headline
+    assert "On this machine: weak, strong." in text
+    printed = io.StringIO()
+    print_plan(plan_of(tmp_path / "run", weak=weak, strong=priced()), printed)
+    headline, text = printed.getvalue().split("\n", 1)
+    assert "at the endpoints" in headline
+    assert "On this machine: weak." in text
+
+
+def test_the_row_of_the_last_round_is_not_counted_beside_the_pairs_own(tmp_path: Path) -> None:
+    evaluate = {"methods": ["weak_only", "strong_only", "collaborate"]}
+    for rounds in (1, 2):
+        plan = plan_of(
+            tmp_path / "run", weak={"model": "local/cowest.lab:assets/weak"}, rounds=rounds, evaluate=evaluate
+        )
+        assert "collaborate_round_2" not in shown_methods(plan)
+        assert [name for name in plan.methods if name not in shown_methods(plan)] == ["collaborate_round_2"][
+            : rounds - 1
+        ]
 
 
 def test_what_cannot_be_done_without_log_probabilities_is_said(tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ def test_the_last_round_is_one_row(run_folder: Path) -> None:
     assert "collaborate, round 2" in text
     assert "collaborate_round_1" in text
     assert "collaborate_round_2" not in text
+    assert "5 methods" in text
 
 
 def test_the_lab_says_what_its_numbers_do_not_mean(run_folder: Path) -> None:

@@ -7,6 +7,7 @@ from cowest import runs
 from cowest.records import Estimate, EvaluationResults, MethodResult, Preparation
 from cowest.report import collect, print_results, print_run
 from cowest.report.notes import LAB_NOTE
+from cowest.report.table import comparisons_table
 from tests.report.sample import EVIL, results, with_method
 
 
@@ -33,7 +34,16 @@ def test_plain_output_is_markdown_without_colours(monkeypatch: pytest.MonkeyPatc
     ]  # fmt: skip
     row = next(line for line in text.splitlines() if line.startswith("| collaborate − strong_only"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[1:] == ["exact_match", "+41.5", "[36.0, 47.0]", "< 0.001", "44.5%", "3.0%", "better"]
+    assert cells[1:] == ["+41.5", "[36.0, 47.0]", "< 0.001", "44.5%", "3.0%", "better"]
+    assert "differences in points of exact_match" in text
+
+
+def test_the_metric_is_a_column_only_where_comparisons_differ_in_it() -> None:
+    found = results()
+    other = found.comparisons[0].model_copy(update={"metric": "f1"})
+    table = comparisons_table(found.model_copy(update={"comparisons": [*found.comparisons, other]}))
+    assert [row[1] for row in table.rows] == ["exact_match"] * 3 + ["f1"]
+    assert "metric" not in comparisons_table(found).columns
 
 
 def test_in_a_notebook_it_is_still_written_to_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,20 @@ def ask(port: int, path: str) -> Any:
     return json.loads(body)
 
 
+def test_a_browsers_idle_connection_is_closed_without_a_word(
+    library: Library, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with make_server(library) as server:
+        monkeypatch.setattr(server.RequestHandlerClass, "timeout", 0.05)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as idle:
+            assert idle.recv(1) == b""
+        server.shutdown()
+        thread.join()
+    assert capsys.readouterr().err == ""
+
+
 def test_two_runs_of_one_name_are_told_apart(port: int) -> None:
     found = ask(port, "/api/runs")
     assert [run["name"] for run in found] == ["one", "one~2"]

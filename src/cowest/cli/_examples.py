@@ -5,7 +5,7 @@ EXAMPLES = {
     "init": [
         "cowest init",
         "cowest init --train faq.csv --yes --out faq.yaml",
-        "cowest init --train train.jsonl --test test.jsonl --strong openai/NAME --base-url http://127.0.0.1:8000/v1",
+        "cowest init --train faq.csv --strong openai/NAME --base-url http://HOST/v1",
     ],
     "recipes": ["cowest recipes", "cowest recipes medmcqa --to mine.yaml"],
     "run": [

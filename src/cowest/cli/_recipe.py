@@ -4,6 +4,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from cowest.cli._lines import print_lines
+
 if TYPE_CHECKING:
     from cowest.pipeline import Pipeline
 
@@ -18,11 +20,10 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 def say(line: str) -> None:
     """Prints a stage's line to stderr, where progress goes."""
-    from cowest.characters import printable
     from cowest.distributed import is_main_process
 
     if is_main_process():
-        print(f"• {printable(line)}", file=sys.stderr)
+        print_lines(f"• {line}", stream=sys.stderr)
 
 
 def open_pipeline(options: argparse.Namespace) -> "Pipeline":

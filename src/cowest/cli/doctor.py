@@ -4,6 +4,7 @@ import argparse
 import json
 
 from cowest.cli._json import add_json_argument
+from cowest.cli._lines import print_lines
 from cowest.cli._recipe import add_recipe_arguments, open_pipeline
 
 NUM_PROBLEMS_SHOWN = 3
@@ -23,7 +24,6 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         InputError: a check failed; every fault has been printed.
     """
-    from cowest.characters import printable
     from cowest.doctor import FAULT, FINDINGS, diagnose
     from cowest.errors import InputError
 
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
         num_faults += check.mark == FAULT
         found.append({"finding": FINDINGS[check.mark], "line": check.line.strip()})
         if not options.json:
-            print(f"{check.mark} {printable(check.line)}", flush=True)
+            print_lines(f"{check.mark} {check.line}")
     if options.json:
         print(json.dumps({"num_faults": num_faults, "checks": found}, indent=2))
     if num_faults:

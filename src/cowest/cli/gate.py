@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Learns `serve.gate`, prints its results on validation and test, and how to serve it."""
-    from cowest.characters import printable
     from cowest.report import write_page
+    from cowest.report.gate import draw_gate
 
     with open_pipeline(options) as pipeline:
         result = pipeline.gate(force=options.force)
@@ -27,6 +27,6 @@ def run(options: argparse.Namespace) -> None:
         if options.json:
             print_json(result)
         else:
-            print(printable((folder.gate / "gate.md").read_text(encoding="utf-8")))
+            draw_gate(result).print()
         page = write_page(folder.path)
         print(f"In {folder.gate} and {page}. Serve it: cowest serve {folder.recipe}", file=sys.stderr)

@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from cowest.cli._lines import print_lines
+
 if TYPE_CHECKING:
     from cowest.new_recipe import Draft, Wishes
 
@@ -37,7 +39,6 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         InputError: a file or a column is missing, or a file would be overwritten; nothing was written.
     """
-    from cowest.characters import printable
     from cowest.errors import InputError
     from cowest.new_recipe import make_draft, write_recipe
 
@@ -51,11 +52,11 @@ def run(options: argparse.Namespace) -> None:
         _ask_what_was_guessed(options, draft)
         draft = make_draft(_wishes(options))
     for key, guess in draft.task.items():
-        print(printable(f"{key + ':':<13} {guess.value!r:<30} {guess.reason}"))
+        print_lines(f"{key + ':':<13} {guess.value!r:<30} {guess.reason}", indent=14)
     if draft.unused:
-        print(printable(f"{'not used:':<13} {', '.join(map(repr, draft.unused))}"))
+        print_lines(f"{'not used:':<13} {', '.join(map(repr, draft.unused))}", indent=14)
     recipe, *files = write_recipe(draft, force=options.force)
-    print(printable(f"\nWrote {', '.join(map(str, (recipe, *files)))}. Next: cowest doctor {recipe}"))
+    print_lines(f"\nWrote {', '.join(map(str, (recipe, *files)))}. Next: cowest doctor {recipe}")
 
 
 def _wishes(options: argparse.Namespace) -> "Wishes":

@@ -9,8 +9,8 @@ import atexit
 import importlib
 import io
 import os
+import shutil
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +18,7 @@ from typing import NoReturn
 from cowest import cpu_threads
 from cowest.characters import printable
 from cowest.cli._examples import EXAMPLES
+from cowest.cli._lines import fitted
 
 VERBS = {
     "quickstart": "the whole loop on the embedded lab, in three minutes",
@@ -152,9 +153,7 @@ def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> 
 
 
 def _print_error(message: str, status: int) -> int:
-    lines = printable(message).splitlines()
-    # A path or a command is never broken, since it may be copied.
-    wrapper = textwrap.TextWrapper(100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    paragraphs = map(wrapper.fill, lines)
-    print("\ncowest: " + "\n".join(paragraphs), file=sys.stderr)
+    width = min(100, shutil.get_terminal_size().columns) if sys.stderr.isatty() else 100
+    lines = [fitted(line, width) for line in f"cowest: {printable(message)}".splitlines()]
+    print("\n" + "\n".join(lines), file=sys.stderr)
     return status

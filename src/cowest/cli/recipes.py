@@ -2,6 +2,8 @@
 
 import argparse
 
+from cowest.cli._lines import print_lines
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the name of a recipe and the file to copy it to."""
@@ -24,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
         if options.to is not None:
             raise InputError("--to needs the name of a recipe, e.g. cowest recipes medmcqa --to medmcqa.yaml")
         for name, about in shipped_recipes().items():
-            print(f"{name:<24} {about}")
+            print_lines(f"{name:<24} {about}", indent=25)
         return
     text = text_of(options.name)
     if options.to is None:

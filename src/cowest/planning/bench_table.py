@@ -3,21 +3,19 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
-from rich.text import Text
-
 from cowest import words
 from cowest.planning.bench import BenchPlan, CellCase, CellPlan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend, cost_of
-from cowest.planning.table import between, warnings
-from cowest.report.drawing import console_for
+from cowest.planning.table import between, measured_sentence, warnings
+from cowest.report.drawing import console_for, print_line
 from cowest.report.fitting import text_table
 
 
 def print_bench_plan(plan: BenchPlan, stream: TextIO | None = None) -> None:
     """Prints the estimate: the totals, each cell and role, and the assumptions."""
     console = console_for(stream)
-    console.print(Text(_headline(plan), style="bold"), soft_wrap=not console.is_terminal)
+    print_line(console, _headline(plan), "bold")
     columns = ["cell", "trainings", "calls", "tokens in", "tokens out", "cost", "time"]
     rows = [(*_cell_columns(cell), "dim" if cell.reason else "") for cell in plan.cells]
     roles = [
@@ -34,7 +32,7 @@ def print_bench_plan(plan: BenchPlan, stream: TextIO | None = None) -> None:
     spare = ["tokens in", "tokens out", "trainings", "time"]
     console.print(text_table("low to high, still to pay", columns, lines, spare))
     for line in _notes(plan):
-        console.print(Text(line), soft_wrap=not console.is_terminal)
+        print_line(console, line)
 
 
 def _headline(plan: BenchPlan) -> str:
@@ -86,7 +84,7 @@ def _notes(plan: BenchPlan) -> Iterator[str]:
         if cell.reason is not None:
             yield f"{cell.name} will fail: {' '.join(cell.reason.split())}"
     if plan.measured:
-        yield f"Measured in this run, not assumed: {', '.join(sorted(plan.measured))}."
+        yield measured_sentence(plan.measured)
     yield "Tokens counted by " + ", ".join(f"{how} ({role})" for role, how in plan.tokens_from.items()) + "."
     for role, reason in plan.not_looked_for.items():
         yield f"Replies of {role} in the ledger are not subtracted: {' '.join(reason.split())}"

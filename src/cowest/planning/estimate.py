@@ -66,6 +66,7 @@ class Plan(BaseModel):
         already_paid: replies that the run's ledger holds, by role; they are not paid again.
         budgets_usd: caps by role, where there are any.
         batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
+        in_process: roles whose model runs in this process. Their time is not in the estimate.
         servers: by role, the servers that the run starts. Their time is not in the estimate.
         cluster: the engines of the recipe's cluster, in words; None without one. Their time is not in the estimate.
         endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
@@ -93,6 +94,7 @@ class Plan(BaseModel):
     already_paid: dict[str, int]
     budgets_usd: dict[str, float]
     batched: list[str]
+    in_process: list[str]
     servers: dict[str, str]
     cluster: str | None
     endpoint_problems: dict[str, str]
@@ -157,6 +159,9 @@ class _Planner:
             already_paid=self.pipeline.context.paid_calls(),
             budgets_usd={role: config.budget_usd for role, config in configs.items() if config.budget_usd is not None},
             batched=[role for role, config in configs.items() if config.batch],
+            in_process=[
+                role for role, config in configs.items() if config.provider == "local" and not config.is_served
+            ],
             servers=servers(configs),
             cluster=cluster_of(self.pipeline),
             endpoint_problems=endpoint_problems(configs),

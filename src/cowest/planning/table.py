@@ -3,35 +3,43 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO, TypeVar
 
-from rich.text import Text
-
 from cowest import words
+from cowest.method_names import COLLABORATE, collaborate_round
 from cowest.planning.estimate import Case, Plan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend
-from cowest.report.drawing import console_for
+from cowest.report.drawing import console_for, print_line
 from cowest.report.fitting import FittingTable, text_table
 
 Value = TypeVar("Value")
+
+MEASURED = {
+    "solved_alone": "how often the strong model is right alone",
+    "helped": "how many drafts help",
+    "draft": "tokens of the weak model",
+    "output": "tokens of the strong model",
+}
 
 
 def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
     """Prints the estimate: the totals, both cases by stage and role, and the assumptions."""
     console = console_for(stream)
-    console.print(Text(_headline(plan), style="bold"), soft_wrap=not console.is_terminal)
+    print_line(console, _headline(plan), "bold")
     console.print(_spend_table(plan))
     for line in _notes(plan):
-        console.print(Text(line), soft_wrap=not console.is_terminal)
+        print_line(console, line)
 
 
 def _headline(plan: Plan) -> str:
     calls = _range(plan, lambda case: words.count(sum(spend.calls for spend in case.roles.values())))
     cost = _range(plan, lambda case: words.money(case.cost_usd))
-    wall = _range(plan, lambda case: words.duration(case.wall_s))
+    wall = f"{_range(plan, lambda case: words.duration(case.wall_s))} at the endpoints"
+    here = plan.cluster is None and set(plan.in_process) >= set(plan.high.roles)
     fewer, more = sorted((plan.low.num_pairs, plan.high.num_pairs))
     noun = words.plural(0, plan.learned_from).removeprefix("0 ")
     pairs = f"{between(fewer, more, words.count)} {noun}"
-    return f"{plan.run}: {calls} calls, {cost}, {wall} at the endpoints, {pairs} expected. Nothing was spent."
+    where = "all on this machine" if here else wall
+    return f"{plan.run}: {calls} calls, {cost}, {where}, {pairs} expected. Nothing was spent."
 
 
 def _spend_table(plan: Plan) -> FittingTable:
@@ -69,7 +77,7 @@ def _notes(plan: Plan) -> Iterator[str]:
         f"feedback on {_up_to(plan)}{plan.num_queries:,} queries a round with "
         f"{f'{plan.samples} drafts each' if plan.samples else 'drafts only in alignment'}, "
         f"{words.plural(plan.rounds, 'round')}; {f'alignment by {plan.alignment}; ' if plan.trains else ''}"
-        f"evaluation of {len(plan.methods)} methods on {plan.num_evaluated:,} examples."
+        f"evaluation of {words.plural(len(shown_methods(plan)), 'method')} on {plan.num_evaluated:,} examples."
     )
     yield sentence(plan.power)
     if plan.gate_examples is not None:
@@ -89,7 +97,7 @@ def _notes(plan: Plan) -> Iterator[str]:
             f"{case.assumed['latency_s']:g} s a call."
         )
     if plan.measured:
-        yield f"Measured in this run, not assumed: {', '.join(sorted(plan.measured))}."
+        yield measured_sentence(plan.measured)
     yield "Tokens counted by " + ", ".join(f"{how} ({role})" for role, how in plan.tokens_from.items()) + "."
     if plan.already_paid:
         known = ", ".join(f"{words.count(count)} {role}" for role, count in plan.already_paid.items())
@@ -105,7 +113,20 @@ def _notes(plan: Plan) -> Iterator[str]:
         )
     if plan.cluster is not None:
         yield f"Local models draft on {plan.cluster}. Their time is not in the estimate."
+    elif plan.in_process:
+        yield f"On this machine: {', '.join(plan.in_process)}. Their time and training are not in the estimate."
     yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)
+
+
+def shown_methods(plan: Plan) -> list[str]:
+    """The methods without the row of the last round, which is the pair's own."""
+    same = collaborate_round(plan.rounds) if COLLABORATE in plan.methods else None
+    return [name for name in plan.methods if name != same]
+
+
+def measured_sentence(measured: Mapping[str, float]) -> str:
+    """Which assumptions are measured values."""
+    return f"Measured in this run, not assumed: {', '.join(MEASURED.get(name, name) for name in measured)}."
 
 
 def warnings(

@@ -17,6 +17,8 @@ from cowest.progress.status import shown_fields, shown_notices
 _quiet = False
 _open_bars: list["ProgressBar"] = []
 
+SECONDS_BETWEEN_BEATS = 1.0
+"""How often a bar that is shown as lines looks at the clock while nothing is counted."""
 SECONDS_OF_SILENCE = 5.0
 """Between two lines about the same thing."""
 _said: dict[str, float] = {}
@@ -117,8 +119,10 @@ class ProgressBar:
         self._done_before = done
         self._display = display
         self._clock = clock
-        self._started = clock()
+        self._started = self._rate_started = clock()
         self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._heart: threading.Thread | None = None
 
     def advance(self, count: int = 1, **fields: float) -> None:
         """Adds to the count and to the fields."""
@@ -136,6 +140,11 @@ class ProgressBar:
             self.fields |= fields
             self._display.refresh(self._snapshot(), self._clock())
 
+    def count_from(self, done: int) -> None:
+        """Takes so many items as done before, and the rate from now on: for work that is resumed, or slow to begin."""
+        with self._lock:
+            self._done_before, self._rate_started = done, self._clock()
+
     def refresh(self) -> None:
         """Shows the bar as it is now; lines still come every 30 seconds at most."""
         with self._lock:
@@ -152,9 +161,9 @@ class ProgressBar:
 
     @property
     def rate(self) -> float | None:
-        """Items a second since the start; None before the first."""
-        num_new = self.done - self._done_before
-        return num_new / self.elapsed_s if num_new > 0 and self.elapsed_s > 0 else None
+        """Items a second; None before the first."""
+        num_new, seconds = self.done - self._done_before, self._clock() - self._rate_started
+        return num_new / seconds if num_new > 0 and seconds > 0 else None
 
     @property
     def left_s(self) -> float | None:
@@ -184,14 +193,25 @@ class ProgressBar:
         )
 
     def __enter__(self) -> Self:
-        self._started = self._clock()
+        self._started = self._rate_started = self._clock()
         self._display.start(self._snapshot())
         _open_bars.append(self)
+        if isinstance(self._display, LineDisplay) and self._clock is time.monotonic:
+            self._heart = threading.Thread(target=self._beat, name="progress", daemon=True)
+            self._heart.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _open_bars.remove(self)
+        self._ended.set()
+        if self._heart is not None:
+            self._heart.join()
         with self._lock:
             self._display.stop(self._snapshot(), failed=kind is not None)
+
+    def _beat(self) -> None:
+        """Shows lines on time where nothing is counted; a terminal's bar has a thread of its own."""
+        while not self._ended.wait(SECONDS_BETWEEN_BEATS):
+            self.refresh()

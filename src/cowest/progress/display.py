@@ -19,7 +19,7 @@ class Snapshot:
     Attributes:
         total: how many items there are; None where that is not known.
         elapsed_s: seconds since the start.
-        rate: items a second since the start; None before the first.
+        rate: items a second; None before the first.
         left_s: seconds that the rest will take at this rate; None where that cannot be known.
         fields: named numbers; the ending of a name decides its form: `_usd` money, `_s` seconds.
         notices: shown in brackets behind the fields.
@@ -57,7 +57,9 @@ class Snapshot:
         if self.total is not None:
             count += f"/{self.total}" + (f" ({100 * self.done // self.total}%)" if self.total else "")
         finished = self.total is not None and self.done >= self.total
-        end = f"in {_duration(self.elapsed_s)}" if finished else self.left_text
+        begun = self.elapsed_s >= 1 and self.rate is None
+        passed = f"{'in' if finished else 'after'} {_duration(self.elapsed_s)}"
+        end = passed if finished or begun else self.left_text
         return " ".join(part for part in (self.description, count, self.rate_text, self.details, end) if part)
 
 

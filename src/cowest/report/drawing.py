@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from cowest.characters import printable
-from cowest.report.fitting import FittingTable
+from cowest.report.fitting import FittingTable, wrapped
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Drawing:
             if isinstance(part, FittingTable):
                 console.print(part)
             else:
-                console.print(Text(part.text, style=part.style), soft_wrap=not console.is_terminal)
+                print_line(console, part.text, part.style)
 
     @property
     def text(self) -> str:
@@ -70,6 +70,12 @@ def _html_table(table: FittingTable) -> Markup:
     )
     caption = Markup("<caption>{}</caption>").format(printable(table.title)) if table.title else ""
     return Markup("<table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(escape(caption), heads, rows)
+
+
+def print_line(console: Console, text: str, style: str = "") -> None:
+    """Prints a line; on a terminal it goes over as many as it needs, and no interval is broken in two."""
+    shown = wrapped(text, console.width) if console.is_terminal else text
+    console.print(Text(shown, style=style), soft_wrap=True)
 
 
 class _SafeConsole(Console):

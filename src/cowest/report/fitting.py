@@ -42,10 +42,10 @@ class FittingTable:
             box=box.ROUNDED if console.is_terminal else box.MARKDOWN,
         )
         for index, width in widths.items():
-            heading = Text(_wrapped(self.columns[index], width))
+            heading = Text(wrapped(self.columns[index], width))
             table.add_column(heading, justify="left" if index == 0 else "right", overflow="fold", width=width)
         for *cells, style in self.rows:
-            table.add_row(*(Text(_wrapped(cells[index], width)) for index, width in widths.items()), style=style)
+            table.add_row(*(Text(wrapped(cells[index], width)) for index, width in widths.items()), style=style)
         yield table
         if left_out:
             names = ", ".join(left_out)
@@ -59,8 +59,10 @@ class FittingTable:
         least[0] = max(least[0], min(natural[0], _SHORT_NAME))
         shown = list(range(len(self.columns)))
         for name in self.spare:
-            if _total([least[0], *(natural[index] for index in shown[1:])]) > width and name in self.columns:
+            if _total([natural[index] for index in shown]) > width and name in self.columns:
                 shown.remove(self.columns.index(name))
+        if _total([natural[0], *(least[index] for index in shown[1:])]) <= width:
+            least[0] = natural[0]  # other cells go over lines before a name does
         while len(shown) > 2 and _total([least[index] for index in shown]) > width:
             shown.pop(-2 if self.columns[shown[-1]] == "verdict" else -1)
         widths = {index: natural[index] for index in shown}
@@ -92,8 +94,8 @@ def _units(text: str) -> list[str]:
     return _UNIT.findall(text)
 
 
-def _wrapped(text: str, width: int) -> str:
-    """The text in lines of at most `width`, broken between its units."""
+def wrapped(text: str, width: int) -> str:
+    """The text in lines of at most `width`; an interval and a p-value stay on one line."""
     return text if cell_len(text) <= width else "\n".join(_lines(text, width))
 
 

@@ -14,12 +14,14 @@ def draw_gate(result: GateResults) -> Drawing:
     if result.test is not None:
         sizes.append(words.plural(result.test.num_examples, "test example"))
     title = f"{result.task}, {section.metric}, {' and '.join(sizes)}, 95% intervals"
-    rows = [(*cells, "bold" if cells[1].startswith("gate") else "") for cells in section.rows]
+    rows = [
+        (f"{split}: {who}", *cells, "bold" if who.startswith("gate") else "") for split, who, *cells in section.rows
+    ]
     return Drawing(
         [
             Line(f"Gate: {section.policy}.", "bold"),
             Line(section.aim),
-            text_table(title, section.headings, rows),
+            text_table(title, ["who answers", *section.headings[2:]], rows, spare=["strong", "both", "draft"]),
             *map(Line, section.sentences),
         ]
     )

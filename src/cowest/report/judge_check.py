@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from typing import TextIO
 
-from rich.text import Text
-
 from cowest import words
 from cowest.records import AttackOutcome, Estimate, JudgeCheck
-from cowest.report.drawing import console_for
+from cowest.report.drawing import console_for, print_line
 from cowest.report.fitting import FittingTable, text_table
 from cowest.report.judging import panel_sentence
 
@@ -17,11 +15,11 @@ _NONE = "-"
 def print_judge_check(check: JudgeCheck, stream: TextIO | None = None) -> None:
     """Prints the measurements, the attacks, and what was left out."""
     console = console_for(stream)
-    console.print(Text(_headline(check), style="bold"), soft_wrap=not console.is_terminal)
+    print_line(console, _headline(check), "bold")
     console.print(_measured(check))
     console.print(_attacks(check))
     for line in _notes(check):
-        console.print(Text(line), soft_wrap=not console.is_terminal)
+        print_line(console, line)
 
 
 def _headline(check: JudgeCheck) -> str:

@@ -75,7 +75,7 @@ def render(run_folder: str | Path) -> str:
         title=Path(state.run).resolve().name,
         banner=banner(measured) if measured else None,
         limits=LAB_LIMITS if measured and measured.task == LAB_TASK else (),
-        headline=headline(measured) if measured and measured.methods else _unfinished(rounds),
+        headline=words.unbroken(headline(measured)) if measured and measured.methods else _unfinished(rounds),
         verdict=tone(verdict(measured)) if measured else "unclear",
         measured=measured if measured and measured.methods else None,
         results=results,

@@ -24,7 +24,7 @@ def step(stage: StageState, run: RunState) -> Step:
     title = _NAMES[stage.stage]
     if stage.round is not None and len(run.rounds) > 1:
         title += f" · round {stage.round}"
-    facts = _UNFINISHED.get(stage.state)
+    facts = ["left out"] if stage.state == "missing" and run.results is not None else _UNFINISHED.get(stage.state)
     if facts is None:
         facts = [*_facts(stage, run), *([words.duration(stage.wall_s)] if stage.wall_s is not None else [])]
     return Step(title, stage.state, facts)
@@ -37,7 +37,7 @@ def _facts(stage: StageState, run: RunState) -> list[str]:
         results = run.results
         if results is None:
             return []
-        return [words.plural(len(results.methods), "method"), words.plural(results.num_examples, "example")]
+        return [words.plural(len(results.rows), "method"), words.plural(results.num_examples, "example")]
     state = next(each for each in run.rounds if each.round == stage.round)
     if stage.stage == "align":
         return _training_facts(state.align)

@@ -11,7 +11,7 @@ from cowest.gating.section import gate_line
 from cowest.pricing import total_usd
 from cowest.records import AuditResults, EvaluationResults, FeedbackSummary, MethodResult, Preparation
 from cowest.report.collect import RunState, StageState
-from cowest.report.drawing import Drawing, Line, console_for
+from cowest.report.drawing import Drawing, Line, console_for, print_line
 from cowest.report.feedback import diagnostic_sentences
 from cowest.report.fitting import FittingTable, text_table
 from cowest.report.headline import headline
@@ -52,7 +52,7 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
     console.print(Text(f"Run {run.run}", style="bold"))
     console.print(stages_table(run.stages))
     for line in run.engines or ():
-        console.print(Text(f"Now running, {line}"), soft_wrap=not console.is_terminal)
+        print_line(console, f"Now running, {line}")
     if (made := run.explanations) is not None:
         counts = f"{made.num_kept:,} kept, {made.num_rejected:,} rejected, {made.num_failed:,} failed"
         rows = words.plural(made.num_examples, "row")
@@ -62,14 +62,14 @@ def print_run(run: RunState, stream: TextIO | None = None) -> None:
         console.print(feedback_table(summaries))
         for name, summary in summaries.items():
             for sentence in diagnostic_sentences(summary):
-                console.print(Text(f"{name}, {sentence}."), soft_wrap=not console.is_terminal)
+                print_line(console, f"{name}, {sentence}.")
     for each in run.rounds:
         for failure in each.failures:
             reason = f"round {each.round}, {failure.example_id}: {failure.reason}"
             console.print(Text(f"left out: {reason}", style="yellow"))
     _print_spend(run, console)
     if run.gate is not None:
-        console.print(Text(gate_line(run.gate)), soft_wrap=not console.is_terminal)
+        print_line(console, gate_line(run.gate))
     _print_audit(run.audit, console)
     for problem in run.unreadable:
         console.print(Text(f"cannot be read: {problem}", style="red"))
@@ -99,7 +99,7 @@ def _print_audit(audit: AuditResults | None, console: Console) -> None:
         found = words.plural(len(audit.findings), "finding")
         console.print(Text(f"Audit of {words.plural(len(audit.slices), 'slice')}: {found}."))
         for finding in audit.findings:
-            console.print(Text(f"• {finding.text}", style="yellow"), soft_wrap=not console.is_terminal)
+            print_line(console, f"• {finding.text}", "yellow")
 
 
 def methods_table(results: EvaluationResults) -> FittingTable:
@@ -118,11 +118,13 @@ def methods_table(results: EvaluationResults) -> FittingTable:
 
 
 def comparisons_table(results: EvaluationResults) -> FittingTable:
-    """One row per comparison, in percentage points."""
+    """One row per comparison, in percentage points; a metric that all have in common is in the title."""
+    metrics = [each.metric or results.headline_metric for each in results.comparisons]
+    in_common = metrics[0] if len(set(metrics)) == 1 else None
     rows = [
         (
             f"{each.a} − {each.b}",
-            each.metric or results.headline_metric,
+            *([] if in_common else [metric]),
             words.points(each.difference),
             words.interval(each.ci95),
             words.p_value(each.p_value),
@@ -131,14 +133,11 @@ def comparisons_table(results: EvaluationResults) -> FittingTable:
             each.verdict,
             _STYLES[each.verdict],
         )
-        for each in results.comparisons
+        for each, metric in zip(results.comparisons, metrics, strict=True)
     ]
-    return text_table(
-        "differences in points",
-        ["comparison", "metric", "points", "95%", "p", "help", "harm", "verdict"],
-        rows,
-        spare=["harm", "help"],
-    )
+    columns = ["comparison", *([] if in_common else ["metric"]), "points", "95%", "p", "help", "harm", "verdict"]
+    title = f"differences in points of {in_common}" if in_common else "differences in points"
+    return text_table(title, columns, rows, spare=["harm", "help", "p"])
 
 
 def feedback_table(summaries: dict[str, FeedbackSummary]) -> FittingTable:
@@ -164,13 +163,19 @@ def stages_table(stages: Sequence[StageState]) -> FittingTable:
     rows = [
         (
             each.stage if each.round is None else f"{each.stage}, round {each.round}",
-            _STATES[each.state],
+            state_text(each, stages),
             words.duration(each.wall_s),
             "" if each.state == "done" else "dim",
         )
         for each in stages
     ]
     return text_table("", ["stage", "state", "time"], rows)
+
+
+def state_text(stage: StageState, stages: Sequence[StageState]) -> str:
+    """The state in words; once the evaluation is done, what is missing was left out, such as for want of pairs."""
+    evaluated = any(each.stage == "evaluate" and each.state == "done" for each in stages)
+    return "– left out" if stage.state == "missing" and evaluated else _STATES[stage.state]
 
 
 def total_tokens(usage: dict[str, Usage]) -> int:

@@ -14,10 +14,17 @@ _SHOWN = {"loss": "loss", "rewards/accuracies": "chosen above rejected"}
 
 
 def on_bar(bar: ProgressBar) -> Progress:
-    """Shows steps and the important metrics on `bar`."""
-    return lambda done, total, metrics: bar.update(
-        done, total, **{label: metrics[name] for name, label in _SHOWN.items() if name in metrics}
-    )
+    """Shows steps and the important metrics on `bar`; its rate is that of the steps after the first."""
+    begun = False
+
+    def report(done: int, total: int, metrics: dict[str, float]) -> None:
+        nonlocal begun
+        if not begun:  # until here packages and weights were loaded, and a resumed training has done steps before
+            bar.count_from(done)
+            begun = True
+        bar.update(done, total, **{label: metrics[name] for name, label in _SHOWN.items() if name in metrics})
+
+    return report
 
 
 @contextlib.contextmanager

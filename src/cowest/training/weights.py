@@ -1,9 +1,10 @@
 """The weights that a training starts from: where they are, whether they are complete, and their identity."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cowest import chat_templates, gguf_files, model_folders
+from cowest import chat_templates, distributed, gguf_files, model_folders, progress
 from cowest.errors import InputError
 from cowest.training.lora import LoRAConfig
 from cowest.training.trained import DONE_MARKER, TrainedModel
@@ -58,6 +59,8 @@ def require_extras() -> None:
     Raises:
         InputError: one is not.
     """
+    if "trl" not in sys.modules and distributed.is_main_process():
+        progress.say("loading torch, transformers and trl", about="loading the packages that train")
     try:
         import accelerate  # noqa: F401
         import datasets  # noqa: F401

@@ -141,8 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Logs no request: the requests name private queries."""
 
     def log_error(self, format: str, *args: Any) -> None:
-        """Writes to stderr what went wrong with a request."""
-        print(f"view: {format % args}", file=sys.stderr)
+        """Writes to stderr what went wrong with a request. A browser that keeps a connection open is no fault."""
+        if not any(isinstance(each, TimeoutError) for each in args):
+            print(f"view: {format % args}", file=sys.stderr)
 
 
 def _is_own_host(host: str | None) -> bool:
