@@ -25,7 +25,8 @@ from cowest.progress import progress_bar
 from cowest.records import FeedbackSummary, GradedExample, read_rows
 from cowest.report.feedback import null_control_sentence
 from cowest.stages.annotator import train_annotator
-from cowest.stages.feedback import FeedbackConfig, feedback
+from cowest.stages.feedback import feedback
+from cowest.stages.feedback_config import FeedbackConfig
 from cowest.stages.queries import draw, shuffled
 from cowest.tasks import Task
 from cowest.training import TrainedModel
@@ -36,7 +37,14 @@ from cowest.types import Example
 RLWF = "rlwf"
 """The kind of feedback that needs a trained annotator."""
 
-PROBE = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None, "spend": None}
+PROBE = {
+    "kind": "collaborative",
+    "skip_settled": False,
+    "drafts": "all",
+    "null_control": 0,
+    "max_pairs": None,
+    "spend": None,
+}
 """The settings of a probe: collaborative feedback without skipping any call."""
 
 

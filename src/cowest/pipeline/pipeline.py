@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from cowest import distributed, plugins, runs
+from cowest import distributed, runs
 from cowest.alignment import load_method
+from cowest.annotators import find_annotator
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
@@ -124,10 +125,11 @@ class Pipeline:
 
         Raises:
             InputError: a format, kind of feedback, method or judge is unknown, or a template that one of them uses;
-                or no method is named; or the package of a tracker is not installed.
+                or the kind does not go with `feedback.drafts`; or no method is named; or the package of a tracker is
+                not installed.
         """
         load_format(self.recipe.format)
-        plugins.load(self.recipe.feedback.kind, "cowest.annotators", "kind of feedback")
+        find_annotator(self.recipe.feedback.kind, until_pair=self.recipe.feedback.until_pair)
         find_methods(self.recipe.evaluate.methods)
         if isinstance(self.recipe.judge, ProgramJudge):
             program_judge(self.recipe.judge, self.context.data.task)

@@ -54,6 +54,7 @@ class Plan(BaseModel):
         trains: whether the weak model is trained, and not on a server as it is.
         num_to_explain: training rows that the strong model explains before SFT.
         num_queries: examples of feedback per round.
+        until_pair: whether a query's drafts end with its first pair, so that `samples` is the most.
         feedback_spend_usd: what a round of feedback may spend on strong and judge calls; None for no limit.
         alignment: the method, with what differs from its defaults.
         learned_from: what it learns from: "pair", "draft" or "query".
@@ -78,6 +79,7 @@ class Plan(BaseModel):
     rounds: int
     trains: bool
     samples: int
+    until_pair: bool = False
     num_train: int
     num_to_explain: int
     num_queries: int
@@ -142,6 +144,7 @@ class _Planner:
             rounds=self.num_rounds,
             trains=self.pipeline.context.weak.is_trained_here,
             samples=0 if recipe.feedback.kind == SOLO else recipe.feedback.samples,
+            until_pair=recipe.feedback.until_pair,
             num_train=len(self.examples.labelled),
             num_to_explain=len(self.to_explain),
             num_queries=len(queries),

@@ -11,7 +11,7 @@ from cowest.models.config import ModelConfig
 from cowest.prompts import Prompts
 from cowest.records import GradedExample, PreferencePair, read_rows
 from cowest.stages._output_folder import make_output_folder
-from cowest.stages.feedback import FeedbackConfig
+from cowest.stages.feedback_config import FeedbackConfig
 from cowest.training import LoRAConfig, TrainedModel
 from cowest.training import weights as model_files
 from cowest.training.progress import Progress
