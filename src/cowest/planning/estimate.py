@@ -11,6 +11,7 @@ from cowest.gating import Arm
 from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
+from cowest.planning.afterwards import swapped_queries
 from cowest.planning.assumptions import HIGH, LOW, assume, feedback_config_for, latency_s, measured_so_far
 from cowest.planning.cluster import cluster_of
 from cowest.planning.data import RunExamples
@@ -62,6 +63,8 @@ class Plan(BaseModel):
         power: the difference that these can show.
         gate_examples: number of examples for `cowest gate`, by split; None without a calibrated gate.
             Its calls are those of the stage "gate", without those that the evaluation makes too.
+        swapped: number of queries that `cowest audit --swaps` asks with swapped words; None where none are named.
+            Its calls are those of the stage "audit", without those that the evaluation makes too.
         tokens_from: how tokens were counted, by role.
         measured: values taken from earlier rounds of this run instead of assumed.
         already_paid: replies that the run's ledger holds, by role; they are not paid again.
@@ -89,6 +92,7 @@ class Plan(BaseModel):
     num_evaluated: int
     power: Power
     gate_examples: dict[str, int] | None
+    swapped: int | None = None
     methods: list[str]
     tokens_from: dict[str, str]
     measured: dict[str, float]
@@ -133,6 +137,7 @@ class _Planner:
         self.examples = RunExamples.of(pipeline)
         self.to_explain = self.stages.to_explain(self.examples.labelled)
         self.gate_examples = _gate_examples(pipeline)
+        self.asked = swapped_queries(self.recipe, self.examples.evaluated)
         self.targets = self.stages.target_tokens(self.examples.labelled)
 
     def plan(self) -> Plan:
@@ -154,6 +159,7 @@ class _Planner:
             num_evaluated=len(self.examples.evaluated),
             power=power_of(self.pipeline, self.examples.evaluated),
             gate_examples=self.gate_examples and {name: len(examples) for name, examples in self.gate_examples.items()},
+            swapped=None if self.asked is None else len(self.asked.examples),
             methods=self.stages.method_names(self._assumptions(LOW)),
             tokens_from={role: counter.how for role, counter in self.stages.counters.items()},
             measured=self.measured,
@@ -193,6 +199,8 @@ class _Planner:
             # On test the strong model alone is called only as the policy says, which is not known yet.
             test_arms: tuple[Arm, ...] = ("both",) if name == LOW else ("strong", "both")
             stages["gate"] = self.stages.gate(assumptions, **self.gate_examples, tally=tally, test_arms=test_arms)
+        if self.asked is not None:
+            stages["audit"] = self.stages.swaps(assumptions, self.asked, tally)
         roles = sum_by_role(stages.values())
         limit = self.recipe.feedback.max_pairs
         return Case(

@@ -90,6 +90,11 @@ def _notes(plan: Plan) -> Iterator[str]:
             f"validation examples, tried on {num_test} of test. What it asks of the strong model alone on "
             "test depends on the policy."
         )
+    if plan.swapped is not None:
+        yield (
+            "audit: what `cowest audit --swaps` calls after the run, beyond the evaluation: "
+            f"{words.plural(plan.swapped, 'query')} with swapped words, and as they are once more where replies vary."
+        )
     for name, case in (("low", plan.low), ("high", plan.high)):
         saved = ", and no call is saved by rule" if name == "high" else ""
         tokens = ", ".join(f"{role} {count}" for role, count in case.assumed["tokens_a_reply"].items())
