@@ -191,9 +191,12 @@ def _gather(
     reward: RewardModel | None = None,
 ) -> None:
     recipe = context.recipe
-    with fingerprints.released_if_refused(out, lambda: nothing_sent_or_kept(context.ledger)):
+    # Models are closed at the end, which frees memory for the training that comes next.
+    with (
+        fingerprints.released_if_refused(out, lambda: nothing_sent_or_kept(context.ledger)),
+        context.models.closed_afterwards(),
+    ):
         strong, weak_model = context.models.strong(), context.models.model(weak, "weak")
-        labeller = context.models.labeller()
         feedback(
             examples,
             weak=weak_model,
@@ -208,11 +211,8 @@ def _gather(
             ledger=context.ledger,
             task=task,
             reward=reward,
-            labeller=labeller,
+            labeller=context.models.labeller(),
             seed=recipe.seed,
             num_in_flight=num_in_flight(recipe, len(examples)),
             load_pairs=False,
         )
-    # Frees memory for the training that comes next.
-    for model in (weak_model, strong, *([] if labeller is None else [labeller])):
-        synchronous.run(model.close())

@@ -1,9 +1,10 @@
 """The stages that train the weak model: SFT, and alignment on a round's feedback."""
 
+import contextlib
 import functools
 import hashlib
 
-from cowest import distributed, fingerprints, synchronous
+from cowest import distributed, fingerprints
 from cowest.alignment import Online, load_method
 from cowest.errors import InputError
 from cowest.models import open_model
@@ -98,12 +99,14 @@ def run_align(context: RunContext, number: int) -> None:
     if is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest.hexdigest()):
         return
     context.free_memory()
-    online = online_of(context, number) if method.is_online else None
-    with (
-        fingerprints.released_if_refused(out),
-        progress_bar(stage, quiet=quiet) as bar,
-        context.trackers.stage(f"align-{number}") as log,
-    ):
+    with contextlib.ExitStack() as stack:
+        online = None
+        if method.is_online:
+            stack.enter_context(context.models.closed_afterwards())
+            online = online_of(context, number)
+        stack.enter_context(fingerprints.released_if_refused(out))
+        bar = stack.enter_context(progress_bar(stage, quiet=quiet))
+        shown = training_progress(bar, stack.enter_context(context.trackers.stage(f"align-{number}")))
         training = functools.partial(
             align,
             start,
@@ -117,14 +120,11 @@ def run_align(context: RunContext, number: int) -> None:
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed + number,
         )
-        shown = training_progress(bar, log)
         if online is None:
             accumulation = recipe.align.gradient_accumulation
             train(context, stage, training, accumulation=accumulation, out=out, shown=shown)
         else:  # this process has the ledger, and the limits of a key
             training(progress=shown, online=online)
-    if online is not None:
-        synchronous.run(online.collaboration.strong.close())
 
 
 def online_of(context: RunContext, number: int) -> Online:
