@@ -48,6 +48,7 @@ PAPER: dict[str, str] = {
     "feedback.queries_from": "train",
     "feedback.queries": "IfQA 2,000; MedMCQA and ProsocialDialog 5,000",
     "feedback.samples": "5",
+    "feedback.drafts": "all",
     "align.method": "dpo",
     "align.epochs": "1",
     "align.learning_rate": "1.41e-5",

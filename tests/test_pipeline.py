@@ -1,5 +1,6 @@
 """The pipeline in its folder: skipping, binding folders to a recipe, refusing, and what it says."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 
 from cowest import runs
-from cowest.errors import InputError
+from cowest.errors import EndpointError, InputError
+from cowest.models.providers.scripted import ScriptedModel
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
 from cowest.report import collect
@@ -303,6 +305,41 @@ def test_wrong_input_does_not_cost_the_results_that_are_there(tmp_path: Path) ->
     with pytest.raises(InputError, match="no 'nope'"):
         run(tmp_path, "evaluate", force=True, strong__model="scripted/tests.worlds:nope")
     assert (tmp_path / "evaluate/results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("stage", ["feedback", "align"])
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_round_that_the_recipe_does_not_have_is_refused(tmp_path: Path, stage: str, number: int) -> None:
+    with Pipeline(make_recipe(recipe_of(tmp_path / "run", rounds=2))) as pipeline:
+        with pytest.raises(InputError, match=rf"{stage} is asked for round {number}, but the recipe has 2 rounds"):
+            getattr(pipeline, stage)(number)
+        assert pipeline.context.ledger.counts() == {}
+
+
+@pytest.mark.parametrize(("error", "closed"), [(None, 3), (EndpointError("gone"), 3), (KeyboardInterrupt(), 0)])
+def test_models_of_feedback_are_closed_also_where_an_error_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None, closed: int
+) -> None:
+    """After Ctrl-C the process ends, which need not wait for the step that a local model is at."""
+    models: list[ScriptedModel] = []
+
+    def opened(model: ScriptedModel, *given: Any, **named: Any) -> None:
+        models.append(model)
+        make(model, *given, **named)
+
+    def reply(request: ChatRequest) -> str:
+        if error is not None:
+            raise error
+        return "7"
+
+    make = ScriptedModel.__init__
+    monkeypatch.setattr(ScriptedModel, "__init__", opened)
+    monkeypatch.setattr("tests.worlds.strong_reply", reply)
+    expected = contextlib.nullcontext() if error is None else pytest.raises(type(error))
+    with expected:
+        run(tmp_path, judge={"model": "scripted/tests.worlds:judge_reply"})
+    assert len(models) == 3
+    assert sum(model.closed for model in models) == closed
 
 
 def test_without_a_pair_there_is_nothing_to_align(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ Item = TypeVar("Item")
 Choice = Literal["matched", "best_worst", "all"]
 """Which pairs are made of Y+ and Y-."""
 
+PAIRED = "paired"
+"""Why fewer than K drafts were made where they end with the first pair of their query."""
+
 
 def gain(verdict: Verdict, solo_verdict: Verdict) -> int | None:
     """Delta = E(y*) - E(z) (section 3.3.1), of scores or of comparisons with z; None where either is unscored."""
@@ -74,6 +77,13 @@ def num_identical(drafts: Sequence[Draft]) -> int:
     return len(drafts) - len({draft.text.strip() for draft in drafts})
 
 
+def num_not_drawn(row: GradedExample | ComparedExample, samples: int) -> int:
+    """How many of K drafts a query did without, since its drafts ended with its first pair (`until_pair`)."""
+    if isinstance(row, ComparedExample):
+        return 2 * (samples // 2 - len(row.comparisons))
+    return samples - len(row.drafts) if row.skipped == PAIRED else 0
+
+
 def num_drafts_to_settle(drafts: Sequence[GradedDraft], samples: int) -> int:
     """The least number of further drafts after which Y+ and Y- could both hold floor(K/2) texts.
 
@@ -82,7 +92,7 @@ def num_drafts_to_settle(drafts: Sequence[GradedDraft], samples: int) -> int:
 
     Args:
         drafts: those that were made so far, in sampling order.
-        samples: K.
+        samples: K; 2 where the drafts of a query end with its first pair.
     """
     half = samples // 2
     positives, negatives = sets(drafts)

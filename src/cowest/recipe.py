@@ -22,7 +22,7 @@ from cowest.runs import MAX_ROUNDS
 from cowest.serving_config import ServeConfig
 from cowest.stages.align import refuse_other_feedback
 from cowest.stages.evaluate import EvaluateConfig
-from cowest.stages.feedback import FeedbackConfig
+from cowest.stages.feedback_config import FeedbackConfig
 from cowest.stages.sft import SFTConfig
 from cowest.stages.swaps import AuditConfig
 from cowest.tasks.base import Overlap

@@ -114,8 +114,9 @@ class GradedDraft(Record):
 class GradedExample(Record):
     """A query with its graded drafts: one row of graded.jsonl.
 
-    `skipped` says why fewer than K drafts were made: "solo_perfect" or "settled" (both change no pair), or
-    "solo_unscored", which stages turn into a failure. `reference`, `fields` and `group` are the example's.
+    `skipped` says why fewer than K drafts were made: "solo_perfect" or "settled" (both change no pair), "paired" (the
+    first pair was enough), or "solo_unscored", which stages turn into a failure. `reference`, `fields` and `group` are
+    the example's.
     """
 
     example_id: str

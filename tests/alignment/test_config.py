@@ -14,7 +14,7 @@ from tests.recipes import recipe_of
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ({"method": "rft", "loss": "ipo"}, r"method rft does not take this key.* takes none.*align.method: dpo"),
+        ({"method": "rft", "loss": "ipo"}, r"method rft does not take this key.* takes replay\. .*align.method: dpo"),
         ({"method": "rft", "beta": 0.2}, r"method rft does not take this key.*align.method: dpo or kto"),
         ({"method": "kto", "pairs": "all"}, r"takes beta, desirable_weight, undesirable_weight.*align.method: dpo"),
         ({"desirable_weight": 2}, r"method dpo does not take this key.*align.method: kto"),
@@ -30,6 +30,7 @@ from tests.recipes import recipe_of
         ({"method": "dpo", "generations": 4}, r"method dpo does not take this key.*align.method: grpo"),
         ({"method": "grpo", "pairs": "all"}, r"method grpo does not take this key.*takes beta, generations"),
         ({"method": "grpo", "generations": 5}, r"has .* = 32 drafts, which is no multiple of align.generations, 5"),
+        ({"method": "grpo", "replay": True}, r"method grpo does not take this key.*align.method: dpo or kto or rft"),
         ({"loss": "sft"}, r"'sigmoid', 'hinge'"),
     ],
 )

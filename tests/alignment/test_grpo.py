@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from cowest.alignment import AlignConfig
-from cowest.errors import InputError, TrainingError
+from cowest.errors import EndpointError, InputError, TrainingError
 from cowest.export.folder import write_folder
 from cowest.ledger import Ledger
+from cowest.models.providers.scripted import ScriptedModel
 from cowest.pipeline import Pipeline
 from cowest.planning import make_plan
 from cowest.recipe import make_recipe
@@ -23,7 +24,7 @@ from cowest.runs import read_jsonl, write_json
 from cowest.stages.align import align, lessons_of
 from cowest.stages.sft import SFTConfig, sft
 from cowest.training import TrainedModel
-from cowest.types import Sampling, Verdict
+from cowest.types import ChatRequest, Sampling, Verdict
 from tests.alignment.online import SAMPLING, SETTINGS, by_hash, online, run_grpo, solos
 from tests.recipes import recipe_of
 from tests.training import tiny
@@ -166,7 +167,27 @@ def paid(ledger: Path) -> int:
         return opened.counts()["strong"]
 
 
-def test_a_run_plans_counts_and_shows_the_calls_of_its_alignment(tmp_path: Path) -> None:
+def assert_closed_after_an_error(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strong model fails at its first call, and is not left open."""
+    closed: list[str] = []
+
+    async def close(model: ScriptedModel) -> None:
+        closed.append(model.name)
+
+    def gone(request: ChatRequest) -> str:
+        raise EndpointError("the endpoint is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ScriptedModel, "close", close)
+        patched.setattr("tests.worlds.strong_reply", gone)
+        with pytest.raises(EndpointError, match="gone"):
+            pipeline.align()
+    assert sorted(closed) == ["scripted/tests.worlds:judge_reply", "scripted/tests.worlds:strong_reply"]
+
+
+def test_a_run_plans_counts_and_shows_the_calls_of_its_alignment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     base = base_that_ends(tmp_path / "base", positions=2048)
     recipe = make_recipe(
         recipe_of(
@@ -185,6 +206,9 @@ def test_a_run_plans_counts_and_shows_the_calls_of_its_alignment(tmp_path: Path)
     assert planned["feedback, round 1"] == {"strong": 5, "judge": 5}
     assert planned["align, round 1"] == {"strong": 32, "judge": 32}  # four of the queries, in two epochs
     with Pipeline(recipe) as pipeline:
+        pipeline.sft()
+        pipeline.feedback()
+        assert_closed_after_an_error(pipeline, monkeypatch)
         results = pipeline.run()
         before = pipeline.context.paid_calls()
         assert pipeline.run() == results

@@ -13,7 +13,7 @@ from cowest.alignment import AlignConfig, load_method
 from cowest.errors import InputError
 from cowest.preferences import Choice
 from cowest.runs import write_jsonl
-from cowest.stages.align import align, lessons_of
+from cowest.stages.align import align, holds_nothing, lessons_of
 from cowest.types import ComparedExample, Draft, GradedDraft, GradedExample, Message, Verdict
 from tests.training import tiny
 
@@ -169,3 +169,53 @@ def test_a_weight_needs_gains_that_differ() -> None:
     assert [row.gain for row in lessons_of([pair], config).rows] == [3]
     with pytest.raises(InputError, match=r"pair 'e0#0' has the gains None and None"):
         lessons_of([pair.model_copy(update={"gain_chosen": None, "gain_rejected": None})], config)
+
+
+REPLAYING = [
+    AlignConfig(replay=True),
+    AlignConfig(pairs="all", weight="gain", replay=True),
+    AlignConfig(method="kto", replay=True),
+    AlignConfig(method="rft", replay=True),
+]
+
+
+@pytest.mark.parametrize("config", REPLAYING, ids=AlignConfig.summary)
+def test_a_replaying_round_learns_from_its_own_rows_and_from_those_of_each_round_before(config: AlignConfig) -> None:
+    rounds = [tiny.graded(3), tiny.graded(2), tiny.graded(4)]
+    alone = [lessons_of(graded, config) for graded in rounds]
+    found = lessons_of(rounds[2], config, earlier=rounds[:2])
+    for name in ("rows", "left_out"):
+        kept = [each for lessons in alone for each in getattr(lessons, name)]
+        assert [_without_id(each) for each in getattr(found, name)] == [_without_id(each) for each in kept]
+    own = len(alone[2].rows)
+    assert found.rows[-own:] == alone[2].rows
+    assert [row.id.partition(":")[0] for row in found.rows[:-own]] == (
+        ["round-1"] * len(alone[0].rows) + ["round-2"] * len(alone[1].rows)
+    )
+    assert len({row.id for row in found.rows}) == len(found.rows)
+    plain = config.model_copy(update={"replay": False})
+    assert lessons_of(rounds[2], plain) == alone[2]
+
+
+def _without_id(row: Any) -> Any:
+    return row["reason"] if isinstance(row, dict) else (row.prompt, row.completions, row.gain)
+
+
+def test_a_text_in_both_sets_of_a_round_is_in_no_pair_of_a_later_one() -> None:
+    doubted = example([(3, "a"), (1, "b"), (-2, "a"), (-1, "c")])
+    rows = lessons_of([example([(2, "d"), (-1, "a")])], AlignConfig(pairs="all", replay=True), earlier=[[doubted]]).rows
+    assert [row.completions for row in rows] == [("b", "c"), ("d", "a")]
+
+
+def test_kto_has_both_signs_from_all_rounds_and_grpo_learns_from_none_before(tmp_path: Path) -> None:
+    helped, harmed = [example([(1, "a")])], [example([(-1, "b")])]
+    config = AlignConfig(method="kto", replay=True)
+    assert [row.gain for row in lessons_of(helped, config, earlier=[harmed]).rows] == [-1, 1]
+    for name, rows in (("before", harmed), ("now", helped), ("unscored", [example([(None, "c")])])):
+        (tmp_path / name).mkdir()
+        write_jsonl(tmp_path / name / "graded.jsonl", rows)
+    assert holds_nothing(tmp_path / "now", config)
+    assert not holds_nothing(tmp_path / "now", config, [tmp_path / "before"])
+    assert holds_nothing(tmp_path / "unscored", config, [tmp_path / "before", tmp_path / "now"])
+    with pytest.raises(InputError, match="grpo samples its own drafts"):
+        lessons_of(helped, AlignConfig(method="grpo"), earlier=[harmed])

@@ -37,6 +37,13 @@ def test_a_further_weak_model_gets_its_own_sft_where_another_model_stands_in_for
     assert len({sft_key(cell.recipe) for cell in cells.values()}) == 3
 
 
+def test_kinds_that_cannot_end_drafts_with_a_pair_make_all_of_them(tmp_path: Path) -> None:
+    feedback = {"queries": 6, "samples": 3, "drafts": "until_pair"}
+    cells = cells_of(tmp_path, "kind", {"kinds": ["individual", "rlaif", "rlwf"]}, feedback=feedback)
+    drafts = {name: cell.recipe.feedback.drafts for name, cell in cells.items()}
+    assert drafts == {"individual": "until_pair", "rlaif": "until_pair", "rlwf": "all"}
+
+
 def test_one_model_at_a_time_leaves_out_pairs_that_differ_in_both(tmp_path: Path) -> None:
     crossed = cells_of(tmp_path, "models", OTHERS)
     assert list(crossed) == ["own other", "small own", "small other", "smaller own", "smaller other"]

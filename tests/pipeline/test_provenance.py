@@ -50,6 +50,18 @@ def test_what_the_judge_does_not_see_is_part_of_what_feedback_depends_on(tmp_pat
     assert change.startswith("judge.redact: None, now ")
 
 
+def test_keys_that_save_calls_or_replay_rounds_are_recorded_only_where_they_are_set(tmp_path: Path) -> None:
+    """So folders from before these keys existed are still those of their recipe."""
+
+    def inputs(**changes: Any) -> Any:
+        recipe = make_recipe(recipe_of(tmp_path / "run", **changes))
+        return Provenance(recipe, RunFolder(recipe.run), Prompts(), lambda line: None).inputs(ALIGN_DEPENDENCIES, ())
+
+    assert not {"feedback.drafts", "align.replay"} & inputs().to_json().keys()
+    changes = inputs().difference_from(inputs(feedback__drafts="until_pair", align__replay=True))
+    assert sorted(change.partition(":")[0] for change in changes) == ["align.replay", "feedback.drafts"]
+
+
 def test_another_text_of_the_chat_template_is_another_recipe(tmp_path: Path) -> None:
     template = tmp_path / "own.jinja"
 

@@ -67,6 +67,32 @@ def test_the_low_case_saves_calls_unless_the_rules_are_off(tmp_path: Path) -> No
     assert low(skip=False) == 20 * 5
 
 
+def on_one_line(plan: Plan) -> str:
+    text = io.StringIO()
+    print_plan(plan, text)
+    return " ".join(text.getvalue().split())
+
+
+def test_drafts_until_a_pair_are_planned_as_at_most_all_and_the_mean_is_said_once_a_round_has_it(
+    tmp_path: Path,
+) -> None:
+    recipe = make_recipe(recipe_of(tmp_path / "run", feedback={"samples": 5, "drafts": "until_pair"}))
+    pipeline = Pipeline(recipe)
+    plan, all_drafts = make_plan(pipeline), plan_of(tmp_path / "run", feedback={"samples": 5})
+    calls = [each.stages["feedback, round 1"]["weak"].calls for each in (plan.low, all_drafts.low, plan.high)]
+    assert calls == sorted(calls)
+    assert calls[0] < calls[1]
+    assert calls[2] == 20 * 5
+    assert "at most 5 drafts each, until it has a pair (how many that takes, a round will show)" in on_one_line(plan)
+    with pipeline:
+        pipeline.feedback(1)
+    summary = json.loads((tmp_path / "run/round-1/feedback/summary.json").read_text())
+    plan = make_plan(pipeline)
+    assert plan.measured["drafts a query"] == summary["num_drafts"] / 20
+    assert "helped" not in plan.measured  # the last draft of a query has the sign that was missing
+    assert f"({summary['num_drafts'] / 20:.1f} on average in the last round)" in on_one_line(plan)
+
+
 def test_a_run_stays_within_its_plan(tmp_path: Path) -> None:
     recipe = make_recipe(recipe_of(tmp_path / "run", feedback={"samples": 5}))
     plan = make_plan(Pipeline(recipe))

@@ -24,6 +24,7 @@ from cowest.stages._diagnostics import NullControlRates, concordance
 from cowest.stages.feedback import feedback
 from cowest.stages.queries import draw
 from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
+from tests.noisy_world import NoisyWorld
 from tests.worlds import ScoreBy, Sums, chance, gamble, gambler, right_or_wrong, sums
 
 EXAMPLES = sums(30)
@@ -190,32 +191,15 @@ def test_a_draft_that_cannot_be_had_is_unscored(tmp_path: Path) -> None:
 @settings(max_examples=12, deadline=None)
 @given(world=st.integers(0, 10_000), samples=st.integers(1, 6), saturated=st.sampled_from([0.0, 0.5]))
 def test_the_rules_change_no_byte_of_the_pairs(world: int, samples: int, saturated: float) -> None:
-    """Random worlds with drafts, outputs and verdicts that fail, judges that are not understood, equal texts."""
-
-    def weak_reply(request: ChatRequest) -> str | Exception:
-        luck = chance(world, "weak", request.messages[-1].content, request.sample_index)
-        return CompletionError("no draft") if luck < 0.08 else f"draft {int(6 * luck)}"
-
-    def strong_reply(request: ChatRequest) -> str | Exception:
-        text = request.messages[-1].content
-        luck = chance(world, "strong", text, request.sample_index)
-        if "<<<REFERENCE" in request.messages[0].content:
-            solo = "z alone" in text
-            score = 10 if solo and luck < saturated else 1 + int(10 * luck)
-            return CompletionError("no verdict") if 0.5 < luck < 0.54 else "good" if luck > 0.9 else str(score)
-        if "draft" not in text:
-            return f"z alone {text[-40:]}"
-        return CompletionError("refused") if luck < 0.08 else f"refined {int(4 * luck)}"
-
     with tempfile.TemporaryDirectory() as folder:
         found = []
         for skip in (True, False):
-            out = Path(folder, str(skip))
-            strong = ScriptedModel(strong_reply, name="scripted/strong", identity="strong")
-            weak = ScriptedModel(weak_reply, name="scripted/weak", identity="weak")
+            out, noisy = Path(folder, str(skip)), NoisyWorld(world, saturated)
             with progress.quietly():
-                feedback(EXAMPLES[:8], weak=weak, strong=strong, out=out, samples=samples, skip_settled=skip)
-            found.append(((out / "pairs.jsonl").read_bytes(), len(weak.requests) + len(strong.requests)))
+                feedback(
+                    EXAMPLES[:8], weak=noisy.weak, strong=noisy.strong, out=out, samples=samples, skip_settled=skip
+                )
+            found.append(((out / "pairs.jsonl").read_bytes(), len(noisy.weak.requests) + len(noisy.strong.requests)))
     (pairs_skipped, calls_skipped), (pairs_whole, calls_whole) = found
     assert pairs_skipped == pairs_whole
     assert calls_skipped <= calls_whole

@@ -37,6 +37,7 @@ _TAKEN_BY: dict[str, tuple[str, ...]] = {
     "desirable_weight": ("kto",),
     "undesirable_weight": ("kto",),
     "generations": ("grpo",),
+    "replay": ("dpo", "kto", "rft"),
 }
 """The methods that take a key; all others are taken by every method."""
 
@@ -70,6 +71,7 @@ class AlignConfig(TrainingSettings):
             so that both sides weigh the same.
         generations: of grpo: drafts of a query that are compared with each other at a step. A step has `batch_size`
             times `gradient_accumulation` drafts, which must be a multiple of this.
+        replay: of dpo, kto and rft: whether a round learns from the feedback of the rounds before it too.
     """
 
     method: Method = "dpo"
@@ -82,6 +84,7 @@ class AlignConfig(TrainingSettings):
     desirable_weight: float | None = Field(default=None, gt=0)
     undesirable_weight: float | None = Field(default=None, gt=0)
     generations: int = Field(default=8, ge=2)
+    replay: bool = False
     learning_rate: float = Field(default=1.41e-5, gt=0)
     optimizer: Optimizer = "rmsprop"
     gradient_accumulation: int = Field(default=16, ge=1)
@@ -102,10 +105,9 @@ class AlignConfig(TrainingSettings):
         if method is None or method in _TAKEN_BY[name] or value == cls.model_fields[name].default:
             return value
         taken = [key for key, methods in _TAKEN_BY.items() if method in methods]
-        what = f"takes {', '.join(taken)}" if taken else "takes none like it"
         raise ValueError(
-            f"align.method {method} does not take this key; of the keys for some methods only, it {what}. "
-            f"Leave it out, or set align.method: {' or '.join(_TAKEN_BY[name])}"
+            f"align.method {method} does not take this key; of the keys for some methods only, it takes "
+            f"{', '.join(taken)}. Leave it out, or set align.method: {' or '.join(_TAKEN_BY[name])}"
         )
 
     @model_validator(mode="after")
@@ -167,7 +169,8 @@ class AlignConfig(TrainingSettings):
     def summary(self) -> str:
         """The method with what differs from its defaults, e.g. "dpo (loss ipo, pairs all)"."""
         idle = self.idle_keys() | {"beta"}
-        details = [f"{key} {getattr(self, key)}" for key in _TAKEN_BY if key not in idle]
+        given = {key: getattr(self, key) for key in _TAKEN_BY if key not in idle}
+        details = [key if value is True else f"{key} {value}" for key, value in given.items()]
         return self.method + (f" ({', '.join(details)})" if details else "")
 
     def changed_to(self, section: Mapping[str, Any], name: str = "the changed section") -> "AlignConfig":

@@ -83,15 +83,23 @@ class AgainstSolo(BaseAnnotator):
         samples: K, drafts a query.
         skip_settled: leave out calls that cannot change a pair: all drafts where z already has the full score, and
             further drafts once both sets hold floor(K/2).
+        until_pair: make further drafts only while the query has no pair.
     """
 
     def __init__(
-        self, collaboration: Collaboration, judge: Judge, *, samples: int = 5, skip_settled: bool = True
+        self,
+        collaboration: Collaboration,
+        judge: Judge,
+        *,
+        samples: int = 5,
+        skip_settled: bool = True,
+        until_pair: bool = False,
     ) -> None:
         self.collaboration = collaboration
         self.judge = as_base_judge(judge)
         self.samples = samples
         self.skip_settled = skip_settled
+        self.until_pair = until_pair
 
     @abc.abstractmethod
     async def judged_text(self, example: Example, draft: Draft) -> str:
@@ -119,7 +127,7 @@ class AgainstSolo(BaseAnnotator):
         while skipped is None and len(drafts) < self.samples:
             wave = self._wave_size(drafts)
             if wave == 0:
-                skipped = "settled"
+                skipped = preferences.PAIRED if self.until_pair else "settled"
                 break
             indices = range(len(drafts), len(drafts) + wave)
             drafts += await map_in_flight(
@@ -138,6 +146,8 @@ class AgainstSolo(BaseAnnotator):
 
     def _wave_size(self, drafts: list[GradedDraft]) -> int:
         remaining = self.samples - len(drafts)
+        if self.until_pair:  # a pair needs two drafts, so that the first two can be made at once
+            return min(remaining, preferences.num_drafts_to_settle(drafts, 2))
         if not self.skip_settled:
             return remaining
         return min(remaining, preferences.num_drafts_to_settle(drafts, self.samples))

@@ -1,6 +1,8 @@
 """RLAIF (Lee et al. 2024): the strong model, or a labeller, says which of two drafts is better, and uses neither."""
 
-from cowest import answers
+from collections.abc import Sequence
+
+from cowest import answers, preferences
 from cowest.annotators.base import BaseAnnotator
 from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
@@ -28,6 +30,7 @@ class Rlaif(BaseAnnotator):
         labeller: who compares; None is the strong model, as in the paper.
         labeller_sampling: of its replies, but for the temperature; None is the strong model's.
         samples: K; 2 * floor(K / 2) drafts are made, for floor(K / 2) pairs at most, as in Algorithm 1.
+        until_pair: compare further drafts only while no comparison has a winner.
         judge, skip_settled: taken like those of every annotator, and of no use here.
 
     Raises:
@@ -43,6 +46,7 @@ class Rlaif(BaseAnnotator):
         *,
         samples: int = 5,
         skip_settled: bool = True,
+        until_pair: bool = False,
         labeller: ChatModel | None = None,
         labeller_sampling: Sampling | None = None,
     ) -> None:
@@ -50,6 +54,7 @@ class Rlaif(BaseAnnotator):
             raise InputError("rlaif compares two drafts, so feedback.samples must be 2 or more. Raise it.")
         self.collaboration = collaboration
         self.num_comparisons = samples // 2
+        self.until_pair = until_pair
         self._labeller = labeller or collaboration.strong
         self._who = "strong model" if labeller is None else "labeller"
         self._sampling = (labeller_sampling or collaboration.strong_sampling).model_copy(update={"temperature": 0.0})
@@ -60,15 +65,16 @@ class Rlaif(BaseAnnotator):
         Raises:
             CompletionError: none of the drafts could be had.
         """
-        indices = list(range(2 * self.num_comparisons))
-        drafts = await map_in_flight(lambda index: self._draft(example, index), indices, max(1, len(indices)))
-        if drafts and all(isinstance(draft, CompletionError) for draft in drafts):
+        drafts: list[Draft | CompletionError] = []
+        comparisons: list[Comparison] = []
+        while len(comparisons) < self.num_comparisons and not (self.until_pair and _have_winner(comparisons)):
+            wave = 1 if self.until_pair else self.num_comparisons
+            indices = list(range(len(drafts), len(drafts) + 2 * wave))
+            drafts += await map_in_flight(lambda index: self._draft(example, index), indices, len(indices))
+            beside = [(index, drafts[index], drafts[index + 1]) for index in indices[::2]]
+            comparisons += await map_in_flight(lambda item: self._compare(example, *item), beside, len(beside))
+        if all(isinstance(draft, CompletionError) for draft in drafts):
             raise CompletionError(str(drafts[0]))
-        comparisons = await map_in_flight(
-            lambda pair: self._compare(example, pair, drafts[pair], drafts[pair + 1]),
-            indices[::2],
-            max(1, len(indices)),
-        )
         return ComparedExample(
             example_id=example.id,
             query=example.query,
@@ -113,6 +119,10 @@ class Rlaif(BaseAnnotator):
         text = (await self._labeller.complete(request)).text.strip()
         # A labeller may reason first, as some of the paper's do; then its vote is the final answer.
         return text if text in VOTES else (answers.parse(text).final or text)
+
+
+def _have_winner(comparisons: Sequence[Comparison]) -> bool:
+    return any(preferences.decide(comparison) is not None for comparison in comparisons)
 
 
 PLUGIN = Rlaif

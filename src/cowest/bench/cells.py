@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cowest import fingerprints, plugins
-from cowest.annotators import SOLO
+from cowest.annotators import SOLO, takes_until_pair
 from cowest.errors import InputError
 from cowest.method_names import COLLABORATE, ORACLE, STRONG_ONLY, WEAK_ALIGNED, WEAK_ONLY
 from cowest.models import ModelConfig
@@ -216,12 +216,10 @@ def _model_cells(recipe: Recipe) -> list[Cell]:
             for role, model in (("weak", weak_config), ("strong", strong_config))
             if model is not None
         }
-        if weak_config is not None:
-            # `sft.from` stands in for the SFT of the recipe's own weak model; another one needs its own SFT.
+        if weak_config is not None:  # `sft.from` stands in for the SFT of the recipe's own weak model alone
             changes["sft"] = {"from": None}
         if changes:
-            methods = [WEAK_ONLY, STRONG_ONLY, COLLABORATE]
-            value = f"{weak_name} {strong_name}"
+            value, methods = f"{weak_name} {strong_name}", [WEAK_ONLY, STRONG_ONLY, COLLABORATE]
             cells.append(_make_cell(recipe, "models", value, changes, methods, rounds=1, replace=("weak", "strong")))
     return cells
 
@@ -244,6 +242,8 @@ def _make_cell(
         data[key] = data[key] | new if isinstance(new, dict) and key not in replace else new
     data["run"] = str(Path(recipe.run) / "bench" / name)
     data["ledger"] = recipe.ledger or str(Path(recipe.run) / "ledger.sqlite")
+    if recipe.feedback.until_pair and not takes_until_pair(data["feedback"]["kind"]):
+        data["feedback"]["drafts"] = "all"
     data["rounds"] = rounds or recipe.rounds
     data["evaluate"] = data["evaluate"] | {"methods": methods}
     cell_recipe = make_recipe(data, source=f"the recipe of the bench's cell {name!r}")

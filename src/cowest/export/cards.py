@@ -97,6 +97,7 @@ def _alignment(record: TrainingRecord) -> str | None:
         return None
     settings = record.model_dump(include={"loss", "weight", "beta", "desirable_weight", "undesirable_weight"})
     settings |= {"pairs": record.settings.get("pairs") if record.method == "dpo" else None}
+    settings |= {"replay": "of earlier rounds" if record.settings.get("replay") else None}
     given = [
         f"{name.replace('_', ' ')} {format(value, '.3g') if isinstance(value, float) else value}"
         for name, value in settings.items()

@@ -10,7 +10,7 @@ from cowest.checking import check
 from cowest.errors import InputError
 from cowest.records import EvaluationResults, FeedbackSummary, StageInputs, TrainingRecord
 from cowest.records.spend import with_alignment
-from cowest.stages.align import holds_nothing
+from cowest.stages.align import holds_nothing, rounds_before
 from cowest.training.trained import DONE_MARKER, TrainedModel
 from cowest.yaml_reading import read_yaml
 
@@ -110,7 +110,7 @@ def _read_rounds(run: runs.RunFolder, recipe: dict[str, Any]) -> tuple[list[Roun
             config = check(
                 AlignConfig, recipe.get("align") or {}, f"The section align of {str(run.recipe)!r} is not valid"
             )
-            if holds_nothing(run.feedback(number), config):  # the run ends here
+            if holds_nothing(run.feedback(number), config, rounds_before(run, number, config)):  # the run ends here
                 return rounds, number - 1
             raise _unfinished(run, f"alignment of round {number} is not done")
         align = TrainingRecord.read(run.align(number) / DONE_MARKER)

@@ -25,7 +25,8 @@ from cowest.progress import progress_bar
 from cowest.records import FeedbackSummary, GradedExample, read_rows
 from cowest.report.feedback import null_control_sentence
 from cowest.stages.annotator import train_annotator
-from cowest.stages.feedback import FeedbackConfig, feedback
+from cowest.stages.feedback import feedback
+from cowest.stages.feedback_config import FeedbackConfig
 from cowest.stages.queries import draw, shuffled
 from cowest.tasks import Task
 from cowest.training import TrainedModel
@@ -36,7 +37,14 @@ from cowest.types import Example
 RLWF = "rlwf"
 """The kind of feedback that needs a trained annotator."""
 
-PROBE = {"kind": "collaborative", "skip_settled": False, "null_control": 0, "max_pairs": None, "spend": None}
+PROBE = {
+    "kind": "collaborative",
+    "skip_settled": False,
+    "drafts": "all",
+    "null_control": 0,
+    "max_pairs": None,
+    "spend": None,
+}
 """The settings of a probe: collaborative feedback without skipping any call."""
 
 
@@ -183,9 +191,12 @@ def _gather(
     reward: RewardModel | None = None,
 ) -> None:
     recipe = context.recipe
-    with fingerprints.released_if_refused(out, lambda: nothing_sent_or_kept(context.ledger)):
+    # Models are closed at the end, which frees memory for the training that comes next.
+    with (
+        fingerprints.released_if_refused(out, lambda: nothing_sent_or_kept(context.ledger)),
+        context.models.closed_afterwards(),
+    ):
         strong, weak_model = context.models.strong(), context.models.model(weak, "weak")
-        labeller = context.models.labeller()
         feedback(
             examples,
             weak=weak_model,
@@ -200,11 +211,8 @@ def _gather(
             ledger=context.ledger,
             task=task,
             reward=reward,
-            labeller=labeller,
+            labeller=context.models.labeller(),
             seed=recipe.seed,
             num_in_flight=num_in_flight(recipe, len(examples)),
             load_pairs=False,
         )
-    # Frees memory for the training that comes next.
-    for model in (weak_model, strong, *([] if labeller is None else [labeller])):
-        synchronous.run(model.close())

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from cowest import runs
+from cowest import runs, synchronous
 from cowest.annotators import RLAIF
 from cowest.cluster import Cluster
 from cowest.engines import Fleet
@@ -89,6 +89,24 @@ class Models:
         self._ledger = ledger
         self._fleet = fleet
         self._cluster = cluster
+        self._to_close: list[ChatModel] | None = None
+
+    @contextmanager
+    def closed_afterwards(self) -> Iterator[None]:
+        """Closes the models that are opened meanwhile, also where an error ends it; not on Ctrl-C.
+
+        Closing waits for the step that a local model is at, and after Ctrl-C the process ends without it.
+        """
+        self._to_close = opened = list[ChatModel]()
+        try:
+            yield
+        except KeyboardInterrupt:
+            opened.clear()
+            raise
+        finally:
+            self._to_close = None
+            for model in opened:
+                synchronous.run(model.close())
 
     def model(self, config: ModelConfig, role: str) -> ChatModel:
         """Opens a model with the ledger, in a role.
@@ -108,7 +126,10 @@ class Models:
             shared_with=shared_with,
             fleet=self._fleet,
         )
-        return model if self._cluster is None else spread(model, self._cluster)
+        opened = model if self._cluster is None else spread(model, self._cluster)
+        if self._to_close is not None:
+            self._to_close.append(opened)
+        return opened
 
     def strong(self) -> ChatModel:
         """The recipe's strong model."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from cowest import distributed, plugins, runs
+from cowest import distributed, runs, words
 from cowest.alignment import load_method
+from cowest.annotators import find_annotator
 from cowest.collaboration import Collaboration
 from cowest.errors import InputError
 from cowest.formats import load_format
@@ -124,10 +125,11 @@ class Pipeline:
 
         Raises:
             InputError: a format, kind of feedback, method or judge is unknown, or a template that one of them uses;
-                or no method is named; or the package of a tracker is not installed.
+                or the kind does not go with `feedback.drafts`; or no method is named; or the package of a tracker is
+                not installed.
         """
         load_format(self.recipe.format)
-        plugins.load(self.recipe.feedback.kind, "cowest.annotators", "kind of feedback")
+        find_annotator(self.recipe.feedback.kind, until_pair=self.recipe.feedback.until_pair)
         find_methods(self.recipe.evaluate.methods)
         if isinstance(self.recipe.judge, ProgramJudge):
             program_judge(self.recipe.judge, self.context.data.task)
@@ -139,15 +141,33 @@ class Pipeline:
         run_sft(self.context)
 
     def feedback(self, number: int | None = None) -> None:
-        """Gathers the preferences of a round (Algorithm 1 lines 6 to 25), by default of the next one."""
+        """Gathers the preferences of a round (Algorithm 1 lines 6 to 25), by default of the next one.
+
+        Raises:
+            InputError: the recipe has no such round, or a stage that comes first is not finished.
+        """
         _needs_one_process("feedback")
-        run_feedback(self.context, number or self.context.weak.next_round())
+        run_feedback(self.context, self._round("feedback", number))
 
     def align(self, number: int | None = None) -> None:
-        """Preference tuning on the pairs of a round (Equation 2), by default of the next one."""
+        """Preference tuning on the pairs of a round (Equation 2), by default of the next one.
+
+        Raises:
+            InputError: the recipe has no such round, or a stage that comes first is not finished.
+        """
         if load_method(self.recipe.align).is_online:
             _needs_one_process(f"align with {self.recipe.align.method}")
-        run_align(self.context, number or self.context.weak.next_round())
+        run_align(self.context, self._round("align", number))
+
+    def _round(self, stage: str, number: int | None) -> int:
+        if number is None:
+            return self.context.weak.next_round()
+        if not 1 <= number <= self.recipe.rounds:
+            raise InputError(
+                f"{stage} is asked for round {number}, but the recipe has {words.plural(self.recipe.rounds, 'round')}: "
+                "the evaluation would leave it out. Set rounds in the recipe, or rounds=N on the command line."
+            )
+        return number
 
     def probe(self, number: int, examples: Sequence[Example], out: Path) -> list[GradedExample]:
         """Grades drafts of the weak model after a round, for a measurement; see `run_probe`."""

@@ -116,6 +116,8 @@ class Provenance:
         feedback = recipe["feedback"]
         if feedback["spend"] is None:
             del feedback["spend"]
+        if feedback["drafts"] == "all":
+            del feedback["drafts"]
         if self._recipe.feedback.kind != RLAIF:
             del feedback["labeller"]  # no result depends on it
         elif self._recipe.feedback.labeller is not None:

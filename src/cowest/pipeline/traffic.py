@@ -15,7 +15,7 @@ from cowest.plugins import looked_in, nearest, resolve_path
 from cowest.recipe import Recipe
 from cowest.records import read_rows as read_records
 from cowest.serving_config import TRAFFIC_FILE, RecordConfig, first_kept_day
-from cowest.stages.feedback import TRAINING_ROWS
+from cowest.stages.feedback_config import TRAINING_ROWS
 from cowest.stages.queries import draw
 from cowest.tasks import Row, Task, read_rows
 from cowest.types import Example

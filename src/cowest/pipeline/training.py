@@ -1,9 +1,10 @@
 """The stages that train the weak model: SFT, and alignment on a round's feedback."""
 
+import contextlib
 import functools
 import hashlib
 
-from cowest import distributed, fingerprints, synchronous
+from cowest import distributed, fingerprints
 from cowest.alignment import Online, load_method
 from cowest.errors import InputError
 from cowest.models import open_model
@@ -16,7 +17,7 @@ from cowest.pipeline.provenance import ALIGN_DEPENDENCIES, FEEDBACK_DEPENDENCIES
 from cowest.pipeline.ranks import train
 from cowest.pipeline.traffic import round_queries
 from cowest.progress import progress_bar
-from cowest.stages.align import align, holds_nothing
+from cowest.stages.align import align, holds_nothing, rounds_before
 from cowest.stages.sft import sft
 from cowest.training.trained import DONE_MARKER
 
@@ -56,7 +57,8 @@ def run_sft(context: RunContext) -> None:
 
 def gave_nothing(context: RunContext, number: int) -> bool:
     """Whether the feedback of a round, which is done, holds nothing that the recipe's method learns from."""
-    return holds_nothing(context.folder.feedback(number), context.recipe.align)
+    config = context.recipe.align
+    return holds_nothing(context.folder.feedback(number), config, rounds_before(context.folder, number, config))
 
 
 def run_align(context: RunContext, number: int) -> None:
@@ -68,11 +70,17 @@ def run_align(context: RunContext, number: int) -> None:
     context.weak.needs_weights("align")
     recipe, stage, feedback = context.recipe, f"align, round {number}", context.folder.feedback(number)
     method = load_method(recipe.align)
-    learned_from = feedback / method.reads
+    earlier, learned_from = rounds_before(context.folder, number, recipe.align), feedback / method.reads
     if not learned_from.is_file():
         raise InputError(
             f"Round {number} has no feedback yet ({str(learned_from)!r} is missing). Run `cowest feedback` first."
         )
+    for each in earlier:
+        if not (each / method.reads).is_file():
+            raise InputError(
+                f"align.replay learns from the rounds before too, and {str(each / method.reads)!r} is missing. Put it "
+                "back, or start in another run folder."
+            )
     if gave_nothing(context, number):
         raise InputError(
             f"Round {number} gave no {method.noun} to learn from ({str(learned_from)!r}), so there is nothing to "
@@ -84,20 +92,26 @@ def run_align(context: RunContext, number: int) -> None:
     )
     start = context.weak.after_round(number - 1).model
     out, quiet = context.folder.align(number), not distributed.is_main_process()
-    digest = hashlib.sha256(learned_from.read_bytes()).hexdigest()
-    if context.provenance.is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest):
+    digest = hashlib.sha256()
+    for folder in (*earlier, feedback):
+        digest.update((folder / method.reads).read_bytes())
+    is_done = context.provenance.is_done
+    if is_done(stage, out, ALIGN_DEPENDENCIES, (), marker=DONE_MARKER, pairs=digest.hexdigest()):
         return
     context.free_memory()
-    online = online_of(context, number) if method.is_online else None
-    with (
-        fingerprints.released_if_refused(out),
-        progress_bar(stage, quiet=quiet) as bar,
-        context.trackers.stage(f"align-{number}") as log,
-    ):
+    with contextlib.ExitStack() as stack:
+        online = None
+        if method.is_online:
+            stack.enter_context(context.models.closed_afterwards())
+            online = online_of(context, number)
+        stack.enter_context(fingerprints.released_if_refused(out))
+        bar = stack.enter_context(progress_bar(stage, quiet=quiet))
+        shown = training_progress(bar, stack.enter_context(context.trackers.stage(f"align-{number}")))
         training = functools.partial(
             align,
             start,
             feedback,
+            earlier=earlier,
             out=out,
             config=recipe.align,
             lora=recipe.lora,
@@ -106,14 +120,11 @@ def run_align(context: RunContext, number: int) -> None:
             chat_template=recipe.weak.chat_template,
             seed=recipe.seed + number,
         )
-        shown = training_progress(bar, log)
         if online is None:
             accumulation = recipe.align.gradient_accumulation
             train(context, stage, training, accumulation=accumulation, out=out, shown=shown)
         else:  # this process has the ledger, and the limits of a key
             training(progress=shown, online=online)
-    if online is not None:
-        synchronous.run(online.collaboration.strong.close())
 
 
 def online_of(context: RunContext, number: int) -> Online:

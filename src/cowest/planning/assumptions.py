@@ -8,7 +8,7 @@ from cowest.pipeline import Pipeline
 from cowest.planning.rehearsal import Assumptions
 from cowest.recipe import Recipe
 from cowest.records import FeedbackSummary
-from cowest.stages.feedback import FeedbackConfig
+from cowest.stages.feedback_config import FeedbackConfig
 from cowest.types import Sampling
 
 LOW, HIGH = "low", "high"
@@ -16,6 +16,9 @@ ASSUMED = {
     LOW: {"solved_alone": 0.5, "helped": 0.5, "sure": 0.5, "draft": 60, "output": 80, "latency_s": 1.0},
     HIGH: {"solved_alone": 0.0, "helped": 0.2, "sure": 0.0, "draft": 250, "output": 350, "latency_s": 8.0},
 }
+
+DRAFTS_A_QUERY = "drafts a query"
+"""Measured, and only said: how many drafts a query took in the last round, where they end with its first pair."""
 
 JUDGE_TOKENS = VOTE_TOKENS = 2
 
@@ -51,8 +54,8 @@ def assume(case: str, recipe: Recipe, measured: Mapping[str, float], targets: Se
 
 
 def feedback_config_for(case: str, config: FeedbackConfig) -> FeedbackConfig:
-    """The feedback section for a case: in the high one no rule saves calls."""
-    return config if case == LOW else config.model_copy(update={"skip_settled": False})
+    """The feedback section for a case: in the high one no rule saves calls, and every draft is made."""
+    return config if case == LOW else config.model_copy(update={"skip_settled": False, "drafts": "all"})
 
 
 def latency_s(case: str) -> float:
@@ -72,7 +75,10 @@ def measured_so_far(pipeline: Pipeline) -> dict[str, float]:
         scored = summary.num_positive + summary.num_negative
         if graded and summary.num_ties is None:  # kinds that compare drafts with each other have no z
             values["solved_alone"] = summary.num_solo_perfect / graded
-        if scored:
+        if summary.num_drafts_not_drawn is not None:
+            # Drafts that end with the first of either sign are no sample: their signs say nothing of all drafts.
+            values[DRAFTS_A_QUERY] = summary.num_drafts / max(1, graded)
+        elif scored:
             values["helped"] = summary.num_positive / scored
         for role, name in (("weak", "draft"), ("strong", "output")):
             if calls := summary.calls.get(role):

@@ -11,6 +11,7 @@ from cowest.gating import Arm
 from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
+from cowest.planning.afterwards import swapped_queries
 from cowest.planning.assumptions import HIGH, LOW, assume, feedback_config_for, latency_s, measured_so_far
 from cowest.planning.cluster import cluster_of
 from cowest.planning.data import RunExamples
@@ -54,6 +55,7 @@ class Plan(BaseModel):
         trains: whether the weak model is trained, and not on a server as it is.
         num_to_explain: training rows that the strong model explains before SFT.
         num_queries: examples of feedback per round.
+        until_pair: whether a query's drafts end with its first pair, so that `samples` is the most.
         feedback_spend_usd: what a round of feedback may spend on strong and judge calls; None for no limit.
         alignment: the method, with what differs from its defaults.
         learned_from: what it learns from: "pair", "draft" or "query".
@@ -61,6 +63,8 @@ class Plan(BaseModel):
         power: the difference that these can show.
         gate_examples: number of examples for `cowest gate`, by split; None without a calibrated gate.
             Its calls are those of the stage "gate", without those that the evaluation makes too.
+        swapped: number of queries that `cowest audit --swaps` asks with swapped words; None where none are named.
+            Its calls are those of the stage "audit", without those that the evaluation makes too.
         tokens_from: how tokens were counted, by role.
         measured: values taken from earlier rounds of this run instead of assumed.
         already_paid: replies that the run's ledger holds, by role; they are not paid again.
@@ -79,6 +83,7 @@ class Plan(BaseModel):
     rounds: int
     trains: bool
     samples: int
+    until_pair: bool = False
     num_train: int
     num_to_explain: int
     num_queries: int
@@ -88,6 +93,7 @@ class Plan(BaseModel):
     num_evaluated: int
     power: Power
     gate_examples: dict[str, int] | None
+    swapped: int | None = None
     methods: list[str]
     tokens_from: dict[str, str]
     measured: dict[str, float]
@@ -133,6 +139,7 @@ class _Planner:
         self.examples = RunExamples.of(pipeline)
         self.to_explain = self.stages.to_explain(self.examples.labelled)
         self.gate_examples = _gate_examples(pipeline)
+        self.asked = swapped_queries(self.recipe, self.examples.evaluated)
         self.targets = self.stages.target_tokens(self.examples.labelled)
 
     def plan(self) -> Plan:
@@ -144,6 +151,7 @@ class _Planner:
             rounds=self.num_rounds,
             trains=self.pipeline.context.weak.is_trained_here,
             samples=0 if recipe.feedback.kind == SOLO else recipe.feedback.samples,
+            until_pair=recipe.feedback.until_pair,
             num_train=len(self.examples.labelled),
             num_to_explain=len(self.to_explain),
             num_queries=len(queries),
@@ -153,6 +161,7 @@ class _Planner:
             num_evaluated=len(self.examples.evaluated),
             power=power_of(self.pipeline, self.examples.evaluated),
             gate_examples=self.gate_examples and {name: len(examples) for name, examples in self.gate_examples.items()},
+            swapped=None if self.asked is None else len(self.asked.examples),
             methods=self.stages.method_names(self._assumptions(LOW)),
             tokens_from={role: counter.how for role, counter in self.stages.counters.items()},
             measured=self.measured,
@@ -195,6 +204,8 @@ class _Planner:
             # On test the strong model alone is called only as the policy says, which is not known yet.
             test_arms: tuple[Arm, ...] = ("both",) if name == LOW else ("strong", "both")
             stages["gate"] = self.stages.gate(assumptions, **self.gate_examples, tally=tally, test_arms=test_arms)
+        if self.asked is not None:
+            stages["audit"] = self.stages.swaps(assumptions, self.asked, tally)
         roles = sum_by_role(stages.values())
         limit = self.recipe.feedback.max_pairs
         return Case(

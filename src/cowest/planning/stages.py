@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cowest import preferences, synchronous
 from cowest.alignment import load_method
+from cowest.collaboration import Collaboration
 from cowest.concurrency import map_in_flight
 from cowest.errors import InputError
 from cowest.formats import load_format
-from cowest.gating import ARMS, Arm
-from cowest.gating.measurement import measure
+from cowest.gating import Arm
 from cowest.judge import BaseJudge, as_base_judge
 from cowest.judge.config import ProgramJudge
 from cowest.methods import Prepared, Setting, make_methods
@@ -16,6 +16,7 @@ from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline, asks_for_explanations
 from cowest.pipeline.evaluation import setting_of
 from cowest.pipeline.factories import feedback_pair, model_judge
+from cowest.planning.afterwards import rehearse_gate, rehearse_swaps
 from cowest.planning.data import sample
 from cowest.planning.rehearsal import (
     Assumptions,
@@ -34,7 +35,8 @@ from cowest.progress import quietly
 from cowest.stages._diagnostics import null_sample
 from cowest.stages.explanations import explain_example, without_explanation
 from cowest.stages.feedback import FeedbackConfig, make_annotator
-from cowest.types import ComparedExample, Completion, Example, GradedExample
+from cowest.stages.swaps import Asked
+from cowest.types import ComparedExample, Example, GradedExample
 
 LookupFor = Callable[[str, str], ReplyLookup | None]
 """From a role and a stage of the weak model ("" for other roles) to the lookup of its replies in the ledger."""
@@ -207,18 +209,18 @@ class Stages:
         Args:
             test_arms: the arms measured on each test example.
         """
-        setting = self._setting(assumptions, tally)
-        pair = setting.collaborate(setting.weak[self.context.weak.stage_names()[-1]])
-        splits: tuple[tuple[str, Sequence[Example], Sequence[Arm]], ...] = (
-            ("validation", validation, ARMS),
-            ("test", test, test_arms),
-        )
-        for name, examples, arms in splits:
-            if rehearsed := sample(examples):
-                tally.weight = len(examples) / len(rehearsed)
-                with quietly():
-                    measure(name, rehearsed, pair, setting.task, _no_price, len(rehearsed), _always(arms))
+        pair = self._final_pair(assumptions, tally)
+        rehearse_gate(pair, self.context.data.task, validation, test, tally, test_arms)
         return tally.take(self.configs)
+
+    def swaps(self, assumptions: Assumptions, asked: Asked, tally: Tally) -> dict[str, Spend]:
+        """The spend of `cowest audit --swaps` on the pair after all rounds, beyond the evaluation."""
+        rehearse_swaps(self._final_pair(assumptions, tally), self.context.data.task, asked, tally)
+        return tally.take(self.configs)
+
+    def _final_pair(self, assumptions: Assumptions, tally: Tally) -> Collaboration:
+        setting = self._setting(assumptions, tally)
+        return setting.collaborate(setting.weak[self.context.weak.stage_names()[-1]])
 
     def _setting(self, assumptions: Assumptions, tally: Tally) -> Setting:
         weak = {stage: self._weak_model(stage, assumptions, tally) for stage in self.context.weak.stage_names()}
@@ -240,11 +242,3 @@ class Stages:
         config = self.configs[role]
         name = f"{config.model} {config.base_url} {config.options} {config.redact}"
         return RehearsedModel(role, name, assumptions, self.counters[role], tally, self._lookup_for(role, ""))
-
-
-def _no_price(role: str, completion: Completion) -> None:
-    """No price: the tally prices the tokens of rehearsed calls."""
-
-
-def _always(arms: Sequence[Arm]) -> Callable[[float | None], Sequence[Arm]]:
-    return lambda confidence: arms

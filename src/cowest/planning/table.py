@@ -5,6 +5,7 @@ from typing import TextIO, TypeVar
 
 from cowest import words
 from cowest.method_names import COLLABORATE, collaborate_round
+from cowest.planning.assumptions import DRAFTS_A_QUERY
 from cowest.planning.estimate import Case, Plan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend
@@ -69,13 +70,23 @@ def _up_to(plan: Plan) -> str:
     return "" if plan.feedback_spend_usd is None else f"{words.money(plan.feedback_spend_usd)}, at most "
 
 
+def _drafts(plan: Plan) -> str:
+    if not plan.samples:
+        return "drafts only in alignment"
+    if not plan.until_pair:
+        return f"{plan.samples} drafts each"
+    drawn = plan.measured.get(DRAFTS_A_QUERY)
+    known = "how many that takes, a round will show" if drawn is None else f"{drawn:.1f} on average in the last round"
+    return f"at most {plan.samples} drafts each, until it has a pair ({known})"
+
+
 def _notes(plan: Plan) -> Iterator[str]:
     explained = f", {plan.num_to_explain:,} of them explained by the strong model first" if plan.num_to_explain else ""
     sft = f"SFT on {plan.num_train:,} rows{explained}"
     yield (
         f"{sft if plan.trains else 'Nothing is trained, since the weak model is on a server'}; "
         f"feedback on {_up_to(plan)}{plan.num_queries:,} queries a round with "
-        f"{f'{plan.samples} drafts each' if plan.samples else 'drafts only in alignment'}, "
+        f"{_drafts(plan)}, "
         f"{words.plural(plan.rounds, 'round')}; {f'alignment by {plan.alignment}; ' if plan.trains else ''}"
         f"evaluation of {words.plural(len(shown_methods(plan)), 'method')} on {plan.num_evaluated:,} examples."
     )
@@ -86,6 +97,11 @@ def _notes(plan: Plan) -> Iterator[str]:
             f"gate: what `cowest gate` calls after the run, beyond the evaluation; learned from {num_validation} "
             f"validation examples, tried on {num_test} of test. What it asks of the strong model alone on "
             "test depends on the policy."
+        )
+    if plan.swapped is not None:
+        yield (
+            "audit: what `cowest audit --swaps` calls after the run, beyond the evaluation: "
+            f"{words.plural(plan.swapped, 'query')} with swapped words, and as they are once more where replies vary."
         )
     for name, case in (("low", plan.low), ("high", plan.high)):
         saved = ", and no call is saved by rule" if name == "high" else ""

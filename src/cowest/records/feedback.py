@@ -74,6 +74,7 @@ class FeedbackSummary(Document):
         num_unscored: drafts that could not be judged; they enter no pair.
         num_failed: queries that gave no grades.
         num_identical_drafts: drafts that repeat the text of an earlier draft of their query; they count once in pairs.
+        num_drafts_not_drawn: of K a query, where its drafts end with its first pair; None where all are made.
         num_drafts_cut: drafts that ended at the token limit.
         num_solo_perfect: queries on which the strong model alone has the full score, which no draft can beat.
         num_unparsed_solo: outputs of the strong model alone that hold no answer; None where the task is not known.
@@ -99,6 +100,7 @@ class FeedbackSummary(Document):
     num_unscored: NonNegativeInt = 0
     num_failed: NonNegativeInt = 0
     num_identical_drafts: NonNegativeInt = 0
+    num_drafts_not_drawn: NonNegativeInt | None = omitted_if_none()
     num_drafts_cut: NonNegativeInt = 0
     num_solo_perfect: NonNegativeInt = 0
     num_unparsed_solo: NonNegativeInt | None = omitted_if_none()

@@ -62,7 +62,8 @@ def _training_facts(training: TrainingRecord | None) -> list[str]:
     if training is None:
         return []
     method = [f"by {training.method}"] if training.method is not None else []
-    rows = [*method, *([] if training.num_rows is None else [words.plural(training.num_rows, "row")])]
+    replayed = " of this round and those before" if training.settings.get("replay") else ""
+    rows = [*method, *([] if training.num_rows is None else [words.plural(training.num_rows, "row") + replayed])]
     left_out = training.num_overlong + training.num_untrainable
     facts = [*rows, *([f"{left_out:,} left out"] if left_out else [])]
     if training.num_drafts is not None:

@@ -43,6 +43,7 @@ class FeedbackSetting:
     Attributes:
         roles: the models by role, whose spend is shown.
         controlled: ids of the examples in the null control.
+        most_drafts: K, where the drafts of a query end with its first pair and those not drawn are shown; else None.
     """
 
     roles: Mapping[str, Metered]
@@ -50,6 +51,7 @@ class FeedbackSetting:
     collaboration: Collaboration
     annotator: Annotator
     controlled: set[str]
+    most_drafts: int | None = None
 
 
 def annotate_all(
@@ -131,11 +133,14 @@ class _Worker:
 
     def _show(self, outcome: AnnotatedExample | Failure) -> None:
         num_pairs = 0 if isinstance(outcome, Failure) else len(preferences.pairs(outcome, ()))
+        most, more = self.setting.most_drafts, {}
+        if most is not None:
+            more["drafts_not_drawn"] = 0 if isinstance(outcome, Failure) else preferences.num_not_drawn(outcome, most)
         if isinstance(outcome, ComparedExample):
-            self.bar.advance(1, positives=num_pairs, pairs=num_pairs)
+            self.bar.advance(1, positives=num_pairs, pairs=num_pairs, **more)
             return
         drafts = outcome.drafts if isinstance(outcome, GradedExample) else ()
-        self.bar.advance(1, positives=sum(map(preferences.is_positive, drafts)), pairs=num_pairs)
+        self.bar.advance(1, positives=sum(map(preferences.is_positive, drafts)), pairs=num_pairs, **more)
         spent = total_usd(meter.cost_usd for meter in self.setting.roles.values())
         if spent is not None:  # an unknown price is not shown as $0
             self.bar.show(spend_usd=spent)

@@ -25,7 +25,7 @@ class FeedbackResults:
         task: whose metric the judge is compared with; None where it is not known.
         counts: of the summary.
         controlled: ids of the examples in the null control; None where there is none.
-        samples: K.
+        samples: the drafts of a query among which the null control looks: K, or 2 where they end with its first pair.
     """
 
     def __init__(

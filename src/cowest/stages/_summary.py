@@ -19,11 +19,13 @@ class Counts:
     Args:
         samples: K, the drafts per query if no rule saves any.
         calls_per_draft: calls of all models per draft.
+        until_pair: whether the drafts of a query end with its first pair.
     """
 
-    def __init__(self, samples: int, calls_per_draft: int) -> None:
+    def __init__(self, samples: int, calls_per_draft: int, *, until_pair: bool = False) -> None:
         self._samples = samples
         self._calls_per_draft = calls_per_draft
+        self._until_pair = until_pair
         self._num = Counter[str]()
         self._saved = Counter({"solo_perfect": 0, "settled": 0})
         self._unparsed = Counter[str]()
@@ -36,6 +38,8 @@ class Counts:
             self._add_graded(row)
         else:
             self._add_compared(row)
+        if self._until_pair and not isinstance(row, Failure):
+            self._num["not_drawn"] += preferences.num_not_drawn(row, self._samples)
 
     def _add_graded(self, row: GradedExample) -> None:
         self._num += Counter(
@@ -104,6 +108,8 @@ class Counts:
             num_identical: calls to the judge saved because it had judged the same text before.
         """
         num = self._num
+        paired = {preferences.PAIRED: num["not_drawn"] * self._calls_per_draft} if self._until_pair else {}
+        saved = {**self._saved, **paired}
         summary = FeedbackSummary(
             kind=kind,
             num_examples=num["graded"] + num["compared"] + num["failed"],
@@ -119,9 +125,11 @@ class Counts:
             calls={role: meter.num_calls for role, meter in roles.items()},
             usage={role: meter.usage for role, meter in roles.items()},
             cost_usd=total_usd(meter.cost_usd for meter in roles.values()),
-            calls_saved={**self._saved, "identical_judge_calls": num_identical},
+            calls_saved={**saved, "identical_judge_calls": num_identical},
             null_control=null_control,
             judge_agreement=judge_agreement,
         )
-        ties = {"num_ties": num["ties"]} if num["compared"] else {}
-        return summary.model_copy(update={**self._unparsed, **ties})
+        more = {"num_ties": num["ties"]} if num["compared"] else {}
+        if self._until_pair:
+            more["num_drafts_not_drawn"] = num["not_drawn"]
+        return summary.model_copy(update={**self._unparsed, **more})

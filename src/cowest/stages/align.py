@@ -1,6 +1,6 @@
 """Align: tuning of the weak model on a round's feedback (paper section 3.3.2, Equation 2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cowest.alignment import PAIRS, AlignConfig, AlignmentMethod, Lessons, Online, Training, load_method
@@ -10,8 +10,9 @@ from cowest.formats import Format, load_format
 from cowest.models.config import ModelConfig
 from cowest.prompts import Prompts
 from cowest.records import GradedExample, PreferencePair, read_rows
+from cowest.runs import RunFolder
 from cowest.stages._output_folder import make_output_folder
-from cowest.stages.feedback import FeedbackConfig
+from cowest.stages.feedback_config import FeedbackConfig
 from cowest.training import LoRAConfig, TrainedModel
 from cowest.training import weights as model_files
 from cowest.training.progress import Progress
@@ -25,6 +26,7 @@ def align(
     *,
     out: str | Path,
     pairs: Feedback | None = None,
+    earlier: Sequence[Feedback] = (),
     config: AlignConfig | None = None,
     lora: LoRAConfig | None = None,
     format: str | Format = "chain_of_thought",
@@ -50,6 +52,7 @@ def align(
             pairs, graded examples or the path of a graded.jsonl otherwise; or the path of the folder that has both.
         out: the folder for the adapter; not that of `start`.
         pairs: the earlier name of `feedback`.
+        earlier: feedback of the rounds before, from the first on, to learn from too, as a recipe's `align.replay` does.
         lora: shape of the adapter; must match the adapter of `start`, if it has one.
         format, prompts: with which the drafts of graded examples were sampled; pairs hold their prompts.
         chat_template: "chatml" or a file, for a full model without one; an adapter that `sft` trained has its own.
@@ -85,7 +88,7 @@ def align(
     weights = model_files.find(start.model if isinstance(start, TrainedModel) else start, chat_template)
     if weights.adapter is not None and weights.adapter.resolve() == folder.resolve():
         raise InputError(f"Alignment would overwrite the adapter it starts from ({str(folder)!r}). Give another out.")
-    lessons = lessons_of(given, config, format=format, prompts=prompts)
+    lessons = lessons_of(given, config, earlier=earlier, format=format, prompts=prompts)
     make_output_folder(folder)
     model_files.require_extras()
     training = Training(start=weights, out=folder, lora=lora, seed=seed, progress=progress, online=online)
@@ -96,16 +99,22 @@ def lessons_of(
     feedback: Feedback,
     config: AlignConfig,
     *,
+    earlier: Sequence[Feedback] = (),
     format: str | Format = "chain_of_thought",
     prompts: Prompts | str | None = None,
 ) -> Lessons:
     """What a method learns from a round's feedback; the arguments are as in `align`.
 
+    Queries of earlier rounds come first, and `round-1:` and so on stands before their ids. Each round has its own sets
+    Y+ and Y- of a query.
+
     Raises:
         InputError: a file is missing or has other rows, or the method does not learn from what is given.
     """
     method = load_method(config)
-    given = _read(feedback, method) if isinstance(feedback, (str, Path)) else feedback
+    if earlier and method.is_online:
+        raise InputError(f"align.method {config.method} samples its own drafts and learns from no earlier rounds.")
+    given = [*_replayed(earlier, method), *_rows(feedback, method)]
     pairs = [row for row in given if isinstance(row, PreferencePair)]
     graded = [row for row in given if isinstance(row, GradedExample)]
     if len(given) not in (len(pairs), len(graded)):
@@ -120,8 +129,16 @@ def lessons_of(
     return method.from_graded((row, templates.render(template, query=row.query)) for row in graded)
 
 
-def holds_nothing(folder: Path, config: AlignConfig) -> bool:
+def rounds_before(run: RunFolder, number: int, config: AlignConfig) -> list[Path]:
+    """The folders of the feedback that a round learns from besides its own."""
+    return [run.feedback(earlier) for earlier in range(1, number)] if config.replay else []
+
+
+def holds_nothing(folder: Path, config: AlignConfig, earlier: Sequence[Path] = ()) -> bool:
     """Whether the folder of a round's feedback, which is done, holds nothing that the method of `config` learns from.
+
+    Args:
+        earlier: the folders of further rounds that it learns from; what they hold is nothing new.
 
     Raises:
         InputError: a file is missing or has other rows.
@@ -129,8 +146,11 @@ def holds_nothing(folder: Path, config: AlignConfig) -> bool:
     method = load_method(config)
     if method.reads == PAIRS:
         return (folder / PAIRS).stat().st_size == 0
-    graded = [row for row in _read(folder, method) if isinstance(row, GradedExample)]
-    return not method.from_graded((row, ()) for row in graded).rows  # no prompt: rows are only counted
+    before = [row for row in _replayed(earlier, method) if isinstance(row, GradedExample)]
+    new = [row for row in _read(folder, method) if isinstance(row, GradedExample)]
+    # No prompts: rows are only counted.
+    num_before, num_all = (len(method.from_graded((row, ()) for row in rows).rows) for rows in (before, before + new))
+    return num_all == num_before
 
 
 def read_pairs(path: str | Path) -> list[PreferencePair]:
@@ -141,6 +161,16 @@ def read_pairs(path: str | Path) -> list[PreferencePair]:
     """
     advice = "Give the pairs.jsonl that feedback wrote."
     return list(read_rows(Path(path).expanduser(), PreferencePair, "preference pair", advice))
+
+
+def _replayed(earlier: Sequence[Feedback], method: AlignmentMethod) -> Iterator[PreferencePair | GradedExample]:
+    for number, feedback in enumerate(earlier, start=1):
+        for row in _rows(feedback, method):
+            yield row.model_copy(update={"example_id": f"round-{number}:{row.example_id}"})
+
+
+def _rows(feedback: Feedback, method: AlignmentMethod) -> Sequence[PreferencePair] | Sequence[GradedExample]:
+    return _read(feedback, method) if isinstance(feedback, (str, Path)) else feedback
 
 
 def _read(path: str | Path, method: AlignmentMethod) -> Sequence[PreferencePair] | Sequence[GradedExample]:

@@ -4,17 +4,15 @@ import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
-
-from cowest.annotators import RLAIF, SOLO, BaseAnnotator, RewardModel, load_annotator
+from cowest.annotators import COMPARING, RLAIF, SOLO, BaseAnnotator, RewardModel, load_annotator
 from cowest.checking import check
 from cowest.collaboration import STRONG_SAMPLING, WEAK_SAMPLING, Collaboration
 from cowest.errors import InputError
 from cowest.judge import BaseJudge, Judge, ModelJudge, as_base_judge
 from cowest.ledger import Ledger
-from cowest.models import ChatModel, Metered, ModelConfig, Openable, open_model
+from cowest.models import ChatModel, Metered, Openable, open_model
 from cowest.prompts import Prompts
 from cowest.records import read_rows
 from cowest.stages._annotation import FeedbackSetting, annotate_all
@@ -23,55 +21,14 @@ from cowest.stages._feedback_results import FeedbackResults
 from cowest.stages._progress_file import ProgressFile
 from cowest.stages._spend_limit import spend_limit
 from cowest.stages._summary import Counts
+from cowest.stages.feedback_config import FeedbackConfig
 from cowest.tasks import Task
 from cowest.tasks.base import Split
-from cowest.types import Example, PreferencePair, Record, Sampling
+from cowest.types import Example, PreferencePair, Sampling
 
-TRAINING_ROWS = ("train", "held_back")
-"""Values of `queries_from` that draw from the training rows."""
+__all__ = ["FeedbackConfig", "feedback", "make_annotator"]
 
 _QUERY_SELECTION_KEYS = ("queries_from", "held_back_share", "queries")
-
-
-class FeedbackConfig(Record):
-    """How preferences are gathered.
-
-    Attributes:
-        kind: the annotator; a file of annotators/ or `package.module:Class`.
-        queries_from: "train" draws them from all training rows, as the paper does; "held_back" from rows that
-            are kept out of SFT; else the folder that `serve.record` fills, or a file of its rows.
-        held_back_share: the share of the training rows that "held_back" keeps out of SFT.
-        queries: number of queries per round, drawn with the recipe's seed and the round's number.
-        samples: K, the drafts per query.
-        spend: USD that the strong and judge calls of a round may cost; queries are asked in a random order while the
-            worst case of the next one fits into it, `queries` at most. None sets no limit.
-        max_pairs: number of pairs to keep, drawn with the seed; None keeps all.
-        labeller: the model that compares two drafts for kind "rlaif", a section like `strong`; None means the strong
-            model, as in the paper. Other kinds do not use it.
-        skip_settled: skip calls that cannot change any pair.
-        null_control: number of queries for which a second sample of the strong model alone is judged against the
-            first, which gives the positive rate of pure noise.
-    """
-
-    kind: str = "collaborative"
-    queries_from: str = Field(default="train", min_length=1, pattern=r"^[^\x00]*$")
-    held_back_share: float = Field(default=0.5, gt=0, lt=1)
-    queries: int = Field(default=2000, ge=1)
-    samples: int = Field(default=5, ge=1)
-    spend: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    max_pairs: int | None = Field(default=None, ge=1)
-    labeller: ModelConfig | None = None
-    skip_settled: bool = True
-    null_control: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _control_knows_the_queries(self) -> Self:
-        if self.spend is not None and self.null_control:
-            raise ValueError(
-                "null_control draws from the queries of a round, and with spend it is not known before which these "
-                "are. Leave out one of the two"
-            )
-        return self
 
 
 def feedback(
@@ -156,17 +113,19 @@ def feedback(
         )
         annotator = make_annotator(config, collaboration, base_judge, reward, roles.get("labeller"))
         controlled = draw_null_control(examples, config.null_control, seed)
-        setting = FeedbackSetting(roles, base_judge, collaboration, annotator, controlled)
+        most_drafts = config.samples if config.until_pair else None
+        setting = FeedbackSetting(roles, base_judge, collaboration, annotator, controlled, most_drafts)
         num_saved_before = base_judge.num_calls_saved
-        calls_per_verdict = base_judge.num_calls_per_verdict if roles.keys() & base_judge.models.keys() else 0
+        asks_judge = config.kind not in COMPARING and roles.keys() & base_judge.models.keys()
+        calls_per_verdict = base_judge.num_calls_per_verdict if asks_judge else 0
         calls_per_draft = 0 if config.kind == SOLO else annotator.num_calls_per_draft + calls_per_verdict
         with FeedbackResults(
             out,
             collaboration,
             task,
-            Counts(config.samples, calls_per_draft),
+            Counts(config.samples, calls_per_draft, until_pair=config.until_pair),
             controlled=controlled if config.null_control else None,
-            samples=config.samples,
+            samples=2 if config.until_pair else config.samples,
         ) as results:
             title, limit = f"feedback ({config.kind})", None
             if config.spend is not None:
@@ -230,7 +189,7 @@ def make_annotator(
     """The annotator of a config; the arguments are as in `feedback`.
 
     Raises:
-        InputError: there is no such kind.
+        InputError: there is no such kind, or `drafts` does not go with it.
     """
     return load_annotator(
         config.kind,
@@ -238,6 +197,7 @@ def make_annotator(
         judge,
         samples=config.samples,
         skip_settled=config.skip_settled,
+        until_pair=config.until_pair,
         reward=reward,
         labeller=labeller,
         labeller_sampling=None if config.labeller is None else config.labeller.sampling,

@@ -93,9 +93,6 @@ def measure_swaps(asked: Asked, swap: WordSwap, pair: Collaboration, task: Task,
     Raises:
         EndpointError: an endpoint failed for good, or a call of every example failed.
     """
-    again = _asked_again(pair)
-    strong_again = None if _is_greedy(pair, "strong") else StrongOnly(STRONG_ONLY, again, task)
-    pair_again = None if _is_greedy(pair) else Collaborate(COLLABORATE, again, task)
 
     def ask(method: StrongOnly | Collaborate, examples: Sequence[Example], which: str) -> list[Prediction]:
         return predict_all(method, examples, task, num_in_flight, f"audit {method.name}, {which}")[0]
@@ -106,12 +103,23 @@ def measure_swaps(asked: Asked, swap: WordSwap, pair: Collaboration, task: Task,
             swapped=ask(method, asked.swapped, "swapped"),
             again=None if once_more is None else ask(once_more, asked.examples, "again"),
         )
-        for method, once_more in (
-            (StrongOnly(STRONG_ONLY, pair, task), strong_again),
-            (Collaborate(COLLABORATE, pair, task), pair_again),
-        )
+        for method, once_more in swap_methods(pair, task)
     )
     return compare_answers(strong, together, swap, task.groups(asked.examples), asked.num_matching)
+
+
+def swap_methods(
+    pair: Collaboration, task: Task
+) -> tuple[tuple[StrongOnly, StrongOnly | None], tuple[Collaborate, Collaborate | None]]:
+    """The strong model alone and the pair, each with what asks it once more; None where nothing is sampled."""
+    again = _asked_again(pair)
+    return (
+        (
+            StrongOnly(STRONG_ONLY, pair, task),
+            None if _is_greedy(pair, "strong") else StrongOnly(STRONG_ONLY, again, task),
+        ),
+        (Collaborate(COLLABORATE, pair, task), None if _is_greedy(pair) else Collaborate(COLLABORATE, again, task)),
+    )
 
 
 def _is_greedy(pair: Collaboration, *roles: str) -> bool:

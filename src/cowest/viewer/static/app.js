@@ -402,7 +402,8 @@ function draftOutcome(draft) {
 }
 
 function drawGraded(own) {
-  const why = { solo_perfect: "No drafts: the strong model alone scores 10, so none could gain.", settled: "Fewer drafts: the pairs were settled." };
+  const why = { solo_perfect: "No drafts: the strong model alone scores 10, so none could gain.", settled: "Fewer drafts: the pairs were settled.",
+    paired: "Fewer drafts: they end with the first pair." };
   const isGrowing = currentSet()?.growing;
   const parts = [`${count(own.drafts.length)} draft${own.drafts.length === 1 ? "" : "s"}`,
     isGrowing ? "pairs are made when the stage ends" : `${count(own.num_pairs)} preference pair${own.num_pairs === 1 ? "" : "s"}`];
