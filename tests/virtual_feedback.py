@@ -108,26 +108,31 @@ def run(setting: Setting, out: Path) -> Measured:
     before = asyncio.get_event_loop_policy()
     cpu_s = time.process_time()
     try:
-        with _virtual(setting, measured), progress.quietly():
-            feedback(
-                Queries(setting.num_queries),
-                weak=ScriptedModel(_draft, name="scripted/weak", identity="weak"),
-                strong=_strong(setting),
-                out=out,
-                samples=setting.samples,
-                skip_settled=False,
-                strong_sampling=Sampling(max_tokens=400),
-                task=Sums(),
-                load_pairs=False,
-            )
+        with _virtual(setting, measured):
+            annotate(setting, out, [f"http://127.0.0.{number + 1}:9/v1" for number in range(setting.num_endpoints)])
     finally:
         asyncio.set_event_loop_policy(before)
     measured.cpu_s = time.process_time() - cpu_s
     return measured
 
 
-def _strong(setting: Setting) -> ModelConfig:
-    urls = [f"http://127.0.0.{number + 1}:9/v1" for number in range(setting.num_endpoints)]
+def annotate(setting: Setting, out: Path, urls: Sequence[str]) -> None:
+    """The round itself, with the strong model at `urls`."""
+    with progress.quietly():
+        feedback(
+            Queries(setting.num_queries),
+            weak=ScriptedModel(_draft, name="scripted/weak", identity="weak"),
+            strong=_strong(setting, urls),
+            out=out,
+            samples=setting.samples,
+            skip_settled=False,
+            strong_sampling=Sampling(max_tokens=400),
+            task=Sums(),
+            load_pairs=False,
+        )
+
+
+def _strong(setting: Setting, urls: Sequence[str]) -> ModelConfig:
     told = setting.limit_per_s * 60 if setting.limit_per_s and setting.is_told else None
     return ModelConfig(
         model="openai/strong",
@@ -234,7 +239,7 @@ class _Transport(httpx2.AsyncBaseTransport):
             body = json.loads(request.content)
             latency = 0.5 + chance("latency", len(measured.started))
             await asyncio.sleep(self._setting.latency_s * latency)
-            return httpx2.Response(200, json=_reply(body), request=request)
+            return httpx2.Response(200, json=reply(body), request=request)
         finally:
             _Transport._in_flight -= 1
 
@@ -244,7 +249,8 @@ def _draft(request: ChatRequest) -> str:
     return f"Explanation: {'the draft says ' * (WORDS // 3)}{request.sample_index}.\nAnswer: {chance(text) > 0.5}"
 
 
-def _reply(body: dict[str, Any]) -> dict[str, Any]:
+def reply(body: dict[str, Any]) -> dict[str, Any]:
+    """What the strong model replies."""
     asked = body["messages"][-1]["content"]
     if "OUTPUT>>>" in asked:
         text = str(1 + int(10 * chance("score", asked)))
