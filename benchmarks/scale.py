@@ -38,9 +38,12 @@ def measure(options: argparse.Namespace, num_queries: int) -> dict[str, float | 
         is_told=not options.unknown,
         latency_s=options.latency,
         num_endpoints=options.endpoints,
+        model_judges=not options.no_judge,
     )
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        found, endpoints_cpu_s = in_reality(setting, Path(folder)) if options.real else (run(setting, Path(folder)), 0.0)
+        found, endpoints_cpu_s = (
+            in_reality(setting, Path(folder)) if options.real else (run(setting, Path(folder)), 0.0)
+        )
         ledger_bytes = (Path(folder) / "ledger.sqlite").stat().st_size
     first, last = found.started[0], found.started[-1]
     begin, end = first + RAMP_S, last - TAIL_S
@@ -77,7 +80,15 @@ def endpoint(setting: Setting) -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "benchmarks.scale_endpoint", "--port", str(port), "--latency", str(setting.latency_s)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.scale_endpoint",
+        "--port",
+        str(port),
+        "--latency",
+        str(setting.latency_s),
+    ]
     if setting.limit_per_s:
         command += ["--limit", str(setting.limit_per_s)]
     process = subprocess.Popen(command, cwd=ROOT)
@@ -114,6 +125,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=5.0)
     parser.add_argument("--samples", type=int, default=2)
     parser.add_argument("--endpoints", type=int, default=1)
+    parser.add_argument("--no-judge", action="store_true", help="verdicts take no calls, so that a query takes half")
     parser.add_argument("--unknown", action="store_true", help="the recipe does not name the limit")
     parser.add_argument("--real", action="store_true", help="in real time, against endpoints in other processes")
     parser.add_argument("--folder")

@@ -22,12 +22,13 @@ import openai
 from looptime import LoopTimeEventLoop
 
 from cowest import progress
+from cowest.judge import BaseJudge
 from cowest.ledger import calls, writer
 from cowest.models import ModelConfig, limits
 from cowest.models.config import Price
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.stages.feedback import feedback
-from cowest.types import ChatRequest, Example, Sampling
+from cowest.types import ChatRequest, Example, Sampling, Verdict
 from tests.endpoint.limiters import Limiter, make_limiter
 from tests.worlds import Sums, chance
 
@@ -46,6 +47,7 @@ class Setting:
         latency_s: of a reply on average; each takes from half to one and a half of it.
         num_endpoints: that serve the model.
         max_concurrency: of the recipe.
+        model_judges: whether the strong model judges; else a function does, and an example takes half the calls.
     """
 
     num_queries: int
@@ -55,6 +57,14 @@ class Setting:
     latency_s: float = 5.0
     num_endpoints: int = 1
     max_concurrency: int | None = None
+    model_judges: bool = True
+
+
+class _Dice(BaseJudge):
+    name = "dice"
+
+    async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
+        return Verdict(score=1 + int(10 * chance("score", output)))
 
 
 @dataclass
@@ -123,6 +133,7 @@ def annotate(setting: Setting, out: Path, urls: Sequence[str]) -> None:
             Queries(setting.num_queries),
             weak=ScriptedModel(_draft, name="scripted/weak", identity="weak"),
             strong=_strong(setting, urls),
+            judge=None if setting.model_judges else _Dice(),
             out=out,
             samples=setting.samples,
             skip_settled=False,

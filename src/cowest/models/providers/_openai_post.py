@@ -99,12 +99,14 @@ class ChatPost:
 
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         if self._http.cookies:  # an endpoint has set one
-            return self._http.build_request(
-                "POST", self._url, content=content, headers=self._headers, timeout=timeout
-            )
+            return self._http.build_request("POST", self._url, content=content, headers=self._headers, timeout=timeout)
         headers = httpx2.Headers([*self._sent_headers, (b"Content-Length", b"%d" % len(content))], encoding="utf-8")
         request = httpx2.Request(
-            "POST", self._url, headers=headers, stream=httpx2.ByteStream(content), extensions={"timeout": timeout.as_dict()}
+            "POST",
+            self._url,
+            headers=headers,
+            stream=httpx2.ByteStream(content),
+            extensions={"timeout": timeout.as_dict()},
         )
         request.read()
         return request
