@@ -66,7 +66,7 @@ class Ledger:
         self._writer = BatchWriter(connected(self.path), self.path)
         self._lookups = Lookups(self.path, self._reading)
         self.bookings = Bookings(run, self._writer, self._reading)
-        self._turns: dict[str, Future[None]] = {}
+        self._turns: dict[str, Future[None] | None] = {}
         self._turns_lock = threading.Lock()
         self._closed = False
 
@@ -138,16 +138,18 @@ class Ledger:
         Whoever gets None calls `end(key)` afterwards, whatever happened.
         """
         with self._turns_lock:
-            if key in self._turns:
-                return self._turns[key]
-            self._turns[key] = uncancellable()
-            return None
+            if key not in self._turns:
+                self._turns[key] = None  # few turns are ever waited for
+                return None
+            turn = self._turns[key] = self._turns[key] or uncancellable()
+            return turn
 
     def end(self, key: str) -> None:
         """Gives the turn back."""
         with self._turns_lock:
             turn = self._turns.pop(key)
-        turn.set_result(None)
+        if turn is not None:
+            turn.set_result(None)
 
     def spend_usd(self, role: str | None = None) -> float:
         """USD that this run paid, in all or for one role; replies of unknown price count nothing."""

@@ -1,6 +1,6 @@
 """From a recipe to its estimate: the stages in a low and a high case, their assumptions and their sums."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,6 +15,7 @@ from cowest.planning.assumptions import HIGH, LOW, assume, feedback_config_for, 
 from cowest.planning.cluster import cluster_of
 from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems, servers
+from cowest.planning.hours import Hours, StageTime
 from cowest.planning.power import Power, power_of
 from cowest.planning.rehearsal import Assumptions
 from cowest.planning.roles import configs_of
@@ -36,6 +37,8 @@ class Case(BaseModel):
         wall_s: seconds of calls to endpoints, at the known limits or the assumed latency; without training, models in
             this process and batches.
         num_pairs: preference pairs of all rounds, or single drafts or queries where alignment learns from these.
+        times: by stage: how long it takes, its GPU hours, and what it waits for most. Empty where the recipe has no
+            engines but this process, no GPU, and no speed.
     """
 
     assumed: dict[str, Any]
@@ -44,6 +47,7 @@ class Case(BaseModel):
     cost_usd: float | None
     wall_s: float
     num_pairs: int
+    times: dict[str, StageTime]
 
 
 class Plan(BaseModel):
@@ -66,8 +70,9 @@ class Plan(BaseModel):
         already_paid: replies that the run's ledger holds, by role; they are not paid again.
         budgets_usd: caps by role, where there are any.
         batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
-        servers: by role, the servers that the run starts. Their time is not in the estimate.
-        cluster: the engines of the recipe's cluster, in words; None without one. Their time is not in the estimate.
+        servers: by role, the servers that the run starts.
+        cluster: the engines of the recipe's cluster, in words; None without one.
+        without_speed: roles of local models whose `tokens_per_second` is not in the recipe.
         endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
             planning, but the run needs the endpoints.
         endpoints: by role, the addresses of a model that has several.
@@ -95,6 +100,7 @@ class Plan(BaseModel):
     batched: list[str]
     servers: dict[str, str]
     cluster: str | None
+    without_speed: list[str]
     endpoint_problems: dict[str, str]
     endpoints: dict[str, tuple[str, ...]]
     without_logprobs: list[str]
@@ -126,6 +132,7 @@ class _Planner:
         self.pipeline = pipeline
         self.recipe = pipeline.recipe
         self.stages = Stages(pipeline, {role: TokenCounter(config) for role, config in configs_of(self.recipe).items()})
+        self.hours = Hours(pipeline, self.stages.configs)
         self.num_rounds = pipeline.context.weak.num_rounds
         self.measured = measured_so_far(pipeline)
         self.examples = RunExamples.of(pipeline)
@@ -159,6 +166,7 @@ class _Planner:
             batched=[role for role, config in configs.items() if config.batch],
             servers=servers(configs),
             cluster=cluster_of(self.pipeline),
+            without_speed=self.hours.without_speed if self.hours.are_told else [],
             endpoint_problems=endpoint_problems(configs),
             endpoints={role: each.base_url for role, each in configs.items() if isinstance(each.base_url, tuple)},
             without_logprobs=[role for role, config in configs.items() if not config.keep_logprobs],
@@ -192,6 +200,7 @@ class _Planner:
             stages["gate"] = self.stages.gate(assumptions, **self.gate_examples, tally=tally, test_arms=test_arms)
         roles = sum_by_role(stages.values())
         limit = self.recipe.feedback.max_pairs
+        num_learned = pairs if limit is None else min(pairs, limit)
         return Case(
             assumed={
                 "solved_alone": assumptions.solved_alone,
@@ -204,5 +213,24 @@ class _Planner:
             roles=roles,
             cost_usd=cost_of(roles),
             wall_s=wall_s(roles, self.stages.configs, latency_s(name)),
-            num_pairs=self.num_rounds * (pairs if limit is None else min(pairs, limit)),
+            num_pairs=self.num_rounds * num_learned,
+            times=self._times(stages, num_learned, latency_s(name)) if self.hours.are_told else {},
         )
+
+    def _times(
+        self, stages: Mapping[str, Mapping[str, Spend]], num_learned: int, latency_s: float
+    ) -> dict[str, StageTime]:
+        """By stage, in the order of the run."""
+        times = {name: self.hours.of_calls(spends, latency_s) for name, spends in stages.items()}
+        if not self.pipeline.context.weak.is_trained_here:
+            return times
+        training = {"sft": self.hours.of_training("sft", len(self.examples.labelled))}
+        if self.recipe.sft.from_ is not None:
+            training = {}
+        before = {name: times.pop(name) for name in ("explanations", "annotator") if name in times}
+        rounds = {}
+        for number in range(1, self.num_rounds + 1):
+            feedback, align = f"feedback, round {number}", f"align, round {number}"
+            times.pop(align, None)  # its calls are part of its training
+            rounds |= {feedback: times.pop(feedback), align: self.hours.of_training("align", num_learned)}
+        return before | training | rounds | times
