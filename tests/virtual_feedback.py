@@ -28,7 +28,7 @@ from cowest.models import ModelConfig, limits
 from cowest.models.config import Price
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.stages.feedback import feedback
-from cowest.types import ChatRequest, Example, Sampling, Verdict
+from cowest.types import ChatRequest, Completion, Example, Sampling, Verdict
 from tests.endpoint.limiters import Limiter, make_limiter
 from tests.worlds import Sums, chance
 
@@ -58,6 +58,14 @@ class Setting:
     num_endpoints: int = 1
     max_concurrency: int | None = None
     model_judges: bool = True
+
+
+class _Drafter(ScriptedModel):
+    """Keeps no request."""
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        self.requests.clear()
+        return await super().complete(request)
 
 
 class _Dice(BaseJudge):
@@ -131,7 +139,7 @@ def annotate(setting: Setting, out: Path, urls: Sequence[str]) -> None:
     with progress.quietly():
         feedback(
             Queries(setting.num_queries),
-            weak=ScriptedModel(_draft, name="scripted/weak", identity="weak"),
+            weak=_Drafter(_draft, name="scripted/weak", identity="weak"),
             strong=_strong(setting, urls),
             judge=None if setting.model_judges else _Dice(),
             out=out,

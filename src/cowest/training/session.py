@@ -19,6 +19,7 @@ from cowest.training import rows as token_rows
 from cowest.training.callbacks import StepRecorder, steps_of
 from cowest.training.checkpoints import Checkpoints
 from cowest.training.progress import Progress, reporting
+from cowest.training.row_files import RowFiles, TokenRows
 from cowest.training.rows import ChatRow, TokenRow
 from cowest.training.settings import TrainingSettings, checkpoint_interval, num_steps
 from cowest.training.trained import TrainedModel
@@ -48,7 +49,7 @@ class Job:
     base: str
     settings: TrainingSettings
     seed: int
-    rows: list[TokenRow]
+    rows: TokenRows
     overlong: list[TokenRow]
     untrainable: list[dict[str, str]]
     limit: int | None
@@ -66,6 +67,8 @@ class Job:
         rows: Sequence[ChatRow],
         tokenizer: Any,
         *,
+        files: RowFiles,
+        arguments: TrainingArguments,
         out: Path,
         settings: TrainingSettings,
         seed: int,
@@ -79,19 +82,21 @@ class Job:
         """Tokenizes rows and makes a job of those that fit `max_length`, or the context where that is not set.
 
         Args:
+            files: where they are kept; the job reads them there.
+            arguments: of the trainer.
             room: tokens that are still to be sampled after a row.
         """
-        tokenized = token_rows.tokenize(rows, tokenizer, loading.end_ids(start, tokenizer))
+        tokenized = files.tokenized(rows, tokenizer, loading.end_ids(start, tokenizer), arguments)
         limit = settings.max_length or loading.context_length(loading.load_config(start), tokenizer)
-        fitting, overlong = token_rows.split_by_length(tokenized, limit, room)
+        fitting, overlong = token_rows.positions_within(tokenized, limit, room)
         return cls(
             stage=stage,
             out=out,
             base=start.base,
             settings=settings,
             seed=seed,
-            rows=fitting,
-            overlong=overlong,
+            rows=tokenized.take(fitting) if overlong else tokenized,
+            overlong=[tokenized[number] for number in overlong],
             untrainable=untrainable,
             limit=limit,
             identity=identity,

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import datasets
 import torch
 import transformers
 import trl
@@ -16,6 +15,7 @@ from cowest.training.lora import LoRAConfig
 from cowest.training.policy import open_policy
 from cowest.training.progress import Progress
 from cowest.training.quiet import quiet
+from cowest.training.row_files import RowFiles
 from cowest.training.rows import ChatRow, TokenRow
 from cowest.training.session import Job, train
 from cowest.training.settings import TrainingSettings, trainer_arguments
@@ -49,7 +49,7 @@ def train_supervised(
         TrainingError: training goes wrong.
         InterruptedRun: Ctrl-C.
     """
-    with quiet():
+    with quiet(), RowFiles(out / "tokens") as files:
         transformers.set_seed(seed)
         arguments = trl.SFTConfig(
             **trainer_arguments(settings, out / "checkpoints", seed),
@@ -63,6 +63,8 @@ def train_supervised(
             weights,
             rows,
             tokenizer,
+            files=files,
+            arguments=arguments,
             out=out,
             settings=settings,
             seed=seed,
@@ -78,7 +80,7 @@ def train_supervised(
                 trainer = trl.SFTTrainer(
                     model=model,
                     args=arguments,
-                    train_dataset=datasets.Dataset.from_list([_columns(row) for row in job.rows]),
+                    train_dataset=files.of_trainer(map(_columns, job.rows), arguments),
                     processing_class=tokenizer,
                     peft_config=peft_config,
                 )
