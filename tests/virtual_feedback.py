@@ -22,12 +22,13 @@ import openai
 from looptime import LoopTimeEventLoop
 
 from cowest import progress
+from cowest.judge import BaseJudge
 from cowest.ledger import calls, writer
 from cowest.models import ModelConfig, limits
 from cowest.models.config import Price
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.stages.feedback import feedback
-from cowest.types import ChatRequest, Example, Sampling
+from cowest.types import ChatRequest, Completion, Example, Sampling, Verdict
 from tests.endpoint.limiters import Limiter, make_limiter
 from tests.worlds import Sums, chance
 
@@ -46,6 +47,7 @@ class Setting:
         latency_s: of a reply on average; each takes from half to one and a half of it.
         num_endpoints: that serve the model.
         max_concurrency: of the recipe.
+        model_judges: whether the strong model judges; else a function does, and an example takes half the calls.
     """
 
     num_queries: int
@@ -55,6 +57,22 @@ class Setting:
     latency_s: float = 5.0
     num_endpoints: int = 1
     max_concurrency: int | None = None
+    model_judges: bool = True
+
+
+class _Drafter(ScriptedModel):
+    """Keeps no request."""
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        self.requests.clear()
+        return await super().complete(request)
+
+
+class _Dice(BaseJudge):
+    name = "dice"
+
+    async def score(self, example: Example, output: str, sample_index: int = 0) -> Verdict:
+        return Verdict(score=1 + int(10 * chance("score", output)))
 
 
 @dataclass
@@ -108,26 +126,32 @@ def run(setting: Setting, out: Path) -> Measured:
     before = asyncio.get_event_loop_policy()
     cpu_s = time.process_time()
     try:
-        with _virtual(setting, measured), progress.quietly():
-            feedback(
-                Queries(setting.num_queries),
-                weak=ScriptedModel(_draft, name="scripted/weak", identity="weak"),
-                strong=_strong(setting),
-                out=out,
-                samples=setting.samples,
-                skip_settled=False,
-                strong_sampling=Sampling(max_tokens=400),
-                task=Sums(),
-                load_pairs=False,
-            )
+        with _virtual(setting, measured):
+            annotate(setting, out, [f"http://127.0.0.{number + 1}:9/v1" for number in range(setting.num_endpoints)])
     finally:
         asyncio.set_event_loop_policy(before)
     measured.cpu_s = time.process_time() - cpu_s
     return measured
 
 
-def _strong(setting: Setting) -> ModelConfig:
-    urls = [f"http://127.0.0.{number + 1}:9/v1" for number in range(setting.num_endpoints)]
+def annotate(setting: Setting, out: Path, urls: Sequence[str]) -> None:
+    """The round itself, with the strong model at `urls`."""
+    with progress.quietly():
+        feedback(
+            Queries(setting.num_queries),
+            weak=_Drafter(_draft, name="scripted/weak", identity="weak"),
+            strong=_strong(setting, urls),
+            judge=None if setting.model_judges else _Dice(),
+            out=out,
+            samples=setting.samples,
+            skip_settled=False,
+            strong_sampling=Sampling(max_tokens=400),
+            task=Sums(),
+            load_pairs=False,
+        )
+
+
+def _strong(setting: Setting, urls: Sequence[str]) -> ModelConfig:
     told = setting.limit_per_s * 60 if setting.limit_per_s and setting.is_told else None
     return ModelConfig(
         model="openai/strong",
@@ -234,7 +258,7 @@ class _Transport(httpx2.AsyncBaseTransport):
             body = json.loads(request.content)
             latency = 0.5 + chance("latency", len(measured.started))
             await asyncio.sleep(self._setting.latency_s * latency)
-            return httpx2.Response(200, json=_reply(body), request=request)
+            return httpx2.Response(200, json=reply(body), request=request)
         finally:
             _Transport._in_flight -= 1
 
@@ -244,7 +268,8 @@ def _draft(request: ChatRequest) -> str:
     return f"Explanation: {'the draft says ' * (WORDS // 3)}{request.sample_index}.\nAnswer: {chance(text) > 0.5}"
 
 
-def _reply(body: dict[str, Any]) -> dict[str, Any]:
+def reply(body: dict[str, Any]) -> dict[str, Any]:
+    """What the strong model replies."""
     asked = body["messages"][-1]["content"]
     if "OUTPUT>>>" in asked:
         text = str(1 + int(10 * chance("score", asked)))

@@ -5,6 +5,7 @@ served.
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ class Collaboration:
         output = await self.refine(query, draft.text, sample_index)
         return Exchange(draft=draft, output=output, answer=answers.parse(output.text))
 
-    @property
+    @functools.cached_property
     def drafts_hold_answers(self) -> bool:
         """Whether a draft in this format says what the answer is."""
         return self.format.parse("Answer: x").final is not None

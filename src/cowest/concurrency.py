@@ -6,7 +6,7 @@ calls wait in line. Code that lets calls through one after the other says so wit
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import TypeVar
@@ -22,11 +22,16 @@ MOST_AHEAD = 8192
 
 
 class _Line:
-    """The calls of one event loop that wait for their turn, wherever they wait; 1.0 is a full line."""
+    """The calls of one event loop that wait for their turn, wherever they wait; 1.0 is a full line.
+
+    Attributes:
+        waiting: for room in it, in order of arrival. They are woken one after the other: where calls are let through,
+            the line is full and has room again hundreds of times a second, and thousands may wait.
+    """
 
     def __init__(self) -> None:
         self.load = 0.0
-        self.listeners: list[asyncio.Event] = []
+        self.waiting = OrderedDict[asyncio.Event, None]()
 
     @property
     def is_full(self) -> bool:
@@ -38,9 +43,13 @@ class _Line:
     def leave(self, share: float) -> None:
         was_full = self.is_full
         self.load -= share
-        if was_full and not self.is_full:
-            for listener in self.listeners:
-                listener.set()
+        if was_full:
+            self.wake_next()
+
+    def wake_next(self) -> None:
+        """Wakes the first that waits, if there is room; it wakes the next one when it has taken what it needs."""
+        if self.waiting and not self.is_full:
+            self.waiting.popitem(last=False)[0].set()
 
 
 class _Place:
@@ -153,22 +162,26 @@ async def in_order(
             return False
         return num_running < num_in_flight if num_in_flight is not None else not (num_running and line.is_full)
 
-    line.listeners.append(changed)
     try:
         num_begun = 0
         while num_begun < len(items) or begun:
             while num_begun < len(items) and has_room():
                 begin(items[num_begun])
                 num_begun += 1
+            line.wake_next()
             if failed:
                 failed[0].result()
             if begun[0].done():
+                line.waiting.pop(changed, None)  # whoever takes the result may take long
                 yield begun.popleft().result()
             else:
                 changed.clear()
+                if num_in_flight is None and num_begun < len(items) and len(begun) < most_ahead:
+                    line.waiting.setdefault(changed)
                 await changed.wait()
     finally:
-        line.listeners.remove(changed)
+        line.waiting.pop(changed, None)
+        line.wake_next()
         for task in begun:
             task.cancel()
         await asyncio.gather(*begun, return_exceptions=True)

@@ -6,7 +6,7 @@ import trl
 
 from cowest.errors import InputError
 from cowest.training import loading, weights
-from cowest.training.rows import ChatRow, TokenRow, content_hash, split_by_length, tokenize
+from cowest.training.rows import ChatRow, TokenRow, content_hash, positions_within, tokenize
 from cowest.types import Message
 from tests.training import tiny
 
@@ -67,9 +67,9 @@ def test_tokens_are_those_of_trl(base: Path, tmp_path: Path) -> None:
 def test_length_of_a_pair_is_that_of_its_longer_half() -> None:
     row = TokenRow(id="a", prompt=[1, 2], completions=([3], [3, 4, 5]))
     assert row.num_tokens == 5
-    assert split_by_length([row], 5) == ([row], [])
-    assert split_by_length([row], 4) == ([], [row])
-    assert split_by_length([row], None) == ([row], [])
+    assert positions_within([row], 5) == ([0], [])
+    assert positions_within([row], 4) == ([], [0])
+    assert positions_within([row], None) == ([0], [])
 
 
 def test_content_hash_tells_prompt_from_completion_and_order() -> None:

@@ -17,6 +17,9 @@ _QUOTES = {
     "<": ">",
 }
 _LATEX = re.compile(r"\\(?:text|textbf|mathrm|mathbf|textit)\s*\{([^{}]*)\}|\\[(\[]\s*(.*?)\s*\\[)\]]")
+_TAGS = re.compile(rf"^(?:{HTML})+|(?:{HTML})+$")
+_SPACES = "\ufeff\u200b \t\r\n\v\f\u00a0\u3000"
+_LAST_QUOTE = re.compile(r'(?<!\d)"$')
 _ABBREVIATION = re.compile(r"(?:\b[^\W\d_]\.){2,}$")
 
 
@@ -25,17 +28,17 @@ def bare(written: str) -> str:
     kept = written
     while True:
         before = kept
-        kept = re.sub(rf"^(?:{HTML})+|(?:{HTML})+$", "", kept.strip("\ufeff\u200b \t\r\n\v\f\u00a0\u3000")).strip()
-        kept = kept.strip("*_`|") if not set(kept) <= set("*_`|+-") or set(kept) <= set("*_`|") else kept
+        kept = _TAGS.sub("", kept.strip(_SPACES)).strip()
+        kept = kept.strip("*_`|") if kept.strip("*_`|+-") or not kept.strip("*_`|") else kept
         if len(kept) > 1 and _QUOTES.get(kept[0]) == kept[-1] and not {kept[0], kept[-1]} & set(kept[1:-1]):
             kept = kept[1:-1]
         elif kept.count('"') == 1:
-            kept = kept.removeprefix('"') if kept.startswith('"') else re.sub(r'(?<!\d)"$', "", kept)
+            kept = kept.removeprefix('"') if kept.startswith('"') else _LAST_QUOTE.sub("", kept)
         for opening, closing in ("()", "[]"):
             # "(Answer: four)": the mark took the bracket that opened.
             if kept.endswith(closing) and kept.count(opening) < kept.count(closing):
                 kept = kept[:-1]
-        latex = _LATEX.fullmatch(kept)
+        latex = _LATEX.fullmatch(kept) if kept.startswith("\\") else None
         kept = latex[1] or latex[2] or "" if latex else kept
         if kept.endswith((".", "。", "．", "।")) and not kept.endswith("..") and not _ABBREVIATION.search(kept):
             kept = kept[:-1]

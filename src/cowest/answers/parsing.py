@@ -1,6 +1,7 @@
 """Explanation and final answer from the text of a model, by its marks or its fields of JSON."""
 
 import ast
+import functools
 import json
 import re
 import unicodedata
@@ -36,6 +37,7 @@ _SPECIAL_TOKEN = re.compile(r"<\|[^|<>\n]{1,40}\|>|</s>")
 _RULE_OR_FENCE = re.compile(r"\s*(?:(?:```|~~~)\w*|[-=*_|:\s]*)\s*")
 _ANSWER_LINE = re.compile(rf"^{OPENING}(?:the |final ){{0,2}}answer{CLOSING}[:：]", re.IGNORECASE | re.MULTILINE)
 _BOLD = re.compile(r"(?<!\w)\*\*(?=\S)([^*]+)\*\*(?!\w)")
+_MAX_LETTERS_KEPT = 20_000
 
 
 class Vocabulary(Protocol):
@@ -71,19 +73,28 @@ def parse(text: str, vocabulary: Vocabulary | None = None) -> Answer:
         The explanation as written ("" where there is none) and the final answer without markdown, quotes and full
         stop; None where nothing is found. Where the vocabulary found it, it is the label.
     """
+    shown, found, answer = _read_again(text) if len(text) <= _MAX_LETTERS_KEPT else _read(text)
+    return answer if vocabulary is None or found is None else _in_vocabulary(answer, shown, found, vocabulary)
+
+
+def _read(text: str) -> tuple[str, tuple[Mark, ...] | None, Answer]:
+    """What is shown of a reply, its marks, None where it is JSON, and the answer that they give."""
     shown = _without_thoughts(unicodedata.normalize("NFC", text))
     fields = list(_FIELD.finditer(shown))
     if fields or _CUT_FIELD.search(shown):
         explained = _EXPLANATION_FIELD.search(shown)
         explanation = _value(explained["value"]) if explained else None
-        return Answer(explanation=explanation or "", final=_final(_value(fields[-1]["value"])) if fields else None)
-    found = [mark for mark in marks(shown) if not states_nothing(_written(shown, mark)[0])]
+        final = _final(_value(fields[-1]["value"])) if fields else None
+        return shown, None, Answer(explanation=explanation or "", final=final)
+    found = tuple(mark for mark in marks(shown) if not states_nothing(_written(shown, mark)[0]))
     if found:
-        answer = _marked(shown, found)
-    else:
-        whole = statements.whole(shown)
-        answer = Answer(explanation="" if whole else _explanation(shown), final=whole)
-    return answer if vocabulary is None else _in_vocabulary(answer, shown, found, vocabulary)
+        return shown, found, _marked(shown, found)
+    whole = statements.whole(shown)
+    return shown, found, Answer(explanation="" if whole else _explanation(shown), final=whole)
+
+
+# A text is read for its score, for the counts and for the diagnostics, mostly one right after the other.
+_read_again = functools.lru_cache(maxsize=512)(_read)
 
 
 def _in_vocabulary(answer: Answer, shown: str, found: Sequence[Mark], vocabulary: Vocabulary) -> Answer:

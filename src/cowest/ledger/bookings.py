@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from cowest.ledger.keys import body, canonical, digest
+from cowest.ledger.keys import kept
 from cowest.ledger.writer import BatchWriter
 from cowest.types import ChatRequest
 
@@ -22,9 +22,9 @@ WHERE key = ? AND run = ? AND response IS NULL AND cost_usd IS NOT NULL
 
 _BOOK = """
 INSERT INTO calls (key, run, role, model, request_hash, request, started_at, cost_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (key, run) DO UPDATE SET started_at = excluded.started_at, cost_usd = excluded.cost_usd
-WHERE response IS NULL
+ON CONFLICT (key, run) DO NOTHING
 """
+_BOOK_AGAIN = "UPDATE calls SET started_at = ?, cost_usd = ? WHERE key = ? AND run = ? AND response IS NULL"
 _END = "DELETE FROM calls WHERE key = ? AND run = ? AND response IS NULL"
 _BOOKED = "SELECT cost_usd FROM calls WHERE key = ? AND run = ? AND response IS NULL"
 _NOT_BOOKED = "SELECT key, request FROM calls WHERE response IS NULL AND cost_usd IS NULL AND run = ? AND role = ?"
@@ -66,12 +66,12 @@ class Bookings:
 
         What is booked for an earlier attempt at the same call, which a kill has cut off, stays booked beside it.
         """
-        kept = body(request)
-        values = (key, self._run, role, model, digest(kept), canonical(kept), time.time(), worst_usd)
+        values = (key, self._run, role, model, *kept(request), time.time(), worst_usd)
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute(KEEP, (key, self._run))
-            connection.execute(_BOOK, values)
+            if not connection.execute(_BOOK, values).rowcount:
+                connection.execute(KEEP, (key, self._run))
+                connection.execute(_BOOK_AGAIN, (*values[-2:], key, self._run))
 
         await self._writer.write(write)
 

@@ -16,7 +16,7 @@ from typing import Self
 
 from cowest.errors import CowestError
 from cowest.ledger.bookings import KEEP, Bookings
-from cowest.ledger.keys import body, call_key, canonical, digest
+from cowest.ledger.keys import call_key, canonical, kept
 from cowest.ledger.lookups import Lookups
 from cowest.ledger.opening import connect, connect_read_only, reading_error
 from cowest.ledger.writer import BatchWriter, uncancellable
@@ -24,8 +24,9 @@ from cowest.types import ChatRequest, Completion
 
 _INTEND = """
 INSERT INTO calls (key, run, role, model, request_hash, request, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (key, run) DO UPDATE SET started_at = excluded.started_at, cost_usd = NULL WHERE response IS NULL
+ON CONFLICT (key, run) DO NOTHING
 """
+_INTEND_AGAIN = "UPDATE calls SET started_at = ?, cost_usd = NULL WHERE key = ? AND run = ? AND response IS NULL"
 _SETTLE = """
 UPDATE calls SET response = ?1, usage = ?2, cost_usd = ?3, latency_s = ?4,
 finished_at = MAX(?5, IFNULL((SELECT MAX(finished_at) + 1e-3 FROM calls WHERE key = ?6), 0)) WHERE key = ?6 AND run = ?7
@@ -65,7 +66,7 @@ class Ledger:
         self._writer = BatchWriter(connected(self.path), self.path)
         self._lookups = Lookups(self.path, self._reading)
         self.bookings = Bookings(run, self._writer, self._reading)
-        self._turns: dict[str, Future[None]] = {}
+        self._turns: dict[str, Future[None] | None] = {}
         self._turns_lock = threading.Lock()
         self._closed = False
 
@@ -101,12 +102,12 @@ class Ledger:
 
         What is booked for an earlier attempt at the same call, which had a budget and was cut off, stays booked.
         """
-        kept = body(request)
-        values = (key, self.run, role, model, digest(kept), canonical(kept), time.time())
+        values = (key, self.run, role, model, *kept(request), time.time())
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute(KEEP, (key, self.run))
-            connection.execute(_INTEND, values)
+            if not connection.execute(_INTEND, values).rowcount:
+                connection.execute(KEEP, (key, self.run))
+                connection.execute(_INTEND_AGAIN, (values[-1], key, self.run))
 
         await self._writer.write(write)
 
@@ -116,8 +117,8 @@ class Ledger:
         Returns:
             The reply to go on with: this one, or that of another run which was kept before it.
         """
-        kept = {"text", "finish_reason", "token_logprobs", "tokens"}
-        response = completion.model_dump(include=kept, exclude_none=True)
+        fields = {"text", "finish_reason", "token_logprobs", "tokens"}
+        response = completion.model_dump(include=fields, exclude_none=True)
         usage = canonical(completion.usage.model_dump())
         values = (canonical(response), usage, completion.cost_usd, completion.latency_s)
 
@@ -137,16 +138,18 @@ class Ledger:
         Whoever gets None calls `end(key)` afterwards, whatever happened.
         """
         with self._turns_lock:
-            if key in self._turns:
-                return self._turns[key]
-            self._turns[key] = uncancellable()
-            return None
+            if key not in self._turns:
+                self._turns[key] = None  # few turns are ever waited for
+                return None
+            turn = self._turns[key] = self._turns[key] or uncancellable()
+            return turn
 
     def end(self, key: str) -> None:
         """Gives the turn back."""
         with self._turns_lock:
             turn = self._turns.pop(key)
-        turn.set_result(None)
+        if turn is not None:
+            turn.set_result(None)
 
     def spend_usd(self, role: str | None = None) -> float:
         """USD that this run paid, in all or for one role; replies of unknown price count nothing."""

@@ -28,4 +28,14 @@ def canonical(value: object) -> str:
 
 def digest(value: object) -> str:
     """SHA-256 of the canonical JSON, in hexadecimal."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    return _sha256(canonical(value))
+
+
+def kept(request: ChatRequest) -> tuple[str, str]:
+    """What a row keeps of a request: the hash of its body, and the body as canonical JSON."""
+    text = canonical(body(request))
+    return _sha256(text), text
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,10 +1,11 @@
 """The one thread that writes to a ledger: many waiting writes in one transaction, since each needs a sync."""
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,8 @@ Result = TypeVar("Result")
 
 _BATCH_ROWS = 256
 
-_Write = tuple[Callable[[sqlite3.Connection], Any], "Future[Any]"]
+_Waiter = asyncio.Future[Any] | Future[Any]
+_Write = tuple[Callable[[sqlite3.Connection], Any], _Waiter]
 
 
 class BatchWriter:
@@ -42,7 +44,9 @@ class BatchWriter:
         Raises:
             CowestError: the file cannot be written, or the writer is closed.
         """
-        return await asyncio.wrap_future(self._submit(work))
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._put(work, done)
+        return await done
 
     def write_now(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """As `write`, for code outside an event loop."""
@@ -50,11 +54,14 @@ class BatchWriter:
 
     def _submit(self, work: Callable[[sqlite3.Connection], Result]) -> "Future[Result]":
         done: Future[Result] = uncancellable()
+        self._put(work, done)
+        return done
+
+    def _put(self, work: Callable[[sqlite3.Connection], Result], done: _Waiter) -> None:
         with self._lock:
             if self._closed:
                 raise CowestError(f"The ledger {str(self._path)!r} is closed.")
             self._writes.put((work, done))
-        return done
 
     def close(self) -> None:
         """Writes what is waiting and ends the thread. Closing twice does nothing."""
@@ -98,12 +105,36 @@ class BatchWriter:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             said = damaged(self._path, error) if is_damage(error) else _cannot_write(self._path, error)
-            failure = CowestError(said)
-            for _, done in batch:
-                done.set_exception(failure)
+            _tell([done for _, done in batch], CowestError(said))
             return
-        for result, (_, done) in zip(results, batch, strict=True):
-            done.set_result(result)
+        _tell([done for _, done in batch], results)
+
+
+def _tell(waiters: Sequence[_Waiter], outcome: Sequence[Any] | CowestError) -> None:
+    """Gives each its result, or all of them the failure: those of one event loop together, which wakes it once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    results = [None] * len(waiters) if isinstance(outcome, CowestError) else outcome
+    failure = outcome if isinstance(outcome, CowestError) else None
+    for waiter, result in zip(waiters, results, strict=True):
+        if isinstance(waiter, asyncio.Future):
+            by_loop.setdefault(waiter.get_loop(), []).append((waiter, result))
+        elif failure is not None:
+            waiter.set_exception(failure)
+        else:
+            waiter.set_result(result)
+    for loop, told in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # it is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, told, failure)
+
+
+def _settle(told: Sequence[tuple[asyncio.Future[Any], Any]], failure: CowestError | None) -> None:
+    for waiter, result in told:
+        if waiter.done():  # cancelled; what it waited for is on disk all the same
+            continue
+        if failure is not None:
+            waiter.set_exception(failure)
+        else:
+            waiter.set_result(result)
 
 
 def _cannot_write(path: Path, error: Exception) -> str:

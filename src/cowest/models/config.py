@@ -50,6 +50,8 @@ class ModelConfig(Record):
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
         engine: of a local model: "transformers" runs it in this process, "vllm" on servers that the run starts.
         vllm: those servers; see docs/engines.md.
+        tokens_per_second: that one engine of a local model writes, all its replies together, as measured by you:
+            `cowest plan` takes time and GPU hours from it, and nothing else uses it.
 
     Examples:
         >>> import cowest
@@ -74,6 +76,7 @@ class ModelConfig(Record):
     options: dict[str, Any] = Field(default_factory=dict)
     engine: Literal["transformers", "vllm"] = "transformers"
     vllm: EngineConfig | None = None
+    tokens_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @field_validator("options")
     @classmethod
@@ -93,6 +96,15 @@ class ModelConfig(Record):
             raise ValueError(
                 f"engine: {self.engine} starts servers of a local model; {self.model!r} has its own. Leave engine out, "
                 "or write model: local/FOLDER"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _speed_is_of_local_models(self) -> Self:
+        if self.tokens_per_second is not None and self.provider != "local":
+            raise ValueError(
+                f"tokens_per_second is the speed of a local model; for {self.model!r} give the endpoint's limits: "
+                "requests_per_minute, tokens_per_minute"
             )
         return self
 

@@ -35,17 +35,11 @@ class Ledgered(WrapperModel):
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation, from the ledger where it is known."""
         key = self.ledger.key(self.role, self.name, self.identity, request)
-        while (known := await self.ledger.find(key)) is None:
-            others_turn = self.ledger.begin(key)
-            if others_turn is None:
-                return await self._pay(key, request)
+        # The turn comes before the look: what another one keeps in its turn would be missed after it.
+        while (others_turn := self.ledger.begin(key)) is not None:
             await asyncio.wrap_future(others_turn)
-        self.num_hits += 1
-        return known
-
-    async def _pay(self, key: str, request: ChatRequest) -> Completion:
         try:
-            known = self.ledger.lookup(key)  # another's turn may have ended between the look and the turn
+            known = await self.ledger.find(key)
             if known is not None:
                 self.num_hits += 1
                 return known

@@ -1,9 +1,6 @@
 """From a recipe to its estimate: the stages in a low and a high case, their assumptions and their sums."""
 
-from collections.abc import Sequence
-from typing import Any
-
-from pydantic import BaseModel
+from collections.abc import Mapping, Sequence
 
 from cowest.alignment import load_method
 from cowest.annotators import SOLO
@@ -16,7 +13,9 @@ from cowest.planning.assumptions import HIGH, LOW, assume, feedback_config_for, 
 from cowest.planning.cluster import cluster_of
 from cowest.planning.data import RunExamples
 from cowest.planning.endpoints import endpoint_problems, servers
-from cowest.planning.power import Power, power_of
+from cowest.planning.hours import Hours, StageTime
+from cowest.planning.plan import Case, Plan
+from cowest.planning.power import power_of
 from cowest.planning.rehearsal import Assumptions
 from cowest.planning.roles import configs_of
 from cowest.planning.spend import Spend, cost_of, sum_by_role, wall_s, within
@@ -24,90 +23,6 @@ from cowest.planning.stages import Stages
 from cowest.planning.tally import Tally
 from cowest.stages.queries import draw
 from cowest.types import Example
-
-
-class Case(BaseModel):
-    """One case of the estimate.
-
-    Attributes:
-        assumed: the assumptions.
-        stages: spend by stage and role.
-        roles: spend by role.
-        cost_usd: total; None where a price is unknown.
-        wall_s: seconds of calls to endpoints, at the known limits or the assumed latency; without training, models in
-            this process and batches.
-        num_pairs: preference pairs of all rounds, or single drafts or queries where alignment learns from these.
-    """
-
-    assumed: dict[str, Any]
-    stages: dict[str, dict[str, Spend]]
-    roles: dict[str, Spend]
-    cost_usd: float | None
-    wall_s: float
-    num_pairs: int
-
-
-class Plan(BaseModel):
-    """The estimate of a recipe.
-
-    Attributes:
-        rounds: of feedback.
-        trains: whether the weak model is trained, and not on a server as it is.
-        num_to_explain: training rows that the strong model explains before SFT.
-        num_queries: examples of feedback per round.
-        until_pair: whether a query's drafts end with its first pair, so that `samples` is the most.
-        feedback_spend_usd: what a round of feedback may spend on strong and judge calls; None for no limit.
-        alignment: the method, with what differs from its defaults.
-        learned_from: what it learns from: "pair", "draft" or "query".
-        num_evaluated: examples of evaluation.
-        power: the difference that these can show.
-        gate_examples: number of examples for `cowest gate`, by split; None without a calibrated gate.
-            Its calls are those of the stage "gate", without those that the evaluation makes too.
-        swapped: number of queries that `cowest audit --swaps` asks with swapped words; None where none are named.
-            Its calls are those of the stage "audit", without those that the evaluation makes too.
-        tokens_from: how tokens were counted, by role.
-        measured: values taken from earlier rounds of this run instead of assumed.
-        already_paid: replies that the run's ledger holds, by role; they are not paid again.
-        budgets_usd: caps by role, where there are any.
-        batched: roles whose calls go through a batch interface, which may take a day for each dependent round.
-        in_process: roles whose model runs in this process. Their time is not in the estimate.
-        servers: by role, the servers that the run starts. Their time is not in the estimate.
-        cluster: the engines of the recipe's cluster, in words; None without one. Their time is not in the estimate.
-        endpoint_problems: by role, problems with its endpoint, such as a key that is not set. They do not stop
-            planning, but the run needs the endpoints.
-        endpoints: by role, the addresses of a model that has several.
-        without_logprobs: roles whose log-probabilities are not kept.
-    """
-
-    run: str
-    rounds: int
-    trains: bool
-    samples: int
-    until_pair: bool = False
-    num_train: int
-    num_to_explain: int
-    num_queries: int
-    feedback_spend_usd: float | None = None
-    alignment: str
-    learned_from: str
-    num_evaluated: int
-    power: Power
-    gate_examples: dict[str, int] | None
-    swapped: int | None = None
-    methods: list[str]
-    tokens_from: dict[str, str]
-    measured: dict[str, float]
-    already_paid: dict[str, int]
-    budgets_usd: dict[str, float]
-    batched: list[str]
-    in_process: list[str]
-    servers: dict[str, str]
-    cluster: str | None
-    endpoint_problems: dict[str, str]
-    endpoints: dict[str, tuple[str, ...]]
-    without_logprobs: list[str]
-    low: Case
-    high: Case
 
 
 def make_plan(pipeline: Pipeline) -> Plan:
@@ -134,6 +49,7 @@ class _Planner:
         self.pipeline = pipeline
         self.recipe = pipeline.recipe
         self.stages = Stages(pipeline, {role: TokenCounter(config) for role, config in configs_of(self.recipe).items()})
+        self.hours = Hours(pipeline, self.stages.configs)
         self.num_rounds = pipeline.context.weak.num_rounds
         self.measured = measured_so_far(pipeline)
         self.examples = RunExamples.of(pipeline)
@@ -173,6 +89,7 @@ class _Planner:
             ],
             servers=servers(configs),
             cluster=cluster_of(self.pipeline),
+            without_speed=self.hours.without_speed if self.hours.are_told else [],
             endpoint_problems=endpoint_problems(configs),
             endpoints={role: each.base_url for role, each in configs.items() if isinstance(each.base_url, tuple)},
             without_logprobs=[role for role, config in configs.items() if not config.keep_logprobs],
@@ -208,6 +125,7 @@ class _Planner:
             stages["audit"] = self.stages.swaps(assumptions, self.asked, tally)
         roles = sum_by_role(stages.values())
         limit = self.recipe.feedback.max_pairs
+        num_learned = pairs if limit is None else min(pairs, limit)
         return Case(
             assumed={
                 "solved_alone": assumptions.solved_alone,
@@ -220,5 +138,24 @@ class _Planner:
             roles=roles,
             cost_usd=cost_of(roles),
             wall_s=wall_s(roles, self.stages.configs, latency_s(name)),
-            num_pairs=self.num_rounds * (pairs if limit is None else min(pairs, limit)),
+            num_pairs=self.num_rounds * num_learned,
+            times=self._times(stages, num_learned, latency_s(name)) if self.hours.are_told else {},
         )
+
+    def _times(
+        self, stages: Mapping[str, Mapping[str, Spend]], num_learned: int, latency_s: float
+    ) -> dict[str, StageTime]:
+        """By stage, in the order of the run."""
+        times = {name: self.hours.of_calls(spends, latency_s) for name, spends in stages.items()}
+        if not self.pipeline.context.weak.is_trained_here:
+            return times
+        training = {"sft": self.hours.of_training("sft", len(self.examples.labelled))}
+        if self.recipe.sft.from_ is not None:
+            training = {}
+        before = {name: times.pop(name) for name in ("explanations", "annotator") if name in times}
+        rounds: dict[str, StageTime] = {}
+        for number in range(1, self.num_rounds + 1):
+            feedback, align = f"feedback, round {number}", f"align, round {number}"
+            times.pop(align, None)  # its calls are part of its training
+            rounds |= {feedback: times.pop(feedback), align: self.hours.of_training("align", num_learned)}
+        return before | training | rounds | times

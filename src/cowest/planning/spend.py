@@ -67,21 +67,30 @@ def cost_of(spends: Mapping[str, Spend]) -> float | None:
 
 
 def wall_s(spends: Mapping[str, Spend], configs: Mapping[str, ModelConfig], latency_s: float) -> float:
-    """Seconds of calls; roles with the same model share its endpoint's limits.
+    """Seconds of calls to endpoints; see `endpoint_s`."""
+    return max(endpoint_s(spends, configs, latency_s).values(), default=0.0)
+
+
+def endpoint_s(
+    spends: Mapping[str, Spend], configs: Mapping[str, ModelConfig], latency_s: float
+) -> dict[tuple[str, ...], float]:
+    """Seconds of calls, by the roles that share an endpoint's limits since their model is the same.
 
     Args:
         spends, configs: by role.
         latency_s: of one call; at most `max_concurrency` calls run at once, or as many as are at first.
     """
-    by_config: dict[str, tuple[ModelConfig, int, int]] = {}
+    by_config: dict[str, tuple[ModelConfig, list[str], int, int]] = {}
     for role, spend in spends.items():
         config = configs[role]
         if config.provider in IN_PROCESS or config.batch:
             continue
-        _, calls, tokens = by_config.get(config.model_dump_json(), (config, 0, 0))
+        _, roles, calls, tokens = by_config.get(config.model_dump_json(), (config, [], 0, 0))
         total = spend.usage.prompt_tokens + spend.usage.completion_tokens
-        by_config[config.model_dump_json()] = (config, calls + spend.calls, tokens + total)
-    return max((_seconds(*entry, latency_s) for entry in by_config.values()), default=0.0)
+        by_config[config.model_dump_json()] = (config, [*roles, role], calls + spend.calls, tokens + total)
+    return {
+        tuple(roles): _seconds(config, calls, tokens, latency_s) for config, roles, calls, tokens in by_config.values()
+    }
 
 
 def _seconds(config: ModelConfig, calls: int, tokens: int, latency_s: float) -> float:

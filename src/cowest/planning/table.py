@@ -6,7 +6,8 @@ from typing import TextIO, TypeVar
 from cowest import words
 from cowest.method_names import COLLABORATE, collaborate_round
 from cowest.planning.assumptions import DRAFTS_A_QUERY
-from cowest.planning.estimate import Case, Plan
+from cowest.planning.hours import StageTime
+from cowest.planning.plan import Case, Plan
 from cowest.planning.power import sentence
 from cowest.planning.spend import Spend
 from cowest.report.drawing import console_for, print_line
@@ -27,6 +28,8 @@ def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
     console = console_for(stream)
     print_line(console, _headline(plan), "bold")
     console.print(_spend_table(plan))
+    if plan.high.times:
+        console.print(_time_table(plan))
     for line in _notes(plan):
         print_line(console, line)
 
@@ -55,6 +58,37 @@ def _spend_table(plan: Plan) -> FittingTable:
     ]
     columns = ["stage", "role", "calls", "tokens in", "tokens out", "cost"]
     return text_table("low to high", columns, rows, spare=["tokens in", "tokens out"])
+
+
+def _time_table(plan: Plan) -> FittingTable:
+    rows = []
+    for stage, high in plan.high.times.items():
+        low = plan.low.times.get(stage, high)
+        waits_for = " or ".join(dict.fromkeys(each.bottleneck for each in (low, high) if each.bottleneck))
+        rows.append((stage, *_time_columns(low, high), waits_for, ""))
+    rows.append(("all", *_time_columns(_in_all(plan.low), _in_all(plan.high)), "", "bold"))
+    return text_table("low to high", ["stage", "time", "GPU hours", "waits longest for"], rows)
+
+
+def _time_columns(low: StageTime, high: StageTime) -> tuple[str, str]:
+    return (
+        _from_least(low.wall_s, high.wall_s, words.duration),
+        _from_least(low.gpu_hours, high.gpu_hours, lambda hours: f"{hours:.2g}" if hours < 10 else f"{hours:,.0f}"),
+    )
+
+
+def _from_least(low: float | None, high: float | None, to_text: Callable[[float], str]) -> str:
+    return "unknown" if low is None or high is None else between(min(low, high), max(low, high), to_text)
+
+
+def _in_all(case: Case) -> StageTime:
+    """The sum over the stages; unknown where that of one is."""
+    wall_s = [each.wall_s for each in case.times.values()]
+    gpu_hours = [each.gpu_hours for each in case.times.values()]
+    return StageTime(
+        wall_s=None if None in wall_s else sum(filter(None, wall_s)),
+        gpu_hours=None if None in gpu_hours else sum(filter(None, gpu_hours)),
+    )
 
 
 def _spend_columns(low: Spend, high: Spend) -> tuple[str, ...]:
@@ -119,7 +153,7 @@ def _notes(plan: Plan) -> Iterator[str]:
         known = ", ".join(f"{words.count(count)} {role}" for role, count in plan.already_paid.items())
         yield f"The run's ledger holds replies that are not paid again: {known}."
     for role, started in plan.servers.items():
-        yield f"The run starts {started} for {role}, and ends them before it trains. Their time is not in the estimate."
+        yield f"The run starts {started} for {role}, and ends them before it trains."
     for role, urls in plan.endpoints.items():
         yield f"{role}: {words.plural(len(urls), 'endpoint')}: {', '.join(urls)}."
     if plan.without_logprobs:
@@ -128,9 +162,13 @@ def _notes(plan: Plan) -> Iterator[str]:
             "on them, and methods that read them refuse to run."
         )
     if plan.cluster is not None:
-        yield f"Local models draft on {plan.cluster}. Their time is not in the estimate."
+        yield f"Local models draft on {plan.cluster}."
     elif plan.in_process:
-        yield f"On this machine: {', '.join(plan.in_process)}. Their time and training are not in the estimate."
+        yield f"On this machine: {', '.join(plan.in_process)}."
+    if plan.high.times:
+        yield from _notes_on_times(plan)
+    elif plan.cluster is not None or plan.in_process:
+        yield "The time of local models and of training is not in the estimate."
     yield from warnings(plan.high.roles, plan.batched, plan.budgets_usd, plan.endpoint_problems)
 
 
@@ -143,6 +181,19 @@ def shown_methods(plan: Plan) -> list[str]:
 def measured_sentence(measured: Mapping[str, float]) -> str:
     """Which assumptions are measured values."""
     return f"Measured in this run, not assumed: {', '.join(MEASURED.get(name, name) for name in measured)}."
+
+
+def _notes_on_times(plan: Plan) -> Iterator[str]:
+    if plan.without_speed:
+        roles = ", ".join(plan.without_speed)
+        yield (
+            f"How many tokens a second an engine writes is not known for {roles}, so that stages in which it writes "
+            "have no time. Measure it once and give it in the model's section: tokens_per_second: .."
+        )
+    yield (
+        "Time is that of the slowest engine or endpoint of a stage; GPU hours are those of all GPUs that it holds "
+        "meanwhile. A training's time is taken from one that this run has ended. Starting servers is not counted."
+    )
 
 
 def warnings(

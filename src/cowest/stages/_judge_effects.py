@@ -1,17 +1,20 @@
 """What the outputs of a round of feedback say of its judge: agreement in a panel, and effects of length and order."""
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cowest import statistics
 from cowest.records import Estimate, GradedExample, LengthEffect, OrderEffect, PanelAgreement, PanelMember
 from cowest.statistics.values import Floats
 from cowest.tasks import Task
 from cowest.types import Example, Verdict
+
+Ints = NDArray[np.int64]
 
 
 class JudgedText(NamedTuple):
@@ -39,7 +42,10 @@ class JudgeEffects:
 
     def __init__(self, task: Task | None) -> None:
         self._task = task
-        self._texts: list[JudgedText] = []
+        self._num_queries = 0
+        self._lengths = _Lengths()
+        self._of_panel: list[Verdict] = []
+        self._compared: list[JudgedText] = []
 
     def add(self, example: Example, row: GradedExample) -> None:
         """Counts every text that was judged, each once a query: equal texts would count one verdict several times."""
@@ -50,8 +56,13 @@ class JudgeEffects:
             different.setdefault(text.strip(), (text, verdict))
         solo_metric = self._metric(example, row.solo)
         for text, verdict in different.values():
-            metric = self._metric(example, text)
-            self._texts.append(JudgedText(row.example_id, len(text), verdict, metric, solo_metric))
+            judged = JudgedText(row.example_id, len(text), verdict, self._metric(example, text), solo_metric)
+            self._lengths.add(self._num_queries, judged)
+            if verdict.members:
+                self._of_panel.append(verdict)
+            if verdict.votes:
+                self._compared.append(judged)
+        self._num_queries += 1
 
     def _metric(self, example: Example, text: str) -> float | None:
         if self._task is None or not example.references:
@@ -61,9 +72,9 @@ class JudgeEffects:
     def result(self) -> Iterator[tuple[str, PanelAgreement | LengthEffect | OrderEffect | None]]:
         """What is measured of the judge, by the field of the summary."""
         has_metric = self._task is not None
-        yield "panel", panel_agreement([each.verdict for each in self._texts])
-        yield "length_effect", length_effect(self._texts, has_metric=has_metric)
-        yield "order_effect", order_effect(self._texts, has_metric=has_metric)
+        yield "panel", panel_agreement(self._of_panel)
+        yield "length_effect", self._lengths.effect(has_metric=has_metric)
+        yield "order_effect", order_effect(self._compared, has_metric=has_metric)
 
 
 def panel_agreement(verdicts: Sequence[Verdict]) -> PanelAgreement | None:
@@ -89,20 +100,45 @@ def panel_agreement(verdicts: Sequence[Verdict]) -> PanelAgreement | None:
     )
 
 
-def length_effect(texts: Sequence[JudgedText], *, has_metric: bool) -> LengthEffect | None:
+def length_effect(texts: Iterable[JudgedText], *, has_metric: bool) -> LengthEffect | None:
     """Whether longer outputs for a query are judged better; None without two outputs of one query."""
-    scored = [each for each in texts if each.verdict.value is not None]
-    counts = Counter(each.example_id for each in scored)
-    scored = [each for each in scored if counts[each.example_id] > 1]
-    if not scored:
-        return None
-    queries = [each.example_id for each in scored]
-    effect = LengthEffect(num_outputs=len(scored), within_query=_within(queries, scored))
-    if not has_metric:
-        return effect
-    known = [each for each in scored if each.metric is not None]
-    alike = [f"{each.metric} {each.example_id}" for each in known]
-    return effect.model_copy(update={"at_equal_metric": _within(alike, known)})
+    lengths, numbers = _Lengths(), dict[str, int]()
+    for each in texts:
+        lengths.add(numbers.setdefault(each.example_id, len(numbers)), each)
+    return lengths.effect(has_metric=has_metric)
+
+
+class _Lengths:
+    """Lengths and verdicts of the outputs with a score, a few bytes each: a round may have millions of them."""
+
+    def __init__(self) -> None:
+        self._queries = array("q")
+        self._lengths = array("q")
+        self._values = array("b")
+        self._metrics = array("d")
+
+    def add(self, query: int, text: JudgedText) -> None:
+        if text.verdict.value is not None:
+            self._queries.append(query)
+            self._lengths.append(text.length)
+            self._values.append(text.verdict.value)
+            self._metrics.append(math.nan if text.metric is None else text.metric)
+
+    def effect(self, *, has_metric: bool) -> LengthEffect | None:
+        queries = np.array(self._queries, dtype=np.int64)
+        counted = np.bincount(queries)[queries] > 1 if len(queries) else np.zeros(0, dtype=bool)
+        if not counted.any():
+            return None
+        queries, values = queries[counted], np.array(self._values, dtype=float)[counted]
+        lengths = np.log1p(np.array(self._lengths, dtype=float)[counted])
+        effect = LengthEffect(num_outputs=len(queries), within_query=_within(queries, values, lengths))
+        if not has_metric:
+            return effect
+        metrics = np.array(self._metrics, dtype=float)[counted]
+        known = ~np.isnan(metrics)
+        _, levels = np.unique(metrics[known], return_inverse=True)
+        alike = queries[known] * (len(levels) + 1) + levels
+        return effect.model_copy(update={"at_equal_metric": _within(alike, values[known], lengths[known])})
 
 
 def order_effect(texts: Sequence[JudgedText], *, has_metric: bool) -> OrderEffect | None:
@@ -142,18 +178,16 @@ def _concordance(compared: Sequence[JudgedText]) -> float | None:
     return sum(shares) / len(shares) if shares else None
 
 
-def _within(groups: Sequence[str], texts: Sequence[JudgedText]) -> float | None:
+def _within(groups: Ints, values: Floats, lengths: Floats) -> float | None:
     """Pearson's correlation of verdict and log length, both as deviations from the mean of their group."""
-    values = _deviations(groups, [float(each.verdict.value or 0) for each in texts])
-    lengths = _deviations(groups, [math.log1p(each.length) for each in texts])
+    values, lengths = _deviations(groups, values), _deviations(groups, lengths)
     spread = math.sqrt(float(values @ values) * float(lengths @ lengths))
     return float(values @ lengths) / spread if spread > 1e-12 else None
 
 
-def _deviations(groups: Sequence[str], values: Sequence[float]) -> Floats:
-    _, numbers = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
-    found = np.asarray(values, dtype=float)
-    if not len(found):
-        return found
-    means = np.bincount(numbers, weights=found) / np.bincount(numbers)
-    return np.asarray(found - means[numbers])
+def _deviations(groups: Ints, values: Floats) -> Floats:
+    if not len(values):
+        return values
+    _, numbers = np.unique(groups, return_inverse=True)
+    means = np.bincount(numbers, weights=values) / np.bincount(numbers)
+    return np.asarray(values - means[numbers])

@@ -7,19 +7,20 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import datasets
 import torch
 import transformers
 import trl
 
 from cowest.errors import InputError, TrainingError
 from cowest.training import loading
+from cowest.training.job import Job
 from cowest.training.lora import LoRAConfig
 from cowest.training.policy import open_policy
 from cowest.training.progress import Progress
 from cowest.training.quiet import quiet
+from cowest.training.row_files import RowFiles
 from cowest.training.rows import ChatRow
-from cowest.training.session import Job, train
+from cowest.training.session import train
 from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
 from cowest.training.weights import Weights, refuse_other_shape
@@ -85,7 +86,7 @@ def train_online(
     if lora is not None:
         refuse_other_shape(start, lora)
     max_tokens = _require_samples(sampling)
-    with quiet():
+    with quiet(), RowFiles(out / "tokens") as files:
         transformers.set_seed(seed)
         shared = trainer_arguments(settings, out / "checkpoints", seed)
         del shared["max_length"]  # a prompt that leaves no room for a draft is left out
@@ -114,6 +115,8 @@ def train_online(
                 start,
                 Random(f"queries of grpo {seed}").sample(rows, len(rows)),
                 tokenizer,
+                files=files,
+                arguments=arguments,
                 out=out,
                 settings=settings,
                 seed=seed,
@@ -152,8 +155,8 @@ def train_online(
                     model=model,
                     reward_funcs=gain,
                     args=arguments,
-                    train_dataset=datasets.Dataset.from_list(
-                        [{"prompt": row.prompt, "row_id": row.id} for row in job.rows]
+                    train_dataset=files.of_trainer(
+                        ({"prompt": row.prompt, "row_id": row.id} for row in job.rows), arguments
                     ),
                     processing_class=tokenizer,
                     peft_config=peft_config,

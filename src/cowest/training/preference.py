@@ -1,12 +1,11 @@
 """DPO of a LoRA adapter with TRL's DPOTrainer; the reference is the model that the drafts were sampled from."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import datasets
 import torch
 import transformers
 import trl
@@ -15,12 +14,14 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from cowest.errors import InputError
 from cowest.training import loading
 from cowest.training.completion_head import score_completions_only
+from cowest.training.job import Job
 from cowest.training.lora import LoRAConfig
 from cowest.training.policy import open_policy
 from cowest.training.progress import Progress
 from cowest.training.quiet import quiet
+from cowest.training.row_files import RowFiles
 from cowest.training.rows import ChatRow, TokenRow
-from cowest.training.session import Job, train
+from cowest.training.session import train
 from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
 from cowest.training.weights import Weights, refuse_other_shape
@@ -128,7 +129,7 @@ def train_preference(
     """
     if lora is not None:
         refuse_other_shape(start, lora)
-    with quiet():
+    with quiet(), RowFiles(out / "tokens") as files:
         transformers.set_seed(seed)
         arguments = trl.DPOConfig(
             **trainer_arguments(settings, out / "checkpoints", seed),
@@ -143,6 +144,8 @@ def train_preference(
             start,
             rows,
             tokenizer,
+            files=files,
+            arguments=arguments,
             out=out,
             settings=settings,
             seed=seed,
@@ -159,10 +162,11 @@ def train_preference(
 
         def make_trainer() -> trl.DPOTrainer:
             base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32)
-            columns, further = [_columns(row) for row in job.rows], {}
+            columns: Iterable[dict[str, Any]] = map(_columns, job.rows)
+            further: dict[str, Any] = {}
             if loss.weight is not None:
                 strengths = _strengths(job.rows, loss)
-                columns = [each | {_STRENGTH: number} for each, number in zip(columns, strengths, strict=True)]
+                columns = (each | {_STRENGTH: number} for each, number in zip(columns, strengths, strict=True))
                 further["data_collator"] = _Collator(pad_token_id=tokenizer.pad_token_id)
             kinds = {None: _TokenPairTrainer, "gain": _WeightedTrainer, "offset": _OffsetTrainer}
             try:
@@ -171,7 +175,7 @@ def train_preference(
                     model=model,
                     peft_config=peft_config,
                     args=arguments,
-                    train_dataset=datasets.Dataset.from_list(columns),
+                    train_dataset=files.of_trainer(columns, arguments),
                     processing_class=tokenizer,
                     **further,
                 )

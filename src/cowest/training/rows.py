@@ -75,14 +75,12 @@ def tokenize(rows: Sequence[ChatRow], tokenizer: Any, end_ids: Sequence[int]) ->
     ]
 
 
-def split_by_length(
-    rows: Iterable[TokenRow], limit: int | None, room: int = 0
-) -> tuple[list[TokenRow], list[TokenRow]]:
-    """The rows of at most `limit` tokens with `room` for more, and the longer ones."""
-    fitting: list[TokenRow] = []
-    overlong: list[TokenRow] = []
-    for row in rows:
-        (fitting if limit is None or row.num_tokens + room <= limit else overlong).append(row)
+def positions_within(rows: Iterable[TokenRow], limit: int | None, room: int = 0) -> tuple[list[int], list[int]]:
+    """The positions of the rows of at most `limit` tokens with `room` for more, and those of the longer ones."""
+    fitting: list[int] = []
+    overlong: list[int] = []
+    for number, row in enumerate(rows):
+        (fitting if limit is None or row.num_tokens + room <= limit else overlong).append(number)
     return fitting, overlong
 
 

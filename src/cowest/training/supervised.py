@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import datasets
 import torch
 import transformers
 import trl
@@ -12,12 +11,14 @@ import trl
 from cowest.errors import InputError
 from cowest.training import loading
 from cowest.training.completion_head import score_completions_only
+from cowest.training.job import Job
 from cowest.training.lora import LoRAConfig
 from cowest.training.policy import open_policy
 from cowest.training.progress import Progress
 from cowest.training.quiet import quiet
+from cowest.training.row_files import RowFiles
 from cowest.training.rows import ChatRow, TokenRow
-from cowest.training.session import Job, train
+from cowest.training.session import train
 from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
 from cowest.training.weights import Weights
@@ -49,7 +50,7 @@ def train_supervised(
         TrainingError: training goes wrong.
         InterruptedRun: Ctrl-C.
     """
-    with quiet():
+    with quiet(), RowFiles(out / "tokens") as files:
         transformers.set_seed(seed)
         arguments = trl.SFTConfig(
             **trainer_arguments(settings, out / "checkpoints", seed),
@@ -63,6 +64,8 @@ def train_supervised(
             weights,
             rows,
             tokenizer,
+            files=files,
+            arguments=arguments,
             out=out,
             settings=settings,
             seed=seed,
@@ -78,7 +81,7 @@ def train_supervised(
                 trainer = trl.SFTTrainer(
                     model=model,
                     args=arguments,
-                    train_dataset=datasets.Dataset.from_list([_columns(row) for row in job.rows]),
+                    train_dataset=files.of_trainer(map(_columns, job.rows), arguments),
                     processing_class=tokenizer,
                     peft_config=peft_config,
                 )

@@ -1,11 +1,10 @@
 """KTO of a LoRA adapter with TRL's KTOTrainer: single drafts with their sign, against the same reference as DPO."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import datasets
 import torch
 import transformers
 import trl
@@ -14,12 +13,14 @@ from cowest import words
 from cowest.errors import InputError, TrainingError
 from cowest.training import loading
 from cowest.training.completion_head import score_completions_only
+from cowest.training.job import Job
 from cowest.training.lora import LoRAConfig
 from cowest.training.policy import open_policy
 from cowest.training.progress import Progress
 from cowest.training.quiet import quiet
+from cowest.training.row_files import RowFiles
 from cowest.training.rows import ChatRow, TokenRow
-from cowest.training.session import Job, train
+from cowest.training.session import train
 from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
 from cowest.training.weights import Weights, refuse_other_shape
@@ -65,15 +66,18 @@ def train_unpaired(
     """
     if lora is not None:
         refuse_other_shape(start, lora)
-    with quiet():
+    with quiet(), RowFiles(out / "tokens") as files:
         transformers.set_seed(seed)
         tokenizer = loading.load_tokenizer(start)
         new_adapter = (lora or LoRAConfig()).model_dump(mode="json") if start.adapter is None else None
+        arguments = trl.KTOConfig(**trainer_arguments(settings, out / "checkpoints", seed), beta=beta, loss_type="kto")
         job = Job.of(
             "align",
             start,
             rows,
             tokenizer,
+            files=files,
+            arguments=arguments,
             out=out,
             settings=settings,
             seed=seed,
@@ -90,21 +94,21 @@ def train_unpaired(
             )
         weights = sides(desirable, desirable_weight, undesirable_weight)
         job.facts.update(weights)
-        arguments = trl.KTOConfig(
-            **trainer_arguments(settings, out / "checkpoints", seed), beta=beta, loss_type="kto", **weights
-        )
+        for name, weight in weights.items():
+            setattr(arguments, name, weight)
 
         def make_trainer() -> trl.KTOTrainer:
             base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32)
-            ordered = list(job.rows)
-            Random(f"drafts {seed}").shuffle(ordered)
+            order = list(range(len(job.rows)))
+            Random(f"drafts {seed}").shuffle(order)
+            ordered = job.rows.take(order)
             try:
                 model, peft_config = open_policy(base, start, lora)
                 trainer = _TokenDraftTrainer(
                     model=model,
                     peft_config=peft_config,
                     args=arguments,
-                    train_dataset=datasets.Dataset.from_list(_columns(ordered, settings.batch_size)),
+                    train_dataset=files.of_trainer(_columns(ordered, settings.batch_size), arguments),
                     processing_class=tokenizer,
                 )
             except ValueError as error:
@@ -135,22 +139,18 @@ def _is_desirable(row: TokenRow) -> bool:
     return row.gain is not None and row.gain > 0
 
 
-def _columns(rows: Sequence[TokenRow], batch_size: int) -> list[dict[str, Any]]:
+def _columns(rows: Sequence[TokenRow], batch_size: int) -> Iterator[dict[str, Any]]:
     """TRL's columns. In the KL term each prompt has the completion of the row before, the first of a batch the last's.
 
     A batch of one row takes the completion of the batch before, since its own would cancel its reward.
     """
-    columns = []
     for number, row in enumerate(rows):
         start = number - number % batch_size
         last = min(start + batch_size, len(rows)) - 1
         other = number - 1 if number > start or start == last else last
-        columns.append(
-            {
-                "prompt_ids": row.prompt,
-                "completion_ids": row.completions[0],
-                "KL_completion_ids": rows[max(other, 0)].completions[0],
-                "label": _is_desirable(row),
-            }
-        )
-    return columns
+        yield {
+            "prompt_ids": row.prompt,
+            "completion_ids": row.completions[0],
+            "KL_completion_ids": rows[max(other, 0)].completions[0],
+            "label": _is_desirable(row),
+        }

@@ -45,6 +45,21 @@ def test_the_request_is_the_packages_own(endpoint: Endpoint) -> None:
     assert len(endpoint.connections) == 1
 
 
+def test_a_cookie_of_the_endpoint_is_sent_back_as_the_package_would(endpoint: Endpoint) -> None:
+    endpoint.headers = {"Set-Cookie": "route=b"}
+
+    async def use(client: AsyncOpenAI, post: ChatPost) -> None:
+        await post.reply(BODY)
+        await post.reply(BODY)
+        await client.post("/chat/completions", cast_to=object, body=BODY)
+
+    using(endpoint.url, use)
+    first, ours, theirs = endpoint.heard
+    assert "cookie" not in first
+    assert ours["cookie"] == "route=b"
+    assert {name: text for name, text in theirs.items() if name not in OF_ITS_RETRIES} == ours
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("status", "body"),

@@ -37,6 +37,8 @@ class ChatPost:
         headers = {**client.default_headers, **client.auth_headers}
         self._headers = {name: value for name, value in headers.items() if isinstance(value, str)}
         self._url = client.base_url.join(_PATH.removeprefix("/"))
+        sent = http.build_request("POST", self._url, headers=self._headers).headers.raw
+        self._sent_headers = [(name, value) for name, value in sent if name.lower() != b"content-length"]
 
     async def reply(self, body: Json) -> object:
         """The reply's JSON; the beginning of its text where it is no JSON.
@@ -78,9 +80,7 @@ class ChatPost:
 
         if not self._is_plain:
             return await self._send_with_the_package(body, stream)
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        timeout = _without_read_limit(self._http.timeout) if stream else self._http.timeout
-        request = self._http.build_request("POST", self._url, content=content, headers=self._headers, timeout=timeout)
+        request = self._request(body, _without_read_limit(self._http.timeout) if stream else self._http.timeout)
         try:
             response = await self._http.send(request, stream=stream)
             if not response.is_success:
@@ -92,6 +92,24 @@ class ChatPost:
         if response.is_success:
             return response
         raise _status_error(response)
+
+    def _request(self, body: Json, timeout: "httpx2.Timeout") -> "httpx2.Request":
+        """What `build_request` of the HTTP client makes, whose headers are always the same but for the length."""
+        import httpx2
+
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        if self._http.cookies:  # an endpoint has set one
+            return self._http.build_request("POST", self._url, content=content, headers=self._headers, timeout=timeout)
+        headers = httpx2.Headers([*self._sent_headers, (b"Content-Length", b"%d" % len(content))], encoding="utf-8")
+        request = httpx2.Request(
+            "POST",
+            self._url,
+            headers=headers,
+            stream=httpx2.ByteStream(content),
+            extensions={"timeout": timeout.as_dict()},
+        )
+        request.read()
+        return request
 
     async def _send_with_the_package(self, body: Json, stream: bool) -> "httpx2.Response":
         import httpx2
