@@ -109,13 +109,8 @@ class Job:
 
     def fingerprint(self) -> str:
         """SHA-256 of everything that the result depends on."""
-        parts = {
-            "stage": self.stage,
-            "settings": self.settings.decisive(),
-            "seed": self.seed,
-            "rows": token_rows.content_hash(self.rows),
-            **self.identity,
-        }
+        parts = {"stage": self.stage, "settings": self.settings.decisive(), "seed": self.seed, **self.identity}
+        parts["rows"] = token_rows.content_hash(self.rows)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def model(self, metrics: TrainingRecord) -> TrainedModel:
