@@ -1,6 +1,7 @@
 """What a round of feedback says of its judge: agreement in a panel, and effects of length and order."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from cowest.preferences import is_positive
 from cowest.recipe import make_recipe
 from cowest.records import FeedbackSummary, GradedExample, read_rows
 from cowest.report.feedback import diagnostic_sentences
-from cowest.stages._judge_effects import JudgedText, length_effect, order_effect, panel_agreement
-from cowest.types import ChatRequest, Verdict
+from cowest.stages._judge_effects import JudgedText, JudgeEffects, length_effect, order_effect, panel_agreement
+from cowest.types import ChatRequest, Example, Verdict
 from tests.recipes import recipe_of
 from tests.worlds import chance, judge_reply
 
@@ -199,3 +200,16 @@ def test_the_tie_of_z_with_itself_is_no_agreement() -> None:
     opposite = [Verdict(compared=-1, members={"a": sign, "b": -sign}, votes=(1, 1, -1, -1)) for sign in (1, -1)]
     assert panel_agreement([z] * 50 + opposite) == panel_agreement(opposite)
     assert panel_agreement([Verdict(score=3)]) is None
+
+
+def test_of_a_million_texts_a_few_bytes_each_are_kept() -> None:
+    example = Example(id="a", query="?", references=("b",))
+    row = GradedExample(example_id="a", query="?", solo="z", solo_verdict=Verdict(score=3), drafts=())
+    effects = JudgeEffects(None)
+    effects.add(example, row)
+    tracemalloc.start()
+    for number in range(2000):
+        effects.add(example, row.model_copy(update={"example_id": f"example {number}"}))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 64 * 2000

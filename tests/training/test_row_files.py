@@ -48,7 +48,9 @@ def test_rows_come_back_as_they_were_tokenized(tmp_path: Path) -> None:
         assert [found[0], found[-1], found[1500]] == [expected[0], expected[-1], expected[1500]]
         assert list(found[2290:]) == expected[2290:]
         assert list(found.take([5, 3])) == [expected[5], expected[3]]
-        assert not list(files.tokenized([], tokenizer, END_IDS, rank(0)))
+        assert not found[2300:]
+        none = files.tokenized([], tokenizer, END_IDS, rank(0))
+        assert [list(none), list(none[:1]), list(none.take([]))] == [[], [], []]
     assert not (tmp_path / "tokens").exists()
 
 

@@ -50,7 +50,7 @@ class TokenRows(Sequence[TokenRow]):
 
     def take(self, positions: Sequence[int]) -> "TokenRows":
         """The rows at these positions, in this order."""
-        return TokenRows(self._rows.select(positions))
+        return TokenRows(self._rows.select(positions or []))  # an empty range that begins at the end is refused
 
 
 class RowFiles:
