@@ -1,4 +1,5 @@
 import io
+import re
 import threading
 
 import pytest
@@ -96,6 +97,28 @@ def test_a_training_is_timed_from_its_first_step_on_also_where_it_is_resumed() -
         report(511, 1000, {"loss": 0.5})
         assert (bar.rate, bar.elapsed_s) == (1.0, 60.0)
         assert bar.line() == "sft 511/1000 (51%) 1.0/s loss 0.5 left 8:09"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_on_a_terminal_no_number_is_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    clock, stream = Clock(), Terminal()
+    with progress_bar("feedback (collaborative)", total=400, stream=stream, clock=clock) as bar:
+        clock.now += 10
+        bar.advance(120, positives=45, pairs=30)
+        bar.show(spend_usd=0.1234)
+        progress.refresh()
+        bar._display._progress.refresh()
+        bar.advance(280)
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "120/400 12.0/s positives 45 pairs 30 $0.12" in drawn
+    assert "left 0:23" in drawn
+    assert "…" not in drawn
+    assert max(map(len, re.split(r"[\r\n]", drawn))) <= width
+    last = drawn.strip().splitlines()[-1]
+    assert "400/400" in last
+    assert "left" not in last
 
 
 NotebookStream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from cowest.characters import printable
-from cowest.progress.display import Display, LineDisplay, NoDisplay, NotebookDisplay, Snapshot, TerminalDisplay
+from cowest.progress.display import Display, LineDisplay, NoDisplay, NotebookDisplay, Snapshot
 from cowest.progress.status import shown_fields, shown_notices
+from cowest.progress.terminal import TerminalDisplay
 
 _quiet = False
 _open_bars: list["ProgressBar"] = []

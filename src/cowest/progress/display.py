@@ -3,10 +3,7 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TextIO, TypedDict
-
-if TYPE_CHECKING:
-    from rich.progress import TaskID
+from typing import Protocol, TextIO
 
 SECONDS_BETWEEN_LINES = 30.0
 SECONDS_BETWEEN_REDRAWS = 0.25
@@ -165,61 +162,6 @@ class NotebookDisplay(LineDisplay):
     def _replace(self, line: str) -> None:
         self._write(f"\r{line.ljust(self._width)}" + ("" if line else "\r"))
         self._width = len(line)
-
-
-class TerminalDisplay:
-    """A bar that is redrawn in place."""
-
-    def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[count]}", markup=False),
-            TextColumn("{task.fields[details]}", markup=False, style="cyan"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}", markup=False, style="dim"),
-            console=Console(file=stream),
-        )
-        self._task: TaskID | None = None
-
-    def start(self, snapshot: Snapshot) -> None:
-        """Draws the bar."""
-        self._task = self._progress.add_task(
-            snapshot.description, total=snapshot.total, completed=snapshot.done, **_columns(snapshot)
-        )
-        self._progress.start()
-
-    def refresh(self, snapshot: Snapshot, now: float) -> None:
-        """Updates the bar, which is redrawn a few times a second."""
-        if self._task is not None:
-            self._progress.update(self._task, total=snapshot.total, completed=snapshot.done, **_columns(snapshot))
-
-    def stop(self, snapshot: Snapshot, failed: bool) -> None:
-        """Leaves the bar as it is now."""
-        self.refresh(snapshot, 0.0)
-        self._progress.stop()
-
-    def say(self, line: str) -> None:
-        """Prints the line above the bar."""
-        self._progress.console.print(line, markup=False, highlight=False)
-
-
-class _Columns(TypedDict):
-    count: str
-    details: str
-    left: str
-
-
-def _columns(snapshot: Snapshot) -> _Columns:
-    count = f"{snapshot.done}" if snapshot.total is None else f"{snapshot.done}/{snapshot.total}"
-    return {
-        "count": " ".join(filter(None, (count, snapshot.rate_text))),
-        "details": snapshot.details,
-        "left": snapshot.left_text,
-    }
 
 
 def _field(name: str, value: float) -> str:
