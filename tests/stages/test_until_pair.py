@@ -51,12 +51,12 @@ def keys(out: Path) -> set[str]:
 def test_its_calls_are_among_those_of_all_drafts_and_give_a_pair_wherever_these_do(
     number: int, samples: int, saturated: float, skip: bool
 ) -> None:
-    settings: dict[str, Any] = {"samples": samples, "skip_settled": skip}
+    changes: dict[str, Any] = {"samples": samples, "skip_settled": skip}
     with tempfile.TemporaryDirectory() as folder:
         whole, until = Path(folder, "all"), Path(folder, "until")
-        graded_whole = gather(whole, NoisyWorld(number, saturated), "all", **settings)
+        graded_whole = gather(whole, NoisyWorld(number, saturated), "all", **changes)
         world = NoisyWorld(number, saturated)
-        graded_until = gather(until, world, "until_pair", **settings)
+        graded_until = gather(until, world, "until_pair", **changes)
         pairs_whole, pairs_until = paired(whole), paired(until)
         assert keys(until) <= keys(whole)
         assert graded_until.keys() == graded_whole.keys()
@@ -76,7 +76,7 @@ def test_its_calls_are_among_those_of_all_drafts_and_give_a_pair_wherever_these_
         assert summary.num_drafts_not_drawn == sum(
             samples - len(row.drafts) for row in graded_until.values() if row.skipped == "paired"
         )
-        gather(until, world, "all", **settings)  # a user who wants the other drafts after all
+        gather(until, world, "all", **changes)  # a user who wants the other drafts after all
         assert keys(until) == keys(whole)
         assert set(world.paid.values()) <= {0, 1}
         assert (until / "pairs.jsonl").read_bytes() == (whole / "pairs.jsonl").read_bytes()
@@ -166,9 +166,10 @@ def test_rlaif_compares_until_a_comparison_has_a_winner(tmp_path: Path) -> None:
 
 def test_what_is_not_drawn_is_counted_shown_and_absent_where_all_are_made(tmp_path: Path) -> None:
     models: dict[str, Any] = {"weak": gambler("weak", 0.4), "strong": gambler("strong", 0.5)}
+    changes: dict[str, Any]
     for drafts in ("all", "until_pair"):
-        settings = {"judge": ScoreBy(right_or_wrong), "drafts": drafts, "null_control": 30, "skip_settled": False}
-        feedback(EXAMPLES, out=tmp_path / drafts, **models, **settings)
+        changes = {"judge": ScoreBy(right_or_wrong), "drafts": drafts, "null_control": 30, "skip_settled": False}
+        feedback(EXAMPLES, out=tmp_path / drafts, **models, **changes)
     whole, until = (FeedbackSummary.read(tmp_path / drafts / "summary.json") for drafts in ("all", "until_pair"))
     assert whole.num_drafts_not_drawn is None
     assert "paired" not in whole.calls_saved

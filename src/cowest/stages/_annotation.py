@@ -133,7 +133,8 @@ class _Worker:
 
     def _show(self, outcome: AnnotatedExample | Failure) -> None:
         num_pairs = 0 if isinstance(outcome, Failure) else len(preferences.pairs(outcome, ()))
-        most, more = self.setting.most_drafts, {}
+        most = self.setting.most_drafts
+        more: dict[str, float] = {}
         if most is not None:
             more["drafts_not_drawn"] = 0 if isinstance(outcome, Failure) else preferences.num_not_drawn(outcome, most)
         if isinstance(outcome, ComparedExample):

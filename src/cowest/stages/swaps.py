@@ -18,6 +18,8 @@ from cowest.stages.evaluate import predict_all
 from cowest.tasks.base import Task
 from cowest.types import ChatRequest, Completion, Example, Record
 
+_Method = StrongOnly | Collaborate
+
 
 class AuditConfig(Record):
     """What `cowest audit` measures besides what the predictions hold.
@@ -94,7 +96,7 @@ def measure_swaps(asked: Asked, swap: WordSwap, pair: Collaboration, task: Task,
         EndpointError: an endpoint failed for good, or a call of every example failed.
     """
 
-    def ask(method: StrongOnly | Collaborate, examples: Sequence[Example], which: str) -> list[Prediction]:
+    def ask(method: _Method, examples: Sequence[Example], which: str) -> list[Prediction]:
         return predict_all(method, examples, task, num_in_flight, f"audit {method.name}, {which}")[0]
 
     strong, together = (
@@ -108,9 +110,7 @@ def measure_swaps(asked: Asked, swap: WordSwap, pair: Collaboration, task: Task,
     return compare_answers(strong, together, swap, task.groups(asked.examples), asked.num_matching)
 
 
-def swap_methods(
-    pair: Collaboration, task: Task
-) -> tuple[tuple[StrongOnly, StrongOnly | None], tuple[Collaborate, Collaborate | None]]:
+def swap_methods(pair: Collaboration, task: Task) -> Sequence[tuple[_Method, _Method | None]]:
     """The strong model alone and the pair, each with what asks it once more; None where nothing is sampled."""
     again = _asked_again(pair)
     return (
