@@ -75,7 +75,9 @@ class Pace:
             is_hurried = waited and bool(self._counted) and now - self._counted[-1].started < _HURRIED * gap_s
         since_refused = self._first_after_refused
         if since_refused is not None and now - since_refused.started > self._refusal_takes.longest_s:
-            self._slowdown = 1.0
+            # Not all at once: it may be about to fail in another way, which no refusal would precede.
+            self._slowdown = max(1.0, self._slowdown / 4)
+            since_refused = None
         # A little lateness is made up for, so that the average is kept; more would be a burst.
         since = max(self._next, now - behind_s if waited else now)
         self._next = since + (1 - self._hurry) * self._slowdown * gap_s
@@ -105,7 +107,7 @@ class Pace:
         self._refusal_takes.add(now - call.started)
         if self._first_after_refused is not None and self._first_after_refused.number <= call.number:
             self._first_after_refused = None
-        if call.number != self._last_refused + 1:
+        if call.number != self._last_refused + 1 and self._slowdown == 1:
             self._run_since = call.started
         elif call.started - self._run_since >= _LONG_RUN_S:
             self._slowdown = min(MOST_SLOWDOWN, 2 * self._slowdown)
