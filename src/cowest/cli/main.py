@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from cowest import cpu_threads
 from cowest.characters import printable
 from cowest.cli._examples import EXAMPLES
 
@@ -73,6 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def start() -> NoReturn:
     """Runs the command line as the process's own, and ends the process."""
+    cpu_threads.sleep_while_waiting()
     status = main()
     if status == INTERRUPTED:
         # What is open is closed by now. Taking torch's modules apart would take seconds more.

@@ -1,5 +1,6 @@
 """One training from its rows to its finished folder: skip, resume, train, publish."""
 
+import contextlib
 import gc
 import hashlib
 import importlib.metadata
@@ -11,7 +12,7 @@ from typing import Any, Self
 
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from cowest import heap
+from cowest import cpu_threads, heap
 from cowest.errors import InterruptedRun, TrainingError
 from cowest.records import TrainingRecord
 from cowest.training import left_out, loading
@@ -154,7 +155,8 @@ def train(
     with reporting(progress, job.stage) as report:
         trainer = make_trainer()
         trainer.remove_callback(PrinterCallback)
-        metrics = _train(job, trainer, checkpoints, report, state.num_processes)
+        with cpu_threads.fitting(trainer.model) if arguments.use_cpu else contextlib.nullcontext():
+            metrics = _train(job, trainer, checkpoints, report, state.num_processes)
     if state.is_main_process:
         _publish(job, trainer, checkpoints, metrics)
     state.wait_for_everyone()

@@ -10,10 +10,12 @@ from typing import Any
 
 import torch
 
+from cowest import cpu_threads
 from cowest.characters import without_half_pairs
 from cowest.errors import CompletionError, InputError
 from cowest.models.providers import _local_weights
 from cowest.models.providers._local_decoding import Decoder, Row, cut
+from cowest.models.providers._local_parts import decode_in_parts
 from cowest.types import ChatRequest, Completion, Message, Usage
 
 _CONTEXT_TOKENS_UNKNOWN = 4096
@@ -44,8 +46,10 @@ class Engine:
         self.name = name
         self._seed = seed
         self._device_lock = _device_locks[device]
+        self._on_cpu = torch.device(device).type == "cpu"
         self._with_logprobs = with_logprobs
         model, self._tokenizer = _local_weights.load(folder, dtype, device)
+        self._small = cpu_threads.is_small(model)
         # The plain attention of transformers (Gemma 2) takes its softmax in float32, where the mask of float64 becomes
         # minus infinity, and what stands in the place of padding becomes NaN.
         self._pads = not (dtype == "float64" and model.config.get_text_config()._attn_implementation == "eager")
@@ -80,7 +84,7 @@ class Engine:
         try:
             for group in self._groups(rows):
                 with self._device_lock:
-                    self._decoder.decode(group, is_wanted)
+                    self._decode(group, is_wanted)
             return [self._completion(row) for row in rows]
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
@@ -94,6 +98,12 @@ class Engine:
         return [
             completion for half in halves for completion in self.complete([replace(row) for row in half], is_wanted)
         ]
+
+    def _decode(self, rows: Sequence[Row], is_wanted: Callable[[], bool]) -> None:
+        if self._on_cpu:
+            decode_in_parts(self._decoder.decode, rows, is_wanted, small_model=self._small)
+        else:
+            self._decoder.decode(rows, is_wanted)
 
     def _groups(self, rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
         if self._pads:

@@ -1,0 +1,60 @@
+"""A batch on a CPU: decoded in parts, each on a thread of its own.
+
+Threads that share every operation wait for each other at its end, longest where another program has one of the cores.
+Parts meet only when the batch is done.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from cowest import cpu_threads
+from cowest.models.providers._local_decoding import Row
+
+_MIN_ROWS = 8  # of a part: below them reading the weights takes longer than the arithmetic
+_MAX_PARTS = 4  # beyond them the parts wait for the interpreter
+
+
+def decode_in_parts(
+    decode: Callable[[Sequence[Row], Callable[[], bool]], None],
+    rows: Sequence[Row],
+    is_wanted: Callable[[], bool],
+    *,
+    small_model: bool,
+) -> None:
+    """Decodes `rows` on all of the CPU's threads; rows with the same prompt stay together.
+
+    Args:
+        small_model: a part has one thread, however many there are.
+
+    Raises:
+        Exception: what `decode` raised for a part, once all parts have ended.
+    """
+    num_threads = torch.get_num_threads()
+    parts = _parts(rows, max(1, min(num_threads, _MAX_PARTS, len(rows) // _MIN_ROWS)))
+    threads_each = 1 if small_model else num_threads // len(parts)
+
+    def decode_part(part: Sequence[Row]) -> None:
+        with cpu_threads.limited(threads_each):
+            decode(part, is_wanted)
+
+    if len(parts) == 1:
+        decode_part(rows)
+        return
+    with ThreadPoolExecutor(len(parts)) as threads:
+        futures = [threads.submit(decode_part, part) for part in parts]
+    torch.set_num_threads(num_threads)  # the parts have left each other's limit as the default of threads to come
+    for future in futures:
+        future.result()
+
+
+def _parts(rows: Sequence[Row], num_parts: int) -> list[list[Row]]:
+    """At most `num_parts` parts of about as many rows each."""
+    by_prompt: dict[tuple[int, ...], list[Row]] = {}
+    for row in rows:
+        by_prompt.setdefault(row.prompt, []).append(row)
+    parts: list[list[Row]] = [[] for _ in range(num_parts)]
+    for group in by_prompt.values():
+        min(parts, key=len).extend(group)
+    return [part for part in parts if part]
