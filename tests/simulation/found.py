@@ -144,4 +144,22 @@ FOUND = {
         retry_after="seconds",
         latency_s=5.0,
     ),
+    "and in one that was interrupted later": Plan(
+        seed=995,
+        work="feedback",
+        world=World(5, (0, 1, 0), samples=4, null_control=0, half_characters=True),
+        num_in_flight=6,
+        max_concurrency=3,
+        faults=dict.fromkeys(
+            ("rate_limited", "no_finish_reason", "odd_usage", "garbage", "server_error", "cut_off"), 0.3
+        ),
+        most_faults=2,
+        kills=(Kill("file", 7), Kill("interrupt", 42), Kill("ledger", 1)),
+        budget="ample",
+        is_dear=True,
+        limiter="bucket",
+        burst_s=0.5,
+        latency_s=0.05,
+        by_demand=True,
+    ),
 }
