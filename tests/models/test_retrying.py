@@ -11,6 +11,7 @@ from cowest.errors import (
     EndpointError,
     RateLimitError,
     TransientEndpointError,
+    UnreachableError,
     UnrecognizedReplyError,
 )
 from cowest.models.config import ModelConfig
@@ -176,3 +177,12 @@ async def test_an_endpoint_that_cannot_be_reached_is_said_before_the_first_wait(
     assert "retrying: m at http://127.0.0.1" in said[0]
     assert "connection refused" in said[0]
     assert said[1] == ""
+
+
+async def test_an_endpoint_that_can_be_reached_again_is_said_once(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
+    model = retrying([*[UnreachableError("m cannot be reached (connection refused).")] * 3, "one", "two"], Time())
+    model.identity = "reached again"
+    assert [(await model.complete(ask())).text for _ in range(2)] == ["one", "two"]
+    assert capsys.readouterr().err.splitlines() == [
+        "• retrying: m cannot be reached (connection refused).", "• scripted/test answers again",
+    ]  # fmt: skip

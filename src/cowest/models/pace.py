@@ -5,7 +5,7 @@ Pure arithmetic over times that the caller gives: no clock, no sleep, no event l
 
 from collections import deque
 
-from cowest.models.refusals import Call
+from cowest.models.refusals import Call, Duration
 
 SPAN_S = 1.0
 """Calls of so many seconds are counted together."""
@@ -33,7 +33,8 @@ class Pace:
     would have it, by `hurry` at most. Where an endpoint refuses such calls much more often than others, it takes no
     bursts, and the hurry shrinks; answered ones let it grow.
 
-    While calls are refused one after the other, each doubles the time to the next one, until one is answered again.
+    While calls are refused one after the other, each doubles the time to the next one, until one is answered again, or
+    has been in flight for longer than a refusal takes.
 
     Args:
         is_told: whether the rate is a known limit. Then the pace is even and every call is counted.
@@ -50,6 +51,8 @@ class Pace:
         self._last_refused = -1
         self._run_since = 0.0
         self._slowdown = 1.0
+        self._first_after_refused: Call | None = None
+        self._refusal_takes = Duration()
 
     @property
     def calls_a_place(self) -> float:
@@ -70,11 +73,17 @@ class Pace:
         if not self._is_told:
             behind_s = min(_MOST_BEHIND_S, max(_LEAST_BEHIND_S, 2 * self._hurry * gap_s))
             is_hurried = waited and bool(self._counted) and now - self._counted[-1].started < _HURRIED * gap_s
+        since_refused = self._first_after_refused
+        if since_refused is not None and now - since_refused.started > self._refusal_takes.longest_s:
+            # Not all at once: it may be about to fail in another way, which no refusal would precede.
+            self._slowdown = max(1.0, self._slowdown / 4)
+            since_refused = None
         # A little lateness is made up for, so that the average is kept; more would be a burst.
         since = max(self._next, now - behind_s if waited else now)
         self._next = since + (1 - self._hurry) * self._slowdown * gap_s
         call = Call(now, rate, episode, waited, self._num_started, is_hurried)
         self._num_started += 1
+        self._first_after_refused = since_refused or call
         if not self._is_told:
             self._counted.append(call)
             while len(self._counted) > 4 * _num_in_span(rate):
@@ -93,9 +102,12 @@ class Pace:
         if call.number > self._last_refused:
             self._slowdown = 1.0
 
-    def refused(self, call: Call) -> bool:
+    def refused(self, call: Call, now: float) -> bool:
         """The call was refused; returns whether that is because it was hurried, and says nothing about the rate."""
-        if call.number != self._last_refused + 1:
+        self._refusal_takes.add(now - call.started)
+        if self._first_after_refused is not None and self._first_after_refused.number <= call.number:
+            self._first_after_refused = None
+        if call.number != self._last_refused + 1 and self._slowdown == 1:
             self._run_since = call.started
         elif call.started - self._run_since >= _LONG_RUN_S:
             self._slowdown = min(MOST_SLOWDOWN, 2 * self._slowdown)
@@ -112,6 +124,8 @@ class Pace:
 
     def failed(self, call: Call) -> None:
         """The call ended in another way."""
+        if call is self._first_after_refused:
+            self._first_after_refused = None
         if self._to_replace >= 1 and not self._is_told:
             self._to_replace -= 1
             self._share_replaced += 0.01

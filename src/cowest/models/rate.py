@@ -27,6 +27,9 @@ FAR_CUT = 0.3
 """What a refusal takes of the difference to the rate at which calls were let through."""
 REFUSED_SHARE = 0.006
 """Refusals a success that staying at the limit may cost."""
+FIRST_PAUSE_S = 0.5
+LONGER = 1.4
+"""Times the last pause: that much too late an opening is noticed at most."""
 LONGEST_PAUSE_S = 60.0
 _LONGEST_DRAIN_S = 1.0
 _CLOSED_AFTER = 4
@@ -128,7 +131,7 @@ class AdaptiveRate:
         self._refused.append(call.started)
         self._in_row.append(call.started)
         self._close_if_all_are_refused(now, retry_after_s or 0.0)
-        is_about_pace = self._pace.refused(call) and self._is_sure
+        is_about_pace = self._pace.refused(call, now) and self._is_sure
         # An episode lasts at least a round trip: earlier than that no success can show the effect of the cut.
         round_trip_s = min(self._latency_s or 0.0, _LONGEST_DRAIN_S)
         if self._is_sure and self._num_fruitless <= 1:
@@ -151,7 +154,7 @@ class AdaptiveRate:
 
     @property
     def _pause_s(self) -> float:
-        return float(min(LONGEST_PAUSE_S, 0.5 * 2.0 ** min(self._num_fruitless - 2, 16)))
+        return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * LONGER ** min(self._num_fruitless - 2, 32)))
 
     @property
     def _num_through(self) -> int:
@@ -177,7 +180,7 @@ class AdaptiveRate:
         """Takes a little of a rate that is about the limit, down to what was let through just before."""
         self._num_since_cut = 0
         span_s = max(1.0, 20 / self.rate)
-        num_sent, num_refused = (count_between(times, call.started - span_s, call.started)
+        num_sent, num_refused = (count_between(times, self._in_row[0] - span_s, self._in_row[0])
                                  for times in (self._sent, self._refused))  # fmt: skip
         through = (num_sent / self._pace.calls_a_place - num_refused) / span_s
         far_above = FAR_CUT * (self.rate - through)

@@ -27,6 +27,28 @@ class Call:
     is_hurried: bool
 
 
+class Duration:
+    """How long something takes, from how long it took lately (RFC 6298)."""
+
+    _LEAST_BEYOND_S = 0.005
+
+    def __init__(self) -> None:
+        self.mean_s = self._deviation_s = math.inf
+
+    def add(self, seconds: float) -> None:
+        """It took so long."""
+        if self.mean_s == math.inf:
+            self.mean_s, self._deviation_s = seconds, seconds / 2
+            return
+        self._deviation_s += 0.25 * (abs(seconds - self.mean_s) - self._deviation_s)
+        self.mean_s += 0.125 * (seconds - self.mean_s)
+
+    @property
+    def longest_s(self) -> float:
+        """As long as it takes at most, usually; infinite before it was seen."""
+        return self.mean_s + max(self._LEAST_BEYOND_S, 4 * self._deviation_s)
+
+
 @dataclass(slots=True)
 class Refusals:
     """What became of the calls that were sent to a full endpoint: from the first one refused until the cut."""

@@ -68,6 +68,7 @@ class Retrying(WrapperModel):
         self._random = random.Random(seed)
         self._sleep = sleep
         self._num_answered = 0
+        self._is_said_unreachable = False
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Completes one conversation, if need be at the nth attempt.
@@ -95,9 +96,13 @@ class Retrying(WrapperModel):
                     others_are_answered = self._num_answered > num_answered_before
                     raise _given_up(error, attempt, waited_s, others_are_answered=others_are_answered) from error
                 if isinstance(error, UnreachableError):
+                    self._is_said_unreachable = True
                     progress.say(f"retrying: {error}", about=self.identity)
             else:
                 self._num_answered += 1
+                if self._is_said_unreachable:
+                    self._is_said_unreachable = False
+                    progress.say(f"{self.name} answers again", about=f"{self.identity} again")
                 return completion
             await self._sleep(wait_s)
             waited_s += wait_s

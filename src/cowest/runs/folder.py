@@ -202,6 +202,9 @@ class RunFolder:
                 raise InputError(
                     f"Another process is using the run folder {str(self.path)!r}. Wait for it, or name another."
                 ) from error
+            if self.has_id:  # a kill while the id was written left its temporary file
+                with contextlib.suppress(OSError):
+                    (self.path / ".run-id.partial").unlink(missing_ok=True)
             try:
                 yield
             finally:

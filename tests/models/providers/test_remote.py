@@ -1,7 +1,9 @@
 """What holds for every provider behind HTTP."""
 
 import asyncio
+import contextlib
 import gc
+import socket
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +11,9 @@ from typing import Any
 import pytest
 
 from cowest import plugins
-from cowest.errors import CompletionError
+from cowest.errors import CompletionError, UnreachableError
 from cowest.models.config import ModelConfig, Price
+from cowest.models.providers import _remote_failures
 from cowest.models.providers._remote import RemoteModel
 from cowest.models.providers.openai import OpenAIModel
 from cowest.types import ChatRequest, Usage
@@ -33,8 +36,8 @@ def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return str(request.param)
 
 
-def load(provider: str, endpoint: Endpoint) -> RemoteModel[Any]:
-    url = endpoint.url if provider == "openai" else endpoint.root
+def load(provider: str, endpoint: Endpoint | str) -> RemoteModel[Any]:
+    url = endpoint if isinstance(endpoint, str) else endpoint.url if provider == "openai" else endpoint.root
     config = ModelConfig(model=f"{provider}/m", base_url=url, api_key_env="COWEST_TEST_KEY", timeout_s=10)
     model: RemoteModel[Any] = plugins.load(provider, "cowest.models.providers", "provider").from_config(config, 0)
     return model
@@ -94,6 +97,24 @@ def test_a_key_in_what_surrounds_the_reply_is_not_kept(endpoint: Endpoint, ask: 
             assert KEY not in str(caught.value)
     row = {"response": {"status_code": 200, "body": openai_reply(f"You sent {KEY}.")}}
     assert model.batch_reply(row, 0.0).text == "You sent [key]."
+
+
+def test_an_address_where_nothing_answers_is_unreachable_long_before_a_request_times_out(
+    provider: str, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_remote_failures, "LONGEST_CONNECTING_S", 0.1)
+    with socket.socket() as silent, contextlib.ExitStack() as held:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        for _ in range(2):  # as many as the queue holds; what comes after them gets no answer
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(silent.getsockname())
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        model = load(provider, url)
+        with pytest.raises(UnreachableError, match="no connection within") as caught:
+            asyncio.run(model.complete(ask()))
+    assert not caught.value.may_be_billed
 
 
 @pytest.mark.parametrize(

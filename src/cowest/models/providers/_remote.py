@@ -187,7 +187,7 @@ class RemoteModel(BaseChatModel, Generic[Client]):
             timeout=self._config.timeout_s,
             limits=httpx2.Limits(max_connections=num_connections, max_keepalive_connections=num_connections),
             headers={"Accept-Encoding": ACCEPTED},
-            event_hooks={"response": [self._begin_reading]},
+            event_hooks={"request": [_limit_connecting], "response": [self._begin_reading]},
             # A proxy of the environment cannot reach this machine's own servers.
             trust_env=not is_loopback(self._base_url),
         )
@@ -213,6 +213,12 @@ def sendable(request: ChatRequest) -> ChatRequest:
         return request
     messages = tuple(Message(role=each.role, content=without_half_pairs(each.content)) for each in request.messages)
     return request.model_copy(update={"messages": messages})
+
+
+async def _limit_connecting(request: "httpx2.Request") -> None:
+    # The packages set one limit for all parts of a request.
+    limits = request.extensions["timeout"]
+    limits["connect"] = min(failures.LONGEST_CONNECTING_S, limits["connect"])
 
 
 class _Connection(Generic[Client]):

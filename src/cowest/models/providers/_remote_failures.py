@@ -24,6 +24,9 @@ _MAY_BE_BILLED = {408, 502, 504, 520, 524}
 _NO_WAY_THERE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 _MAX_MESSAGE = 600
 
+LONGEST_CONNECTING_S = 10.0
+"""Seconds until an address where nothing answers counts as unreachable; `timeout_s` is for what was sent."""
+
 
 def by_status(status: int, message: str, where: str, headers: Mapping[str, str]) -> CowestError:
     """The error for an HTTP status.
@@ -70,6 +73,8 @@ def timed_out(where: str, timeout_s: float) -> CowestError:
 
 def no_connection(error: BaseException, where: str, secret: str) -> CowestError:
     """The error for a connection that could not be made, was lost, or timed out."""
+    import httpx2
+
     # The aiohttp transport calls a refused connection a timeout too; only the first cause tells them apart.
     chain = [error]
     while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None:
@@ -81,11 +86,15 @@ def no_connection(error: BaseException, where: str, secret: str) -> CowestError:
     cause = next((each for each in reversed(chain) if isinstance(each, OSError)), chain[-1])
     if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
         return EndpointError(f"{where}: there is no such host. Check base_url and the network.")
-    if isinstance(cause, TimeoutError):
-        return TransientEndpointError(f"{where} did not answer in time.", may_be_billed=True)
     said = clean(str(cause), secret)
-    if isinstance(cause, ConnectionRefusedError):
-        return UnreachableError(f"{where} cannot be reached (connection refused: {said}).")
+    if isinstance(cause, TimeoutError):
+        if not any(isinstance(each, httpx2.ConnectTimeout) for each in chain):
+            return TransientEndpointError(f"{where} did not answer in time.", may_be_billed=True)
+        said = f"no connection within {LONGEST_CONNECTING_S:g} s"
+    elif isinstance(cause, ConnectionRefusedError):
+        said = f"connection refused: {said}"
+    if isinstance(cause, TimeoutError | ConnectionRefusedError):
+        return UnreachableError(f"{where} cannot be reached ({said}).")
     if isinstance(cause, socket.gaierror) or (isinstance(cause, OSError) and cause.errno in _NO_WAY_THERE):
         # Where the name could not be looked up, nothing was sent.
         may_be_billed = not isinstance(cause, socket.gaierror)
