@@ -56,6 +56,13 @@ def open_new(path: Path, mode: int = 0o666) -> IO[str]:
     return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace")
 
 
+def remove_partial(path: Path) -> None:
+    """Removes the temporary file that a process left when it was killed as it wrote `path`, once that file is there."""
+    if path.exists():
+        with contextlib.suppress(OSError):
+            path.with_name(path.name + ".partial").unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def _written(path: Path, text: str, mode: int) -> Iterator[Path]:
     """A temporary file beside `path` that holds the text on disk."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from cowest.errors import CowestError, InputError
 from cowest.plugins import looked_in, nearest
-from cowest.runs.files import write_once
+from cowest.runs.files import remove_partial, write_once
 from cowest.runs.making import made
 from cowest.yaml_reading import read_yaml
 
@@ -202,9 +202,7 @@ class RunFolder:
                 raise InputError(
                     f"Another process is using the run folder {str(self.path)!r}. Wait for it, or name another."
                 ) from error
-            if self.has_id:  # a kill while the id was written left its temporary file
-                with contextlib.suppress(OSError):
-                    (self.path / ".run-id.partial").unlink(missing_ok=True)
+            remove_partial(self.path / ".run-id")
             try:
                 yield
             finally:
@@ -240,8 +238,7 @@ def begun(folder: str | Path) -> RunFolder:
     run = existing(folder)
     markers = ("recipe.yaml", "ledger.sqlite", "sft", "round-1", "evaluate", "feedback")
     if not any((run.path / marker).exists() for marker in (*markers, ".lock")):
-        missing = ", ".join(markers)
-        raise InputError(f"{str(folder)!r} is not a run's folder: it has none of {missing}. Name a run's folder.")
+        raise InputError(f"{str(folder)!r} is not a run's folder: it has none of {', '.join(markers)}.")
     return run
 
 
