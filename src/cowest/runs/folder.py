@@ -238,7 +238,7 @@ def begun(folder: str | Path) -> RunFolder:
     run = existing(folder)
     markers = ("recipe.yaml", "ledger.sqlite", "sft", "round-1", "evaluate", "feedback")
     if not any((run.path / marker).exists() for marker in (*markers, ".lock")):
-        raise InputError(f"{str(folder)!r} is not a run's folder: it has none of {', '.join(markers)}.")
+        raise InputError(f"{str(folder)!r} is not a run's folder: it has none of {', '.join(markers)}. Name another.")
     return run
 
 
