@@ -295,7 +295,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     target = "serve.gate={kind: calibrated, min_accuracy: 1.0}"
     assert main(["gate", str(recipe), target]) == 0
     said = capsys.readouterr()
-    assert "| test | gate | 100.0% [" in said.out
+    assert "| test: gate | 100.0% [" in " ".join(said.out.split())
     assert "strong below" in said.err
     assert main(["gate", str(recipe), target, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "run/gate/gate.json").read_text())

@@ -17,8 +17,8 @@ SHOWN = {"results": results(), "gate": gate(), "bench": bench(), "audit": audit(
     ("name", "row"),
     [
         ("results", "| collaborate | 77.0% [72.5, 81.5] | 80.0% [75.5, 84.0] | 800 | 68,000 | $0.0016 |"),
-        ("results", "| collaborate − strong_only | exact_match | +41.5 | [36.0, 47.0] | < 0.001 |"),
-        ("gate", "| test | gate | 85.0% [80.0, 90.0] | $2.20 | 50.0% | 0.0% | 50.0% |"),
+        ("results", "| collaborate − strong_only | +41.5 | [36.0, 47.0] | < 0.001 |"),
+        ("gate", "| test: gate | 85.0% [80.0, 90.0] | $2.20 | 50.0% | 0.0% | 50.0% |"),
         ("audit", "| query length: 12 to 80 | 200 | – | 60.0% | 50.0% | −10.0 | [−18.0, −2.0] | 0.300 |"),
         ("bench", "| rlaif_collaborate | failed | failed | – | – | – | – | all |"),
     ],
