@@ -35,16 +35,16 @@ Call = Callable[[int], Awaitable[Any]]
 
 
 @contextlib.contextmanager
-def server(*arguments: str) -> Iterator[str]:
-    """The test endpoint in a process of its own."""
+def server(*arguments: str, module: str = "tests.endpoint", seen: str = "/counts") -> Iterator[str]:
+    """An endpoint in a process of its own, once it answers at the path `seen`; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "tests.endpoint", "--port", str(port), *arguments], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-m", module, "--port", str(port), *arguments], cwd=ROOT)
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(200):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/counts"):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}{seen}"):
                 break
             time.sleep(0.05)
         yield url
@@ -53,8 +53,8 @@ def server(*arguments: str) -> Iterator[str]:
         process.wait()
 
 
-def counts(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{url}/counts") as response:
+def counts(url: str, seen: str = "/counts") -> dict[str, Any]:
+    with urllib.request.urlopen(f"{url}{seen}") as response:
         found: dict[str, Any] = json.load(response)
     return found
 

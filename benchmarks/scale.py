@@ -13,16 +13,14 @@ import contextlib
 import json
 import os
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pacing import counts, server
 from tests.virtual_feedback import Measured, Setting, annotate, run
 
 ROOT = Path(__file__).parent.parent
@@ -62,51 +60,22 @@ def measure(options: argparse.Namespace, num_queries: int) -> dict[str, float | 
 def in_reality(setting: Setting, out: Path) -> tuple[Measured, float]:
     """Runs one round against endpoints in processes of their own; also the processor seconds of all of these."""
     with contextlib.ExitStack() as stack:
-        ports = [stack.enter_context(endpoint(setting)) for _ in range(setting.num_endpoints)]
+        urls = [stack.enter_context(endpoint(setting)) for _ in range(setting.num_endpoints)]
         os.environ["OPENAI_API_KEY"] = "k"
         cpu_s = time.process_time()
-        annotate(setting, out, [f"http://127.0.0.1:{port}/v1" for port in ports])
+        annotate(setting, out, [f"{url}/v1" for url in urls])
         cpu_s = time.process_time() - cpu_s
-        seen = [seen_by(port) for port in ports]
+        seen = [counts(url, "/") for url in urls]
     started = sorted(when for each in seen for when in each["started"])
     most_in_flight = sum(each["most_in_flight"] for each in seen)
     found = Measured(started, sum(each["refused"] for each in seen), most_in_flight, cpu_s)
     return found, sum(each["cpu_s"] for each in seen)
 
 
-@contextlib.contextmanager
-def endpoint(setting: Setting) -> Iterator[int]:
-    """An endpoint in a process of its own; its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.scale_endpoint",
-        "--port",
-        str(port),
-        "--latency",
-        str(setting.latency_s),
-    ]
-    if setting.limit_per_s:
-        command += ["--limit", str(setting.limit_per_s)]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
-        for _ in range(400):
-            with contextlib.suppress(OSError):
-                seen_by(port)
-                break
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def seen_by(port: int) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as response:
-        return dict(json.load(response))
+def endpoint(setting: Setting) -> contextlib.AbstractContextManager[str]:
+    """An endpoint in a process of its own; its address."""
+    limit = ["--limit", str(setting.limit_per_s)] if setting.limit_per_s else []
+    return server("--latency", str(setting.latency_s), *limit, module="benchmarks.scale_endpoint", seen="/")
 
 
 def in_a_process(arguments: list[str], num_queries: int) -> dict[str, Any]:

@@ -149,9 +149,8 @@ class _Planner:
         times = {name: self.hours.of_calls(spends, latency_s) for name, spends in stages.items()}
         if not self.pipeline.context.weak.is_trained_here:
             return times
-        training = {"sft": self.hours.of_training("sft", len(self.examples.labelled))}
-        if self.recipe.sft.from_ is not None:
-            training = {}
+        trains_sft = self.recipe.sft.from_ is None
+        training = {"sft": self.hours.of_training("sft", len(self.examples.labelled))} if trains_sft else {}
         before = {name: times.pop(name) for name in ("explanations", "annotator") if name in times}
         rounds: dict[str, StageTime] = {}
         for number in range(1, self.num_rounds + 1):
