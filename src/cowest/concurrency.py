@@ -72,7 +72,9 @@ _place: ContextVar[_Place | None] = ContextVar("the place of the item that this 
 
 
 def _line() -> _Line:
-    return _lines.setdefault(asyncio.get_running_loop(), _Line())
+    loop = asyncio.get_running_loop()
+    line = _lines.get(loop)
+    return _lines.setdefault(loop, _Line()) if line is None else line
 
 
 @contextlib.contextmanager
@@ -105,6 +107,8 @@ async def map_in_flight(
     Raises:
         BaseException: the first one that `work` raised, unchanged; the other tasks are cancelled and awaited.
     """
+    if len(items) == 1 and num_in_flight is not None:
+        return [await work(items[0])]  # a task and an order would be for nothing
     async with contextlib.aclosing(in_order(work, items, num_in_flight)) as results:
         return [result async for result in results]
 

@@ -5,6 +5,8 @@ import concurrent.futures
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from cowest.garbage import seldom_searched
+
 Result = TypeVar("Result")
 
 
@@ -13,6 +15,7 @@ def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(coroutine)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+        with seldom_searched():
+            return asyncio.run(coroutine)
+    with seldom_searched(), concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(asyncio.run, coroutine).result()

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cowest.answers import mark_words
 from cowest.answers.cleaning import HTML, bare
 from cowest.answers.statements import sentences
 
@@ -42,9 +43,10 @@ _LABELS = [
         rf"(?:(?<=[.!?;,。！？；，)|])\s{{0,4}}(?:\*\*|__|[\"“`])?|(?<=\s)(?:\*\*|__))"
         rf"{_NAME}{CLOSING}[:：](?P<answer>[^\n]*)",
         r"(?<=\s)(?-i:(?:Final )?(?:Answer|ANSWER)):(?P<answer>(?:(?!\sAnswer:)[^\n])*)",
-        r"<(?P<tag>(?:final_)?answer)>(?P<answer>[^<]*)</(?P=tag)>",
     )
 ]
+_MOST_SIGNS = 8
+_TAG = re.compile(r"<(?P<tag>(?:final_)?answer)>(?P<answer>[^<]*)</(?P=tag)>", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 _SENTENCE = re.compile(
     rf"(?:(?<!\w){_NAME}{_IS}|{_ANSWER_CJK}(?:应该是|应为|是|为|為|は|은|는)){CLOSING}[:：]?",
     re.IGNORECASE,
@@ -97,14 +99,17 @@ def marks(text: str) -> list[Mark]:
     """All marks of a text; sentences count beside other marks only where they are short."""
     columns = list(_table_columns(text))
     headers = {column.start for column in columns}
+    begin = mark_words.begin(text)
+    # A label may have signs before its words: on the same line, or as the end of the sentence before.
+    first = None if begin is None else max(0, min(text.rfind("\n", 0, begin) + 1, begin - _MOST_SIGNS))
     labels = [
         Mark(match.start(), match.end(), match["answer"])
-        for pattern in _LABELS
-        for match in pattern.finditer(text)
+        for pattern in (*(_LABELS if first is not None else ()), _TAG)
+        for match in pattern.finditer(text, 0 if pattern is _TAG else first or 0)
         if not is_echo(match["answer"]) and text.rfind("\n", 0, match.start() + 1) + 1 not in headers
     ]
     labels += [*columns, *boxes(text)]
-    sentences = _without_alternatives(text, list(_sentences(text)))
+    sentences = [] if begin is None else _without_alternatives(text, list(_sentences(text, begin)))
     if not labels:
         return sentences
     # "The answer is derived by adding both" follows many an "Answer: 4".
@@ -141,15 +146,15 @@ def is_echo(written: str) -> bool:
     return bool(_ELLIPSIS.fullmatch(plain)) or bool(PLACEHOLDER.fullmatch(plain.rstrip(".")))
 
 
-def _sentences(text: str) -> Iterator[Mark]:
-    found = list(_SENTENCE.finditer(text))
+def _sentences(text: str, begin: int) -> Iterator[Mark]:
+    found = list(_SENTENCE.finditer(text, begin))
     end_of_text = len(text.rstrip())
     for match, later in itertools.zip_longest(found, found[1:]):
         # A line may hold several such sentences.
         line_end = text.find("\n", match.end(), later.start() if later else len(text))
         end = line_end if line_end >= 0 else later.start() if later else len(text)
         earliest = max(0, match.start() - _REACH_OF_A_CONDITION)
-        begin = max(earliest - 1, *(text.rfind(stop, earliest, match.start()) for stop in ".!?\n。")) + 1
+        since = max(earliest - 1, *(text.rfind(stop, earliest, match.start()) for stop in ".!?\n。")) + 1
         written = text[match.end() : end]
         remark = _REMARK.search(written)
         written = written[: remark.start()] if remark else written
@@ -159,7 +164,7 @@ def _sentences(text: str) -> Iterator[Mark]:
         # "If it had been built of oak, the answer would be oak" answers a question with that very premise.
         condition = _DOUBT if _WOULD.search(match.group()) else _NO_STATEMENT
         breaks_off = match.end() >= end_of_text
-        if breaks_off or bare(written).endswith("?") or condition.search(text, begin, match.start()):
+        if breaks_off or bare(written).endswith("?") or condition.search(text, since, match.start()):
             continue
         yield Mark(match.start(), match.end() + len(written), written)
 

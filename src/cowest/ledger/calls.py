@@ -16,7 +16,7 @@ from typing import Self
 
 from cowest.errors import CowestError
 from cowest.ledger.bookings import KEEP, Bookings
-from cowest.ledger.keys import call_key, canonical, kept
+from cowest.ledger.keys import call_key, kept, kept_reply
 from cowest.ledger.lookups import Lookups
 from cowest.ledger.opening import connect, connect_read_only, reading_error
 from cowest.ledger.writer import BatchWriter, uncancellable
@@ -117,10 +117,7 @@ class Ledger:
         Returns:
             The reply to go on with: this one, or that of another run which was kept before it.
         """
-        fields = {"text", "finish_reason", "token_logprobs", "tokens"}
-        response = completion.model_dump(include=fields, exclude_none=True)
-        usage = canonical(completion.usage.model_dump())
-        values = (canonical(response), usage, completion.cost_usd, completion.latency_s)
+        values = (*kept_reply(completion), completion.cost_usd, completion.latency_s)
 
         def keep(connection: sqlite3.Connection) -> int:
             if completion.cost_usd is None:

@@ -1,9 +1,11 @@
 """What identifies a call: a hash of everything that decides its reply, over JSON in one canonical form."""
 
+import functools
 import hashlib
 import json
+from json.encoder import encode_basestring_ascii
 
-from cowest.types import ChatRequest
+from cowest.types import ChatRequest, Completion, Sampling
 
 
 def call_key(role: str, model: str, identity: str, request: ChatRequest) -> str:
@@ -13,12 +15,32 @@ def call_key(role: str, model: str, identity: str, request: ChatRequest) -> str:
     the same ledger that trains the same model, finds its drafts.
     """
     name = "local" if model.startswith("local/") else model
-    return digest([role, name, identity, body(request), request.sample_index, request.prompt_version])
+    before, after = (
+        canonical([role, name, identity])[:-1],
+        canonical([request.sample_index, request.prompt_version])[1:],
+    )
+    return _sha256(f"{before},{canonical_body(request)},{after}")
 
 
 def body(request: ChatRequest) -> dict[str, object]:
     """The part of a request that is kept: its messages and sampling, as JSON."""
     return request.model_dump(mode="json", include={"messages", "sampling"})
+
+
+def canonical_body(request: ChatRequest) -> str:
+    """`canonical(body(request))`, at a quarter of its time: each call writes it."""
+    messages = ",".join(
+        f'{{"content":{encode_basestring_ascii(message.content)},"role":"{message.role}"}}'
+        for message in request.messages
+    )
+    # 0.0 and -0.0 are equal, and written differently.
+    sampling = _canonical_sampling(request.sampling, str(request.sampling.temperature))
+    return f'{{"messages":[{messages}],"sampling":{sampling}}}'
+
+
+@functools.lru_cache(maxsize=64)
+def _canonical_sampling(sampling: Sampling, _: str) -> str:
+    return canonical(sampling.model_dump(mode="json"))
 
 
 def canonical(value: object) -> str:
@@ -33,8 +55,19 @@ def digest(value: object) -> str:
 
 def kept(request: ChatRequest) -> tuple[str, str]:
     """What a row keeps of a request: the hash of its body, and the body as canonical JSON."""
-    text = canonical(body(request))
+    text = canonical_body(request)
     return _sha256(text), text
+
+
+def kept_reply(completion: Completion) -> tuple[str, str]:
+    """What a row keeps of a reply: its text and tokens, and its usage, each as canonical JSON."""
+    optional = {"token_logprobs": completion.token_logprobs, "tokens": completion.tokens}
+    response = {"text": completion.text, "finish_reason": completion.finish_reason}
+    usage = completion.usage
+    return (
+        canonical(response | {name: value for name, value in optional.items() if value is not None}),
+        f'{{"completion_tokens":{usage.completion_tokens},"prompt_tokens":{usage.prompt_tokens}}}',
+    )
 
 
 def _sha256(text: str) -> str:

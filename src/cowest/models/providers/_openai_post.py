@@ -3,9 +3,10 @@
 import contextlib
 import json
 import ssl
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cowest.models.base import Json
+from cowest.models.base import HeaderListener, Json
 from cowest.models.providers._reply_format import parse
 
 if TYPE_CHECKING:
@@ -25,10 +26,15 @@ class ChatPost:
     Args:
         client: whose address and headers are used; it makes no retries.
         http: the HTTP client in it, which follows no redirect.
+        listener: called with the headers of replies that do not go through the hooks of `http`.
     """
 
-    def __init__(self, client: "AsyncOpenAI", http: "httpx2.AsyncClient") -> None:
+    def __init__(
+        self, client: "AsyncOpenAI", http: "httpx2.AsyncClient", listener: HeaderListener | None = None
+    ) -> None:
         from openai import AsyncOpenAI
+
+        from cowest.models.providers._direct_post import DirectPost
 
         self._client = client
         self._http = http
@@ -39,6 +45,7 @@ class ChatPost:
         self._url = client.base_url.join(_PATH.removeprefix("/"))
         sent = http.build_request("POST", self._url, headers=self._headers).headers.raw
         self._sent_headers = [(name, value) for name, value in sent if name.lower() != b"content-length"]
+        self._direct = DirectPost.through(http, self._url, self._sent_headers, listener) if self._is_plain else None
 
     async def reply(self, body: Json) -> object:
         """The reply's JSON; the beginning of its text where it is no JSON.
@@ -47,13 +54,13 @@ class ChatPost:
             openai.OpenAIError: as `client.post` does.
             ValueError: its content type is JSON, and its content is not.
         """
-        response = await self._send(body)
+        content, content_type = await self._receive(body)
         try:
-            return parse(response.content)
+            return parse(content)
         except ValueError:
-            if response.headers.get("content-type", "").partition(";")[0].endswith("json"):
+            if content_type.partition(";")[0].endswith("json"):
                 raise
-            return response.content[:_MAX_TEXT].decode("utf-8", "replace")
+            return content[:_MAX_TEXT].decode("utf-8", "replace")
 
     async def content(self, body: Json) -> bytes:
         """The reply as it came.
@@ -61,7 +68,7 @@ class ChatPost:
         Raises:
             openai.OpenAIError: as `client.post` does.
         """
-        return (await self._send(body)).content
+        return (await self._receive(body))[0]
 
     async def events(self, body: Json) -> "AsyncStream[object]":
         """The events of a streamed reply, without a time limit between them; the caller closes them.
@@ -74,30 +81,46 @@ class ChatPost:
         response = await self._send(body, stream=True)
         return AsyncStream(cast_to=object, response=response, client=self._client)
 
-    async def _send(self, body: Json, *, stream: bool = False) -> "httpx2.Response":
-        import httpx2
-        import openai
+    async def _receive(self, body: Json) -> tuple[bytes, str]:
+        """Content and content type of the reply."""
+        if self._direct is None:
+            response = await self._send(body)
+        else:
+            with self._failures():
+                found = await self._direct.send(_encoded(body))
+            if isinstance(found, tuple):
+                return found
+            response = _successful(found)
+        return response.content, response.headers.get("content-type", "")
 
+    async def _send(self, body: Json, *, stream: bool = False) -> "httpx2.Response":
         if not self._is_plain:
             return await self._send_with_the_package(body, stream)
         request = self._request(body, _without_read_limit(self._http.timeout) if stream else self._http.timeout)
-        try:
+        with self._failures():
             response = await self._http.send(request, stream=stream)
             if not response.is_success:
                 await response.aread()
+        return _successful(response)
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Turns what the HTTP client raises into what the package raises."""
+        import httpx2
+        import openai
+
+        try:
+            yield
         except httpx2.TimeoutException as error:
-            raise openai.APITimeoutError(request=request) from error
+            raise openai.APITimeoutError(request=httpx2.Request("POST", self._url)) from error
         except (httpx2.RequestError, ssl.SSLError) as error:
-            raise openai.APIConnectionError(request=request) from error
-        if response.is_success:
-            return response
-        raise _status_error(response)
+            raise openai.APIConnectionError(request=httpx2.Request("POST", self._url)) from error
 
     def _request(self, body: Json, timeout: "httpx2.Timeout") -> "httpx2.Request":
         """What `build_request` of the HTTP client makes, whose headers are always the same but for the length."""
         import httpx2
 
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        content = _encoded(body)
         if self._http.cookies:  # an endpoint has set one
             return self._http.build_request("POST", self._url, content=content, headers=self._headers, timeout=timeout)
         headers = httpx2.Headers([*self._sent_headers, (b"Content-Length", b"%d" % len(content))], encoding="utf-8")
@@ -128,11 +151,22 @@ class ChatPost:
         return await self._client.post(_PATH, cast_to=httpx2.Response, body=body)
 
 
+def _encoded(body: Json) -> bytes:
+    """The body as the package writes it."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
 def _without_read_limit(timeout: "httpx2.Timeout") -> "httpx2.Timeout":
     """`timeout` without a limit on reading: the reader of a stream decides how long it may be silent."""
     import httpx2
 
     return httpx2.Timeout(connect=timeout.connect, read=None, write=timeout.write, pool=timeout.pool)
+
+
+def _successful(response: "httpx2.Response") -> "httpx2.Response":
+    if response.is_success:
+        return response
+    raise _status_error(response)
 
 
 def _status_error(response: "httpx2.Response") -> "APIStatusError":

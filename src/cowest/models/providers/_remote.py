@@ -196,8 +196,11 @@ class RemoteModel(BaseChatModel, Generic[Client]):
         from cowest.models.providers._bounded_body import bound
 
         bound(response, self._where)
+        self._hear(response.headers)
+
+    def _hear(self, headers: Mapping[str, str]) -> None:
         if self._header_listener is not None:
-            self._header_listener(response.headers)
+            self._header_listener(headers)
 
     async def _client(self) -> Client:
         loop = asyncio.get_running_loop()

@@ -155,7 +155,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
     async def _open(self) -> AsyncGenerator["AsyncOpenAI"]:
         http = self._http()
         client = self._connect(http)
-        self._posts[client] = ChatPost(client, http)
+        self._posts[client] = ChatPost(client, http, self._hear)
         try:
             yield client
         finally:
