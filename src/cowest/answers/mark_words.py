@@ -3,8 +3,8 @@
 # A part of every word for "answer" and of every other word that a mark is made of, in small letters (`marks.py`).
 _PARTS = (
     "ans", "correct ", "result", "verdict", "decision", "choice", "label", "ponse", "antwo", "respuesta", "resposta",
-    "risposta", "svar", "vastaus", "odpow", "odpov", "răspuns", "cevap", "yan", "jawab", "đáp", "trả", "ответ", "відпов",
-    "ντη", "תשוב", "الإجابة", "الجواب", "الاجابة", "پاسخ", "उत्तर", "উত্তর", "คำตอบ", "答", "답",
+    "risposta", "svar", "vastaus", "odpow", "odpov", "răspuns", "cevap", "yan", "jawab", "đáp", "trả", "ответ",
+    "відпов", "ντη", "תשוב", "الإجابة", "الجواب", "الاجابة", "پاسخ", "उत्तर", "উত্তর", "คำตอบ", "答", "답",
 )  # fmt: skip
 # Letters that the patterns take for one of those above, and that `lower` does not turn into it.
 _ODD_CASES = frozenset("ſ\u212aıİ\u1c80\u1c81\u1c82\u1c83\u1c84\u1c85\u1c86\u1c87\u1c88")

@@ -7,6 +7,8 @@ from json.encoder import encode_basestring_ascii
 
 from cowest.types import ChatRequest, Completion, Sampling
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
 
 def call_key(role: str, model: str, identity: str, request: ChatRequest) -> str:
     """SHA-256 over everything that decides a reply: two calls share a key only if they are the same sample.
@@ -15,20 +17,16 @@ def call_key(role: str, model: str, identity: str, request: ChatRequest) -> str:
     the same ledger that trains the same model, finds its drafts.
     """
     name = "local" if model.startswith("local/") else model
-    before, after = (
-        canonical([role, name, identity])[:-1],
-        canonical([request.sample_index, request.prompt_version])[1:],
-    )
-    return _sha256(f"{before},{canonical_body(request)},{after}")
-
-
-def body(request: ChatRequest) -> dict[str, object]:
-    """The part of a request that is kept: its messages and sampling, as JSON."""
-    return request.model_dump(mode="json", include={"messages", "sampling"})
+    model_json = _canonical_model(role, name, identity)
+    version = encode_basestring_ascii(request.prompt_version)
+    return _sha256(f"[{model_json},{canonical_body(request)},{request.sample_index},{version}]")
 
 
 def canonical_body(request: ChatRequest) -> str:
-    """`canonical(body(request))`, at a quarter of its time: each call writes it."""
+    """The part of a request that is kept, its messages and sampling, as canonical JSON.
+
+    Each call writes it twice, so it is put together here, which takes a third of the time of `canonical`.
+    """
     messages = ",".join(
         f'{{"content":{encode_basestring_ascii(message.content)},"role":"{message.role}"}}'
         for message in request.messages
@@ -43,14 +41,14 @@ def _canonical_sampling(sampling: Sampling, _: str) -> str:
     return canonical(sampling.model_dump(mode="json"))
 
 
+@functools.lru_cache(maxsize=64)
+def _canonical_model(role: str, name: str, identity: str) -> str:
+    return canonical([role, name, identity])[1:-1]
+
+
 def canonical(value: object) -> str:
     """JSON with sorted keys; ASCII, as a text may hold lone surrogates, which SQLite and SHA-256 would refuse."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-
-
-def digest(value: object) -> str:
-    """SHA-256 of the canonical JSON, in hexadecimal."""
-    return _sha256(canonical(value))
+    return _ENCODER.encode(value)
 
 
 def kept(request: ChatRequest) -> tuple[str, str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PATH = "/chat/completions"
 _MAX_TEXT = 10_000
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 class ChatPost:
@@ -153,7 +154,7 @@ class ChatPost:
 
 def _encoded(body: Json) -> bytes:
     """The body as the package writes it."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(body).encode()
 
 
 def _without_read_limit(timeout: "httpx2.Timeout") -> "httpx2.Timeout":

@@ -124,7 +124,10 @@ def counted(usage: object) -> Counted | None:
     counts = valid(_COUNTS, usage)
     if counts is None or not isinstance(usage, dict):
         return None
-    details, charged = valid(_DETAILS, usage.get("prompt_tokens_details")), valid(_CHARGED, usage)
+    details, charged = (
+        valid(_DETAILS, usage.get("prompt_tokens_details")),
+        valid(_CHARGED, usage if "cost" in usage else None),
+    )
     return Counted(
         Usage(prompt_tokens=counts.prompt_tokens, completion_tokens=counts.completion_tokens),
         min(details.cached_tokens, counts.prompt_tokens) if details else 0,

@@ -61,6 +61,8 @@ def read(form: type[Form], reply: object, where: str) -> Form:
 
 def valid(form: TypeAdapter[Value], value: object) -> Value | None:
     """The value where it is valid, else None: for what a usable reply may lack."""
+    if value is None:  # mostly so; an error that is raised takes longer than the whole rest of a reply
+        return None
     try:
         return form.validate_python(value)
     except ValidationError:

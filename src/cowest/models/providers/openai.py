@@ -110,7 +110,7 @@ class OpenAIModel(RemoteModel["AsyncOpenAI"]):
         sampling = request.sampling
         body: Json = {
             "model": self._config.model_name,
-            "messages": [message.model_dump() for message in request.messages],
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
             "temperature": sampling.temperature,
         } | self._config.options
         if sampling.top_p is not None:
