@@ -1,10 +1,12 @@
 """Answers as models write them: a table of nasty cases, all of which must be read right."""
 
+import random
+import re
 import time
 
 import pytest
 
-from cowest.answers import explanation_in, parse
+from cowest.answers import explanation_in, mark_words, marks, parse
 
 ECHO = (
     "Reply in exactly this form and add nothing else:\n"
@@ -318,3 +320,40 @@ def test_a_loop_of_marks_takes_no_longer_than_its_length(text: str) -> None:
 )
 def test_the_explanation_in_a_reply_that_is_nothing_else(text: str, explanation: str) -> None:
     assert explanation_in(text) == explanation.removeprefix("Explanation: ")
+
+
+def test_marks_are_found_where_their_words_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look for words leaves out no mark: texts of the table and random ones have the marks of a full search."""
+    fragments = [
+        "my", "final", "most likely", "the", "answer", "Answer:", "ANSWER IS", "is", "would be", "**", "<b>", "\n",
+        "\t", "1.", "result", "=", "correct option", "final decision", "ans.", "réponse", "Antwort:", "est", "答案",
+        "是", "答え", "は", "(B)", "\\boxed{4}", "|", "| Answer |", "|---|", ":", "yes", ".", '"', "“", "if", "ОТВЕТ:",
+        "ΑΠΆΝΤΗΣΗ:", "anſwer:", "<answer>x</answer>", "\r", "\u2028", "đáp án", "label", "yanıt:", "YANIT:", ",",
+    ]  # fmt: skip
+    draw = random.Random(0)
+    texts = [before + text for text, _ in FINALS for before in ("", "It follows from the sum of both. " * 9)]
+    texts += [
+        "".join(draw.choice(fragments) + draw.choice(["", " ", " ", "  "]) for _ in range(draw.randint(1, 14)))
+        for _ in range(1500)
+    ]
+    found = [marks.marks(text) for text in texts]
+    monkeypatch.setattr(mark_words, "begin", lambda text: 0)
+    assert found == [marks.marks(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "answers", "ans", "correct label", "result", "verdict", "final choice", "réponse", "Antwort", "respuesta",
+        "resposta", "risposta", "antwoord", "svar", "vastaus", "odpowiedź", "odpověď", "răspuns", "cevap", "yanit",
+        "jawaban", "đáp án", "trả lời", "ответ", "відповідь", "απάντηση", "תשובה", "الإجابة", "الجواب", "الاجابة",
+        "پاسخ", "उत्तर", "উত্তর", "คำตอบ", "最终答案", "回答", "答え", "정답", "답변",
+    ],
+)  # fmt: skip
+def test_the_words_of_a_mark_are_looked_for_in_every_language(word: str) -> None:
+    for written in (word, word.upper()):
+        text = f"It follows from the sum of both that I should say: {written}"
+        assert re.fullmatch(f"(?:final )?(?:{marks._ANSWER}|{marks._ANSWER_CJK})", written, re.IGNORECASE)
+        place = mark_words.begin(text)
+        assert place is not None
+        assert 0 < place <= text.index(written)

@@ -1,4 +1,6 @@
 import asyncio
+import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cowest.errors import CowestError, InputError
-from cowest.ledger import Ledger, network_file_system
+from cowest.ledger import Ledger, keys, network_file_system
 from cowest.ledger.opening import use_wal
 from cowest.types import ChatRequest, Completion, Message, Sampling, Usage
 from tests import paid
@@ -389,3 +391,24 @@ def test_where_weights_lie_is_no_part_of_a_key_but_a_servers_name_is() -> None:
     assert Ledger.key("weak", "openai/a", "endpoint", request()) != Ledger.key(
         "weak", "openai/b", "endpoint", request()
     )
+
+
+TEXTS = ["", "plain", 'a "quote", a \\ and a /', "Grüße, 漢字 \u2028\x00\n\t", "half \ud83d of a pair"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("sampling", [Sampling(temperature=0.0), Sampling(temperature=-0.0, stop=("\n", "é"), top_p=1)])
+def test_what_is_kept_of_a_call_is_what_its_records_say_in_one_canonical_form(text: str, sampling: Sampling) -> None:
+    def canonical(value: object) -> str:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+    messages = (Message(role="system", content=text), Message(role="user", content="hi"))
+    request = ChatRequest(messages=messages, sampling=sampling, sample_index=3, prompt_version=text)
+    body = request.model_dump(mode="json", include={"messages", "sampling"})
+    whole = canonical(["strong", "openai/m", text, body, 3, text])
+    assert Ledger.key("strong", "openai/m", text, request) == hashlib.sha256(whole.encode()).hexdigest()
+    assert keys.kept(request) == (hashlib.sha256(canonical(body).encode()).hexdigest(), canonical(body))
+    for more in ({}, {"tokens": (text,), "token_logprobs": (-1e-9,)}):
+        reply = Completion(text=text, finish_reason="stop", usage=Usage(prompt_tokens=7), **more)
+        fields = reply.model_dump(include={"text", "finish_reason", "tokens", "token_logprobs"}, exclude_none=True)
+        assert keys.kept_reply(reply) == (canonical(fields), canonical(reply.usage.model_dump()))

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import gzip
+import json
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,9 +11,11 @@ from typing import Any
 import pytest
 from openai import APIConnectionError, APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
+from cowest.errors import TransientEndpointError
 from cowest.models import ModelConfig
 from cowest.models.providers._openai_post import ChatPost
 from cowest.models.providers.openai import OpenAIModel
+from cowest.types import ChatRequest, Message
 from tests.models.providers.endpoint import Endpoint
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Grüße, \u2028 and a tab\t."}], "temperature": 0.5}
@@ -97,13 +101,77 @@ def test_a_connection_that_cannot_be_made() -> None:
     using("http://127.0.0.1:1/v1", use)
 
 
-def test_a_reply_is_its_json(endpoint: Endpoint) -> None:
-    endpoint.body = {"choices": [{"message": {"content": "hello"}}]}
+REPLY = {"choices": [{"message": {"content": "hello"}}]}
+WRITTEN = json.dumps(REPLY).encode()
+WAYS = {
+    "as it is": (WRITTEN, {}),
+    "packed": (gzip.compress(WRITTEN), {"Content-Encoding": "gzip"}),
+    "with a cookie": (WRITTEN, {"Set-Cookie": "route=b"}),
+}
 
-    async def use(client: AsyncOpenAI, post: ChatPost) -> Any:
-        return await post.reply(BODY)
 
-    assert using(endpoint.url, use) == endpoint.body
+@pytest.mark.parametrize("way", WAYS)
+def test_a_reply_is_its_json_and_its_headers_are_heard_once(endpoint: Endpoint, way: str) -> None:
+    endpoint.body, endpoint.headers = WAYS[way]
+    endpoint.headers = endpoint.headers | {"X-RateLimit-Remaining-Requests": "7"}
+    heard: list[str | None] = []
+
+    async def run() -> list[Any]:
+        model = OpenAIModel(ModelConfig(model="openai/m", base_url=endpoint.url), "sk-key")
+        model.listen_to_headers(lambda headers: heard.append(headers.get("x-ratelimit-remaining-requests")))
+        try:
+            return [await (await model.chat_post()).reply(BODY) for _ in range(2)]
+        finally:
+            await model.close()
+
+    assert asyncio.run(run()) == [REPLY, REPLY]
+    assert heard == ["7", "7"]
+    assert len(endpoint.connections) == 1
+
+
+def test_a_plain_reply_takes_the_short_way_and_a_proxy_the_clients(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy is an endpoint that is asked for a whole address."""
+    endpoint.body = REPLY
+
+    async def reply(url: str) -> tuple[bool, Any]:
+        http = DefaultAioHttpClient(follow_redirects=False, timeout=5)
+        async with AsyncOpenAI(api_key="k", base_url=url, max_retries=0, http_client=http) as client:
+            post = ChatPost(client, http)
+            return post._direct is not None, await post.reply(BODY)
+
+    assert asyncio.run(reply(endpoint.url)) == (True, REPLY)
+    monkeypatch.setenv("HTTP_PROXY", endpoint.root)
+    assert asyncio.run(reply("http://far.example/v1")) == (False, REPLY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert asyncio.run(reply(endpoint.url)) == (True, REPLY)
+    assert endpoint.paths == ["/v1/chat/completions", "http://far.example/v1/chat/completions", "/v1/chat/completions"]
+
+
+def test_a_reply_that_is_no_http_may_be_billed_and_is_asked_for_again(endpoint: Endpoint) -> None:
+    endpoint.headers = {"Transfer-Encoding": "chunked"}  # beside a length
+    model = OpenAIModel(ModelConfig(model="openai/m", base_url=endpoint.url), "sk-key")
+    with pytest.raises(TransientEndpointError, match="Transfer-Encoding") as caught:
+        asyncio.run(model.complete(ChatRequest(messages=(Message(role="user", content="hi"),))))
+    assert caught.value.may_be_billed
+
+
+@pytest.mark.parametrize("way", ["as it is", "packed"])
+def test_a_reply_that_is_cut_off_is_the_packages_error(endpoint: Endpoint, way: str) -> None:
+    body, headers = WAYS[way]
+    endpoint.body, endpoint.headers = body, headers | {"Content-Length": str(len(body) + 9), "Connection": "close"}
+
+    async def use(client: AsyncOpenAI, post: ChatPost) -> list[APIConnectionError]:
+        with pytest.raises(APIConnectionError) as theirs:
+            await client.post("/chat/completions", cast_to=object, body=BODY)
+        with pytest.raises(APIConnectionError) as ours:
+            await post.reply(BODY)
+        return [theirs.value, ours.value]
+
+    theirs, ours = using(endpoint.url, use)
+    assert type(ours) is type(theirs)
+    assert type(ours.__cause__) is type(theirs.__cause__)
 
 
 def test_events_of_a_stream(endpoint: Endpoint) -> None:

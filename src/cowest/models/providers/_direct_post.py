@@ -1,8 +1,10 @@
 """Posts over the connections of the `openai` package's HTTP client, without the layers that lie between."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
-from aiohttp import ClientSession, ClientTimeout
+from aiohttp import ClientResponseError, ClientSession, ClientTimeout
 from multidict import CIMultiDict
 from openai._vendor.httpx_aiohttp import transport as below
 from yarl import URL
@@ -75,7 +77,7 @@ class DirectPost:
         if self._http.cookies:  # an endpoint has set one
             cookie = self._request(b"").headers.get("cookie")
             headers = headers if cookie is None else CIMultiDict([*headers.items(), ("Cookie", cookie)])
-        with below.map_aiohttp_exceptions():
+        with _failures():
             response = await self._session().post(
                 self._address,
                 headers=headers,
@@ -84,19 +86,10 @@ class DirectPost:
                 auto_decompress=False,
                 timeout=self._timeout,
             )
-            found = response.headers
-            length = found.get("Content-Length", "")
-            if (
-                response.status == 200
-                and len(length) < 9
-                and length.isdecimal()
-                and int(length) <= _bounded_body.MAX_REPLY_BYTES
-                and "Content-Encoding" not in found
-                and "Set-Cookie" not in found
-            ):
+            if _is_usual(response):
                 if self._listener is not None:
-                    self._listener(found)
-                return await response.read(), found.get("Content-Type", "")
+                    self._listener(response.headers)
+                return await response.read(), response.headers.get("Content-Type", "")
         return await self._as_the_client(response, content)
 
     async def _as_the_client(self, response: "ClientResponse", content: bytes) -> "httpx2.Response":
@@ -131,3 +124,28 @@ class DirectPost:
         if not isinstance(self._transport.client, ClientSession):
             self._transport.client = self._transport.get_client()
         return self._transport.client
+
+
+def _is_usual(response: "ClientResponse") -> bool:
+    headers = response.headers
+    length = headers.get("Content-Length", "")
+    return (
+        response.status == 200
+        and len(length) < 9
+        and length.isdecimal()
+        and int(length) <= _bounded_body.MAX_REPLY_BYTES
+        and "Content-Encoding" not in headers
+        and "Set-Cookie" not in headers
+    )
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """Turns what aiohttp raises into what the client raises."""
+    import httpx2
+
+    with below.map_aiohttp_exceptions():
+        try:
+            yield
+        except ClientResponseError as error:  # what was received is no HTTP
+            raise httpx2.RemoteProtocolError(error.message) from error

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import httpx2
     from openai import APIStatusError, AsyncOpenAI, AsyncStream
 
+    from cowest.models.providers._direct_post import DirectPost
+
 _PATH = "/chat/completions"
 _MAX_TEXT = 10_000
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -35,8 +37,6 @@ class ChatPost:
     ) -> None:
         from openai import AsyncOpenAI
 
-        from cowest.models.providers._direct_post import DirectPost
-
         self._client = client
         self._http = http
         # A subclass makes another address for each body (Azure's deployments).
@@ -46,7 +46,7 @@ class ChatPost:
         self._url = client.base_url.join(_PATH.removeprefix("/"))
         sent = http.build_request("POST", self._url, headers=self._headers).headers.raw
         self._sent_headers = [(name, value) for name, value in sent if name.lower() != b"content-length"]
-        self._direct = DirectPost.through(http, self._url, self._sent_headers, listener) if self._is_plain else None
+        self._direct = _direct_post(http, self._url, self._sent_headers, listener) if self._is_plain else None
 
     async def reply(self, body: Json) -> object:
         """The reply's JSON; the beginning of its text where it is no JSON.
@@ -150,6 +150,19 @@ class ChatPost:
             )
             return events.response
         return await self._client.post(_PATH, cast_to=httpx2.Response, body=body)
+
+
+def _direct_post(
+    http: "httpx2.AsyncClient",
+    url: "httpx2.URL",
+    headers: list[tuple[bytes, bytes]],
+    listener: HeaderListener | None,
+) -> "DirectPost | None":
+    try:
+        from cowest.models.providers._direct_post import DirectPost
+    except ImportError:  # a version of the package that has its transport elsewhere
+        return None
+    return DirectPost.through(http, url, headers, listener)
 
 
 def _encoded(body: Json) -> bytes:
