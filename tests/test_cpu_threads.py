@@ -37,6 +37,7 @@ def test_a_model_is_small_below_twenty_million_parameters(width: int, small: boo
 def three_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
+    assert cpu_threads.available() == 3
     yield
     torch.set_num_threads(before)
 
@@ -78,6 +79,21 @@ def test_threads_that_leave_their_limits_in_any_order_leave_none_behind() -> Non
         second_may_leave.set()
         assert two.result(10) == 3
     assert cpu_threads.available() == in_a_thread(torch.get_num_threads) == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_thread_that_began_under_anothers_limit_has_all_threads_once_it_asks() -> None:
+    with ThreadPoolExecutor(1) as threads:
+        with cpu_threads.limited(1):
+            assert threads.submit(torch.get_num_threads).result(10) == 1
+        assert threads.submit(torch.get_num_threads).result(10) == 1  # what torch does
+        assert threads.submit(cpu_threads.available).result(10) == 3
+
+        def asked() -> int:
+            with cpu_threads.limited(2):
+                return torch.get_num_threads()
+
+        assert threads.submit(asked).result(10) == 2
 
 
 @pytest.mark.usefixtures("three_threads")

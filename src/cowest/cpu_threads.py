@@ -26,7 +26,11 @@ def is_small(model: Any) -> bool:
 
 
 class _Limits:
-    """The limits in force. torch has a number for each thread, and for those to come the last that was set."""
+    """The limits in force.
+
+    torch has a number for each thread, and for those to come the last one that was set: a thread that began under
+    another's limit keeps it. So the number without limits is the main thread's.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,27 +38,31 @@ class _Limits:
         self._unlimited = 0
 
     def unlimited(self) -> int:
-        import torch
-
         with self._lock:
-            return self._unlimited if self._num_in_force else torch.get_num_threads()
+            return self._read()
 
     @contextlib.contextmanager
     def limited(self, number: int) -> Iterator[None]:
         import torch
 
         with self._lock:
-            before = torch.get_num_threads()
-            if self._num_in_force == 0:
-                self._unlimited = before
+            before, unlimited = torch.get_num_threads(), self._read()
             self._num_in_force += 1
-            torch.set_num_threads(min(number, self._unlimited))
+            torch.set_num_threads(min(number, unlimited))
         try:
             yield
         finally:
             with self._lock:
                 self._num_in_force -= 1
                 torch.set_num_threads(before if self._num_in_force else self._unlimited)
+
+    def _read(self) -> int:
+        import torch
+
+        in_main = threading.current_thread() is threading.main_thread()
+        if self._unlimited == 0 or (in_main and self._num_in_force == 0):
+            self._unlimited = torch.get_num_threads()
+        return self._unlimited
 
 
 _limits = _Limits()
