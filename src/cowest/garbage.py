@@ -19,7 +19,7 @@ def seldom_searched() -> Iterator[None]:
     """Inside, in every thread, garbage is searched for seldom.
 
     A call in flight holds a few hundred objects, none of them garbage. By Python's own thresholds all of these are
-    looked through again with every few calls, which took a seventh of the processor time of a round of feedback.
+    looked through again with every few calls, which took a tenth and more of the processor time of a round of feedback.
     Higher thresholds of the caller stay, and so does a search that is switched off.
     """
     global _num_inside, _before

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -84,6 +84,7 @@ class Lookups:
             keys = [key for key, _ in part]
             try:
                 # The statement for many takes half as long again for a single key.
+                replies: Mapping[str, Completion | None]
                 replies = {keys[0]: self.one(keys[0])} if len(keys) == 1 else self.all(keys)
             except CowestError as error:
                 for _, found in part:

@@ -58,7 +58,7 @@ class DirectPost:
     ) -> Self | None:
         """None where the client reaches the address in another way: through a proxy, or in a test."""
         transport = http._transport_for_url(url)
-        if type(transport) is not below.AiohttpTransport or transport.proxy is not None:
+        if not isinstance(transport, below.AiohttpTransport) or transport.proxy is not None:
             return None
         return cls(http, transport, url, headers, listener)
 
