@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cowest.bench.cells import Cell, make_cells, make_equal_cells, make_pairs_cells, sft_key
+from cowest.bench.cell import Cell
+from cowest.bench.cells import make_cells, make_equal_cells, make_pairs_cells, sft_key
 from cowest.bench.seeds import cells_of_seed, recipes_of_seeds
 from cowest.errors import InputError
 from cowest.method_names import STRONG_ONLY
