@@ -15,13 +15,13 @@ from cowest.types import GradedDraft
 class _Request(NamedTuple):
     """What decides a reply: `text` is what is refined or judged, empty for z.
 
-    `index` is None for a judge at temperature 0: a stage remembers its replies and does not count them again.
+    `sample_index` is None for a judge at temperature 0: a stage remembers its replies and does not count them again.
     """
 
     role: str
     example_id: str
     text: str
-    index: int | None
+    sample_index: int | None
 
 
 _Requests = Iterator[tuple[_Request, int]]
@@ -57,7 +57,7 @@ def paid_calls(recipe: Recipe, num_rounds: int, calls: Mapping[str, int]) -> dic
         for stage in (_of_feedback(recipe, rows), _of_alignment(recipe, rows, folder.align(number) / ROLLOUTS)):
             in_stage = set[_Request]()
             for request, num_calls in stage:
-                is_remembered = request.index is None and request in in_stage
+                is_remembered = request.sample_index is None and request in in_stage
                 if not is_remembered and (request in seen or request in in_stage):
                     paid[request.role] = max(0, paid.get(request.role, 0) - num_calls)
                 in_stage.add(request)

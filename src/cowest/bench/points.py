@@ -169,12 +169,10 @@ class BenchPoints:
                 )
                 for number, method in enumerate(methods, 1)
             ]
-        for value, queries_cell in cells.items():
-            if queries_cell.purpose == "queries":
+        for value, each in cells.items():
+            if each.purpose == "queries":
                 name, count = value.split(" ")
-                point = self._with_calls(
-                    *(queries_cell.name, COLLABORATE, f"{name}, {count} queries", queries_cell.recipe, 1)
-                )
+                point = self._with_calls(each.name, COLLABORATE, f"{name}, {count} queries", each.recipe, 1)
                 points.append((Labels(alignment=name, round=1, queries=int(count)), point))
         return points
 
