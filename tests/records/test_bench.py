@@ -67,7 +67,7 @@ def test_rows_in_the_shape_of_an_evaluation_have_the_contrasts_with_each_model_a
 def test_metric_names_and_points() -> None:
     assert bench().metric_names == ["exact_match", "f1"]
     assert BenchResults().metric_names == []
-    assert len(bench().points()) == 4 + 3 + 8 + 3
+    assert len(bench().points()) == 4 + 3 + 8 + 3 + 6
 
 
 def test_a_contrast_turns_with_its_interval() -> None:
