@@ -1,7 +1,7 @@
 """bench/bench.json: the rows of the paper's table, its sweeps, and which of its claims hold on this task."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt
 
@@ -13,6 +13,8 @@ from cowest.types import omitted_if_none
 
 BEATS_EACH = "collaboration_beats_each_alone"
 """The claim that contrasts the pair with each model alone."""
+
+PaidCalls = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 ClaimOutcome = Literal["reproduced", "not reproduced", "inconclusive"]
 
@@ -53,7 +55,7 @@ class BenchRow(MethodResult):
     kind: str | None = omitted_if_none()
     alignment: str | None = omitted_if_none()
     queries: NonNegativeInt | None = omitted_if_none()
-    paid_calls: dict[str, float] | None = omitted_if_none()
+    paid_calls: dict[str, PaidCalls] | None = omitted_if_none()
     by_seed: dict[str, float] | None = omitted_if_none()
     failed_seeds: dict[str, str] | None = omitted_if_none()
 
@@ -171,6 +173,7 @@ class BenchResults(ShownDocument):
                 "name": row.name,
                 "state": row.state,
                 "num_seeds": row.num_seeds,
+                "paid_calls": row.num_paid_calls,
                 **row.table_row(self.metric_names, self.num_examples or 0),
             }
             for sweep, row in (*rows, *points)
