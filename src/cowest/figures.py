@@ -42,11 +42,12 @@ def save_panels(
     with matplotlib.rc_context({"svg.hashsalt": "cowest", "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         grid = figure.subplots(-(-count // columns), columns, sharex=True, sharey=True, squeeze=False)
-        for unused in grid.flat[count:]:
+        panels = list(grid.flat)
+        for unused in panels[count:]:
             unused.remove()
-        for lowest in grid.flat[max(0, count - columns) : count]:
+        for lowest in panels[max(0, count - columns) : count]:
             lowest.tick_params(labelbottom=True)
-        draw(grid.flat[:count])
+        draw(panels[:count])
         figure.savefig(path.with_suffix(".png"), dpi=160)
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
 
