@@ -5,6 +5,7 @@ from typing import Any
 import safetensors
 import transformers
 
+from cowest import quantization
 from cowest.errors import InputError
 from cowest.training.weights import Weights
 from cowest.words import first_line
@@ -48,16 +49,25 @@ def load_config(weights: Weights) -> Any:
         raise _cannot_load("configuration", weights, error) from error
 
 
-def load_model(weights: Weights, dtype: Any) -> Any:
+def load_model(weights: Weights, dtype: Any, device: Any = "cpu") -> Any:
     """The full model, without the adapter.
 
+    Args:
+        dtype: of torch; where weights are quantized, of the others and of the arithmetic.
+        device: where quantized weights go; others are moved by their trainer.
+
     Raises:
-        InputError: the weights are missing, broken or of another model.
+        InputError: the weights are missing, broken or of another model, or a package is not installed.
     """
+    held = quantization.loading(weights.quantize, dtype, str(device))
     try:
-        return transformers.AutoModelForCausalLM.from_pretrained(weights.path, dtype=dtype, trust_remote_code=False)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            weights.path, dtype=dtype, trust_remote_code=False, **held
+        )
     except (OSError, ValueError, RuntimeError, KeyError, safetensors.SafetensorError) as error:
         raise _cannot_load("model", weights, error) from error
+    quantization.settle(model)
+    return model
 
 
 def context_length(config: Any, tokenizer: Any) -> int | None:
