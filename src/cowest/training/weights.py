@@ -151,7 +151,8 @@ def _find_in_folder(name: str, path: Path) -> Weights:
     if not any((path / name).is_file() for name in _TOKENIZER_FILES):
         raise InputError(f"The model folder {str(path)!r} has no tokenizer (tokenizer.json). Save it there too.")
     if gguf_files.is_gguf(name):
-        return Weights(base=str(Path(name).expanduser().resolve()), path=str(path.resolve()))
+        # Links stay: what they lead to need not end in .gguf (the hub's cache), nor be unpacked under the same name.
+        return Weights(base=str(Path(name).expanduser().absolute()), path=str(path.resolve()))
     is_package_path = str(path) != str(Path(name).expanduser())
     return Weights(base=name if is_package_path else str(path.resolve()), path=str(path.resolve()))
 
