@@ -42,11 +42,9 @@ def test_all_drafts_are_over_4_bits_also_those_before_any_training(tmp_path: Pat
     pipeline = Pipeline(make_recipe(data_of(tmp_path / "run", base, align=align)))
     with pipeline:
         pipeline.sft()
-        pipeline.feedback(1)
-        runs.write_jsonl(pipeline.folder.feedback(1) / "pairs.jsonl", tiny.pairs(2))
+        pipeline.folder.feedback(1).mkdir(parents=True)
+        runs.write_jsonl(pipeline.folder.feedback(1) / "pairs.jsonl", tiny.pairs(1))
         pipeline.align(1)
-        results = pipeline.evaluate()
-    assert {"weak_only", "weak_only_base", "collaborate"} <= {*results.methods}
     found = identities(pipeline)
     assert found.keys() == {"sft", "base", weak_stage(1)}
     assert all("+nf4|float32" in identity for identity in found.values())

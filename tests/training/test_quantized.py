@@ -58,8 +58,8 @@ def keeping(loaded: list[Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def start(base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
-    config = SFTConfig(epochs=4, batch_size=8, gradient_accumulation=1, learning_rate=1e-2)
-    return sft(str(base), tiny.examples(8), out=tmp_path_factory.mktemp("nf4") / "sft", config=config, lora=NF4)
+    config = SFTConfig(epochs=4, batch_size=4, gradient_accumulation=1, learning_rate=1e-2)
+    return sft(str(base), tiny.examples(4), out=tmp_path_factory.mktemp("nf4") / "sft", config=config, lora=NF4)
 
 
 def engine_model(folder: Path | str, dtype: str = "float32") -> Any:
@@ -128,6 +128,7 @@ def test_each_method_begins_where_sft_ended(start: TrainedModel, tmp_path: Path)
     assert tiny.same_weights(tmp_path / "grpo", str(start.folder))
 
 
+@pytest.mark.slow
 def test_over_a_base_without_sft_the_reference_is_that_base_in_4_bits(base: Path, tmp_path: Path) -> None:
     trained = align(str(base), tiny.pairs(4), out=tmp_path / "a", config=AlignConfig(**FAST), lora=NF4)
     assert trained.metrics.first_loss == pytest.approx(LN_2, abs=1e-6)
@@ -177,6 +178,7 @@ class TestIdentity:
         found = _local_weights.find(str(base), quantize="nf4")
         assert found.identity() == f"{_local_weights.find(str(base)).identity()}+nf4"
 
+    @pytest.mark.slow
     def test_another_training_is_not_taken_for_this_one(self, base: Path, tmp_path: Path) -> None:
         config = SFTConfig(batch_size=4, gradient_accumulation=1)
         one = sft(str(base), tiny.examples(4), out=tmp_path / "a", config=config, lora=NF4)
@@ -220,6 +222,16 @@ def test_without_the_package_nothing_is_trained(base: Path, tmp_path: Path, monk
     with pytest.raises(InputError, match=r"pip install 'cowest\[nf4\]'"):
         sft(str(base), tiny.examples(2), out=tmp_path / "a", lora=NF4)
     assert not (tmp_path / "a" / "training.json").exists()
+
+
+@pytest.mark.parametrize("variable", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"])
+def test_weights_in_4_bits_are_not_divided_among_processes(
+    base: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    weights = model_files.for_training(model_files.find(str(base)), NF4)
+    monkeypatch.setenv(variable, "true")
+    with pytest.raises(InputError, match="start it without"):
+        loading.load_model(weights, torch.float32)
 
 
 LAUNCHED = """

@@ -104,7 +104,7 @@ def merge_over_quantized(plain: Any, quantized: Any, adapter: str) -> Rounding:
     distance = size = 0.0
     with torch.no_grad():
         for name, module in list(quantized.named_modules()):
-            if not isinstance(module, BaseTunerLayer | Linear4bit) or name.endswith(".base_layer"):
+            if not isinstance(module, (BaseTunerLayer, Linear4bit)) or name.endswith(".base_layer"):
                 continue
             held = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
             weights = plain.get_submodule(name)

@@ -1,5 +1,6 @@
 """Loads tokenizer, configuration and weights, with clear errors where the libraries' own are not."""
 
+import os
 from typing import Any
 
 import safetensors
@@ -57,8 +58,11 @@ def load_model(weights: Weights, dtype: Any, device: Any = "cpu") -> Any:
         device: where quantized weights go; others are moved by their trainer.
 
     Raises:
-        InputError: the weights are missing, broken or of another model, or a package is not installed.
+        InputError: the weights are missing, broken or of another model, a package is not installed, or quantized
+            weights are to be divided among processes.
     """
+    if weights.quantize is not None:
+        _refuse_sharding(weights.quantize)
     held = quantization.loading(weights.quantize, dtype, str(device))
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -86,6 +90,15 @@ def end_ids(weights: Weights, tokenizer: Any) -> list[int]:
         ids = None
     further = ids if isinstance(ids, list) else [ids]
     return [tokenizer.eos_token_id, *(i for i in further if i is not None and i != tokenizer.eos_token_id)]
+
+
+def _refuse_sharding(quantize: str) -> None:
+    for name, variable in (("FSDP", "ACCELERATE_USE_FSDP"), ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED")):
+        if os.environ.get(variable, "false").lower() in ("1", "true", "yes"):
+            raise InputError(
+                f"lora.quantize is {quantize}, and accelerate was started with {name}. Each process holds the whole "
+                "base in 4 bits here: start it without, or leave out lora.quantize."
+            )
 
 
 def _cannot_load(what: str, weights: Weights, error: Exception) -> InputError:
