@@ -43,7 +43,7 @@ def test_a_run_shows_its_gate_where_it_has_one(run_folder: Path) -> None:
     gate().write(run_folder / "gate/gate.json")
     assert collect(run_folder).gate == gate()
     assert f"\nGate: {POLICY}; on test 85.0%" in shown(run_folder)
-    page = write_page(run_folder).read_text()
+    page = write_page(run_folder).read_text().replace("\N{NO-BREAK SPACE}", " ")
     for words in (POLICY, "The aim is missed on test.", "−5.0 points [−10.0, 0.0]",
                   "20 validation rows (SHA-256 abababababab)",
                   "gate on test: 85.0% [80.0, 90.0] for $2.20 per 1,000", "gate, cross-validated"):  # fmt: skip

@@ -88,6 +88,13 @@ def test_chatml_begins_as_the_model_wants_its_texts_to_begin(bare: Path, tmp_pat
     assert ids[0] == loaded.bos_token_id
 
 
+def test_chatml_begins_once_where_the_models_texts_begin_as_its_messages_do(bare: Path) -> None:
+    tokenizer = loading.load_tokenizer(model_files.find(str(bare), "chatml"))
+    tokenizer.bos_token = "<|im_start|>"
+    text = tokenizer.apply_chat_template([{"role": "user", "content": "a"}], tokenize=False)
+    assert text == "<|im_start|>user\na<|im_end|>\n"
+
+
 def test_training_and_drafting_use_it_in_the_same_way(bare: Path, run: Path) -> None:
     text, prompt_tokens = reply(run / "round-1" / "align")
     assert prompt_tokens == len(AutoTokenizer.from_pretrained(bare)(PROMPT)["input_ids"])

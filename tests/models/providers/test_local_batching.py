@@ -27,6 +27,47 @@ def test_what_comes_while_it_works_is_one_batch() -> None:
     gatherer.close()
 
 
+def test_what_comes_while_it_prepares_is_in_the_batch() -> None:
+    sizes: list[int] = []
+    preparing, go_on = threading.Event(), threading.Event()
+
+    def prepare() -> None:
+        preparing.set()
+        assert go_on.wait(10)
+
+    def work(jobs: Sequence[Job[int, int]]) -> None:
+        sizes.append(len(jobs))
+        for job in jobs:
+            job.result.set_result(job.item)
+
+    gatherer = Gatherer(work, prepare=prepare, name="test")
+    first = gatherer.submit(0)
+    assert preparing.wait(10)
+    rest = [gatherer.submit(item) for item in range(1, 20)]
+    go_on.set()
+    assert [future.result(10) for future in [first, *rest]] == list(range(20))
+    assert sizes == [20]
+    gatherer.close()
+
+
+def test_what_cannot_be_prepared_fails_its_batch_and_the_next_one_is_tried() -> None:
+    broken = [True]
+
+    def prepare() -> None:
+        if broken.pop() if broken else False:
+            raise ValueError("no weights")
+
+    def work(jobs: Sequence[Job[int, int]]) -> None:
+        for job in jobs:
+            job.result.set_result(job.item)
+
+    gatherer = Gatherer(work, prepare=prepare, name="test")
+    with pytest.raises(ValueError, match="no weights"):
+        gatherer.submit(1).result(10)
+    assert gatherer.submit(2).result(10) == 2
+    gatherer.close()
+
+
 def test_exception_reaches_everyone_and_the_next_batch_works() -> None:
     fail = [True]
 

@@ -46,14 +46,22 @@ class Gatherer(Generic[Item, Result]):
     Args:
         work: sets the result or the exception of every job it is given; what it raises goes to those left over. It
             should raise soon where none of its jobs is wanted any more.
+        prepare: called before each batch; what comes until it returns is in the batch. What it raises goes to all of
+            them.
         name: of the thread.
         window_s: how long is waited for one more job.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Job[Item, Result]]], None], *, name: str, window_s: float = 0.004
+        self,
+        work: Callable[[Sequence[Job[Item, Result]]], None],
+        *,
+        prepare: Callable[[], None] = lambda: None,
+        name: str,
+        window_s: float = 0.004,
     ) -> None:
         self._work = work
+        self._prepare = prepare
         self._name = name
         self._window_s = window_s
         self._jobs: queue.SimpleQueue[Job[Item, Result] | None] = queue.SimpleQueue()
@@ -110,6 +118,7 @@ class Gatherer(Generic[Item, Result]):
         while open_:
             job = self._jobs.get()
             jobs: list[Job[Item, Result]] = []
+            error = self._prepared_for(job)
             while job is not None:
                 if job.result.set_running_or_notify_cancel():
                     jobs.append(job)
@@ -119,15 +128,26 @@ class Gatherer(Generic[Item, Result]):
                     break
             open_ = job is not None
             if jobs:
-                self._run(jobs)
+                self._run(jobs, error)
 
-    def _run(self, jobs: Sequence[Job[Item, Result]]) -> None:
+    def _prepared_for(self, job: Job[Item, Result] | None) -> BaseException | None:
+        if job is not None:
+            self._running = (job,)
+            try:
+                self._prepare()
+            except BaseException as error:
+                return error
+        return None
+
+    def _run(self, jobs: Sequence[Job[Item, Result]], error: BaseException | None) -> None:
         self._running = jobs
         try:
+            if error is not None:
+                raise error
             self._work(jobs)
-        except BaseException as error:
+        except BaseException as raised:
             for job in jobs:
                 if not job.result.done():
-                    job.result.set_exception(error)
+                    job.result.set_exception(raised)
         finally:
             self._running = ()

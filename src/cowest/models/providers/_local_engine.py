@@ -15,13 +15,13 @@ from cowest.characters import without_half_pairs
 from cowest.errors import CompletionError, InputError
 from cowest.models.providers import _local_weights
 from cowest.models.providers._local_decoding import Decoder, Row, cut
-from cowest.models.providers._local_parts import decode_in_parts
+from cowest.models.providers._local_parts import decode_in_parts, wait_for_a_core
 from cowest.types import ChatRequest, Completion, Message, Usage
 
 _CONTEXT_TOKENS_UNKNOWN = 4096
 _LOGPROB_DIGITS = 6
 
-# Two models on one device would only fight for its cores: each batch has the device to itself.
+# Two models on one GPU would only fight for its cores: each batch has the GPU to itself.
 _device_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -61,6 +61,11 @@ class Engine:
         )
         self._prompt = functools.lru_cache(maxsize=4096)(self._tokenize)
 
+    def wait_for_its_turn(self) -> None:
+        """Waits until a batch could begin, so that it holds what has come by then."""
+        if self._on_cpu:
+            wait_for_a_core()
+
     def row(self, request: ChatRequest) -> Row:
         """Tokenizes a request.
 
@@ -83,8 +88,7 @@ class Engine:
         """
         try:
             for group in self._groups(rows):
-                with self._device_lock:
-                    self._decode(group, is_wanted)
+                self._decode(group, is_wanted)
             return [self._completion(row) for row in rows]
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
@@ -103,7 +107,8 @@ class Engine:
         if self._on_cpu:
             decode_in_parts(self._decoder.decode, rows, is_wanted, small_model=self._small)
         else:
-            self._decoder.decode(rows, is_wanted)
+            with self._device_lock:
+                self._decoder.decode(rows, is_wanted)
 
     def _groups(self, rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
         if self._pads:

@@ -1,19 +1,22 @@
 """A batch on a CPU: decoded in parts, each on a thread of its own.
 
 Threads that share every operation wait for each other at its end, longest where another program has one of the cores.
-Parts meet only when the batch is done.
+Parts meet only when the batch is done, and a core whose part is done takes one of another model's batch.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-
-import torch
 
 from cowest import cpu_threads
 from cowest.models.providers._local_decoding import Row
 
 _MIN_ROWS = 8  # of a part: below them reading the weights takes longer than the arithmetic
 _MAX_PARTS = 4  # beyond them the parts wait for the interpreter
+
+_cores = cpu_threads.Cores()
+
+
+wait_for_a_core = _cores.wait_for_one
 
 
 def decode_in_parts(
@@ -31,12 +34,12 @@ def decode_in_parts(
     Raises:
         Exception: what `decode` raised for a part, once all parts have ended.
     """
-    num_threads = torch.get_num_threads()
+    num_threads = cpu_threads.available()
     parts = _parts(rows, max(1, min(num_threads, _MAX_PARTS, len(rows) // _MIN_ROWS)))
     threads_each = 1 if small_model else num_threads // len(parts)
 
     def decode_part(part: Sequence[Row]) -> None:
-        with cpu_threads.limited(threads_each):
+        with _cores.taken(threads_each):
             decode(part, is_wanted)
 
     if len(parts) == 1:
@@ -44,7 +47,6 @@ def decode_in_parts(
         return
     with ThreadPoolExecutor(len(parts)) as threads:
         futures = [threads.submit(decode_part, part) for part in parts]
-    torch.set_num_threads(num_threads)  # the parts have left each other's limit as the default of threads to come
     for future in futures:
         future.result()
 

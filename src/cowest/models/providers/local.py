@@ -81,7 +81,9 @@ class LocalModel(BaseChatModel):
         self.identity = self._drafting.identity
         self._engine: Engine | None = None
         self._pool: Pool[ChatRequest, Completion] = (
-            Gatherer(self._work, name=f"local model {name}") if cluster is None else cluster.pool(self._drafting)
+            Gatherer(self._work, prepare=self._prepare, name=f"local model {name}")
+            if cluster is None
+            else cluster.pool(self._drafting)
         )
         if device == "cpu":
             heap.keep_freed_memory()
@@ -142,10 +144,14 @@ class LocalModel(BaseChatModel):
         self._engine = None
         heap.give_back_memory()
 
-    def _work(self, jobs: Sequence[Job[ChatRequest, Completion]]) -> None:
+    def _prepare(self) -> None:
         if self._engine is None:
             progress.say(f"loading the model {self.name}", about=f"loading {self.name}")
             self._engine = self._drafting.load()
+        self._engine.wait_for_its_turn()
+
+    def _work(self, jobs: Sequence[Job[ChatRequest, Completion]]) -> None:
+        assert self._engine is not None
         work_off(self._engine, jobs, self._drafting.max_batch_size)
 
 
