@@ -33,7 +33,7 @@ from cowest import answers, preferences, statistics, synchronous
 from cowest.alignment import Online
 from cowest.annotators.base import PERFECT
 from cowest.concurrency import map_in_flight
-from cowest.figures import error_bars, save_figure
+from cowest.figures import BLUE, GREY, save_panels
 from cowest.judge import as_base_judge, load_judge
 from cowest.ledger import Ledger
 from cowest.models import Metered, open_model
@@ -342,7 +342,7 @@ def summarise(out: Path, arms: Sequence[str], figure: Path | None) -> None:
     curves = Curves(out, arms)
     curves.print_tables()
     if figure is not None:
-        save_figure(figure, curves.draw, height=4.2)
+        save_panels(figure, curves.draw, len(curves.arms), columns=4, height=4.4)
 
 
 class Curves:
@@ -358,6 +358,7 @@ class Curves:
         main = [cell for cell in cells if cell[1] == 0 or cell[1:] == (CALLS, 1)]
         seeds = {line["seed"] for line in lines}
         self.seeds = sorted(seed for seed in seeds if all((seed, *cell) in by_key for cell in main))
+        self.of_seed = {key: (line["paid_calls"], 100 * line["accuracy"]) for key, line in by_key.items()}
         cells = {cell for cell in cells if all((seed, *cell) in by_key for seed in self.seeds)}
         self.right = {cell: np.array([by_key[(seed, *cell)]["right"] for seed in self.seeds]) for cell in cells}
         self.calls = {cell: float(np.mean([by_key[(s, *cell)]["paid_calls"] for s in self.seeds])) for cell in cells}
@@ -411,23 +412,30 @@ class Curves:
                 return f"{before + share * (after - before):,.0f}"
         return f"more than {self.calls[cells[-1]]:,.0f}"
 
-    def draw(self, axes: Any) -> None:
-        """Accuracy against calls, a line for each arm; the dots beside it are single rounds of all the calls."""
-        for number, arm in enumerate(self.arms):
+    def draw(self, panels: Sequence[Any]) -> None:
+        """Accuracy against calls, a panel for each arm: thin lines are seeds, the thick one is their mean.
+
+        A cross is one round of as many calls as all rounds together have.
+        """
+        ceiling = 100 * float(self.right[CEILING, 0, 0].mean())
+        for arm, axes in zip(self.arms, panels, strict=True):
+            axes.axhline(ceiling, color=GREY, linestyle=":", linewidth=1)
             cells = self._curve(arm)
-            found = [statistics.mean_interval_over_seeds(self.right[cell], self.groups) for cell in cells]
-            values = [100 * each.value for each in found]
-            bars = error_bars(values, [(100 * each.low, 100 * each.high) for each in found])
-            places = [self.calls[cell] + 12 * number for cell in cells]
-            axes.errorbar(places, values, yerr=bars, label=arm, color=f"C{number}", capsize=2, marker="o", markersize=4)
+            for seed in self.seeds:
+                keys = [(seed, SFT, 0, 0), *((seed, arm, CALLS, rounds) for rounds in range(1, ROUNDS + 1))]
+                points = [self.of_seed[key] for key in keys if key in self.of_seed]
+                axes.plot(*zip(*points, strict=True), color=GREY, linewidth=0.8)
+            means = [100 * self.right[cell].mean() for cell in cells]
+            axes.plot([self.calls[cell] for cell in cells], means, color=BLUE, linewidth=2, marker="o", markersize=4)
             whole = (arm, CALLS * ROUNDS, 1)
             if whole in self.right:
-                value = 100 * float(self.right[whole].mean())
-                axes.plot([self.calls[whole] + 12 * number], [value], color=f"C{number}", marker="x", linestyle="")
-        axes.axhline(100 * float(self.right[CEILING, 0, 0].mean()), color="#777777", linestyle=":", label="ceiling")
-        axes.set_xlabel("paid calls of the strong model in feedback (crosses: all of them in one round)")
-        axes.set_ylabel("accuracy of the pair, %")
-        axes.legend(frameon=False, fontsize=8)
+                axes.plot([self.calls[whole]], [100 * self.right[whole].mean()], color=BLUE, marker="x", linestyle="")
+            axes.set_title(arm, fontsize=9)
+            axes.set_ylim(0, 103)
+            axes.tick_params(labelsize=8)
+        figure = panels[0].get_figure()
+        figure.supxlabel("paid calls of the strong model in feedback and alignment", fontsize=9)
+        figure.supylabel("accuracy of the pair, %", fontsize=9)
 
 
 def main() -> None:

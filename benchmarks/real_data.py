@@ -74,7 +74,7 @@ class Constant:
 
     async def predict(self, example: Example) -> Prediction:
         """The label, whatever the query."""
-        return predict(self.name, self.task, example, Answer(final=self.label), [])
+        return predict(self.name, self.task, example, Answer(final=self.label), [], output=self.label)
 
     async def close(self) -> None:
         """Nothing to release."""
@@ -95,7 +95,7 @@ class TfIdf:
     async def predict(self, example: Example) -> Prediction:
         """The likelier label."""
         label = str(self.classifier.predict([example.query])[0])
-        return predict(self.name, self.task, example, Answer(final=label), [])
+        return predict(self.name, self.task, example, Answer(final=label), [], output=label)
 
     async def close(self) -> None:
         """Nothing to release."""

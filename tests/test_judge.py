@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -162,6 +163,17 @@ def test_answer_match() -> None:
     assert synchronous.run(judge.score(EXAMPLE, "no idea")).score == 1
 
 
+@pytest.mark.parametrize(
+    ("metric", "whole", "partial"), [(0.0, 1, 1), (0.1, 1, 1), (0.5, 1, 5), (0.999, 1, 9), (1.0, 10, 10)]
+)
+def test_a_metric_that_is_partly_reached(
+    monkeypatch: pytest.MonkeyPatch, metric: float, whole: int, partial: int
+) -> None:
+    monkeypatch.setattr(Sums, "score", lambda *_: {"accuracy": metric})
+    judges = [load_judge("answer_match", Sums(train="1"), partial=given) for given in (False, True)]
+    assert [synchronous.run(judge.score(EXAMPLE, "some output")).score for judge in judges] == [whole, partial]
+
+
 def test_judges_by_name() -> None:
     assert load_judge("answer_match", Sums(train="1")).name == "answer_match"
     with pytest.raises(InputError, match="judge"):
@@ -178,11 +190,12 @@ def test_a_verdict_is_a_score_or_a_reason() -> None:
     ("name", "options", "said"),
     [
         ("answer_mach", {}, "Did you mean 'answer_match'"),
-        ("answer_match", {"strict": True}, "takes no options"),
+        ("answer_match", {"strict": True}, r"judge\.strict: there is no such key.* partial"),
+        ("answer_match", {"partial": "yes"}, r"judge\.partial: got 'yes'; needs true or false"),
         ("os:sep", {}, "cannot be made"),
     ],
 )
-def test_a_judge_that_cannot_be_made_is_refused(name: str, options: dict[str, bool], said: str) -> None:
+def test_a_judge_that_cannot_be_made_is_refused(name: str, options: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         load_judge(name, Sums(), **options)
 

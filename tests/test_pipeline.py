@@ -9,12 +9,13 @@ import pytest
 
 from cowest import runs
 from cowest.errors import EndpointError, InputError
+from cowest.models.providers.local import LocalModel
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
 from cowest.report import collect
 from cowest.training import TrainedModel
-from cowest.types import ChatRequest
+from cowest.types import ChatRequest, Completion
 from tests.recipes import paid_calls, recipe_of, run
 from tests.training import tiny
 
@@ -316,9 +317,10 @@ def test_a_round_that_the_recipe_does_not_have_is_refused(tmp_path: Path, stage:
         assert pipeline.context.ledger.counts() == {}
 
 
-@pytest.mark.parametrize(("error", "closed"), [(None, 3), (EndpointError("gone"), 3), (KeyboardInterrupt(), 0)])
-def test_models_of_feedback_are_closed_also_where_an_error_ends_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None, closed: int
+@pytest.mark.parametrize(("stage", "count"), [("feedback", 3), ("evaluate", 2)])
+@pytest.mark.parametrize("error", [None, EndpointError("gone"), KeyboardInterrupt()])
+def test_models_of_a_stage_are_closed_also_where_an_error_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None, stage: str, count: int
 ) -> None:
     """After Ctrl-C the process ends, which need not wait for the step that a local model is at."""
     models: list[ScriptedModel] = []
@@ -337,9 +339,32 @@ def test_models_of_feedback_are_closed_also_where_an_error_ends_it(
     monkeypatch.setattr("tests.worlds.strong_reply", reply)
     expected = contextlib.nullcontext() if error is None else pytest.raises(type(error))
     with expected:
-        run(tmp_path, judge={"model": "scripted/tests.worlds:judge_reply"})
-    assert len(models) == 3
-    assert sum(model.closed for model in models) == closed
+        run(
+            tmp_path, stage, judge={"model": "scripted/tests.worlds:judge_reply"}, evaluate={"methods": ["strong_only"]}
+        )
+    assert len(models) == count
+    assert sum(model.closed for model in models) == (0 if isinstance(error, KeyboardInterrupt) else count)
+
+
+def test_the_model_that_drafts_for_the_annotator_is_closed_where_an_error_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, closed = tiny.build(tmp_path / "base"), list[str]()
+
+    async def close(model: LocalModel) -> None:
+        closed.append(model.name)
+
+    async def complete(model: LocalModel, request: ChatRequest) -> Completion:
+        raise EndpointError("gone")
+
+    changes = {"weak__model": f"local/{base}", "sft__from": str(base), "feedback__kind": "rlwf"}
+    with Pipeline(make_recipe(recipe_of(tmp_path / "run", **changes))) as pipeline:
+        pipeline.sft()
+        monkeypatch.setattr(LocalModel, "close", close)
+        monkeypatch.setattr(LocalModel, "complete", complete)
+        with pytest.raises(EndpointError, match="gone"):
+            pipeline.feedback(1)
+    assert closed == [f"local/{base}"]
 
 
 def test_without_a_pair_there_is_nothing_to_align(tmp_path: Path) -> None:

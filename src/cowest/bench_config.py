@@ -18,6 +18,7 @@ class BenchConfig(Record):
         kinds: of feedback.
         align: methods of alignment: a list such as [kto, rft], or sections like `align` by a name of your choice, whose
             keys replace those of the recipe's own.
+        queries: numbers of queries; every method of alignment is also measured after one round of so many.
         formats: of drafts.
         pairs: numbers of preference pairs, each below what the first round gives; None means a quarter and a half of
             that.
@@ -34,6 +35,7 @@ class BenchConfig(Record):
     methods: tuple[str, ...] | None = None
     kinds: tuple[str, ...] = ("collaborative", "individual", "rlaif", "rlwf")
     align: dict[CellName, dict[str, Any]] = Field(default_factory=dict)
+    queries: tuple[Annotated[int, Field(ge=1)], ...] = ()
     equal_pairs: bool = True
     formats: tuple[str, ...] = ("direct_answer", "domain_knowledge", "chain_of_thought")
     pairs: tuple[Annotated[int, Field(ge=1)], ...] | None = None

@@ -105,6 +105,9 @@ def test_another_method_keeps_what_all_methods_take() -> None:
         ),
         ({"loss": "robust", "label_smoothing": 0.1}, {"loss": "ipo"}, {"loss": "ipo", "label_smoothing": None}),
         ({"weight": "offset", "offset_scale": 2.0}, {"weight": "gain"}, {"weight": "gain", "offset_scale": 1.0}),
+        ({"replay": True, "beta": 0.3}, {"method": "kto"}, {"replay": True, "beta": 0.1}),
+        ({"replay": True}, {"method": "rft", "replay": False}, {"replay": False}),
+        ({"replay": True}, {"method": "grpo", "replay": False}, {"replay": False}),
     ],
 )
 def test_a_section_of_the_bench_is_judged_with_the_keys_of_the_recipe(
@@ -121,6 +124,7 @@ def test_a_section_of_the_bench_is_judged_with_the_keys_of_the_recipe(
         ({"method": "kto"}, {"weight": "gain"}, r"bench.align.x is not valid with .* kto does not take this key"),
         ({}, {"loss": "robust"}, r"bench.align.x is not valid with .*needs align.label_smoothing"),
         ({}, {"bata": 1}, r"bench.align.x .*bata: there is no such key"),
+        ({"replay": True}, {"method": "grpo"}, r"bench.align.x: .*align.replay.* grpo cannot.*replay: false"),
     ],
 )
 def test_a_section_of_the_bench_that_does_not_fit_is_refused_with_the_recipe(

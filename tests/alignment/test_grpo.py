@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cowest.alignment import AlignConfig
+from cowest.bench.paid_calls import paid_calls
 from cowest.errors import EndpointError, InputError, TrainingError
 from cowest.export.folder import write_folder
 from cowest.ledger import Ledger
@@ -209,6 +210,8 @@ def test_a_run_plans_counts_and_shows_the_calls_of_its_alignment(
         pipeline.sft()
         pipeline.feedback()
         assert_closed_after_an_error(pipeline, monkeypatch)
+        pipeline.train()
+        trained = pipeline.context.paid_calls()
         results = pipeline.run()
         before = pipeline.context.paid_calls()
         assert pipeline.run() == results
@@ -225,6 +228,7 @@ def test_a_run_plans_counts_and_shows_the_calls_of_its_alignment(
     preparation = results.methods["collaborate"].preparation
     assert preparation is not None
     assert preparation.calls == {"weak": 0, "strong": 5 + refined, "judge": 5 + verdicts}
+    assert paid_calls(recipe, 1, preparation.calls) == trained
     page = render(run)
     assert "32 drafts sampled" in page
     assert "Feedback and alignment" in page

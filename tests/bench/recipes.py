@@ -33,6 +33,8 @@ def recipe_for(folder: Path, data_of: dict[str, Path], **changes: Any) -> Recipe
             "kinds": ["collaborative", "rlwf", "rlaif", KIND],
             "formats": ["direct_answer"],
             "pairs": [2],
+            "align": ["rft"],
+            "queries": [4],
             "strong": {"other": {"model": "scripted/tests.bench.scripted:other_reply"}},
             "strong_rows": {"other": ["self_refine", "strong_only"]},
             "probe": 3,

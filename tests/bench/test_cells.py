@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cowest.bench.cells import Cell, make_cells, make_equal_cells, make_pairs_cells, sft_key
+from cowest.bench.cell import Cell
+from cowest.bench.cells import make_cells, make_equal_cells, make_pairs_cells, sft_key
 from cowest.bench.seeds import cells_of_seed, recipes_of_seeds
 from cowest.errors import InputError
 from cowest.method_names import STRONG_ONLY
@@ -118,6 +119,20 @@ def test_methods_of_alignment_get_cells_that_differ_in_nothing_else(tmp_path: Pa
     assert cells["slow"].recipe.align.learning_rate == 1e-5
     with pytest.raises(InputError, match=r"(?s)bench\.align\.odd.*method rft does not take this key"):
         cells_of(tmp_path, "align", {"align": {"odd": {"method": "rft", "loss": "ipo"}}})
+
+
+def test_one_round_of_other_numbers_of_queries(tmp_path: Path) -> None:
+    bench = {"align": ["rft", "grpo"], "queries": [4, 8, 16]}
+    cells = cells_of(tmp_path, "queries", bench, rounds=3)
+    assert list(cells) == ["own 4", "own 16", "rft 4", "rft 16", "grpo 4", "grpo 16"]  # 8 is the recipe's own
+    for value, cell in cells.items():
+        name, count = value.split(" ")
+        recipe = cell.recipe
+        assert (recipe.rounds, recipe.feedback.queries) == (1, int(count))
+        assert recipe.align.method == ("dpo" if name == "own" else name)
+        assert recipe.feedback.kind == ("solo" if name == "grpo" else "collaborative")
+    with pytest.raises(InputError, match="cannot name a method 'own'"):
+        cells_of(tmp_path, "align", {"align": {"own": {"pairs": "all"}}})
 
 
 def test_a_seed_repeats_methods_of_alignment_as_they_were_given(tmp_path: Path) -> None:

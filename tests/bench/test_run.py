@@ -84,6 +84,7 @@ def test_rows_under_distinct_names_with_the_numbers_of_their_runs(bench: BenchRe
         *("self_refine_strong (other)", "strong_only (other)", "strong_only_direct (other)"),
         *("rlwf_weak_only", "rlwf_collaborate"),
         *("rlaif_weak_only", "rlaif_collaborate", f"{KIND}_weak_only", f"{KIND}_collaborate"),
+        *("aligned_rft_weak", "aligned_rft_pair"),
     ]
     results = EvaluationResults.read(place / "run/bench/kind-rlwf/evaluate/results.json")
     assert rows["rlwf_collaborate"].metrics == results.methods["collaborate"].metrics
@@ -95,7 +96,10 @@ def test_rows_under_distinct_names_with_the_numbers_of_their_runs(bench: BenchRe
 def test_aligned_rows_say_what_their_feedback_took(bench: BenchResults, place: Path) -> None:
     rows = {row.name: row for row in bench.rows if row.state == "done"}
     prepared = {name: row.preparation for name, row in rows.items() if row.preparation is not None}
-    assert set(prepared) == {"collaborate", "collaborative_weak_only", "rlwf_weak_only", "rlwf_collaborate"}
+    assert set(prepared) == {
+        *("collaborate", "collaborative_weak_only", "rlwf_weak_only", "rlwf_collaborate"),
+        *("aligned_rft_weak", "aligned_rft_pair"),
+    }
     for name, folder in (("collaborate", place / "run"), ("rlwf_collaborate", place / "run/bench/kind-rlwf")):
         summary = FeedbackSummary.read(folder / "round-1/feedback/summary.json")
         assert prepared[name].calls == summary.calls
@@ -120,7 +124,7 @@ def test_a_row_that_fails_says_why_and_the_rest_go_on(bench: BenchResults) -> No
 def test_every_file_is_there(bench: BenchResults, place: Path) -> None:
     folder = place / "run/bench"
     assert BenchResults.read(folder / "bench.json") == bench
-    for name in ("rows", "formats", "pairs", "models", "rounds"):
+    for name in ("rows", "formats", "pairs", "models", "rounds", "calls"):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (folder / f"{name}.svg").read_text()
     table = (folder / "table.md").read_text()
@@ -166,6 +170,21 @@ def test_the_last_point_of_the_pairs_is_the_run_itself(bench: BenchResults, plac
     assert len((place / "run/bench/pairs-2/round-1/feedback/pairs.jsonl").read_text().splitlines()) == 2
 
 
+def test_calls_of_a_method_are_those_of_a_run_by_itself(bench: BenchResults, place: Path) -> None:
+    points = {point.name: point for point in bench.sweeps["calls"]}
+    assert list(points) == ["before alignment", "own, 1 round", "rft, 1 round", "own, 4 queries", "rft, 4 queries"]
+    assert points["before alignment"].paid_calls == {}
+    calls = FeedbackSummary.read(place / "run/round-1/feedback/summary.json").calls
+    paid = {role: calls[role] for role in ("strong", "judge")}
+    # The second method found all of them in the ledger.
+    assert points["own, 1 round"].paid_calls == points["rft, 1 round"].paid_calls == paid
+    few = points["rft, 4 queries"].paid_calls
+    assert few == points["own, 4 queries"].paid_calls
+    assert 4 <= few["strong"] < paid["strong"]
+    pair = EvaluationResults.read(place / "run/bench/align-rft/evaluate/results.json").methods["collaborate"]
+    assert points["rft, 1 round"].metrics == pair.metrics
+
+
 def test_every_cell_pays_within_its_plan(
     bench: BenchResults, plan: BenchPlan, paid: list[tuple[str, Counter[str]]]
 ) -> None:
@@ -192,7 +211,7 @@ def test_every_cell_pays_within_its_plan(
     trainings = {cell.name: cell.num_trainings for cell in plan.cells if cell.num_trainings}
     assert trainings == {
         **{"run": 2, "kind-rlwf": 2, "kind-rlaif": 1, "format-direct_answer": 2},
-        **{"models-own-other": 1, "pairs-2": 1},
+        **{"align-rft": 1, "queries-own-4": 1, "queries-rft-4": 1, "models-own-other": 1, "pairs-2": 1},
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 from cowest import progress, statistics
 from cowest.bench import run_bench
 from cowest.bench.cells import make_cells
+from cowest.bench.measured import Measured, with_repeats
 from cowest.bench.outcomes import CellResult, SeedRun
 from cowest.bench.summary import summarise
 from cowest.bench.table import markdown_table
@@ -171,6 +172,17 @@ def test_equal_pairs_of_a_kind_from_a_module_of_ones_own_are_found(tmp_path: Pat
         run = seed_run(tmp_path / str(num_pairs), 0, right, **{"collaborative": 12, "some.module:Kind": num_pairs})
         point = summarise([run]).sweeps["equal_pairs"][-1]
         assert (point.kind, point.metrics["accuracy"].value) == ("some.module:Kind", pytest.approx(value))
+
+
+def test_paid_calls_are_the_mean_of_the_seeds(tmp_path: Path) -> None:
+    numbers = MethodResult(calls={"weak": 1, "strong": 1})
+    first, second, lost = (
+        Measured("rft, 1 round", tmp_path, "collaborate", numbers, seed=seed, paid_calls=paid)
+        for seed, paid in enumerate(({"strong": 10, "judge": 4}, {"strong": 13, "judge": 4}, None))
+    )
+    assert with_repeats(first, [second]).as_row().paid_calls == {"strong": 11.5, "judge": 4}
+    assert with_repeats(first, [lost]).as_row().paid_calls == {"strong": 10, "judge": 4}  # of those that are known
+    assert lost.as_row().paid_calls is None
 
 
 def test_a_seed_that_failed_is_named_and_does_not_count(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from cowest.bench.outcomes import CellResult, Probe, SeedRun
 from cowest.bench.points import unhelpful_shares
 from cowest.bench.summary import summarise
 from cowest.recipe import Recipe, make_recipe
-from cowest.records import BenchResults, BenchRow, Estimate, EvaluationResults, MethodResult, Prediction
+from cowest.records import BenchResults, BenchRow, Estimate, EvaluationResults, MethodResult, Prediction, Preparation
 from cowest.runs import write_jsonl
 from cowest.types import Draft, GradedDraft, GradedExample, Verdict
 from tests.recipes import recipe_of
@@ -25,11 +25,12 @@ def cell_result(folder: Path, **right: int) -> CellResult:
     for method, count in right.items():
         rows = [prediction(method, f"e{index}", correct=float(index < count)) for index in range(NUM)]
         write_jsonl(folder / "evaluate/predictions" / f"{method}.jsonl", rows)
-        share = count / NUM
+        share, rounds = count / NUM, {"collaborate_round_1": 1, "collaborate_round_2": 2}.get(method, 0)
         methods[method] = MethodResult(
             metrics={"accuracy": Estimate(value=share, ci95=(share - 0.1, share + 0.1))},
             calls={"strong": NUM},
             cost_usd=0.5,
+            preparation=Preparation(calls={"weak": 900, "strong": 60 * rounds, "judge": 50}) if rounds else None,
         )
     results = EvaluationResults(task="sums", metric="accuracy", num_examples=NUM, methods=methods)
     return CellResult(folder, results)
@@ -46,6 +47,7 @@ def recipe_for(folder: Path) -> Recipe:
         "formats": ["direct_answer", "chain_of_thought"],
         "pairs": [4, 8, 400],
         "align": ["rft"],
+        "queries": [40],
         "strong": {"other": {"model": "scripted/tests.worlds:strong_reply"}},
     }
     return make_recipe(recipe_of(folder, bench=bench, rounds=2))
@@ -80,7 +82,8 @@ def bench(tmp_path: Path) -> BenchResults:
         },
         "method-weak_aligned": {"weak_aligned": 6},
         "kind-individual": {"collaborate_sft": 10, "collaborate": 11, "weak_aligned": 7},
-        "align-rft": {"collaborate_sft": 10, "collaborate": 12, "weak_aligned": 4},
+        "align-rft": {"collaborate_sft": 10, "collaborate_round_1": 8, "collaborate": 12, "weak_aligned": 4},
+        "queries-own-40": {"collaborate_sft": 10, "collaborate": 14},
         "format-direct_answer": {"collaborate_sft": 9, "collaborate": 8},
         "models-own-other": {"weak_only": 5, "strong_only": 14, "collaborate_sft": 10, "collaborate": 9},
         "pairs-4": {"collaborate_sft": 10, "collaborate": 7},
@@ -89,7 +92,10 @@ def bench(tmp_path: Path) -> BenchResults:
     results = {name: cell_result(tmp_path / name, **counts) for name, counts in right.items()}
     results["kind-rlaif"] = CellResult(tmp_path / "kind-rlaif", reason="no vote could be read")
     names = {cell.name for cell in cells}
+    results["queries-rft-40"] = CellResult(tmp_path / "queries-rft-40", reason="no disk")
     assert names == set(results)
+    for folder in ("round-1", "round-2", "bench/align-rft/round-1"):
+        write_jsonl(tmp_path / folder / "feedback/graded.jsonl", [])
     probe = Probe(
         before=graded({f"e{index}": [0, -1, None, 3] for index in range(12)}),
         after=graded({f"e{index}": [0, 1, None, 3] for index in range(12)}),
@@ -143,6 +149,20 @@ def test_sweeps(bench: BenchResults) -> None:
         ("other", "collaborate_sft", 0.5),
         ("other", "collaborate", 0.45),
     ]
+
+
+def test_accuracy_against_paid_calls(bench: BenchResults) -> None:
+    points = [(p.name, p.alignment, p.round, p.queries, value(p), p.num_paid_calls) for p in bench.sweeps["calls"]]
+    assert points == [
+        ("before alignment", None, 0, None, 0.5, 0),
+        ("own, 1 round", "own", 1, None, 0.85, 110),
+        ("own, 2 rounds", "own", 2, None, 0.95, 170),
+        ("rft, 1 round", "rft", 1, None, 0.4, 110),
+        ("own, 40 queries", "own", 1, 40, 0.7, None),  # its calls are not known
+        ("rft, 40 queries", "rft", 1, 40, None, None),
+    ]
+    assert bench.sweeps["calls"][1].paid_calls == {"strong": 60, "judge": 50}
+    assert bench.sweeps["calls"][-1].reason == "no disk"
 
 
 def _p_value(num_only_one: int, num: int = 20) -> float:

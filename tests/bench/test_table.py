@@ -21,7 +21,11 @@ BENCH = BenchResults(
         row("taught", 0.5, preparation=Preparation(calls={"strong": 900, "judge": 334}, cost_usd=2.5)),
         BenchRow(name="lost", state="failed", reason="no\n log-probs"),
     ],
-    sweeps={"pairs": [row("4 pairs", 0.6, pairs=4)]},
+    sweeps={
+        "pairs": [row("4 pairs", 0.6, pairs=4)],
+        "formats": [],
+        "calls": [row("rft, 1 round", 0.7, alignment="rft", round=1, paid_calls={"strong": 1200.5, "judge": 900.0})],
+    },
     unhelpful_share={"before": ShareOfDrafts(value=0.8, ci95=(0.7, 0.9), num_examples=9)},
     claims=[
         Claim(
@@ -46,6 +50,8 @@ def test_markdown() -> None:
     assert cells(text, "taught")[1:] == ["50.0% [40.0, 60.0]", "100", "$0.0100", "$2.50 (1,234 calls)", "0.0%", "1"]
     assert cells(text, "lost")[1:] == ["failed", "–", "–", "–", "–", "all"]
     assert cells(text, "4 pairs")[1:] == ["60.0% [50.0, 70.0]"]
+    assert cells(text, "rft, 1 round")[1:] == ["strong 1,200, judge 900", "70.0% [60.0, 80.0]"]
+    assert "formats" not in text  # it has no point
     assert cells(text, "before")[1:] == ["80.0% [70.0, 90.0]"]
     assert cells(text, "some_claim")[1:] == ["−10.0 [−30.0, 10.0]", "0.200", "0.400", "–", "inconclusive"]
     assert "failed: lost: no log-probs" in text

@@ -15,6 +15,7 @@ from cowest.planning.cells import CellToPlan, Rehearsal
 from cowest.planning.data import RunExamples
 from cowest.planning.paid_replies import PaidReplies
 from cowest.recipe import Recipe, make_recipe
+from cowest.stages.queries import draw
 from tests.bench.recipes import recipe_for, write_rows
 from tests.recipes import priced, recipe_of
 from tests.worlds import tree
@@ -57,6 +58,24 @@ def test_another_method_of_alignment_pays_for_its_evaluation_only(tmp_path: Path
     assert calls(plan, "align-kto") == {"weak": 6, "strong": 6}
     (cell,) = [cell for cell in plan.cells if cell.name == "align-kto"]
     assert cell.num_trainings == 1
+
+
+def test_one_round_of_fewer_queries_is_planned_for_each_method(tmp_path: Path, data_of: dict[str, Path]) -> None:
+    bench = {"align": ["grpo"], "queries": [16, 8, 3], "equal_pairs": True}
+    align = {"epochs": 1, "batch_size": 8, "gradient_accumulation": 1}
+    plan = make_bench_plan(recipe_with(tmp_path / "run", data_of, bench=bench, align=align))
+    names = [cell.name for cell in plan.cells]
+    # The recipe has 8 queries itself. Feedback of kind solo, which grpo needs, is no kind to be compared.
+    assert [name for name in names if name.startswith(("align", "queries", "equal"))] == [
+        *("align-grpo", "queries-own-3", "queries-own-16", "queries-grpo-3", "queries-grpo-16"),
+        next(name for name in names if name.startswith("equal")),
+    ]
+    assert "solo" not in names[-1]
+    drawn = draw(range(24), 3, 0), draw(range(24), 8, 0), draw(range(24), 16, 0)
+    new = len(set(drawn[2]) - {*drawn[1], *drawn[0]})
+    # z, four drafts refined, and the evaluation of 6 examples.
+    assert calls(plan, "queries-own-16")["strong"] == new * 5 + 6
+    assert calls(plan, "queries-own-3")["strong"] == len(set(drawn[0]) - set(drawn[1])) * 5 + 6
 
 
 def test_the_sweep_over_pairs_is_planned_before_its_numbers_are_known(tmp_path: Path, data_of: dict[str, Path]) -> None:

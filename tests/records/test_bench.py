@@ -1,6 +1,9 @@
 """bench.json: its keys, and its rows in the shape of an evaluation."""
 
-from cowest.records import BenchCell, BenchResults
+import pytest
+from pydantic import ValidationError
+
+from cowest.records import BenchCell, BenchResults, BenchRow
 from tests.report.sample import bench, changed
 
 KEYS = [
@@ -38,8 +41,10 @@ def test_keys_of_rows_and_points() -> None:
     assert sorted(found["rows"][0]) == sorted(ROW)
     assert sorted(found["rows"][-1]) == sorted([*ROW, "reason"])
     labels = {"formats": ["aligned", "format"], "pairs": ["pairs"], "models": ["row", "strong", "weak"], "rounds": []}
+    labels["calls"] = ["paid_calls"]  # the first point is the pair before alignment
     for sweep, more in labels.items():
         assert sorted(found["sweeps"][sweep][0]) == sorted([*ROW, *more]), sweep
+    assert sorted(found["sweeps"]["calls"][1]) == sorted([*ROW, "alignment", "paid_calls"])
     assert found["sweeps"]["pairs"][0]["pairs"] == 0
     assert found["sweeps"]["formats"][0]["aligned"] is False
 
@@ -67,7 +72,13 @@ def test_rows_in_the_shape_of_an_evaluation_have_the_contrasts_with_each_model_a
 def test_metric_names_and_points() -> None:
     assert bench().metric_names == ["exact_match", "f1"]
     assert BenchResults().metric_names == []
-    assert len(bench().points()) == 4 + 3 + 8 + 3
+    assert len(bench().points()) == 4 + 3 + 8 + 3 + 6
+
+
+def test_paid_calls_that_are_no_number_are_refused() -> None:
+    for wrong in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValidationError, match="paid_calls"):
+            BenchRow(name="x", paid_calls={"strong": wrong})
 
 
 def test_a_contrast_turns_with_its_interval() -> None:

@@ -217,6 +217,26 @@ def bench(**changes: Any) -> BenchResults:
                 for strong in ("own", "b")
                 for row, value in four.items()
             ],
+            "calls": [
+                _point("before alignment", 0.58, round=0, paid_calls={}),
+                *(
+                    _point(
+                        f"{name}, {number} rounds",
+                        value,
+                        alignment=name,
+                        round=number,
+                        queries=queries,
+                        paid_calls={"strong": 1200.0 * number, "judge": 400.5},
+                    )
+                    for name, number, queries, value in (
+                        ("own", 1, None, 0.66),
+                        ("own", 2, None, 0.7),
+                        ("rft", 1, None, 0.62),
+                        ("rft", 1, 80, 0.5),
+                    )
+                ),
+                _failed("kto, 1 round", "no vote", alignment="kto", round=1),
+            ],
             "rounds": [_point(f"round {number}", 0.58 + 0.09 * number, round=number) for number in range(3)],
         },
         unhelpful_share={

@@ -35,7 +35,29 @@ def test_charts_hold_every_point_and_say_what_failed() -> None:
     ]  # fmt: skip
     assert [number for number, _ in charts.rounds.numbers] == ["0", "1", "2"]
     assert charts.unhelpful.lines[0].values == [("before", "", "61.0% [55.0, 67.0]")]
-    assert charts.failed == {"rlaif_collaborate": "feedback gave no pair", "direct_answer, aligned": "no disk"}
+    assert charts.failed == {
+        "rlaif_collaborate": "feedback gave no pair", "direct_answer, aligned": "no disk", "kto, 1 round": "no vote",
+    }  # fmt: skip
+
+
+def test_methods_are_lines_over_paid_calls() -> None:
+    chart = benches.bench_charts(bench()).calls
+    assert chart is not None
+    assert [(line.name, line.values) for line in chart.lines] == [
+        ("own", [("1 round, 1,600 calls", "66.0% [61.5, 70.5]"), ("2 rounds, 2,800 calls", "70.0% [65.5, 74.5]")]),
+        ("rft", [("1 round, 1,600 calls", "62.0% [57.5, 66.5]"), ("80 queries, 1,600 calls", "50.0% [45.5, 54.5]")]),
+    ]
+    drawn = ElementTree.fromstring(chart.plot)
+    lines = [
+        [tuple(map(float, place.split(","))) for place in line.attrib["points"].split()]
+        for line in drawn.iter("polyline")
+    ]
+    assert [len(line) for line in lines] == [3, 2]  # the single round of 80 queries is on no line
+    assert lines[0][0] == lines[1][0]  # both begin before alignment
+    assert lines[0] == sorted(lines[0], key=lambda place: (place[0], -place[1]))
+    assert [text.text for text in drawn.findall(".//text[@class='mark']")] == ["1", "1", "2", "2"]
+    assert len(drawn.findall(".//*[@class='dot']")) == 5
+    assert len(drawn.findall(".//*[@class='span']")) == 5
 
 
 def test_a_bench_that_holds_little() -> None:

@@ -87,9 +87,10 @@ def test_a_bench_is_on_the_page(run_folder: Path) -> None:
     bench().write(run_folder / "bench" / "bench.json")
     reader = _read(run_folder)
     for words in (
-        "Table 1 on this task", "Together, RLWF feedback", "2 not measured, and why", "feedback gave no pair",
+        "Table 1 on this task", "Together, RLWF feedback", "3 not measured, and why", "feedback gave no pair",
         "reproduced < 0.001", "Together, aligned − Weak model alone", "nothing to compare", "no drafts were graded",
         "with alignment 70.0% [65.5, 74.5]", "weak: own, strong: b", "before alignment 61.0% [55.0, 67.0]",
+        "own 1 round, 1,600 calls: 66.0% [61.5, 70.5]",
         "153 66.0% [61.5, 70.5]", "Exact match in percent, up, against rounds of alignment",
     ):  # fmt: skip
         assert words in reader.text, words

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cowest.checking import check
+from cowest.errors import InputError
 from cowest.preferences import Choice
 from cowest.training.settings import Optimizer, TrainingSettings
 
@@ -40,6 +41,9 @@ _TAKEN_BY: dict[str, tuple[str, ...]] = {
     "replay": ("dpo", "kto", "rft"),
 }
 """The methods that take a key; all others are taken by every method."""
+
+_ALIKE = ("replay",)
+"""Of these, the keys that mean the same in every method that takes them, and so hold for others too."""
 
 _BATCHES = {
     "kto": {"batch_size": 4, "gradient_accumulation": 4},
@@ -176,14 +180,14 @@ class AlignConfig(TrainingSettings):
     def changed_to(self, section: Mapping[str, Any], name: str = "the changed section") -> "AlignConfig":
         """This config with the keys of another section `align`.
 
-        Keys that only some methods take are kept only where the method stays, and `label_smoothing` and `offset_scale`
-        only where the loss and the weight still take them.
+        Of the keys that only some methods take, another method takes over `replay` alone. `label_smoothing` and
+        `offset_scale` are kept only where the loss and the weight still take them.
 
         Args:
             name: of the other section, for errors.
 
         Raises:
-            InputError: the two together are not valid.
+            InputError: the two together are not valid, or `replay` is set here and the other method does not take it.
         """
         own, method = self.model_dump(), section.get("method", self.method)
         if section.get("loss", self.loss) not in SMOOTHED:
@@ -191,7 +195,13 @@ class AlignConfig(TrainingSettings):
         if section.get("weight", self.weight) != "offset":
             del own["offset_scale"]
         if method != self.method:
-            own = {key: value for key, value in own.items() if key not in _TAKEN_BY}
+            if self.replay and method not in _TAKEN_BY["replay"] and "replay" not in section:
+                raise InputError(
+                    f"{name}: the recipe's own alignment learns from earlier rounds too (align.replay), and {method} "
+                    "cannot. Write replay: false there to compare the two all the same, or leave align.replay out."
+                )
+            kept = [key for key in _ALIKE if method in _TAKEN_BY[key]]
+            own = {key: value for key, value in own.items() if key not in _TAKEN_BY or key in kept}
             if method == "grpo" or (method == "kto" and self.batch_size < 2):
                 own |= _BATCHES[method]
         return check(type(self), own | dict(section), f"{name} is not valid with the recipe's own section align")

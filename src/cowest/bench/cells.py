@@ -2,18 +2,18 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cowest import fingerprints, plugins
-from cowest.annotators import SOLO, takes_until_pair
+from cowest.alignment import AlignConfig
+from cowest.annotators import SOLO
+from cowest.bench.cell import Cell, make_cell
 from cowest.errors import InputError
 from cowest.method_names import COLLABORATE, ORACLE, STRONG_ONLY, WEAK_ALIGNED, WEAK_ONLY
 from cowest.models import ModelConfig
 from cowest.pipeline import EXPLANATION_KEYS, SFT_KEYS, asks_for_explanations
 from cowest.prompts import Prompts
-from cowest.recipe import Recipe, make_recipe
+from cowest.recipe import Recipe
 
 MAIN = "run"
 """The name of the recipe's own run among the cells."""
@@ -24,36 +24,10 @@ MAIN_PAIR = f"method-{COLLABORATE}"
 """The cell that measures the pair of the recipe's own run, before and after each round."""
 
 OWN = "own"
-"""The name of the recipe's own weak and strong model in the sweep over models."""
+"""The name of the recipe's own models in the sweep over models, and of its own alignment in that over calls."""
 
 UNTRAINED = (STRONG_ONLY, ORACLE, "skr", "flare")
 """Methods that use no trained model, so that no seed of training changes them."""
-
-Purpose = Literal["method", "strong", "kind", "align", "equal", "format", "pairs", "models"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One run of a bench.
-
-    Attributes:
-        name: its folder below RUN/bench.
-        purpose: which row or sweep it is for.
-        value: its value there: a method, a kind, the name of an alignment, "KIND PAIRS" (as many as the kind with the
-            fewest gives), a format, a number of pairs, "METHOD STRONG" or "WEAK STRONG".
-        trains: whether it gathers feedback and aligns; otherwise it measures the models of the recipe's own run.
-    """
-
-    name: str
-    purpose: Purpose
-    value: str
-    recipe: Recipe
-    trains: bool
-
-
-def folder_name(purpose: Purpose, value: str) -> str:
-    """The folder of a cell below RUN/bench."""
-    return f"{purpose}-{value}".replace(" ", "-").replace(":", "-")
 
 
 def make_cells(recipe: Recipe) -> list[Cell]:
@@ -72,6 +46,7 @@ def make_cells(recipe: Recipe) -> list[Cell]:
         *_strong_cells(recipe),
         *_kind_cells(recipe),
         *_align_cells(recipe),
+        *_queries_cells(recipe),
         *_format_cells(recipe),
         *_model_cells(recipe),
     ]
@@ -81,7 +56,7 @@ def make_cells(recipe: Recipe) -> list[Cell]:
         if (other := by_name.setdefault(cell.name, cell)) is not cell:
             raise InputError(
                 f"Two cells of the bench would share the folder {cell.name!r}: {other.purpose} {other.value!r} and "
-                f"{cell.purpose} {cell.value!r}. Give one of them another name in bench.weak or bench.strong."
+                f"{cell.purpose} {cell.value!r}. Give one of them another name in bench.weak, strong or align."
             )
     return cells
 
@@ -98,7 +73,7 @@ def make_pairs_cells(recipe: Recipe, num_pairs: int) -> list[Cell]:
     if counts is None:
         counts = (num_pairs // 4, num_pairs // 2)
     return [
-        _make_cell(recipe, "pairs", str(count), {"feedback": {"max_pairs": count}}, [COLLABORATE], rounds=1)
+        make_cell(recipe, "pairs", str(count), {"feedback": {"max_pairs": count}}, [COLLABORATE], rounds=1)
         for count in sorted(set(counts))
         if 0 < count < num_pairs
     ]
@@ -117,7 +92,7 @@ def make_equal_cells(recipe: Recipe, num_pairs: Mapping[str, int]) -> list[Cell]
         return []
     fewest = min(counts.values())
     return [
-        _make_cell(
+        make_cell(
             recipe,
             "equal",
             f"{kind} {fewest}",  # a rerun may find fewer, and pairs chosen before would belong to another recipe
@@ -148,13 +123,13 @@ def sft_key(recipe: Recipe) -> str:
 
 
 def _method_cells(recipe: Recipe) -> list[Cell]:
-    return [_make_cell(recipe, "method", name, {}, [name], trains=False) for name in method_names(recipe)]
+    return [make_cell(recipe, "method", name, {}, [name], trains=False) for name in method_names(recipe)]
 
 
 def _strong_cells(recipe: Recipe) -> list[Cell]:
     """Methods with another strong model; nothing is trained for it."""
     return [
-        _make_cell(
+        make_cell(
             recipe,
             "strong",
             f"{method} {name}",
@@ -170,32 +145,52 @@ def _strong_cells(recipe: Recipe) -> list[Cell]:
 
 def _kind_cells(recipe: Recipe) -> list[Cell]:
     return [
-        _make_cell(recipe, "kind", kind, {"feedback": {"kind": kind}}, [COLLABORATE, WEAK_ALIGNED])
+        make_cell(recipe, "kind", kind, {"feedback": {"kind": kind}}, [COLLABORATE, WEAK_ALIGNED])
         for kind in dict.fromkeys(recipe.bench.kinds)
         if kind != recipe.feedback.kind
     ]
 
 
+def alignments(recipe: Recipe) -> dict[str, AlignConfig]:
+    """The methods of alignment that a bench compares, by name, the recipe's own first.
+
+    Raises:
+        InputError: one has the name of the recipe's own.
+    """
+    if OWN in recipe.bench.align:
+        raise InputError(f"bench.align cannot name a method {OWN!r}; it stands for the recipe's own.")
+    others = {name: recipe.align.changed_to(section) for name, section in recipe.bench.align.items()}
+    return {OWN: recipe.align} | {name: config for name, config in others.items() if config != recipe.align}
+
+
 def _align_cells(recipe: Recipe) -> list[Cell]:
     """Other methods of alignment on the recipe's own kind of feedback, or that which they need, with all rounds."""
-    configs = {name: recipe.align.changed_to(section) for name, section in recipe.bench.align.items()}
-    kinds = {"grpo": {"kind": SOLO}}
     return [
-        _make_cell(
-            recipe,
-            "align",
-            name,
-            {"align": config.model_dump(mode="json"), "feedback": kinds.get(config.method, {})},
-            [COLLABORATE, WEAK_ALIGNED],
-        )
-        for name, config in configs.items()
-        if config != recipe.align
+        make_cell(recipe, "align", name, _aligned_by(config), [COLLABORATE, WEAK_ALIGNED])
+        for name, config in alignments(recipe).items()
+        if name != OWN
     ]
+
+
+def _queries_cells(recipe: Recipe) -> list[Cell]:
+    """Each method of alignment after one round of so many queries; the recipe's own number needs no cell."""
+    cells = []
+    for name, config in alignments(recipe).items():
+        for count in sorted(set(recipe.bench.queries) - {recipe.feedback.queries}):
+            changes = _aligned_by(config)
+            changes["feedback"] |= {"queries": count}
+            cells.append(make_cell(recipe, "queries", f"{name} {count}", changes, [COLLABORATE], rounds=1))
+    return cells
+
+
+def _aligned_by(config: AlignConfig) -> dict[str, dict[str, Any]]:
+    """What another alignment changes in a recipe: its section, and the kind of feedback where it needs another one."""
+    return {"align": config.model_dump(mode="json"), "feedback": {"kind": SOLO} if config.method == "grpo" else {}}
 
 
 def _format_cells(recipe: Recipe) -> list[Cell]:
     return [
-        _make_cell(recipe, "format", name, {"format": name}, [COLLABORATE], rounds=1)
+        make_cell(recipe, "format", name, {"format": name}, [COLLABORATE], rounds=1)
         for name in dict.fromkeys(recipe.bench.formats)
         if name != recipe.format
     ]
@@ -220,31 +215,5 @@ def _model_cells(recipe: Recipe) -> list[Cell]:
             changes["sft"] = {"from": None}
         if changes:
             value, methods = f"{weak_name} {strong_name}", [WEAK_ONLY, STRONG_ONLY, COLLABORATE]
-            cells.append(_make_cell(recipe, "models", value, changes, methods, rounds=1, replace=("weak", "strong")))
+            cells.append(make_cell(recipe, "models", value, changes, methods, rounds=1, replace=("weak", "strong")))
     return cells
-
-
-def _make_cell(
-    recipe: Recipe,
-    purpose: Purpose,
-    value: str,
-    changes: Mapping[str, Any],
-    methods: list[str],
-    *,
-    trains: bool = True,
-    rounds: int | None = None,
-    replace: tuple[str, ...] = (),
-) -> Cell:
-    """Makes a cell whose recipe differs in `changes`, which are merged into sections, or replace those in `replace`."""
-    name = folder_name(purpose, value)
-    data = recipe.model_dump(mode="json", by_alias=True, exclude={"bench"})
-    for key, new in changes.items():
-        data[key] = data[key] | new if isinstance(new, dict) and key not in replace else new
-    data["run"] = str(Path(recipe.run) / "bench" / name)
-    data["ledger"] = recipe.ledger or str(Path(recipe.run) / "ledger.sqlite")
-    if recipe.feedback.until_pair and not takes_until_pair(data["feedback"]["kind"]):
-        data["feedback"]["drafts"] = "all"
-    data["rounds"] = rounds or recipe.rounds
-    data["evaluate"] = data["evaluate"] | {"methods": methods}
-    cell_recipe = make_recipe(data, source=f"the recipe of the bench's cell {name!r}")
-    return Cell(name=name, purpose=purpose, value=value, recipe=cell_recipe, trains=trains)

@@ -1,4 +1,4 @@
-"""The figures of a bench: rows, formats, pairs, models and rounds, each as PNG and SVG."""
+"""The figures of a bench: rows, formats, pairs, models, rounds and calls, each as PNG and SVG."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +39,7 @@ def draw_figures(bench: BenchResults, folder: Path) -> None:
         ("pairs", lambda axes: _draw_line(axes, sweeps["pairs"], "preference pairs", metric)),
         ("rounds", lambda axes: _draw_line(axes, sweeps["rounds"], "rounds of alignment", metric)),
         ("models", lambda axes: _draw_models(axes, sweeps["models"], metric)),
+        ("calls", lambda axes: _draw_calls(axes, sweeps["calls"], metric)),
     ):
         save_figure(folder / name, draw, height=_HEIGHT)
 
@@ -84,6 +85,30 @@ def _draw_line(axes: "Axes", points: Sequence[BenchRow], x: str, metric: str) ->
     axes.set_xticks(positions)
     axes.set_xlabel(x)
     axes.set_ylabel(metric_label(metric))
+
+
+def _draw_calls(axes: "Axes", points: Sequence[BenchRow], metric: str) -> None:
+    """A line for each method of alignment from the pair before it; crosses are single rounds of other sizes."""
+    known = [point for point in points if point.num_paid_calls is not None]
+    names = list(dict.fromkeys(point.alignment for point in known if point.alignment is not None))
+    apart = 0.008 * max((point.num_paid_calls or 0.0 for point in known), default=0.0)  # methods often call as much
+    for number, name in enumerate(names):
+        for of_queries, style in ((False, "o-"), (True, "x")):
+            selected = [
+                point
+                for point in known
+                if (point.queries is not None) == of_queries
+                and (point.alignment == name or (point.alignment is None and not of_queries))
+            ]
+            if selected:
+                values, bars = _percentages(selected, metric)
+                positions = [(point.num_paid_calls or 0.0) + number * apart for point in selected]
+                label = name if not of_queries else None
+                axes.errorbar(positions, values, yerr=bars, fmt=style, color=f"C{number}", capsize=2, label=label)
+    axes.set_xlabel("paid calls of strong model and judge in feedback and alignment")
+    axes.set_ylabel(metric_label(metric))
+    if names:
+        axes.legend(frameon=False)
 
 
 def _draw_models(axes: "Axes", points: Sequence[BenchRow], metric: str) -> None:

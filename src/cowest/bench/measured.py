@@ -33,6 +33,8 @@ class Labels(BaseModel):
     row: str | None = None
     round: int | None = None
     kind: str | None = None
+    alignment: str | None = None
+    queries: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Measured:
         metric: the headline metric.
         seed: of the run.
         repeats: the same row with further seeds, where training changes it.
+        paid_calls: see `BenchRow`; None where that is not asked or not known.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Measured:
     metric: str = ""
     seed: int = 0
     repeats: Sequence["Measured"] = field(default=())
+    paid_calls: Mapping[str, int] | None = None
 
     @property
     def is_trained(self) -> bool:
@@ -101,6 +105,9 @@ class Measured:
             numbers |= labels.model_dump(exclude_none=True)
         if len(self._measured) > 1:
             numbers |= self._over_seeds()
+        if counted := [each.paid_calls for each in self._measured if each.paid_calls is not None]:
+            roles = dict.fromkeys(role for each in counted for role in each)
+            numbers["paid_calls"] = {role: sum(each.get(role, 0) for each in counted) / len(counted) for role in roles}
         if failed := {str(each.seed): each.reason for each in self.repeats if each.reason is not None}:
             numbers["failed_seeds"] = failed
         return BenchRow.model_validate(

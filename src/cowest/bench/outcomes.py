@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cowest.bench.cells import Cell
+from cowest.bench.cell import Cell
 from cowest.recipe import Recipe
 from cowest.records import EvaluationResults, GradedExample
 

@@ -14,7 +14,7 @@ class BenchMeasurements:
 
     Attributes:
         rows: the table, by name.
-        formats, pairs, models, rounds, equal_pairs: the sweeps.
+        formats, pairs, models, rounds, equal_pairs, calls: the sweeps.
         unhelpful_by_seed: "before" and "after" alignment: the share of drafts that do not help, by seed and example.
         groups_of_probe: by example of the probe, its group.
     """
@@ -29,6 +29,7 @@ class BenchMeasurements:
         self.models = _merged([points.models() for points in self._points])
         self.rounds = _merged([points.rounds() for points in self._points])
         self.equal_pairs = _merged([points.equal_pairs() for points in self._points])
+        self.calls = _merged([points.calls() for points in self._points])
         probes = {run.recipe.seed: run.probe for run in runs if run.probe is not None}
         graded = {
             "before": {seed: probe.before for seed, probe in probes.items()},

@@ -1,12 +1,16 @@
 """The rows of a bench's table, the points of its sweeps, and the share of drafts that do not help."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from cowest import words
 from cowest.bench import measured
-from cowest.bench.cells import MAIN, MAIN_PAIR, OWN, PAPERS_KIND, Cell, folder_name
+from cowest.bench.cell import Cell, folder_name
+from cowest.bench.cells import MAIN, MAIN_PAIR, OWN, PAPERS_KIND, alignments
 from cowest.bench.measured import Labels, Measured
 from cowest.bench.outcomes import SeedRun
+from cowest.bench.paid_calls import paid_calls
 from cowest.method_names import (
     COLLABORATE,
     COLLABORATE_SFT,
@@ -21,6 +25,7 @@ from cowest.method_names import (
     rounds_in,
     with_strong,
 )
+from cowest.recipe import Recipe
 from cowest.records import EvaluationResults, GradedExample
 
 Points = list[tuple[Labels, Measured]]
@@ -142,6 +147,42 @@ class BenchPoints:
             (Labels(round=number), self.find(MAIN_PAIR, method, f"round {number}"))
             for number, method in enumerate(methods)
         ]
+
+    def calls(self) -> Points:
+        """Beyond the paper: the pair against paid calls, by each method of alignment; none without another method.
+
+        After each of its rounds, and after one round of each number of `bench.queries`.
+        """
+        cells = {cell.value: cell for cell in self.cells if cell.purpose in ("align", "queries")}
+        if not cells:
+            return []
+        points = [(Labels(round=0), self._with_calls(MAIN_PAIR, COLLABORATE_SFT, "before alignment", self.recipe, 0))]
+        for name in alignments(self.recipe):
+            if name != OWN and name not in cells:
+                continue
+            cell, recipe = (MAIN_PAIR, self.recipe) if name == OWN else (cells[name].name, cells[name].recipe)
+            methods = rounds_in(self._methods(cell)) or [COLLABORATE]
+            points += [
+                (
+                    Labels(alignment=name, round=number),
+                    self._with_calls(cell, method, f"{name}, {words.plural(number, 'round')}", recipe, number),
+                )
+                for number, method in enumerate(methods, 1)
+            ]
+        for value, each in cells.items():
+            if each.purpose == "queries":
+                name, count = value.split(" ")
+                point = self._with_calls(each.name, COLLABORATE, f"{name}, {count} queries", each.recipe, 1)
+                points.append((Labels(alignment=name, round=1, queries=int(count)), point))
+        return points
+
+    def _with_calls(self, cell: str, method: str, name: str, recipe: Recipe, num_rounds: int) -> Measured:
+        """A row of a cell with what its rounds called, whose files are in the folder of `recipe`."""
+        row = self.find(cell, method, name)
+        if row.numbers is None or (row.numbers.preparation is None and num_rounds):
+            return row
+        made = {} if row.numbers.preparation is None else row.numbers.preparation.calls
+        return replace(row, paid_calls=paid_calls(recipe, num_rounds, made))
 
     def equal_pairs(self) -> Points:
         """Beyond the paper: each kind of feedback after one round with as many pairs."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cowest import runs
-from cowest.bench.cells import MAIN, PAPERS_KIND, Cell, make_cells, make_equal_cells, make_pairs_cells, sft_key
+from cowest.bench.cell import Cell
+from cowest.bench.cells import MAIN, PAPERS_KIND, make_cells, make_equal_cells, make_pairs_cells, sft_key
 from cowest.bench.figures import draw_figures, require_matplotlib
 from cowest.bench.outcomes import CellResult, Probe, SeedRun
 from cowest.bench.seeds import cells_of_seed, recipes_of_seeds

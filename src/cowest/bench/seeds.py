@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from cowest.bench.cells import UNTRAINED, Cell, make_cells, method_names
+from cowest.bench.cell import Cell
+from cowest.bench.cells import UNTRAINED, make_cells, method_names
 from cowest.judge import PanelConfig
 from cowest.recipe import Recipe, make_recipe
 

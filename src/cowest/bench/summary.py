@@ -22,6 +22,7 @@ def summarise(runs: Sequence[SeedRun]) -> BenchResults:
         "equal_pairs": measured.equal_pairs,
         "models": measured.models,
         "rounds": measured.rounds,
+        "calls": measured.calls,
     }
     return BenchResults(
         run=first.recipe.run,

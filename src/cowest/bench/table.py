@@ -140,8 +140,19 @@ def _tables(bench: BenchResults) -> list[TableParts]:
     columns = ["row", *metrics, *seeds, "calls", "cost/query", "preparation", "no answer", "failed"]
     tables: list[TableParts] = [(title, columns, [_row_cells(bench, row, metrics) for row in bench.rows])]
     for name, points in bench.sweeps.items():
-        shown = [(point.name, _metric_cell(point, bench.metric or ""), *_seeds_cells(bench, point)) for point in points]
-        tables.append((f"{name}: {bench.metric}", ["point", "value", *seeds], shown))
+        if not points:
+            continue
+        shown = [
+            (
+                point.name,
+                *_calls_cells(name, point),
+                _metric_cell(point, bench.metric or ""),
+                *_seeds_cells(bench, point),
+            )
+            for point in points
+        ]
+        columns = ["point", *(["paid calls"] if name == "calls" else []), "value", *seeds]
+        tables.append((f"{name}: {bench.metric}", columns, shown))
     if bench.unhelpful_share:
         shares = [(name, words.estimate(share.value, share.ci95)) for name, share in bench.unhelpful_share.items()]
         tables.append(("drafts that do not beat the strong model alone", ["alignment", "share"], shares))
@@ -173,6 +184,13 @@ def _row_cells(bench: BenchResults, row: BenchRow, metrics: Sequence[str]) -> tu
         share_text(row.num_unparsed, bench.num_examples),
         words.count(row.num_failed),
     )
+
+
+def _calls_cells(sweep: str, point: BenchRow) -> list[str]:
+    """Paid calls by role, in the sweep over them."""
+    if sweep != "calls":
+        return []
+    return [", ".join(f"{role} {words.count(round(n))}" for role, n in (point.paid_calls or {}).items()) or "–"]
 
 
 def _seeds_cells(bench: BenchResults, row: BenchRow) -> list[str]:

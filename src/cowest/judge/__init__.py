@@ -56,8 +56,6 @@ def load_judge(name: str, task: Task, **options: object) -> BaseJudge:
         InputError: there is no such judge, or not with these options.
     """
     judge_class = find_judge(name)
-    if judge_class is AnswerMatchJudge and options:
-        raise InputError(f"The judge {name!r} takes no options, but was given {sorted(options)}. Leave them out.")
     try:
         refuse_unknown("judge", judge_class, options, given=["task"])
         judge = judge_class(task=task, **options)

@@ -50,22 +50,23 @@ def run_evaluation(context: RunContext, *, force: bool = False) -> EvaluationRes
     if not force:
         require_same_results(context, inputs)
     context.say("evaluate")
-    strong = context.models.strong()
-    weak = {name: context.models.model(config, "weak") for name, config in context.weak.stages().items()}
-    methods = make_methods(recipe.evaluate.methods, setting_of(context, weak, strong, retriever))
-    with runs.replacing(out, RESULTS) as folder:
-        inputs.write(folder / fingerprints.INPUTS)
-        if folder == out:  # no earlier results, which the recipe kept before would belong to
-            context.provenance.keep_recipe()
-        results = evaluate(
-            examples,
-            methods,
-            out=folder,
-            seed=recipe.seed,
-            num_in_flight=num_in_flight(recipe, len(examples)),
-            summaries=_summaries(context),
-            explanations=explanations_behind(context),
-        )
+    with context.models.closed_afterwards():
+        strong = context.models.strong()
+        weak = {name: context.models.model(config, "weak") for name, config in context.weak.stages().items()}
+        methods = make_methods(recipe.evaluate.methods, setting_of(context, weak, strong, retriever))
+        with runs.replacing(out, RESULTS) as folder:
+            inputs.write(folder / fingerprints.INPUTS)
+            if folder == out:  # no earlier results, which the recipe kept before would belong to
+                context.provenance.keep_recipe()
+            results = evaluate(
+                examples,
+                methods,
+                out=folder,
+                seed=recipe.seed,
+                num_in_flight=num_in_flight(recipe, len(examples)),
+                summaries=_summaries(context),
+                explanations=explanations_behind(context),
+            )
     context.provenance.keep_recipe()
     _report_failures(context, results)
     with context.trackers.stage("evaluate") as log:

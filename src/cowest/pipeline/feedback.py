@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cowest import fingerprints, synchronous, words
+from cowest import fingerprints, words
 from cowest.annotators import RewardModel
 from cowest.errors import InputError
 from cowest.ledger import Ledger
@@ -155,12 +155,13 @@ def _reward_model(context: RunContext) -> RewardModel:
     start = context.weak.after_round(0)
     examples = draw(training_rows(context), recipe.feedback.queries, recipe.seed, round_number=0)
     if not context.provenance.is_done("annotator", out, ANNOTATOR_DEPENDENCIES, examples, marker=DONE_MARKER):
-        weak = context.models.model(start, "weak")
         with (
+            context.models.closed_afterwards(),
             fingerprints.released_if_refused(out),
             progress_bar("annotator") as bar,
             context.trackers.stage("annotator") as log,
         ):
+            weak = context.models.model(start, "weak")
             train_annotator(
                 start.model,
                 examples,
@@ -174,7 +175,6 @@ def _reward_model(context: RunContext) -> RewardModel:
                 num_in_flight=num_in_flight(recipe, len(examples)),
                 progress=training_progress(bar, log),
             )
-        synchronous.run(weak.close())
     from cowest.training.reward import ImplicitReward
 
     tuned, reference = TrainedModel.read(out).model, start.model

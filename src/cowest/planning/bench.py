@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from cowest import runs
-from cowest.bench.cells import MAIN, PAPERS_KIND, Cell, make_cells, make_equal_cells, make_pairs_cells, sft_key
+from cowest.bench.cell import Cell
+from cowest.bench.cells import MAIN, PAPERS_KIND, make_cells, make_equal_cells, make_pairs_cells, sft_key
 from cowest.bench.seeds import cells_of_seed, recipes_of_seeds
 from cowest.errors import CowestError, InputError
 from cowest.ledger import Ledger
@@ -178,7 +179,9 @@ class _Planner:
         """Preference pairs of the first round by kind, known or expected; without kinds that cannot work."""
         main, *cells = seed.cells
         by_kind = {PAPERS_KIND: main} | {
-            kind: cell for cell in cells if cell.trains and (kind := cell.recipe.feedback.kind) != PAPERS_KIND
+            kind: cell
+            for cell in cells
+            if cell.trains and (kind := cell.recipe.feedback.kind) in {*seed.recipe.bench.kinds} - {PAPERS_KIND}
         }
         counts = {}
         for kind, cell in by_kind.items():

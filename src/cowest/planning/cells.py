@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cowest import runs
-from cowest.bench.cells import Cell, sft_key
+from cowest.bench.cell import Cell
+from cowest.bench.cells import sft_key
 from cowest.method_names import weak_stage
 from cowest.models import ModelConfig
 from cowest.models.tokens import TokenCounter

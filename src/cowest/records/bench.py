@@ -1,7 +1,7 @@
 """bench/bench.json: the rows of the paper's table, its sweeps, and which of its claims hold on this task."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt
 
@@ -13,6 +13,8 @@ from cowest.types import omitted_if_none
 
 BEATS_EACH = "collaboration_beats_each_alone"
 """The claim that contrasts the pair with each model alone."""
+
+PaidCalls = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 ClaimOutcome = Literal["reproduced", "not reproduced", "inconclusive"]
 
@@ -28,6 +30,11 @@ class BenchRow(MethodResult):
         pairs: in the sweep over preference pairs.
         weak, strong, row: the two models and the method, in the sweep over models.
         kind: of feedback, in the sweep with equal numbers of pairs; `pairs` is then that number with the first seed.
+        alignment: in the sweep over calls, whose `round` is that of the alignment: its name in `bench.align`, or "own";
+            None before alignment.
+        queries: there, where it is one round of so many.
+        paid_calls: there, by role: what strong model and judges were called for up to that round, equal calls once; the
+            mean over seeds. None where it is not known.
         by_seed: where training changes the row, and there are several seeds: the headline metric with each. `metrics`
             are then means over these seeds, with intervals that cover other seeds too; `num_failed` and `num_unparsed`
             are of the seed with the most, and calls, usage, cost and latency those of the first.
@@ -46,6 +53,9 @@ class BenchRow(MethodResult):
     strong: str | None = omitted_if_none()
     row: str | None = omitted_if_none()
     kind: str | None = omitted_if_none()
+    alignment: str | None = omitted_if_none()
+    queries: NonNegativeInt | None = omitted_if_none()
+    paid_calls: dict[str, PaidCalls] | None = omitted_if_none()
     by_seed: dict[str, float] | None = omitted_if_none()
     failed_seeds: dict[str, str] | None = omitted_if_none()
 
@@ -53,6 +63,11 @@ class BenchRow(MethodResult):
     def num_seeds(self) -> int:
         """With how many training seeds it was measured."""
         return len(self.by_seed or ()) or 1
+
+    @property
+    def num_paid_calls(self) -> float | None:
+        """Paid calls of all roles, in the sweep over calls."""
+        return None if self.paid_calls is None else sum(self.paid_calls.values())
 
 
 class Contrast(Difference):
@@ -121,7 +136,7 @@ class BenchResults(ShownDocument):
         num_groups: as in results.json.
         rows: the table.
         seeds: of training; the rows that depend on it are means over them.
-        sweeps: "formats", "pairs", "equal_pairs", "models" and "rounds", each a list of points.
+        sweeps: "formats", "pairs", "equal_pairs", "models", "rounds" and "calls", each a list of points.
         unhelpful_share: the share of drafts that do not beat the strong model alone, "before" and "after" alignment;
             None where no drafts were graded for it.
         cells: the runs by name.
@@ -158,6 +173,7 @@ class BenchResults(ShownDocument):
                 "name": row.name,
                 "state": row.state,
                 "num_seeds": row.num_seeds,
+                "paid_calls": row.num_paid_calls,
                 **row.table_row(self.metric_names, self.num_examples or 0),
             }
             for sweep, row in (*rows, *points)

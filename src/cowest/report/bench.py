@@ -9,6 +9,7 @@ from markupsafe import Markup
 from cowest import plots, words
 from cowest.method_names import COLLABORATE, COLLABORATE_SFT, STRONG_ONLY, WEAK_ONLY
 from cowest.records import BenchResults, BenchRow, Estimate
+from cowest.report.calls import CallsChart, calls_chart
 from cowest.report.evaluation import Trend
 from cowest.report.tones import tone
 
@@ -56,7 +57,7 @@ class BenchCharts:
     Attributes:
         rows: dots by row name; the axis under "".
         formats, equal_pairs, models, unhelpful: None where nothing was measured.
-        pairs, rounds: None with fewer than two points.
+        pairs, rounds, calls: None with fewer than two points.
         claims: dots by claim and index of the contrast; the axis under "".
         failed: reasons by name of the row or point.
     """
@@ -68,6 +69,7 @@ class BenchCharts:
     unhelpful: Chart | None
     pairs: SweepTrend | None
     rounds: SweepTrend | None
+    calls: CallsChart | None
     claims: dict[str, Markup]
     failed: dict[str, str]
 
@@ -82,6 +84,7 @@ def bench_charts(bench: BenchResults) -> BenchCharts:
         models=_chart(bench, "models", _pair_of_models, _model_series),
         pairs=_trend(bench, "pairs", "preference pairs"),
         rounds=_trend(bench, "rounds", "rounds of alignment"),
+        calls=calls_chart(bench),
         unhelpful=_unhelpful(bench),
         claims=_claim_dots(bench),
         failed={name: " ".join(reason.split()) for name, reason in failed.items()},
