@@ -1,4 +1,4 @@
-"""A base in 4 bits beside the same in its own precision: bytes of its weights, loss of SFT, tokens per second of a CPU.
+"""A base in 4 bits beside the same in its own precision: bytes of weights, loss of SFT, tokens per processor second.
 
 Each way is a process of its own; the ways take turns. Training tokens are prompt and completion, drafted ones the new.
 Usage: python benchmarks/quantized.py --model FOLDER [--steps 20] [--rounds 3] [--only WAY ...]
@@ -66,7 +66,7 @@ def measure(model: str, way: str, steps: int) -> dict[str, Any]:
             out=out,
             config=SFTConfig(batch_size=4, gradient_accumulation=1, learning_rate=2e-4, bf16=bf16),
             lora=LoRAConfig(quantize=quantize),  # type: ignore[arg-type]
-            progress=lambda done, total, metrics: marks.append((time.perf_counter(), metrics["loss"])),
+            progress=lambda done, total, metrics: marks.append((time.process_time(), metrics["loss"])),
         )
         folder = _local_weights.find(out)
         engine = Engine("weak", folder, "bfloat16" if bf16 else "float32", "cpu", 0, with_logprobs=False)
@@ -77,9 +77,9 @@ def measure(model: str, way: str, steps: int) -> dict[str, Any]:
         rows = [
             engine.row(ChatRequest(messages=message, sampling=sampling, sample_index=index)) for index in range(SAMPLES)
         ]
-        start = time.perf_counter()
+        start = time.process_time()
         completions = engine.complete(rows)
-        drafting = time.perf_counter() - start
+        drafting = time.process_time() - start
     losses = [loss for _, loss in marks]
     return {
         "mib": (sum(map(size, weights)) + sum(map(size_of_scales, packed))) / 2**20,
@@ -110,7 +110,7 @@ def main() -> None:
             results.append(json.loads(output.splitlines()[-1]))
             print(way, results[-1], file=sys.stderr, flush=True)
     print(f"| base | weights, MiB | of these in 4 bits | first loss | mean of the last 5 of {given.steps} | "
-          "SFT, tokens/s | drafting, tokens/s |")  # fmt: skip
+          "SFT, tokens/CPU s | drafting, tokens/CPU s |")  # fmt: skip
     print("|---|--:|--:|--:|--:|--:|--:|")
     for way, results in found.items():
         row = {key: statistics.median(each[key] for each in results) for key in results[0]}
