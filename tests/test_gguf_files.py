@@ -140,3 +140,12 @@ def test_a_broken_file_is_an_error_that_names_it(
 def test_the_end_of_the_name_decides() -> None:
     assert gguf_files.is_gguf("models/Q4.GGUF")
     assert not gguf_files.is_gguf("models/gguf")
+
+
+def test_a_link_to_a_file_of_another_name_is_the_same_model_after_training(file: Path, cache: Path) -> None:
+    """As in the hub's cache, whose links lead to files that are named by their hash."""
+    blob = file.rename(file.with_name("450d5e6e"))
+    file.symlink_to(blob)
+    base = weights.find(str(file)).base
+    assert weights.find(base).path == weights.find(str(file)).path
+    assert len(list((cache / "gguf").iterdir())) == 1

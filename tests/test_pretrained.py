@@ -2,17 +2,22 @@
 
 import hashlib
 import json
+import math
 import os
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from cowest import pretrained
+import cowest
+from cowest import pretrained, synchronous
 from cowest.cli.main import main
 from cowest.errors import CowestError, InputError
 from cowest.handbook.__main__ import main as handbook
 from cowest.pretrained import PackagedModel
+from cowest.stages.align import AlignConfig
+from cowest.training import LoRAConfig
+from cowest.types import ChatRequest, Message, PreferencePair, Sampling
 
 _WHOLE = b"GGUF" + bytes(range(256)) * 8
 
@@ -78,3 +83,20 @@ def test_five_rows_go_through_the_whole_method(tmp_path: Path, monkeypatch: pyte
     results = json.loads(Path("run/evaluate/results.json").read_text())
     assert results["num_examples"] == 5
     assert {"strong_only", "strong_only_direct", "collaborate_sft", "oracle"} <= {*results["methods"]}
+    # Five rows give no pair for sure, so that alignment learns from a made one.
+    messages = (Message(role="user", content="What does the Malel saw cost?"),)
+    pair = PreferencePair(
+        prompt=messages,
+        chosen=(Message(role="assistant", content="The Malel saw costs 11 euros.\nAnswer: 11"),),
+        rejected=(Message(role="assistant", content="I looked it up for you just now."),),
+        example_id="1",
+        pair_index=0,
+        chosen_sample_index=0,
+        rejected_sample_index=1,
+    )
+    config = AlignConfig(gradient_accumulation=1, epochs=2, learning_rate=1e-3)
+    aligned = cowest.align("run/sft", [pair], out="aligned", config=config, lora=LoRAConfig(r=32, alpha=32))
+    assert aligned.metrics.first_loss == pytest.approx(math.log(2), abs=1e-4)
+    assert aligned.metrics.final_loss < 0.5
+    request = ChatRequest(messages=messages, sampling=Sampling(temperature=0, max_tokens=8))
+    assert synchronous.run(cowest.open_model(aligned, role="weak").complete(request)).text

@@ -134,6 +134,21 @@ class Recipe(Record):
         return self
 
     @model_validator(mode="after")
+    def _weak_model_drafts_as_it_is_trained(self) -> Self:
+        quantize, given = self.lora.quantize, self.weak.options.get("quantize")
+        if given is not None and given != quantize and self.weak.provider == "local":
+            raise ValueError(
+                f"weak.options.quantize is {given}, and lora.quantize is {quantize or 'null'}. The weak model drafts "
+                "over the weights that it is trained over: set lora.quantize alone"
+            )
+        if quantize is not None and self.weak.is_served:
+            raise ValueError(
+                f"lora.quantize is {quantize}, and weak.engine: {self.weak.engine} would draft over the whole weights, "
+                "another model than the one that is trained. Leave out engine, or quantize"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _other_alignments_fit_this_one(self) -> Self:
         """The keys that a section of `bench.align` leaves out are those of `align`, so that it is judged with them."""
         for name, section in self.bench.align.items():

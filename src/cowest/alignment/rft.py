@@ -4,7 +4,7 @@ from cowest.alignment.base import AlignmentMethod, Lessons, Training, draft_id, 
 from cowest.training.lora import LoRAConfig
 from cowest.training.rows import ChatRow
 from cowest.training.trained import TrainedModel
-from cowest.training.weights import refuse_other_shape
+from cowest.training.weights import for_training
 from cowest.types import GradedExample, Message
 
 
@@ -29,10 +29,8 @@ class RFT(AlignmentMethod):
         """Trains with TRL's SFTTrainer, as SFT does, from the adapter of the start."""
         from cowest.training.supervised import train_supervised
 
-        if training.lora is not None:
-            refuse_other_shape(training.start, training.lora)
         return train_supervised(
-            training.start,
+            for_training(training.start, training.lora),
             lessons.rows,
             out=training.out,
             settings=self.config,

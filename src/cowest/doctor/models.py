@@ -22,7 +22,7 @@ def check_models(pipeline: Pipeline) -> Iterator[Check]:
     recipe, weak = pipeline.recipe, pipeline.context.weak
     configs = {"weak": weak.before_feedback(), "strong": recipe.strong}
     if weak.has_base and recipe.sft.from_ is not None:
-        configs["weak before SFT"] = recipe.weak
+        configs["weak before SFT"] = weak.base
     configs |= {role: judge for role, judge in recipe.judge_models().items() if isinstance(judge, ModelConfig)}
     if recipe.feedback.labeller is not None:
         configs["labeller"] = recipe.feedback.labeller

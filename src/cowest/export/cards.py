@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from cowest import words
+from cowest import quantization, words
 from cowest.export.finished import FinishedRun, public_name
 from cowest.export.merging import Rounding
 from cowest.export.weights import has_own_template
@@ -29,6 +29,7 @@ def model_card(run: FinishedRun, rounding: Rounding | None) -> str:
         merged=rounding is not None,
         rounding=rounding,
         has_own_template=has_own_template(run),
+        quantized=quantization.beside(run.adapter),
         limits=_limits(run),
         is_hub_id="/" in run.base,
         alignment=_alignment(run.trained.metrics),

@@ -5,10 +5,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from cowest import runs
+from cowest import quantization, runs
 from cowest.errors import InputError
 from cowest.export.finished import FinishedRun
-from cowest.export.merging import Rounding, merge
+from cowest.export.merging import Rounding, merge, merge_over_quantized
 from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CHAT_TEMPLATE
 from cowest.training.weights import require_extras
 
@@ -31,6 +31,8 @@ def write_adapter(run: FinishedRun, target: Path) -> None:
     config["base_model_name_or_path"] = run.base
     if has_own_template(run):
         shutil.copyfile(run.adapter / CHAT_TEMPLATE, target / CHAT_TEMPLATE)
+    if quantization.beside(run.adapter) is not None:
+        shutil.copyfile(run.adapter / quantization.FILE, target / quantization.FILE)
     (target / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -57,11 +59,13 @@ def _check_weights(file: Path) -> None:
 def write_merged(run: FinishedRun, target: Path) -> Rounding:
     """Merges the adapter into its base and saves model and tokenizer, in the base's own precision.
 
+    What was trained over 4 bits is merged into these, multiplied out: over other weights it would be another model.
+
     Returns:
         What the rounding to that precision cost.
 
     Raises:
-        InputError: the training extra is not installed, or the base or the adapter cannot be loaded.
+        InputError: an extra is not installed, or the base or the adapter cannot be loaded or merged.
     """
     require_extras()
     from cowest.models.providers import _local_weights as local
@@ -72,9 +76,20 @@ def write_merged(run: FinishedRun, target: Path) -> Rounding:
     config = json.loads((folder.base / "config.json").read_text(encoding="utf-8"))
     dtype = config.get("dtype") or config.get("torch_dtype") or "float32"
     tokenizer = local.load_tokenizer(folder)
-    base = local.load_model(replace(folder, adapter=None), dtype, "cpu")
+    model = local.load_model(replace(folder, adapter=None, quantize=None), dtype, "cpu")
     with quiet():
-        model, rounding = merge(base, str(run.adapter))
+        if folder.quantize is None:
+            model, rounding = merge(model, str(run.adapter))
+        else:
+            held = local.load_model(replace(folder, adapter=None), _dtype_of_training(run), "cpu")
+            rounding = merge_over_quantized(model, held, str(run.adapter))
         model.save_pretrained(target)
         tokenizer.save_pretrained(target)
     return rounding
+
+
+def _dtype_of_training(run: FinishedRun) -> str:
+    record = run.trained.metrics
+    bf16 = record.settings.get("bf16")
+    on_gpu = (record.device or "").startswith("cuda")
+    return "bfloat16" if bf16 or (bf16 is None and on_gpu) else "float32"

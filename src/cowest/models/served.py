@@ -12,7 +12,7 @@ from cowest.checking import check
 from cowest.concurrency import in_line, let_through
 from cowest.engines import Adapter, Deployment, EngineConfig, Fleet, Group, Slot, User, engine_version
 from cowest.engines.command import request_model, settings_identity
-from cowest.errors import BrokenReplyError, TransientEndpointError
+from cowest.errors import BrokenReplyError, InputError, TransientEndpointError
 from cowest.models.base import BaseChatModel, Json
 from cowest.models.config import ModelConfig
 from cowest.models.providers import _local_weights
@@ -86,6 +86,12 @@ class ServedModel(BaseChatModel):
             seed = options.seed
         settings = config.vllm or EngineConfig()
         folder = _local_weights.find(config.model_name, config.chat_template)
+        if folder.quantize is not None:
+            raise InputError(
+                f"{config.model!r} was trained over weights in {folder.quantize}, and engine: {config.engine} would "
+                "put its adapter on the whole weights: another model. Use engine: transformers, or export the run with "
+                "--merged and serve that."
+            )
         version = engine_version(settings)
         deployment = Deployment(
             name=f"cowest-{replace(folder, adapter=None).identity()[:16]}",

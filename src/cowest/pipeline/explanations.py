@@ -13,6 +13,7 @@ from cowest.recipe import Recipe
 from cowest.records import ExplainedExample, ExplanationSummary, read_rows
 from cowest.stages.explanations import explain, with_explanations
 from cowest.stages.sft import base_weights
+from cowest.training.weights import for_training
 from cowest.types import Example
 
 STAGE, ROWS, MARKER = "explanations", "explanations.jsonl", "summary.json"
@@ -50,7 +51,7 @@ def explanations_behind(context: RunContext) -> ExplanationSummary | None:
 
 def _is_done(context: RunContext, examples: Sequence[Example], out: Path) -> bool:
     if not (out / MARKER).is_file():  # before any call
-        base_weights(context.recipe.weak.model, context.recipe.weak.chat_template)
+        for_training(base_weights(context.recipe.weak.model, context.recipe.weak.chat_template), context.recipe.lora)
         context.provenance.require_same_recipe("sft", context.folder.sft, SFT_DEPENDENCIES)
         _keep_used(context, out)
     return context.provenance.is_done(STAGE, out, EXPLANATION_DEPENDENCIES, examples, marker=MARKER)

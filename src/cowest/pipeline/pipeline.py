@@ -117,7 +117,7 @@ class Pipeline:
         context.models.labeller()
         weak = dict.fromkeys(context.weak.stage_names(), drafting)
         if context.weak.has_base and self.recipe.sft.from_ is not None:
-            weak["base"] = context.models.model(self.recipe.weak, "weak")
+            weak["base"] = context.models.model(context.weak.base, "weak")
         make_methods(self.recipe.evaluate.methods, setting_of(context, weak, strong, retriever_of(context)))
 
     def check_names(self) -> None:

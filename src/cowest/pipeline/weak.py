@@ -28,6 +28,14 @@ class WeakModel:
         return self._recipe.weak.provider == "local"
 
     @property
+    def base(self) -> ModelConfig:
+        """The model before any training, with its weights held as `lora` says for training."""
+        weak, quantize = self._recipe.weak, self._recipe.lora.quantize
+        if quantize is None or not self.is_trained_here:
+            return weak
+        return weak.model_copy(update={"options": weak.options | {"quantize": quantize}})
+
+    @property
     def num_rounds(self) -> int:
         """The rounds that `cowest run` makes: the recipe's, or one where nothing is trained in between."""
         return self._recipe.rounds if self.is_trained_here else 1
@@ -53,17 +61,17 @@ class WeakModel:
     def before_feedback(self) -> ModelConfig:
         """The model known before any stage: the one from which SFT starts, or that replaces SFT (`sft.from`)."""
         given = self._recipe.sft.from_
-        return self._recipe.weak if given is None or not self.is_trained_here else self._with_model(given)
+        return self.base if given is None or not self.is_trained_here else self._with_model(given)
 
     def check_adapter(self) -> None:
         """Checks that alignment can continue from the adapter of `sft.from`; opens nothing.
 
         Raises:
-            InputError: its shape differs from `lora`, or it does not exist.
+            InputError: its shape or how its base was held differs from `lora`, or it does not exist.
         """
         given = self._recipe.sft.from_
         if given is not None and self.is_trained_here:
-            model_files.refuse_other_shape(model_files.find(given), self._recipe.lora)
+            model_files.for_training(model_files.find(given), self._recipe.lora)
 
     def after_round(self, number: int) -> ModelConfig:
         """The weak model after round `number`; 0 is after SFT.
@@ -90,7 +98,7 @@ class WeakModel:
         """
         configs = {"sft": self.after_round(0)}
         if self.has_base:
-            configs["base"] = self._recipe.weak
+            configs["base"] = self.base
         return configs | {weak_stage(number): self.after_round(number) for number in self.finished_rounds()}
 
     def stage_names(self) -> list[str]:
@@ -133,4 +141,4 @@ class WeakModel:
 
     def _with_model(self, location: str) -> ModelConfig:
         name = location if location.startswith("local/") else f"local/{location}"
-        return self._recipe.weak.model_copy(update={"model": name})
+        return self.base.model_copy(update={"model": name})

@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
-from cowest import runs
+from cowest import quantization, runs
 from cowest.errors import InputError
 from cowest.model_folders import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CHAT_TEMPLATE
+from cowest.quantization import Quantization
 from cowest.records import TrainingRecord
 from cowest.training.trained import DONE_MARKER
 
@@ -70,7 +71,7 @@ class Checkpoints:
 
     def prepare(self) -> None:
         """Removes what another training left, and checkpoints that a kill left incomplete."""
-        for name in (DONE_MARKER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, CHAT_TEMPLATE):
+        for name in (DONE_MARKER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, CHAT_TEMPLATE, quantization.FILE):
             (self.out / name).unlink(missing_ok=True)
         if _read(self.folder / _OWNER) != self._owner:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -89,11 +90,18 @@ class Checkpoints:
         complete = [Checkpoint(folder, int(mark["step"]), float(mark["wall_s"])) for folder, mark in marks if mark]
         return max(complete, key=lambda checkpoint: checkpoint.step, default=None)
 
-    def publish(self, model: Any, record: TrainingRecord, chat_template: str | None = None) -> None:
+    def publish(
+        self,
+        model: Any,
+        record: TrainingRecord,
+        chat_template: str | None = None,
+        quantize: Quantization | None = None,
+    ) -> None:
         """Writes the adapter and then training.json, so that a kill leaves the folder either finished or not.
 
         Args:
             chat_template: saved with the adapter, so that it drafts with the prompts that it was trained on.
+            quantize: saved with the adapter, so that it drafts over the weights that it was trained over.
         """
         final = self.folder / "final"
         # Only "default": TRL's frozen copy "ref" is not part of the result.
@@ -107,6 +115,8 @@ class Checkpoints:
         runs.write_json(self.out / ADAPTER_CONFIG, config)
         if chat_template is not None:
             runs.write_text(self.out / CHAT_TEMPLATE, chat_template)
+        if quantize is not None:
+            runs.write_text(self.out / quantization.FILE, quantization.text())
         record.write(self.out / DONE_MARKER)
         self.clean()
 

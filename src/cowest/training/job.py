@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from transformers import TrainingArguments
 
+from cowest.quantization import Quantization
 from cowest.records import TrainingRecord
 from cowest.training import loading
 from cowest.training import rows as token_rows
@@ -31,6 +32,7 @@ class Job:
         identity: what else the result depends on, as JSON; part of the fingerprint.
         facts: further fields of training.json.
         chat_template: saved with the adapter, where it is not the base's own.
+        quantize: how the base's weights are held; saved with the adapter.
         drafts_a_row: completions that are trained on for each row, where they are sampled while it trains.
         outcome: gives further fields of training.json that are known at the end.
     """
@@ -47,6 +49,7 @@ class Job:
     identity: Mapping[str, object]
     facts: dict[str, Any] = field(default_factory=dict)
     chat_template: str | None = None
+    quantize: Quantization | None = None
     drafts_a_row: int = 1
     outcome: Callable[[], dict[str, Any]] = dict
 
@@ -93,6 +96,7 @@ class Job:
             identity=identity,
             facts=facts,
             chat_template=start.chat_template,
+            quantize=start.quantize,
             drafts_a_row=drafts_a_row,
             outcome=outcome,
         )

@@ -1,10 +1,12 @@
 """Loads tokenizer, configuration and weights, with clear errors where the libraries' own are not."""
 
+import os
 from typing import Any
 
 import safetensors
 import transformers
 
+from cowest import quantization
 from cowest.errors import InputError
 from cowest.training.weights import Weights
 from cowest.words import first_line
@@ -48,16 +50,28 @@ def load_config(weights: Weights) -> Any:
         raise _cannot_load("configuration", weights, error) from error
 
 
-def load_model(weights: Weights, dtype: Any) -> Any:
+def load_model(weights: Weights, dtype: Any, device: Any = "cpu") -> Any:
     """The full model, without the adapter.
 
+    Args:
+        dtype: of torch; where weights are quantized, of the others and of the arithmetic.
+        device: where quantized weights go; others are moved by their trainer.
+
     Raises:
-        InputError: the weights are missing, broken or of another model.
+        InputError: the weights are missing, broken or of another model, a package is not installed, or quantized
+            weights are to be divided among processes.
     """
+    if weights.quantize is not None:
+        _refuse_sharding(weights.quantize)
+    held = quantization.loading(weights.quantize, dtype, str(device))
     try:
-        return transformers.AutoModelForCausalLM.from_pretrained(weights.path, dtype=dtype, trust_remote_code=False)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            weights.path, dtype=dtype, trust_remote_code=False, **held
+        )
     except (OSError, ValueError, RuntimeError, KeyError, safetensors.SafetensorError) as error:
         raise _cannot_load("model", weights, error) from error
+    quantization.settle(model)
+    return model
 
 
 def context_length(config: Any, tokenizer: Any) -> int | None:
@@ -76,6 +90,15 @@ def end_ids(weights: Weights, tokenizer: Any) -> list[int]:
         ids = None
     further = ids if isinstance(ids, list) else [ids]
     return [tokenizer.eos_token_id, *(i for i in further if i is not None and i != tokenizer.eos_token_id)]
+
+
+def _refuse_sharding(quantize: str) -> None:
+    for name, variable in (("FSDP", "ACCELERATE_USE_FSDP"), ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED")):
+        if os.environ.get(variable, "false").lower() in ("1", "true", "yes"):
+            raise InputError(
+                f"lora.quantize is {quantize}, and accelerate was started with {name}. Each process holds the whole "
+                "base in 4 bits here: start it without, or leave out lora.quantize."
+            )
 
 
 def _cannot_load(what: str, weights: Weights, error: Exception) -> InputError:

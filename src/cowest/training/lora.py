@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
-from cowest.types import Record
+from cowest.quantization import Quantization
+from cowest.types import Record, omitted_if_none
 
 
 class LoRAConfig(Record):
@@ -15,12 +16,15 @@ class LoRAConfig(Record):
         alpha: the update is scaled by alpha / r.
         dropout: on the adapter's input during SFT; DPO runs without, so that policy and reference start equal.
         target_modules: "all-linear" (all but the output layer), or names of modules.
+        quantize: "nf4" holds the base in 4 bits (QLoRA) while it is trained and while it drafts in this process; for a
+            GPU that is too small otherwise. It needs `pip install "cowest[nf4]"`. None holds it as it is.
     """
 
     r: int = Field(default=16, ge=1)
     alpha: int = Field(default=16, ge=1)
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     target_modules: str | tuple[str, ...] = "all-linear"
+    quantize: Quantization | None = omitted_if_none()
 
     def to_peft(self, base: str) -> Any:
         """The PEFT configuration of a new adapter on the model `base` (a folder or a hub id)."""

@@ -23,7 +23,7 @@ from cowest.training.rows import ChatRow
 from cowest.training.session import train
 from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
-from cowest.training.weights import Weights, refuse_other_shape
+from cowest.training.weights import Weights, for_training
 from cowest.types import Draft, Sampling
 
 Rewards = Callable[[int, Sequence[tuple[str, Draft]]], list[float | None]]
@@ -83,8 +83,7 @@ def train_online(
         TrainingError: there are fewer queries than a step takes, or training goes wrong.
         InterruptedRun: Ctrl-C.
     """
-    if lora is not None:
-        refuse_other_shape(start, lora)
+    start = for_training(start, lora)
     max_tokens = _require_samples(sampling)
     with quiet(), RowFiles(out / "tokens") as files:
         transformers.set_seed(seed)
@@ -147,7 +146,7 @@ def train_online(
             return rewards(trainer_state.global_step + 1, list(zip(row_id, drafts, strict=True)))
 
         def make_trainer() -> trl.GRPOTrainer:
-            base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32)
+            base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32, arguments.device)
             base.generation_config.eos_token_id = end_ids
             try:
                 model, peft_config = open_policy(base, start, lora)

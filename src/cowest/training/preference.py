@@ -24,7 +24,7 @@ from cowest.training.rows import ChatRow, TokenRow
 from cowest.training.session import train
 from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
-from cowest.training.weights import Weights, refuse_other_shape
+from cowest.training.weights import Weights, for_training
 
 _STRENGTH = "strength"
 
@@ -127,8 +127,7 @@ def train_preference(
         TrainingError: no pair can be trained on, or training goes wrong.
         InterruptedRun: Ctrl-C.
     """
-    if lora is not None:
-        refuse_other_shape(start, lora)
+    start = for_training(start, lora)
     with quiet(), RowFiles(out / "tokens") as files:
         transformers.set_seed(seed)
         arguments = trl.DPOConfig(
@@ -161,7 +160,7 @@ def train_preference(
         )
 
         def make_trainer() -> trl.DPOTrainer:
-            base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32)
+            base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32, arguments.device)
             columns: Iterable[dict[str, Any]] = map(_columns, job.rows)
             further: dict[str, Any] = {}
             if loss.weight is not None:

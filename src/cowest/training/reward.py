@@ -35,14 +35,15 @@ class ImplicitReward:
         with quiet():
             self._tokenizer = loading.load_tokenizer(policy)
             self._end_ids = loading.end_ids(policy, self._tokenizer)
-            base = loading.load_model(policy, torch.bfloat16 if uses_bf16(settings) else torch.float32)
+            device = torch.device("cuda" if on_gpu() else "cpu")
+            base = loading.load_model(policy, torch.bfloat16 if uses_bf16(settings) else torch.float32, device)
             # In the dtype of the weights, as autocast casts adapters in training.
             as_it_is = {"autocast_adapter_dtype": False}
             model = peft.PeftModel.from_pretrained(base, str(policy.adapter), adapter_name=_POLICY, **as_it_is)
             if reference.adapter is not None:
                 model.load_adapter(str(reference.adapter), adapter_name=_REFERENCE, **as_it_is)
         self._has_reference = reference.adapter is not None
-        self._model: Any = model.to("cuda" if on_gpu() else "cpu").eval()
+        self._model: Any = model.to(device).eval()
 
     def __call__(self, prompt: Sequence[Message], texts: Sequence[str]) -> list[float]:
         """The reward of each text as a reply to `prompt`; equal texts get equal rewards."""

@@ -108,6 +108,7 @@ def _metrics(
     job: Job, trainer: Trainer, checkpoints: Checkpoints, seconds: float, resumed_from: int | None
 ) -> TrainingRecord:
     steps = steps_of(trainer.state.log_history)
+    packages = _PACKAGES if job.quantize is None else (*_PACKAGES, "bitsandbytes")
     return TrainingRecord(
         stage=job.stage,
         adapter=".",
@@ -130,13 +131,14 @@ def _metrics(
         device=str(trainer.args.device),
         num_processes=trainer.args.world_size,
         fingerprint=checkpoints.fingerprint,
-        versions={name: importlib.metadata.version(name) for name in _PACKAGES},
+        versions={name: importlib.metadata.version(name) for name in packages},
     )
 
 
 def _publish(job: Job, trainer: Trainer, checkpoints: Checkpoints, metrics: TrainingRecord) -> None:
     try:
-        checkpoints.publish(trainer.accelerator.unwrap_model(trainer.model), metrics, job.chat_template)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        checkpoints.publish(model, metrics, job.chat_template, job.quantize)
     except OSError as error:
         raise TrainingError(
             f"The adapter could not be written to {str(job.out)!r}: {error}. Make room, then run the same again."

@@ -21,7 +21,7 @@ from cowest.training.rows import ChatRow, TokenRow
 from cowest.training.session import train
 from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
-from cowest.training.weights import Weights
+from cowest.training.weights import Weights, for_training
 
 
 def train_supervised(
@@ -50,6 +50,8 @@ def train_supervised(
         TrainingError: training goes wrong.
         InterruptedRun: Ctrl-C.
     """
+    if weights.adapter is None:
+        weights = for_training(weights, lora)
     with quiet(), RowFiles(out / "tokens") as files:
         transformers.set_seed(seed)
         arguments = trl.SFTConfig(
@@ -75,7 +77,7 @@ def train_supervised(
         )
 
         def make_trainer() -> trl.SFTTrainer:
-            base = loading.load_model(weights, torch.bfloat16 if arguments.bf16 else torch.float32)
+            base = loading.load_model(weights, torch.bfloat16 if arguments.bf16 else torch.float32, arguments.device)
             try:
                 model, peft_config = open_policy(base, weights, lora)
                 trainer = trl.SFTTrainer(

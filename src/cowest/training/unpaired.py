@@ -23,7 +23,7 @@ from cowest.training.rows import ChatRow, TokenRow
 from cowest.training.session import train
 from cowest.training.settings import TrainingSettings, trainer_arguments
 from cowest.training.trained import TrainedModel
-from cowest.training.weights import Weights, refuse_other_shape
+from cowest.training.weights import Weights, for_training
 
 
 class _TokenDraftTrainer(trl.KTOTrainer):
@@ -64,8 +64,7 @@ def train_unpaired(
         TrainingError: no draft can be trained on, or training goes wrong.
         InterruptedRun: Ctrl-C.
     """
-    if lora is not None:
-        refuse_other_shape(start, lora)
+    start = for_training(start, lora)
     with quiet(), RowFiles(out / "tokens") as files:
         transformers.set_seed(seed)
         tokenizer = loading.load_tokenizer(start)
@@ -98,7 +97,7 @@ def train_unpaired(
             setattr(arguments, name, weight)
 
         def make_trainer() -> trl.KTOTrainer:
-            base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32)
+            base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32, arguments.device)
             order = list(range(len(job.rows)))
             Random(f"drafts {seed}").shuffle(order)
             ordered = job.rows.take(order)

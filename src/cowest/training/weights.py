@@ -4,8 +4,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cowest import chat_templates, distributed, gguf_files, model_folders, progress
+from cowest import chat_templates, distributed, gguf_files, model_folders, progress, quantization
 from cowest.errors import InputError
+from cowest.quantization import Quantization
 from cowest.training.lora import LoRAConfig
 from cowest.training.trained import DONE_MARKER, TrainedModel
 
@@ -21,12 +22,14 @@ class Weights:
         path: the full model's folder, or its hub id.
         adapter: the LoRA adapter's folder, if there is one.
         chat_template: the text that stands in for the tokenizer's; None where it is the tokenizer's own.
+        quantize: how the full model's weights are held; None is as they are.
     """
 
     base: str
     path: str
     adapter: Path | None = None
     chat_template: str | None = None
+    quantize: Quantization | None = None
 
     @property
     def tokenizer(self) -> str:
@@ -42,9 +45,9 @@ class Weights:
         return self.base if self.adapter is None else str(self.adapter)
 
     def identity(self) -> str:
-        """Changes with the weights, the tokenizer and the chat template."""
-        files = self._files()
-        return files if self.chat_template is None else f"{files}+{chat_templates.fingerprint(self.chat_template)}"
+        """Changes with the weights and how they are held, the tokenizer and the chat template."""
+        template = None if self.chat_template is None else chat_templates.fingerprint(self.chat_template)
+        return "+".join(part for part in (self._files(), template, self.quantize) if part is not None)
 
     def _files(self) -> str:
         adapter = [] if self.adapter is None else [self.adapter]
@@ -96,14 +99,24 @@ def find(model: str, chat_template: str | None = None) -> Weights:
     return found if given is None else replace(found, chat_template=given)
 
 
-def refuse_other_shape(weights: Weights, lora: LoRAConfig) -> None:
-    """Checks that the adapter of `weights`, if it has one, has the shape that `lora` asks for.
+def for_training(weights: Weights, lora: LoRAConfig | None) -> Weights:
+    """The weights as a training with `lora` starts from them: a full model is held as that says.
+
+    Args:
+        lora: None leaves them as they are.
 
     Raises:
-        InputError: the adapter has another shape.
+        InputError: the adapter of `weights` has another shape or was trained over a base that was held otherwise, or
+            the package for quantized weights is not installed.
     """
-    if weights.adapter is None:
-        return
+    if lora is not None:
+        weights = replace(weights, quantize=lora.quantize) if weights.adapter is None else _going_on(weights, lora)
+    quantization.require(weights.quantize)
+    return weights
+
+
+def _going_on(weights: Weights, lora: LoRAConfig) -> Weights:
+    assert weights.adapter is not None
     settings = model_folders.adapter_settings(weights.adapter)
     rank, alpha = settings.get("r"), settings.get("lora_alpha")
     if (rank, alpha) != (lora.r, lora.alpha):
@@ -111,24 +124,35 @@ def refuse_other_shape(weights: Weights, lora: LoRAConfig) -> None:
             f"Alignment goes on with the adapter {str(weights.adapter)!r}, which has r={rank} and alpha={alpha}, but "
             f"lora says r={lora.r} and alpha={lora.alpha}. Give the adapter's values, or train SFT again with these."
         )
+    if weights.quantize is None and not (weights.adapter / DONE_MARKER).is_file():
+        return replace(weights, quantize=lora.quantize)  # trained elsewhere, where nothing is written down
+    if weights.quantize != lora.quantize:
+        raise InputError(
+            f"Alignment goes on with the adapter {str(weights.adapter)!r}, which was trained over a base with "
+            f"lora.quantize: {weights.quantize or 'null'}, but lora.quantize is {lora.quantize or 'null'}. Give the "
+            "adapter's value, or train SFT again with this one."
+        )
+    return weights
 
 
 def _find_in_folder(name: str, path: Path) -> Weights:
     if model_folders.is_adapter(path):
-        under = _base_of_adapter(path)
-        if under.adapter is not None:
+        below = _base_of_adapter(path)
+        if below.adapter is not None:
             raise InputError(
                 f"The adapter {str(path)!r} names an adapter as its base. Merge that into its own base first."
             )
         template = model_folders.chat_template_beside(path)
-        return Weights(base=under.base, path=under.path, adapter=path, chat_template=template)
+        held = quantization.beside(path)
+        return Weights(base=below.base, path=below.path, adapter=path, chat_template=template, quantize=held)
     if (path / DONE_MARKER).is_file():
         return find(TrainedModel.read(path).model)
     model_folders.require_whole(path)
     if not any((path / name).is_file() for name in _TOKENIZER_FILES):
         raise InputError(f"The model folder {str(path)!r} has no tokenizer (tokenizer.json). Save it there too.")
     if gguf_files.is_gguf(name):
-        return Weights(base=str(Path(name).expanduser().resolve()), path=str(path.resolve()))
+        # Links stay: what they lead to need not end in .gguf (the hub's cache), nor be unpacked under the same name.
+        return Weights(base=str(Path(name).expanduser().absolute()), path=str(path.resolve()))
     is_package_path = str(path) != str(Path(name).expanduser())
     return Weights(base=name if is_package_path else str(path.resolve()), path=str(path.resolve()))
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cowest import chat_templates, model_folders
+from cowest import chat_templates, model_folders, quantization
 from cowest.errors import InputError
 from cowest.gguf_files import building
+from cowest.quantization import Quantization
 
 _EXACT = ("float32", "float64")
 
@@ -21,17 +22,20 @@ class ModelFolder:
         adapter: the PEFT adapter on top of it, if any.
         tokenizer: the one of the two folders whose tokenizer is used.
         chat_template: the text that stands in for the tokenizer's; None where it is the tokenizer's own.
+        quantize: how the weights of `base` are held; None is as they are.
     """
 
     base: Path
     adapter: Path | None
     tokenizer: Path
     chat_template: str | None = None
+    quantize: Quantization | None = None
 
     def identity(self) -> str:
-        """Hash of the files that decide what the model says, and of its chat template."""
+        """Hash of the files that decide what the model says, and of its chat template; and how weights are held."""
         files = model_folders.identity(folder for folder in (self.base, self.adapter) if folder is not None)
-        return files if self.chat_template is None else f"{files}+{chat_templates.fingerprint(self.chat_template)}"
+        template = None if self.chat_template is None else chat_templates.fingerprint(self.chat_template)
+        return "+".join(part for part in (files, template, self.quantize) if part is not None)
 
     def absolute(self) -> "ModelFolder":
         """The same with absolute paths, which mean the same in every working directory."""
@@ -39,12 +43,13 @@ class ModelFolder:
         return replace(self, base=self.base.absolute(), adapter=adapter, tokenizer=self.tokenizer.absolute())
 
 
-def find(location: str, chat_template: str | None = None) -> ModelFolder:
+def find(location: str, chat_template: str | None = None, quantize: Quantization | None = None) -> ModelFolder:
     """Finds and checks a model.
 
     Args:
         location: a folder, `package:folder`, or a hub id; a model, or a PEFT adapter that names its base.
         chat_template: "chatml" or a file, which stands in for the model's own.
+        quantize: how weights are held where an adapter does not say how it was trained.
 
     Raises:
         InputError: there is no such model, or a file it needs is missing.
@@ -53,10 +58,11 @@ def find(location: str, chat_template: str | None = None) -> ModelFolder:
     adapter = None
     if model_folders.is_adapter(folder):
         adapter, base = folder, _base_of(folder)
+        quantize = quantization.beside(folder) or quantize
     model_folders.require_whole(base)
     template = chat_templates.read(chat_template) or model_folders.chat_template_beside(folder)
     tokenizer = _tokenizer_folder(folder, base, needs_template=template is None)
-    return ModelFolder(base=base, adapter=adapter, tokenizer=tokenizer, chat_template=template)
+    return ModelFolder(base, adapter, tokenizer, template, quantize)
 
 
 def load(folder: ModelFolder, dtype: str, device: str) -> tuple[Any, Any]:
@@ -89,8 +95,8 @@ def load_tokenizer(folder: ModelFolder) -> Any:
 def load_model(folder: ModelFolder, dtype: str, device: str) -> Any:
     """Loads the model with its adapter, one at a time in the whole process.
 
-    Where `dtype` rounds away small updates the adapter stays apart from the weights, as in training. Elsewhere it is
-    merged into them, which decodes faster.
+    Where `dtype` or 4 bits round away small updates the adapter stays apart from the weights, as in training. Elsewhere
+    it is merged into them, which decodes faster.
 
     Raises:
         InputError: the files cannot be loaded.
@@ -126,12 +132,15 @@ def _load_model(folder: ModelFolder, dtype: str, device: str) -> Any:
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     torch_dtype = getattr(torch, dtype)
+    held = quantization.loading(folder.quantize, torch_dtype, device)
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            folder.base, dtype=torch_dtype, local_files_only=True, trust_remote_code=False
+            folder.base, dtype=torch_dtype, local_files_only=True, trust_remote_code=False, **held
         )
+        quantization.settle(model)
         if folder.adapter is not None:
-            model = _with_adapter(model, folder.adapter, apart=keeps_adapter_apart(dtype))
+            apart = keeps_adapter_apart(dtype) or folder.quantize is not None
+            model = _with_adapter(model, folder.adapter, apart=apart)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         where = folder.adapter or folder.base
         raise InputError(f"The model in {str(where)!r} cannot be loaded: {error}") from error
@@ -139,7 +148,7 @@ def _load_model(folder: ModelFolder, dtype: str, device: str) -> Any:
         if bars:
             logging.enable_progress_bar()
     # No cast to `dtype`: it would round the frequencies of rotary positions, which every model keeps in float32.
-    return model.to(device).eval()
+    return (model if folder.quantize else model.to(device)).eval()
 
 
 def _with_adapter(model: Any, adapter: Path, *, apart: bool) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from cowest import heap, plugins, progress
+from cowest import heap, plugins, progress, quantization
 from cowest.cluster import Cluster, Pool
 from cowest.concurrency import in_line, let_through
 from cowest.errors import InputError
@@ -17,6 +17,7 @@ from cowest.models.config import ModelConfig
 from cowest.models.providers import _local_weights
 from cowest.models.providers._local_batching import Gatherer, Job
 from cowest.models.providers._local_drafting import Drafting, work_off
+from cowest.quantization import Quantization
 from cowest.types import ChatRequest, Completion, Record
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class LocalOptions(Record):
         max_batch_size: rows decoded at once.
         device: "cpu", "cuda", "cuda:1" ...; None is the GPU where there is one.
         logprobs: whether completions carry `token_logprobs` and `tokens`.
+        quantize: "nf4" holds the weights in 4 bits, which needs `pip install "cowest[nf4]"`; None is as an adapter was
+            trained, and a full model as it is. For the weak model lora.quantize says it.
         seed: of sampling; None is the recipe's. A bench gives it to its strong models, whose replies its seeds share.
     """
 
@@ -39,6 +42,7 @@ class LocalOptions(Record):
     max_batch_size: int = Field(default=64, ge=1)
     device: str | None = None
     logprobs: bool = True
+    quantize: Quantization | None = None
     seed: int | None = Field(default=None, ge=0)
 
 
@@ -89,14 +93,21 @@ class LocalModel(BaseChatModel):
         """Checks that the model is there; loads no weights yet.
 
         Raises:
-            InputError: no torch, no such folder, a file missing, or a wrong option.
+            InputError: a package is not installed, no such folder, a file missing, or a wrong option.
         """
         if any(importlib.util.find_spec(package) is None for package in ("torch", "transformers")):
             raise InputError(
                 f"{config.model!r} runs in this process, which needs torch and transformers. "
                 "Run: pip install cowest[train] (or use a server: openai/NAME with base_url)."
             )
-        folder, options = _local_weights.find(config.model_name, config.chat_template), _options(config)
+        options = _options(config)
+        folder = _local_weights.find(config.model_name, config.chat_template, options.quantize)
+        quantization.require(folder.quantize)
+        if folder.quantize is not None and options.dtype == "float64":
+            raise InputError(
+                f"options.dtype of {config.model!r} is float64, and weights in {folder.quantize} cannot be used with "
+                "it. Give float32, bfloat16 or float16, or leave it out."
+            )
         return cls(config.model, folder, options, seed if options.seed is None else options.seed)
 
     def spread(self, cluster: Cluster) -> Self:
