@@ -74,7 +74,9 @@ class Asking:
         """The model's reply to a question."""
         if self.sampling.temperature > 0 or sample_index == ANEW:
             return await self._ask(messages, sample_index)
-        key = hashlib.sha256(repr(messages).encode("utf-8", "surrogatepass")).digest()
+        key = hashlib.sha256(
+            repr([(each.role, each.content) for each in messages]).encode("utf-8", "surrogatepass")
+        ).digest()
         async with self._asking.setdefault(key, asyncio.Lock()):
             try:
                 if key in self._known:
