@@ -7,8 +7,6 @@ import functools
 import importlib.util
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +21,7 @@ from cowest.training.progress_file import ProgressFile
 from cowest.training.trained import TrainedModel
 from tests.cluster.simulated import Simulated, actors
 from tests.training import tiny
+from tests.training.torchrun import run_in_two
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra cluster"),
@@ -51,12 +50,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(base: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The adapter that two processes of torchrun train."""
     out = tmp_path_factory.mktemp("torchrun")
-    script = out / "script.py"
-    script.write_text(TORCHRUN)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    paths = os.pathsep.join([os.getcwd(), *(path for path in sys.path if path)])
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
-    subprocess.run([*launch, str(script), str(base), str(out / "sft")], env=environment, check=True, timeout=600)
+    run_in_two(TORCHRUN, out, str(base), str(out / "sft"))
     return adapter(out / "sft")
 
 

@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +22,7 @@ from cowest.training.reward import ImplicitReward
 from tests.alignment.online import run_grpo
 from tests.training import tiny
 from tests.training.stepped import at
+from tests.training.torchrun import run_in_two
 
 LN_2 = math.log(2)
 NF4 = LoRAConfig(quantize="nf4")
@@ -251,13 +250,7 @@ align(start, tiny.pairs(8), out=out + "/align", config=config, lora=lora)
 
 @pytest.mark.slow
 def test_two_processes_do_what_one_does(base: Path, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(LAUNCHED)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    launch += [str(script), str(base), str(tmp_path / "two")]
-    paths = os.pathsep.join([os.getcwd(), *(path for path in sys.path if path)])
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "PYTHONPATH": paths}
-    subprocess.run(launch, env=environment, check=True, timeout=200)
+    run_in_two(LAUNCHED, tmp_path, str(base), str(tmp_path / "two"))
     two = TrainedModel.read(tmp_path / "two" / "align")
     assert two.metrics.num_processes == 2
     assert two.metrics.first_loss == pytest.approx(LN_2, abs=1e-6)

@@ -14,6 +14,7 @@ from cowest.stages.sft import SFTConfig, sft
 from cowest.training import TrainedModel
 from tests.training import tiny
 from tests.training.stepped import NUM_STEPS, OTHER_METHODS, SETTINGS, at, run_align, run_other, run_sft
+from tests.training.torchrun import run_in_two
 
 
 def stop() -> None:
@@ -211,14 +212,7 @@ align(start, tiny.pairs(8), out=out + "/align", config=AlignConfig(gradient_accu
 
 @pytest.mark.slow
 def test_two_processes_do_what_one_does(base: Path, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(LAUNCHED)
-    # `accelerate launch --cpu --num_processes 2` starts one process only, unless there is MPI.
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    launch += [str(script), str(base), str(tmp_path / "two")]
-    paths = os.pathsep.join([os.getcwd(), *(path for path in sys.path if path)])
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "PYTHONPATH": paths}
-    subprocess.run(launch, env=environment, check=True, timeout=200)
+    run_in_two(LAUNCHED, tmp_path, str(base), str(tmp_path / "two"))
     two = TrainedModel.read(tmp_path / "two" / "align")
     assert two.metrics.num_processes == 2
     assert two.metrics.first_loss == pytest.approx(0.6931, abs=1e-4)
