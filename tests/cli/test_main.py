@@ -205,10 +205,11 @@ def test_loading_a_local_model_is_said_once(
     (tmp_path / "config.json").write_text("{}")
     folder = ModelFolder(base=tmp_path, adapter=None, tokenizer=tmp_path)
     model = LocalModel("local/small", folder, LocalOptions(device="cpu"), 0)
-    engine = SimpleNamespace(Engine=lambda *given, **options: "an engine")  # the real one needs seconds for torch
+    made = SimpleNamespace(wait_for_its_turn=lambda: None)
+    engine = SimpleNamespace(Engine=lambda *given, **options: made)  # the real one needs seconds for torch
     monkeypatch.setitem(sys.modules, "cowest.models.providers._local_engine", engine)
-    model._work([])
-    model._work([])
+    model._prepare()
+    model._prepare()
     assert capsys.readouterr().err.count("loading the model local/small") == 1
 
 
