@@ -21,6 +21,7 @@ from tests.training import tiny
 
 Ask = Callable[..., ChatRequest]
 PROMPTS = ["the dose", "the dose of velorin is two mg per kg a b c d e", "explanation", "w50 w51 w52 w53", "answer now"]
+ALIKE = [f"the dose of velorin is two mg per kg a b c d e f g {end}" for end in ("w50 w51 w52", "h", "w60 w61", "w60")]
 
 
 def load(folder: Path, seed: int = 0, **options: Any) -> LocalModel:
@@ -45,14 +46,16 @@ def model(model_folder: Path) -> Iterator[LocalModel]:
     "sampling", [{"top_p": 0.9}, {"top_p": 0.3, "temperature": 1.5}, {}, {"temperature": 0.7}, {"temperature": 0.0}]
 )
 def test_sample_does_not_depend_on_its_batch(model_folder: Path, ask: Ask, sampling: dict[str, float]) -> None:
-    model = load(model_folder, max_batch_size=256)
+    model, prompts = load(model_folder, max_batch_size=256), PROMPTS + ALIKE
     others = [
         ask(prompt, sample_index=index, max_tokens=limit, **other)
-        for prompt in PROMPTS
+        for prompt in prompts
         for index in range(8)
         for limit, other in ((3, {"top_p": 0.5}), (25, {"temperature": 0.0}), (25, sampling))
     ]
-    wanted = [ask(prompt, sample_index=index, max_tokens=25, **sampling) for prompt in PROMPTS for index in (1, 5)]
+    wanted = [
+        ask(prompt, sample_index=index, max_tokens=25, **sampling) for prompt in PROMPTS + ALIKE for index in (1, 5)
+    ]
     alone = [complete(model, request)[0] for request in wanted]
     together = complete(model, *others, *wanted)[len(others) :]
     for one, other in zip(alone, together, strict=True):
@@ -84,8 +87,11 @@ ARCHITECTURES = {
 }
 
 
+@pytest.mark.parametrize("prompts", [PROMPTS, ALIKE, PROMPTS + ALIKE], ids=["different", "alike", "both"])
 @pytest.mark.parametrize("kind", ["llama", *ARCHITECTURES])
-def test_greedy_equals_generate(model_folder: Path, tmp_path: Path, ask: Ask, kind: str) -> None:
+def test_greedy_equals_generate(
+    model_folder: Path, tmp_path: Path, ask: Ask, kind: str, prompts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     if kind != "llama":
         torch.manual_seed(3)
         sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -96,11 +102,12 @@ def test_greedy_equals_generate(model_folder: Path, tmp_path: Path, ask: Ask, ki
         folder = Path(shutil.copytree(model_folder, tmp_path / kind))
         AutoModelForCausalLM.from_config(config).save_pretrained(folder)
         model_folder = folder
+    passes = count_passes(monkeypatch)
     model = load(model_folder)
     reference = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float64)
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    replies = complete(model, *(ask(prompt, temperature=0.0, max_tokens=30) for prompt in PROMPTS))
-    for prompt, reply in zip(PROMPTS, replies, strict=True):
+    replies = complete(model, *(ask(prompt, temperature=0.0, max_tokens=30) for prompt in prompts))
+    for prompt, reply in zip(prompts, replies, strict=True):
         ids = tokenizer.apply_chat_template(
             [{"role": "user", "content": prompt}], add_generation_prompt=True, return_tensors="pt"
         )["input_ids"]
@@ -109,6 +116,24 @@ def test_greedy_equals_generate(model_folder: Path, tmp_path: Path, ask: Ask, ki
         assert reply.usage.prompt_tokens == ids.shape[1]
         assert reply.usage.completion_tokens == len(expected)
         assert reply.finish_reason == ("stop" if expected[-1] == 1 else "length")
+    # A window would count the padding between a beginning and an end.
+    shared = prompts != PROMPTS and kind in ("llama", "gpt2", "qwen3")
+    num_beginnings = 1 if prompts == ALIKE else len(PROMPTS)  # the second of PROMPTS begins as those of ALIKE do
+    assert [lines for lines, _ in passes] == ([num_beginnings, len(prompts)] if shared else [len(prompts)])
+
+
+def count_passes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Notes the shape [lines, tokens] of each pass over prompts."""
+    passes: list[tuple[int, int]] = []
+    original = _local_decoding.Decoder._forward
+
+    def noted(self: _local_decoding.Decoder, batch: Any, ids: torch.Tensor) -> torch.Tensor:
+        if ids.shape[1] > 1:
+            passes.append((ids.shape[0], ids.shape[1]))
+        return original(self, batch, ids)
+
+    monkeypatch.setattr(_local_decoding.Decoder, "_forward", noted)
+    return passes
 
 
 def next_token_probabilities(folder: Path, prompt: str) -> tuple[torch.Tensor, Any]:

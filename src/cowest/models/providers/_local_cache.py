@@ -48,6 +48,11 @@ def make_cache(model: Any) -> DynamicCache:
     return cache
 
 
+def may_have_gaps(cache: DynamicCache) -> bool:
+    """Whether padding may stand in the middle of a row: a window would count it, a state would take it in."""
+    return all(type(layer) is RoomyLayer for layer in cache.layers)
+
+
 def _append(room: Tensor | None, old: Tensor, start: int, new: Tensor) -> tuple[Tensor, Tensor]:
     end = start + new.shape[-2]
     if room is None or room.shape[-2] < end:

@@ -1,11 +1,11 @@
 """The decode loop: a batch of rows from their prompts to their ends.
 
 `generate` would do, were it not for three things that cost a small model half of its time: it sorts the vocabulary at
-every step, prefills the same prompt once for each of its K samples, and carries finished rows to the end of the batch.
+every step, prefills what prompts share once for each of them, and carries finished rows to the end of the batch.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from cowest.errors import CowestError
-from cowest.models.providers._local_cache import make_cache
+from cowest.models.providers._local_cache import make_cache, may_have_gaps
+from cowest.models.providers._local_prefixes import Prompt, split
 from cowest.models.providers._local_sampling import Sampler, random_numbers
 from cowest.types import ChatRequest, Sampling
 
@@ -87,8 +88,11 @@ class Decoder:
             CancelledError: `is_wanted`, which is called before each token, returned False.
         """
         _check(is_wanted)
-        batch = _Batch(rows, make_cache(self._model), self._model.device)
-        logits = batch.expand(self._forward(batch, batch.prompt_ids))
+        cache = make_cache(self._model)
+        batch = _Batch(rows, cache, self._model.device, shares=self._takes_positions and may_have_gaps(cache))
+        for ids in batch.prompt_ids():
+            logits = self._forward(batch, ids)
+        logits = batch.expand(logits)
         if logits.isnan().any():
             raise CowestError("The model's output is not a number (NaN): its weights are damaged. Train it again.")
         while True:
@@ -160,26 +164,39 @@ def cut(text: str, sampling: Sampling) -> tuple[str, bool]:
 
 
 class _Batch:
-    """Tensors of the rows that are being decoded: one line a prompt at first, one line a row after `expand`."""
+    """Tensors of the rows that are being decoded: one line a prompt at first, one line a row after `expand`.
 
-    def __init__(self, rows: Sequence[Row], cache: Any, device: torch.device) -> None:
+    Args:
+        shares: whether prompts that begin alike are prefilled in two passes, beginnings and ends.
+    """
+
+    mask: Tensor
+    padded: bool
+    positions: Tensor
+
+    def __init__(self, rows: Sequence[Row], cache: Any, device: torch.device, *, shares: bool) -> None:
         self.rows = list(rows)
         self.cache = cache
         self.device = device
-        prompts = {prompt: index for index, prompt in enumerate(dict.fromkeys(row.prompt for row in rows))}
-        self._prompt_of_row = [prompts[row.prompt] for row in rows]
-        width = max(len(prompt) for prompt in prompts)
-        self.padded = any(len(prompt) < width for prompt in prompts)
-        ids = [[0] * (width - len(prompt)) + list(prompt) for prompt in prompts]
-        mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        self.prompt_ids = torch.tensor(ids, device=device)
-        self.mask = torch.tensor(mask, device=device)
-        self.positions = (self.mask.cumsum(-1) - 1).clamp_(min=0)
+        self._prompts = list(dict.fromkeys(row.prompt for row in rows))
+        self._split = split(self._prompts) if shares else None
+        line_of = {prompt: line for line, prompt in enumerate(self._prompts)}
+        self._prompt_of_row = [line_of[row.prompt] for row in rows]
+
+    def prompt_ids(self) -> Iterator[Tensor]:
+        """Token ids of each pass over the prompts, with mask and positions set for it."""
+        if self._split is None:
+            yield self._padded(self._prompts)
+            return
+        yield self._padded(self._split.prefixes)
+        prefix_of = torch.tensor(self._split.prefix_of, device=self.device)
+        self.cache.reorder_cache(prefix_of)
+        yield self._padded(self._split.suffixes, self.mask[prefix_of])
 
     def expand(self, logits: Tensor) -> Tensor:
         """Gives every row the cache of its prompt, K rows for a prompt with K samples."""
         self.positions = self.positions[:, -1:]
-        if len(self.rows) == len(self.prompt_ids):
+        if len(self.rows) == len(self._prompts):
             self.sampler = Sampler([row.request.sampling for row in self.rows], self.device)
             return logits
         return self._select(self._prompt_of_row, logits)
@@ -194,6 +211,17 @@ class _Batch:
         self.positions = (self.positions + 1).clamp_(max=last_position)
         if self.padded:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)
+
+    def _padded(self, lines: Sequence[Prompt], mask_before: Tensor | None = None) -> Tensor:
+        """Ids of `lines` with padding on the left; the mask follows that of what the cache holds."""
+        width = max(map(len, lines))
+        padding = [width - len(line) for line in lines]
+        ids = torch.tensor([[0] * empty + list(line) for empty, line in zip(padding, lines, strict=True)])
+        mask = torch.tensor([[0] * empty + [1] * (width - empty) for empty in padding], device=self.device)
+        self.mask = mask if mask_before is None else torch.cat([mask_before, mask], dim=1)
+        self.padded = not bool(self.mask.all())
+        self.positions = (self.mask.cumsum(-1) - 1).clamp_(min=0)[:, -width:]
+        return ids.to(self.device)
 
     def _select(self, indices: list[int], values: Tensor) -> Tensor:
         index = torch.tensor(indices, device=self.device)

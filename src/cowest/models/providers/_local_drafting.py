@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from cowest.errors import CowestError, InputError
 from cowest.models.providers import _local_weights
 from cowest.models.providers._local_batching import Job
+from cowest.models.providers._local_prefixes import grouped
 from cowest.types import ChatRequest, Completion
 
 if TYPE_CHECKING:
+    from cowest.models.providers._local_decoding import Row
     from cowest.models.providers._local_engine import Engine
 
 
@@ -85,8 +87,7 @@ def work_off(engine: "Engine", jobs: Sequence[Job[ChatRequest, Completion]], max
         except CowestError as error:
             for job in its_jobs:
                 job.result.set_exception(error)
-    # Like lengths together, so that little is padding, and the samples of one prompt side by side.
-    rows.sort(key=lambda row: (len(row.prompt), row.prompt))
+    rows = _in_order(rows)
     for start in range(0, len(rows), max_batch_size):
         batch = rows[start : start + max_batch_size]
         waiting = [job for row in batch for job in same[row.request]]
@@ -94,6 +95,18 @@ def work_off(engine: "Engine", jobs: Sequence[Job[ChatRequest, Completion]], max
         for row, completion in zip(batch, completions, strict=True):
             for job in same[row.request]:
                 job.result.set_result(completion)
+
+
+def _in_order(rows: Sequence["Row"]) -> list["Row"]:
+    """Rows of one prompt side by side, then prompts that begin alike, and those of like lengths: little is padding."""
+    by_prompt: defaultdict[tuple[int, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        by_prompt[row.prompt].append(row)
+    prompts = list(by_prompt)
+    groups = [sorted((len(prompts[index]), prompts[index]) for index in group) for group in grouped(prompts)]
+    return [
+        row for group in sorted(groups, key=lambda group: group[-1]) for _, prompt in group for row in by_prompt[prompt]
+    ]
 
 
 def _complete(engine: "Engine", max_batch_size: int, requests: Sequence[ChatRequest]) -> list[Completion | CowestError]:
