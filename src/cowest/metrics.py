@@ -1,5 +1,6 @@
 """Per-example metrics, each in [0, 1]: SQuAD's exact match and token F1, plainer variants, and equality of labels."""
 
+import functools
 import re
 import string
 from collections import Counter
@@ -9,6 +10,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
+@functools.lru_cache(maxsize=256)  # one prediction is compared with every option
 def normalise(text: str) -> str:
     """SQuAD's normal form: lower case, no punctuation, no articles, single spaces.
 

@@ -3,6 +3,7 @@
 Since the stages themselves run, the count is right for every format, kind of feedback and method.
 """
 
+import functools
 import hashlib
 import math
 import re
@@ -93,7 +94,7 @@ class RehearsedModel:
             prompt_tokens=self._counter.count_messages([message.content for message in request.messages]),
             completion_tokens=limit,
         )
-        self._tally.add(self.role, _digest(self.role, self.name, repr(request)), usage)
+        self._tally.add(self.role, _digest(self.role, self.name, request.model_dump()), usage)
         tokens = _TOKEN.findall(self._reply(request, length))[: limit if limit < length else None]
         is_sure = self._is_sure(request)
         return Completion(
@@ -135,7 +136,7 @@ class RehearsedModel:
             mark = "⟦draft⟧"
             if _uniform("alike", prompt, request.sample_index) < self.assumptions.identical_drafts:
                 name = "any stage"
-        filler = " ".join(_FILLER + "." * (number % _SENTENCE_LENGTH == 0) for number in range(1, length + 1))
+        filler = _filler(length)
         if self.assumptions.unanswered:
             return f"Explanation: {mark} {_digest(name, prompt, request.sample_index)[:8]} {filler}"
         answer = _ANSWER if self.role == "weak" or self._is_sure(request) else f"{_ANSWER} other"
@@ -174,6 +175,11 @@ class RehearsedRetriever(Retriever):
         """Draws `top_k` passages, with the query as the seed."""
         count = min(self.top_k, len(self.passages))
         return Random(query).sample(self.passages, count)
+
+
+@functools.lru_cache(maxsize=64)
+def _filler(num_words: int) -> str:
+    return " ".join(_FILLER + "." * (number % _SENTENCE_LENGTH == 0) for number in range(1, num_words + 1))
 
 
 def _vote(first: str, second: str) -> str:
