@@ -19,6 +19,7 @@ from pathlib import Path
 
 from cowest import synchronous
 from cowest.concurrency import map_in_flight
+from cowest.handbook.judge import states_needed_facts
 from cowest.handbook.task import Handbook
 from cowest.pipeline import Pipeline
 from cowest.recipe import load_recipe
@@ -31,8 +32,7 @@ _VERDICT = re.compile(r"I would say|As far as I know|From memory|Answer:")
 
 def sort_of(example: Example, draft: str) -> str:
     """Which of four sorts a draft is."""
-    needed = [sentence.rstrip(".") for sentence in example.fields["facts"].split(". ")]
-    if all(sentence in draft for sentence in needed):
+    if states_needed_facts(example, draft):
         return "right facts"
     if _VERDICT.search(draft):
         return "result only"
