@@ -3,7 +3,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
 from cowest.errors import InputError
 from cowest.training import loading, weights
@@ -48,7 +47,7 @@ def test_broken_weights(base: Path, tmp_path: Path) -> None:
     shutil.copytree(base, tmp_path / "m")
     (tmp_path / "m" / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(InputError, match="cannot be loaded"):
-        loading.load_model(weights.find(str(tmp_path / "m")), torch.float32)
+        loading.load_model(weights.find(str(tmp_path / "m")), bf16=False)
 
 
 def test_unknown_architecture(base: Path, tmp_path: Path) -> None:

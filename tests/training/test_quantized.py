@@ -230,7 +230,7 @@ def test_weights_in_4_bits_are_not_divided_among_processes(
     weights = model_files.for_training(model_files.find(str(base)), NF4)
     monkeypatch.setenv(variable, "true")
     with pytest.raises(InputError, match="start it without"):
-        loading.load_model(weights, torch.float32)
+        loading.load_model(weights, bf16=False)
 
 
 LAUNCHED = """

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import safetensors
+import torch
 import transformers
 
 from cowest import quantization
@@ -50,11 +51,11 @@ def load_config(weights: Weights) -> Any:
         raise _cannot_load("configuration", weights, error) from error
 
 
-def load_model(weights: Weights, dtype: Any, device: Any = "cpu") -> Any:
+def load_model(weights: Weights, *, bf16: bool, device: Any = "cpu") -> Any:
     """The full model, without the adapter.
 
     Args:
-        dtype: of torch; where weights are quantized, of the others and of the arithmetic.
+        bf16: bfloat16 in place of float32; where weights are quantized, of the others and of the arithmetic.
         device: where quantized weights go; others are moved by their trainer.
 
     Raises:
@@ -63,6 +64,7 @@ def load_model(weights: Weights, dtype: Any, device: Any = "cpu") -> Any:
     """
     if weights.quantize is not None:
         _refuse_sharding(weights.quantize)
+    dtype = torch.bfloat16 if bf16 else torch.float32
     held = quantization.loading(weights.quantize, dtype, str(device))
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(

@@ -146,7 +146,7 @@ def train_online(
             return rewards(trainer_state.global_step + 1, list(zip(row_id, drafts, strict=True)))
 
         def make_trainer() -> trl.GRPOTrainer:
-            base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32, arguments.device)
+            base = loading.load_model(start, bf16=arguments.bf16, device=arguments.device)
             base.generation_config.eos_token_id = end_ids
             try:
                 model, peft_config = open_policy(base, start, lora)

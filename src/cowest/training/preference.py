@@ -160,7 +160,7 @@ def train_preference(
         )
 
         def make_trainer() -> trl.DPOTrainer:
-            base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32, arguments.device)
+            base = loading.load_model(start, bf16=arguments.bf16, device=arguments.device)
             columns: Iterable[dict[str, Any]] = map(_columns, job.rows)
             further: dict[str, Any] = {}
             if loss.weight is not None:

@@ -36,7 +36,7 @@ class ImplicitReward:
             self._tokenizer = loading.load_tokenizer(policy)
             self._end_ids = loading.end_ids(policy, self._tokenizer)
             device = torch.device("cuda" if on_gpu() else "cpu")
-            base = loading.load_model(policy, torch.bfloat16 if uses_bf16(settings) else torch.float32, device)
+            base = loading.load_model(policy, bf16=uses_bf16(settings), device=device)
             # In the dtype of the weights, as autocast casts adapters in training.
             as_it_is = {"autocast_adapter_dtype": False}
             model = peft.PeftModel.from_pretrained(base, str(policy.adapter), adapter_name=_POLICY, **as_it_is)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import transformers
 import trl
 
@@ -77,7 +76,7 @@ def train_supervised(
         )
 
         def make_trainer() -> trl.SFTTrainer:
-            base = loading.load_model(weights, torch.bfloat16 if arguments.bf16 else torch.float32, arguments.device)
+            base = loading.load_model(weights, bf16=arguments.bf16, device=arguments.device)
             try:
                 model, peft_config = open_policy(base, weights, lora)
                 trainer = trl.SFTTrainer(

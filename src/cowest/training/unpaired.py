@@ -5,7 +5,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import torch
 import transformers
 import trl
 
@@ -97,7 +96,7 @@ def train_unpaired(
             setattr(arguments, name, weight)
 
         def make_trainer() -> trl.KTOTrainer:
-            base = loading.load_model(start, torch.bfloat16 if arguments.bf16 else torch.float32, arguments.device)
+            base = loading.load_model(start, bf16=arguments.bf16, device=arguments.device)
             order = list(range(len(job.rows)))
             Random(f"drafts {seed}").shuffle(order)
             ordered = job.rows.take(order)
