@@ -25,6 +25,8 @@ FINALS: list[tuple[str, str | None]] = [
     ("Answer - 4", "4"),
     ("Answer -> 4", "4"),
     ("(Answer: four)", "four"),
+    ("<A bee flies. Bees are insects. Answer: four>", "four"),
+    ("Answer: List<int>", "List<int>"),
     ("Answer: four (4)", "four (4)"),
     ("Answer: -4", "-4"),
     ("Answer: 3.14", "3.14"),

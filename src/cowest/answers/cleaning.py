@@ -34,8 +34,8 @@ def bare(written: str) -> str:
             kept = kept[1:-1]
         elif kept.count('"') == 1:
             kept = kept.removeprefix('"') if kept.startswith('"') else _LAST_QUOTE.sub("", kept)
-        for opening, closing in ("()", "[]"):
-            # "(Answer: four)": the mark took the bracket that opened.
+        for opening, closing in ("()", "[]", "<>"):
+            # "(Answer: four)", "<It flies. Answer: four>": the bracket that opened stands before the answer.
             if kept.endswith(closing) and kept.count(opening) < kept.count(closing):
                 kept = kept[:-1]
         latex = _LATEX.fullmatch(kept) if kept.startswith("\\") else None
