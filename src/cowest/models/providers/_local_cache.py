@@ -50,7 +50,7 @@ def make_cache(model: Any) -> DynamicCache:
 
 def may_have_gaps(cache: DynamicCache) -> bool:
     """Whether padding may stand in the middle of a row: a window would count it, a state would take it in."""
-    return all(type(layer) is RoomyLayer for layer in cache.layers)
+    return bool(cache.layers) and all(type(layer) is RoomyLayer for layer in cache.layers)
 
 
 def _append(room: Tensor | None, old: Tensor, start: int, new: Tensor) -> tuple[Tensor, Tensor]:
