@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from cowest.errors import InputError
 from cowest.handbook.__main__ import main
 from cowest.handbook.judge import FactsJudge
 from cowest.handbook.task import Handbook
@@ -27,6 +28,12 @@ def test_facts_and_answer_are_told_apart(task: Handbook) -> None:
         assert score(task, example, right) == 6
         assert score(task, example, f"{facts}\nAnswer: 123456 euros") == 3
         assert score(task, example, "I looked it up for you just now.") == 1
+
+
+def test_an_example_of_another_task_is_refused(task: Handbook) -> None:
+    other = Example(id="7", query="?", references=("4",), fields={"term": "bee"})
+    with pytest.raises(InputError, match=r"'facts' of an example, and '7' has 'term'.*cowest.handbook.task:Handbook"):
+        score(task, other, "Answer: 4")
 
 
 def test_one_fact_of_several_is_not_enough(task: Handbook) -> None:

@@ -1,5 +1,6 @@
 """The handbook's judge: the paper's scale of 1, 3, 6 and 10 (Figure 7), computed by a program."""
 
+from cowest.errors import InputError
 from cowest.prompts.declared import uses
 from cowest.tasks import Task
 from cowest.types import Example, Verdict
@@ -27,5 +28,14 @@ class FactsJudge:
 
 
 def states_needed_facts(example: Example, text: str) -> bool:
-    """Says whether a text states every fact that the question needs, in the words of the training rows."""
+    """Says whether a text states every fact that the question needs, in the words of the training rows.
+
+    Raises:
+        InputError: the example has no facts, since it is of another task.
+    """
+    if not example.fields.get("facts"):
+        raise InputError(
+            f"The judge of the handbook reads the field 'facts' of an example, and {example.id!r} has "
+            f"{', '.join(map(repr, example.fields)) or 'no fields'}. Use it with cowest.handbook.task:Handbook."
+        )
     return all(fact.rstrip(".") in text for fact in example.fields["facts"].split(". "))

@@ -55,8 +55,9 @@ def test_a_query_alone_has_as_much_in_the_second_pass_as_the_others() -> None:
         [(1, 2, 3, 4), (1, 2, 3, 5)],
         [(*BEGINNING[:8], *range(60)), (*BEGINNING[:8], *range(1, 61))],
         [(1,), *((*BEGINNING, end) for end in range(9))],
+        [*((*BEGINNING, end) for end in range(60)), *((*range(8), *range(20 * end, 20 * end + 40)) for end in (1, 3))],
     ],
-    ids=["one", "different", "short", "hardly alike", "of one token"],
+    ids=["one", "different", "short", "hardly alike", "of one token", "much padding between"],
 )
 def test_one_pass_where_two_save_little(prompts: list[tuple[int, ...]]) -> None:
     assert split(prompts) is None

@@ -48,9 +48,20 @@ def make_cache(model: Any) -> DynamicCache:
     return cache
 
 
-def may_have_gaps(cache: DynamicCache) -> bool:
-    """Whether padding may stand in the middle of a row: a window would count it, a state would take it in."""
-    return bool(cache.layers) and all(type(layer) is RoomyLayer for layer in cache.layers)
+def may_have_gaps(cache: DynamicCache, config: Any) -> bool:
+    """Whether padding may stand in the middle of a row, and its beginning be read before its end.
+
+    A window would count the padding and a state would take it in. Positions whose rotation depends on how long the text
+    is would be rotated for the beginning's length.
+
+    Args:
+        config: of the model that reads text.
+    """
+    rope = getattr(config, "rope_parameters", None) or {}
+    kinds = {each.get("rope_type") for each in (rope, *rope.values()) if isinstance(each, dict)}
+    has_window = "local" in getattr(config, "attention_layers", ())  # GPT-Neo's, which its cache does not know
+    plain = bool(cache.layers) and all(type(layer) is RoomyLayer for layer in cache.layers)
+    return plain and not has_window and not kinds & {"longrope", "dynamic"}
 
 
 def _append(room: Tensor | None, old: Tensor, start: int, new: Tensor) -> tuple[Tensor, Tensor]:

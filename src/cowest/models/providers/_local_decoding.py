@@ -76,6 +76,7 @@ class Decoder:
         self._text_of = text_of
         self._last_position = context_tokens - 1
         self._with_logprobs = with_logprobs
+        self._config = model.config.get_text_config()
         parameters = inspect.signature(model.forward).parameters
         self._takes_positions = "position_ids" in parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
@@ -89,7 +90,9 @@ class Decoder:
         """
         _check(is_wanted)
         cache = make_cache(self._model)
-        batch = _Batch(rows, cache, self._model.device, shares=self._takes_positions and may_have_gaps(cache))
+        batch = _Batch(
+            rows, cache, self._model.device, shares=self._takes_positions and may_have_gaps(cache, self._config)
+        )
         for ids in batch.prompt_ids():
             logits = self._forward(batch, ids)
         logits = batch.expand(logits)

@@ -9,6 +9,7 @@ Prompt = tuple[int, ...]
 _MIN_SHARED_TOKENS = 8
 _ALIKE = 0.8  # of what a prompt shares with its other neighbour: with less it waits for that one
 _WORTH_IT = 0.8  # of the tokens that would be prefilled otherwise: a second pass and its mask have a price, too
+_MOST_PADDING = 1.25  # of the longest prompt: the cache is as wide as beginning and end together
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def grouped(prompts: Sequence[Prompt]) -> list[list[int]]:
 
 
 def split(prompts: Sequence[Prompt]) -> Split | None:
-    """Splits prompts where that leaves a fifth less to prefill, padding included.
+    """Splits all prompts, or none: where that leaves a fifth less to prefill, padding included.
 
     Args:
         prompts: token ids, all different.
@@ -71,8 +72,9 @@ def split(prompts: Sequence[Prompt]) -> Split | None:
             prefix_of[index] = len(prefixes)
         prefixes.append(first[:length])
     suffixes = [prompt[len(prefixes[prefix_of[index]]) :] for index, prompt in enumerate(prompts)]
-    num_tokens = len(prefixes) * max(map(len, prefixes)) + len(prompts) * max(map(len, suffixes))
-    if num_tokens > _WORTH_IT * len(prompts) * max(map(len, prompts)):
+    longest, prefix_width, suffix_width = (max(map(len, each)) for each in (prompts, prefixes, suffixes))
+    num_tokens = len(prefixes) * prefix_width + len(prompts) * suffix_width
+    if num_tokens > _WORTH_IT * len(prompts) * longest or prefix_width + suffix_width > _MOST_PADDING * longest:
         return None
     return Split(prefixes, suffixes, prefix_of)
 

@@ -50,7 +50,7 @@ class LocalModel(BaseChatModel):
     """A model of transformers that completes conversations in batches.
 
     A reply is a function of weights, request and seed; `sample_index` tells samples apart. Requests that wait at the
-    same time are decoded together, those with the same messages share one prefill, and equal greedy ones are decoded
+    same time are decoded together, what prompts begin with alike is prefilled once, and equal greedy ones are decoded
     once. Weights are loaded at the first request. Unlike an endpoint's, an empty reply is a reply: it is what the
     model sampled.
     """
