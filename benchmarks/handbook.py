@@ -3,11 +3,13 @@
     python benchmarks/handbook.py drafts recipes/pretrained/handbook.yaml --questions data/handbook/facts.jsonl
     python benchmarks/handbook.py tables runs/pretrained/handbook [runs/pretrained/strategyqa ...]
     python benchmarks/handbook.py kinds runs/pretrained/handbook
+    python benchmarks/handbook.py compare runs/pretrained/handbook:collaborate runs/pretrained/handbook-weak:weak_only
 
 `drafts` has the weak model as it is now (after SFT, or after the last finished round) draft each question once, sampled
 as the recipe says, and counts the drafts that state every fact that is needed rightly, state one wrongly, only say a
 result, or say nothing of use. `tables` prints the rows and differences of docs/pretrained.md from a run's results.json,
-`kinds` the share of right answers by kind of question from the predictions.
+`kinds` the share of right answers by kind of question from the predictions, `compare` the paired difference between
+rows of two runs.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cowest import synchronous
+from cowest import statistics, synchronous
 from cowest.concurrency import map_in_flight
 from cowest.handbook.judge import states_needed_facts
 from cowest.handbook.task import Handbook
@@ -107,6 +109,25 @@ def kinds(run: Path, evaluation: str) -> None:
         print(f"| {name} |", " | ".join(cells), f"| {sum(every) / max(1, len(every)):.1%} of {len(every)} |")
 
 
+def compare(first: str, second: str) -> None:
+    """Prints the difference between two rows, each RUN:ROW, of the same examples, in points."""
+    found = []
+    for name in (first, second):
+        run, _, row = name.rpartition(":")
+        lines = (Path(run) / f"evaluate/predictions/{row}.jsonl").read_text(encoding="utf-8").splitlines()
+        found.append({each["id"]: (each["scores"]["accuracy"], each["group"]) for each in map(json.loads, lines)})
+    ours, theirs = found
+    if ours.keys() != theirs.keys():
+        raise SystemExit(f"{first} has {len(ours)} examples and {second} {len(theirs)}, and they are not the same.")
+    between = statistics.paired_difference(
+        [score for score, _ in ours.values()],
+        [theirs[example][0] for example in ours],
+        [group for _, group in ours.values()],
+    )
+    points = [100 * each for each in (between.difference, between.low, between.high)]
+    print(f"{first} - {second}: {points[0]:+.1f} [{points[1]:.1f}, {points[2]:.1f}]")
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -121,12 +142,16 @@ def main() -> None:
     step = steps.add_parser("kinds")
     step.add_argument("run", type=Path)
     step.add_argument("--evaluation", default="evaluate")
+    step = steps.add_parser("compare")
+    step.add_argument("rows", nargs=2, metavar="RUN:ROW")
     given = parser.parse_args()
     if given.step == "drafts":
         drafts(given.recipe, given.overrides, given.questions, given.limit)
     elif given.step == "tables":
         for run in given.runs:
             tables(run)
+    elif given.step == "compare":
+        compare(*given.rows)
     else:
         kinds(given.run, given.evaluation)
 
