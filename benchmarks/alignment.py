@@ -368,7 +368,7 @@ class Curves:
         self.arms = [arm for arm in arms if (arm, CALLS, 1) in self.right]
 
     def print_tables(self) -> None:
-        """Accuracies, differences to dpo, and the calls for 95% of the way to the ceiling."""
+        """Accuracies, differences to the model before alignment and to dpo, calls for 95% of the way to the ceiling."""
         print(f"\nseeds {self.seeds}; SFT {self._cell((SFT, 0, 0))}, ceiling {self._cell((CEILING, 0, 0))}")
         schedules = [(CALLS, rounds) for rounds in range(1, ROUNDS + 1)] + [(CALLS * ROUNDS, 1)]
         titles = [f"{rounds} x {calls} calls" for calls, rounds in schedules]
@@ -378,10 +378,13 @@ class Curves:
             print(
                 f"| {arm} | " + " | ".join(self._cell((arm, *each)) for each in schedules) + f" | {self._reach(arm)} |"
             )
-        print("\n| better than dpo by, in points | " + " | ".join(titles) + " |")
-        print("|---" * (len(schedules) + 1) + "|")
-        for arm in self.arms[1:]:
-            print(f"| {arm} | " + " | ".join(self._difference(arm, *each) for each in schedules) + " |")
+        for base, name in ((SFT, "not aligned"), (self.arms[0], self.arms[0])):
+            print(f"\n| better than {name} by, in points | " + " | ".join(titles) + " |")
+            print("|---" * (len(schedules) + 1) + "|")
+            for arm in self.arms:
+                if arm != base:
+                    differences = (self._difference(arm, base, *each) for each in schedules)
+                    print(f"| {arm} | " + " | ".join(differences) + " |")
 
     def _cell(self, cell: tuple[str, int, int]) -> str:
         if cell not in self.right:
@@ -389,8 +392,9 @@ class Curves:
         found = statistics.mean_interval_over_seeds(self.right[cell], self.groups)
         return f"{100 * found.value:.1f}% [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
-    def _difference(self, arm: str, calls: int, rounds: int) -> str:
-        one, other = self.right.get((arm, calls, rounds)), self.right.get((self.arms[0], calls, rounds))
+    def _difference(self, arm: str, base: str, calls: int, rounds: int) -> str:
+        one = self.right.get((arm, calls, rounds))
+        other = self.right.get((base, 0, 0) if base == SFT else (base, calls, rounds))
         if one is None or other is None:
             return ""
         found = statistics.paired_difference_over_seeds(one, other, self.groups)
