@@ -46,8 +46,8 @@ def keeping(loaded: list[Any]) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         load: Callable[..., Any] = loading.load_model
 
-        def kept(*args: Any) -> Any:
-            loaded.append(load(*args))
+        def kept(*args: Any, **options: Any) -> Any:
+            loaded.append(load(*args, **options))
             loaded[-1].before = state(loaded[-1])
             return loaded[-1]
 
