@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cowest.errors import CowestError, InputError
 from cowest.models.providers import _local_weights
 from cowest.models.providers._local_batching import Job
-from cowest.models.providers._local_prefixes import grouped
+from cowest.models.providers._local_prefixes import rows_of_groups
 from cowest.types import ChatRequest, Completion
 
 if TYPE_CHECKING:
@@ -99,14 +99,13 @@ def work_off(engine: "Engine", jobs: Sequence[Job[ChatRequest, Completion]], max
 
 def _in_order(rows: Sequence["Row"]) -> list["Row"]:
     """Rows of one prompt side by side, then prompts that begin alike, and those of like lengths: little is padding."""
-    by_prompt: defaultdict[tuple[int, ...], list[Row]] = defaultdict(list)
-    for row in rows:
-        by_prompt[row.prompt].append(row)
-    prompts = list(by_prompt)
-    groups = [sorted((len(prompts[index]), prompts[index]) for index in group) for group in grouped(prompts)]
-    return [
-        row for group in sorted(groups, key=lambda group: group[-1]) for _, prompt in group for row in by_prompt[prompt]
-    ]
+    groups = [sorted(group, key=_length_and_prompt) for group in rows_of_groups(rows)]
+    groups.sort(key=lambda group: _length_and_prompt(group[-1]))
+    return [row for group in groups for of_prompt in group for row in of_prompt]
+
+
+def _length_and_prompt(of_prompt: Sequence["Row"]) -> tuple[int, tuple[int, ...]]:
+    return len(of_prompt[0].prompt), of_prompt[0].prompt
 
 
 def _complete(engine: "Engine", max_batch_size: int, requests: Sequence[ChatRequest]) -> list[Completion | CowestError]:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cowest import cpu_threads
 from cowest.models.providers._local_decoding import Row
-from cowest.models.providers._local_prefixes import grouped
+from cowest.models.providers._local_prefixes import rows_of_groups
 
 _MIN_ROWS = 8  # of a part: below them reading the weights takes longer than the arithmetic
 _MAX_PARTS = 4  # beyond them the parts wait for the interpreter
@@ -54,16 +54,12 @@ def decode_in_parts(
 
 def _parts(rows: Sequence[Row], num_parts: int) -> list[list[Row]]:
     """At most `num_parts` parts of about as many rows each; prompts that begin alike stay together in small groups."""
-    by_prompt: dict[tuple[int, ...], list[Row]] = {}
-    for row in rows:
-        by_prompt.setdefault(row.prompt, []).append(row)
-    prompts = list(by_prompt)
     parts: list[list[Row]] = [[] for _ in range(num_parts)]
-    for group in grouped(prompts):
+    for group in rows_of_groups(rows):
         together: list[Row] = []
-        for index in group:
-            together += by_prompt[prompts[index]]
-            if len(together) >= _MIN_ROWS or index == group[-1]:
+        for of_prompt in group:
+            together += of_prompt
+            if len(together) >= _MIN_ROWS or of_prompt is group[-1]:
                 min(parts, key=len).extend(together)
                 together = []
     return [part for part in parts if part]

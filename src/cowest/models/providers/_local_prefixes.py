@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 Prompt = tuple[int, ...]
 
@@ -10,6 +11,17 @@ _MIN_SHARED_TOKENS = 8
 _ALIKE = 0.8  # of what a prompt shares with its other neighbour: with less it waits for that one
 _WORTH_IT = 0.8  # of the tokens that would be prefilled otherwise: a second pass and its mask have a price, too
 _MOST_PADDING = 1.25  # of the longest prompt: the cache is as wide as beginning and end together
+
+
+class HasPrompt(Protocol):
+    """A row to decode, of which only the prompt matters here."""
+
+    @property
+    def prompt(self) -> Prompt:
+        """Token ids."""
+
+
+Row = TypeVar("Row", bound=HasPrompt)
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,15 @@ def grouped(prompts: Sequence[Prompt]) -> list[list[int]]:
             groups.append([index])
             begins_alike = len(prompts[index])
     return groups
+
+
+def rows_of_groups(rows: Sequence[Row]) -> list[list[list[Row]]]:
+    """Rows by group of prompts that begin alike, and in it by prompt."""
+    by_prompt: dict[Prompt, list[Row]] = {}
+    for row in rows:
+        by_prompt.setdefault(row.prompt, []).append(row)
+    of_prompt = list(by_prompt.values())
+    return [[of_prompt[index] for index in group] for group in grouped(list(by_prompt))]
 
 
 def split(prompts: Sequence[Prompt]) -> Split | None:
