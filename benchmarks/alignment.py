@@ -37,14 +37,17 @@ from cowest.figures import BLUE, GREY, save_panels
 from cowest.judge import as_base_judge, load_judge
 from cowest.ledger import Ledger
 from cowest.models import Metered, open_model
+from cowest.plugins import resolve_path
 from cowest.progress import quietly
 from cowest.prompts import Prompts
+from cowest.recipe import Recipe, make_recipe
 from cowest.records import GradedExample, read_rows
 from cowest.stages.queries import shuffled
 from cowest.types import Example, GradedDraft, Sampling
+from cowest.yaml_reading import read_yaml
 
-RECIPE = cowest.load_recipe("cowest.lab:recipe.yaml")
-SAMPLES = RECIPE.feedback.samples
+SHIPPED = "cowest.lab:assets"
+SAMPLES = cowest.load_recipe("cowest.lab:recipe.yaml").feedback.samples
 TUNING_SEEDS, TEST_SEEDS = (100,), (0, 1, 2)
 CALLS, ROUNDS, CHUNK = 300, 3, 25
 SFT, CEILING = "sft", "ceiling"
@@ -108,16 +111,17 @@ class Study:
 
     Args:
         out: where adapters, feedback and points are kept.
+        recipe: with the lab's models and data.
     """
 
-    def __init__(self, out: Path, seed: int, limit: int, ledger: Ledger) -> None:
-        self.out, self.seed, self.limit = out, seed, limit
+    def __init__(self, out: Path, recipe: Recipe, seed: int, limit: int, ledger: Ledger) -> None:
+        self.out, self.recipe, self.seed, self.limit = out, recipe, seed, limit
         self.folder = out / f"seed-{seed}"
-        self.task = cowest.task(RECIPE.task.name, **RECIPE.task.options)
-        self.prompts = Prompts(RECIPE.prompts)
+        self.task = cowest.task(recipe.task.name, **recipe.task.options)
+        self.prompts = Prompts(recipe.prompts)
         self.judge = load_judge("cowest.lab.judge:RubricJudge", self.task)
         self.ledger = ledger
-        self.strong = open_model(RECIPE.strong, role="strong", ledger=ledger, seed=seed)
+        self.strong = open_model(recipe.strong, role="strong", ledger=ledger, seed=seed)
 
     def measure(self, point: Point) -> dict[str, Any]:
         """One line: the calls so far, the rows learned from in the last round, and right or wrong for every row."""
@@ -141,7 +145,7 @@ class Study:
         online = None
         if ARMS[point.arm].is_online:
             queries = self._queries(point)[: point.calls // (SAMPLES + 1)]
-            pair = self._pair(self.strong, RECIPE.weak.sampling, RECIPE.strong.sampling)  # training drafts
+            pair = self._pair(self.strong, self.recipe.weak.sampling, self.recipe.strong.sampling)  # training drafts
             online = Online({example.id: example for example in queries}, pair, as_base_judge(self.judge))
             graded = self._feedback(queries, start, self.folder / _name(point) / f"solo-{point.rounds}", kind="solo")
         else:
@@ -150,8 +154,8 @@ class Study:
             start,
             graded,
             out=self.folder / _name(point) / f"round-{point.rounds}",
-            config=RECIPE.align.changed_to(ARMS[point.arm].changes | {"learning_rate": point.rate}),
-            lora=RECIPE.lora,
+            config=self.recipe.align.changed_to(ARMS[point.arm].changes | {"learning_rate": point.rate}),
+            lora=self.recipe.lora,
             prompts=self.prompts,
             seed=self.seed + point.rounds,
             online=online,
@@ -166,11 +170,11 @@ class Study:
 
     def _sft(self) -> str:
         trained = cowest.sft(
-            RECIPE.weak.model,
+            self.recipe.weak.model,
             self.task.train,
             out=self.folder / "sft",
-            config=RECIPE.sft,
-            lora=RECIPE.lora,
+            config=self.recipe.sft,
+            lora=self.recipe.lora,
             prompts=self.prompts,
             seed=self.seed,
         )
@@ -197,7 +201,7 @@ class Study:
         self, queries: Sequence[Example], drafter: str, out: Path, kind: str = "collaborative"
     ) -> list[GradedExample]:
         if not (out / "summary.json").is_file():
-            weak = open_model(RECIPE.weak.model_copy(update={"model": drafter}), role="weak", seed=self.seed)
+            weak = open_model(self.recipe.weak.model_copy(update={"model": drafter}), role="weak", seed=self.seed)
             cowest.feedback(
                 queries,
                 weak=weak,
@@ -208,11 +212,11 @@ class Study:
                 samples=SAMPLES,
                 skip_settled=False,
                 prompts=self.prompts,
-                weak_sampling=RECIPE.weak.sampling,
-                strong_sampling=RECIPE.strong.sampling,
+                weak_sampling=self.recipe.weak.sampling,
+                strong_sampling=self.recipe.strong.sampling,
                 ledger=self.ledger,
                 seed=self.seed,
-                num_in_flight=RECIPE.strong.max_concurrency,
+                num_in_flight=self.recipe.strong.max_concurrency,
                 load_pairs=False,
             )
             synchronous.run(weak.close())
@@ -225,13 +229,13 @@ class Study:
 
     def right(self, weak: str | None, split: str) -> list[int]:
         """1 or 0 for each of the first rows of a split, answered by the pair, or with perfect drafts."""
-        drafter = RECIPE.weak.model if weak is None else weak
-        opened = open_model(RECIPE.weak.model_copy(update={"model": drafter}), role="weak", seed=self.seed)
-        sampling = RECIPE.evaluate
+        drafter = self.recipe.weak.model if weak is None else weak
+        opened = open_model(self.recipe.weak.model_copy(update={"model": drafter}), role="weak", seed=self.seed)
+        sampling = self.recipe.evaluate
         pair = self._pair(
             opened,
-            sampling.weak_sampling or RECIPE.weak.sampling,
-            sampling.strong_sampling or RECIPE.strong.sampling,
+            sampling.weak_sampling or self.recipe.weak.sampling,
+            sampling.strong_sampling or self.recipe.strong.sampling,
         )
 
         async def work(example: Example) -> int:
@@ -241,7 +245,7 @@ class Study:
             return int(self.task.score(example, answer)[self.task.metric] >= 1.0)
 
         rows = self.task.split(split)[: self.limit]
-        found: list[int] = synchronous.run(map_in_flight(work, rows, RECIPE.strong.max_concurrency))
+        found: list[int] = synchronous.run(map_in_flight(work, rows, self.recipe.strong.max_concurrency))
         synchronous.run(opened.close())
         return found
 
@@ -266,13 +270,19 @@ def _settled(row: GradedExample) -> GradedExample:
     return row.model_copy(update={"drafts": tuple(kept)})
 
 
-def measure(out: Path, points: Sequence[Point], limit: int) -> None:
+def recipe_of(lab: str) -> Recipe:
+    """The lab's recipe, with the models and data of a folder that `cowest lab build` wrote."""
+    text = resolve_path("cowest.lab:recipe.yaml").read_text(encoding="utf-8")
+    return make_recipe(read_yaml(text.replace(SHIPPED, lab)))
+
+
+def measure(out: Path, recipe: Recipe, points: Sequence[Point], limit: int) -> None:
     """Adds a line to points.jsonl for each point that has none."""
     done = {_point(line) for line in _lines(out)}
     out.mkdir(parents=True, exist_ok=True)
     for seed in dict.fromkeys(point.seed for point in points):
         with closing(Ledger(out / f"ledger-{seed}.sqlite")) as ledger:
-            study = Study(out, seed, limit, ledger)
+            study = Study(out, recipe, seed, limit, ledger)
             for point in points:
                 if point.seed != seed or point in done:
                     continue
@@ -335,11 +345,11 @@ def best_rates(out: Path) -> dict[str, float]:
     return {arm: max(rates, key=rates.__getitem__) for arm, rates in tuned(out).items()}
 
 
-def summarise(out: Path, arms: Sequence[str], figure: Path | None) -> None:
+def summarise(out: Path, recipe: Recipe, arms: Sequence[str], figure: Path | None) -> None:
     """Prints the tables of docs/alignment.md, and draws its figure."""
     for arm, rates in tuned(out).items():
         print(f"validation, {arm}: " + ", ".join(f"{rate:g}: {100 * found:.1f}%" for rate, found in rates.items()))
-    curves = Curves(out, arms)
+    curves = Curves(out, recipe, arms)
     curves.print_tables()
     if figure is not None:
         save_panels(figure, curves.draw, len(curves.arms), columns=4, height=4.4)
@@ -351,7 +361,7 @@ class Curves:
     Over the seeds that have the first round of every arm; of further rounds, those that all these seeds have.
     """
 
-    def __init__(self, out: Path, arms: Sequence[str]) -> None:
+    def __init__(self, out: Path, recipe: Recipe, arms: Sequence[str]) -> None:
         lines = [line for line in _lines(out) if line["split"] == "test" and line["arm"] in (SFT, CEILING, *arms)]
         cells = {(line["arm"], line["calls"], line["rounds"]) for line in lines}
         by_key = {(line["seed"], line["arm"], line["calls"], line["rounds"]): line for line in lines}
@@ -362,7 +372,7 @@ class Curves:
         cells = {cell for cell in cells if all((seed, *cell) in by_key for seed in self.seeds)}
         self.right = {cell: np.array([by_key[(seed, *cell)]["right"] for seed in self.seeds]) for cell in cells}
         self.calls = {cell: float(np.mean([by_key[(s, *cell)]["paid_calls"] for s in self.seeds])) for cell in cells}
-        task = cowest.task(RECIPE.task.name, **RECIPE.task.options)
+        task = cowest.task(recipe.task.name, **recipe.task.options)
         num_rows = len(next(iter(self.right.values()))[0])
         self.groups = task.groups(task.test[:num_rows])
         self.arms = [arm for arm in arms if (arm, CALLS, 1) in self.right]
@@ -450,23 +460,25 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--limit", type=int, default=300, help="rows of the split that are answered")
     parser.add_argument("--figure", type=Path, help="summarise: PATH.png and PATH.svg are written")
+    parser.add_argument("--lab", default=SHIPPED, help="another lab: a folder of cowest lab build")
     options = parser.parse_args()
+    recipe = recipe_of(options.lab)
     with quietly():
         if options.part == "prepare":
             seeds = options.seeds or TEST_SEEDS
-            measure(options.out, list(shared_points(seeds)), options.limit)
+            measure(options.out, recipe, list(shared_points(seeds)), options.limit)
             for seed in seeds:
                 with closing(Ledger(options.out / f"ledger-{seed}.sqlite")) as ledger:
-                    Study(options.out, seed, options.limit, ledger).prepare()
+                    Study(options.out, recipe, seed, options.limit, ledger).prepare()
         elif options.part == "tune":
             points = [point for point in tuning_points(options.seeds or TUNING_SEEDS) if point.arm in options.arms]
-            measure(options.out, points, options.limit)
+            measure(options.out, recipe, points, options.limit)
         elif options.part == "test":
             best = {arm: rate for arm, rate in best_rates(options.out).items() if arm in options.arms}
             points = list(test_points(options.seeds or TEST_SEEDS, best))
-            measure(options.out, points, options.limit)
+            measure(options.out, recipe, points, options.limit)
         else:
-            summarise(options.out, options.arms, options.figure)
+            summarise(options.out, recipe, options.arms, options.figure)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+import sys
 from typing import Any
 
 import hypothesis
@@ -18,10 +19,24 @@ hypothesis.settings.load_profile("suite")
 LOOPBACK = ("127.", "localhost", "::1")
 
 
+num_modules_frozen = 0
+
+
 def pytest_collection_finish() -> None:
-    """Frees the garbage collector of all that imports made: it took most of the time of a tiny training."""
-    gc.collect()
-    gc.freeze()
+    freeze_imports()
+
+
+def pytest_runtest_teardown() -> None:
+    freeze_imports()
+
+
+def freeze_imports() -> None:
+    """Frees the garbage collector of what imports made, many of them in a test: else half of a tiny training is its."""
+    global num_modules_frozen
+    if len(sys.modules) > num_modules_frozen + 100:
+        gc.collect()
+        gc.freeze()
+        num_modules_frozen = len(sys.modules)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,13 @@ _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
 @functools.lru_cache(maxsize=256)  # one prediction is compared with every option
+def label_form(text: str) -> str:
+    """A label without what does not count: case, outer spaces and quotes, and a full stop at the end."""
+    label = " ".join(text.casefold().split()).strip("\"'“”‘’`*")
+    return label[:-1].rstrip() if len(label) > 1 and label.endswith(".") else label
+
+
+@functools.lru_cache(maxsize=256)
 def normalise(text: str) -> str:
     """SQuAD's normal form: lower case, no punctuation, no articles, single spaces.
 
@@ -68,8 +75,8 @@ def accuracy(prediction: str | None, references: Sequence[str]) -> float:
     """
     if prediction is None:
         return 0.0
-    label = _label(prediction)
-    return float(any(label == _label(reference) for reference in references))
+    label = label_form(prediction)
+    return float(any(label == label_form(reference) for reference in references))
 
 
 def _f1(prediction: list[str], reference: list[str]) -> float:
@@ -78,8 +85,3 @@ def _f1(prediction: list[str], reference: list[str]) -> float:
         return 0.0
     # 2 P R / (P + R) with P = shared / predicted and R = shared / referenced.
     return 2 * num_shared / (len(prediction) + len(reference))
-
-
-def _label(text: str) -> str:
-    label = " ".join(text.casefold().split()).strip("\"'“”‘’`*")
-    return label[:-1].rstrip() if len(label) > 1 and label.endswith(".") else label

@@ -52,7 +52,7 @@ class Prompts:
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        self._paths = {path.stem: path for path in sorted(BUILT_IN.glob("*.txt"))}
+        self._paths = dict(_shipped_paths())
         self._source = functools.cache(self._read)
         self.unfenced: dict[str, str] = {}
         self._folder = folder
@@ -84,7 +84,7 @@ class Prompts:
                 )
             self._paths[path.stem] = path
             # A fault must show now, not after the first drafts were paid for.
-            given = _variables((BUILT_IN / path.name).read_text(encoding="utf-8"))
+            given = _variables(_shipped(path.stem))
             self.render(path.stem, **dict.fromkeys(given, "x"))
             if MARK in given - _variables(self._source(path.stem)):
                 self.unfenced[path.stem] = _UNFENCED.format(path=str(path))
@@ -96,7 +96,7 @@ class Prompts:
                 f"There is no prompt template {name!r}.{nearest(name, known)} Templates: {', '.join(known)}."
             )
         try:
-            return self._paths[name].read_text(encoding="utf-8").strip("\n")
+            return _shipped(name) if self._paths[name].parent == BUILT_IN else _text_of(self._paths[name])
         except (OSError, ValueError) as error:
             raise InputError(
                 f"The prompt template {str(self._paths[name])!r} cannot be read ({error}). Give a text file in UTF-8."
@@ -119,7 +119,7 @@ class Prompts:
 
     def version(self, name: str) -> str:
         """A short content hash of the template `name`, part of every ledger key."""
-        return hashlib.sha256(self._source(name).encode()).hexdigest()[:12]
+        return _hash(self._source(name))
 
     def versions(self, names: Iterable[str] | None = None) -> dict[str, str]:
         """The content hash of each of these templates; None takes all.
@@ -130,7 +130,26 @@ class Prompts:
         return {name: self.version(name) for name in sorted(self._paths if names is None else names)}
 
 
-# By text and not by name, since a process makes many sets of the same templates.
+# What follows is kept for the process, templates by their text, since a bench makes hundreds of such sets.
+@functools.cache
+def _shipped_paths() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(BUILT_IN.glob("*.txt"))}
+
+
+@functools.cache
+def _shipped(name: str) -> str:
+    return _text_of(_shipped_paths()[name])
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip("\n")
+
+
+@functools.cache
+def _hash(template: str) -> str:
+    return hashlib.sha256(template.encode()).hexdigest()[:12]
+
+
 @functools.cache
 def _variables(template: str) -> frozenset[str]:
     """What a template is to be given."""

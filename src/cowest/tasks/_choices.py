@@ -67,7 +67,7 @@ def find(text: str, options: Sequence[str]) -> int | None:
     """
     by_text = with_text(text, options)
     plain = _plain(text)
-    if by_text is None:
+    if by_text is None and plain != text:
         by_text = with_text(plain, options)
     match = _LETTERED.fullmatch(plain)
     index = LETTERS.find((match["round"] or match["square"] or match["bare"]).upper()) if match else -1
@@ -166,8 +166,9 @@ def letter(index: int, options: Sequence[str]) -> str:
 
 def with_text(text: str, options: Sequence[str]) -> int | None:
     """The index of the first option with this text; None where there is none, or where different options fit."""
-    for fits in (same, _nearly_same):
-        indices = [index for index, option in enumerate(options) if fits(text, option)]
+    for form in (metrics.label_form, metrics.normalise):
+        said = form(text)
+        indices = [index for index, option in enumerate(options) if form(option) == said]
         if indices and all(same(options[index], options[indices[0]]) for index in indices):
             return indices[0]
     return None
@@ -175,11 +176,7 @@ def with_text(text: str, options: Sequence[str]) -> int | None:
 
 def same(a: str, b: str) -> bool:
     """Equal but for case, spaces and a full stop at the end."""
-    return metrics.accuracy(a, [b]) == 1.0
-
-
-def _nearly_same(a: str, b: str) -> bool:
-    return metrics.exact_match(a, [b]) == 1.0
+    return metrics.label_form(a) == metrics.label_form(b)
 
 
 def _plain(text: str) -> str:
