@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from cowest.cli import main as cli
+from cowest.models.retrying import Retrying
 from cowest.types import ChatRequest
 from tests.models.providers.endpoint import Endpoint, chat
 from tests.recipes import recipe_of
@@ -63,9 +64,12 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def everything_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def everything_is_logged_and_tried_again_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("COWEST_TEST_CANARY", KEY)
     caplog.set_level(logging.DEBUG)
+    monkeypatch.setitem(Retrying.__init__.__kwdefaults__, "first_wait_s", 0.01)
 
 
 def test_a_whole_run_with_an_endpoint_that_tells_the_key(

@@ -32,6 +32,12 @@ class Drawing:
     def print(self, stream: TextIO | None = None) -> None:
         """Prints it: in colour on a terminal, as Markdown anywhere else; to stdout by default."""
         console = console_for(stream)
+        if console.is_terminal:
+            self._draw(console)
+        else:
+            console.file.write(self.text + "\n")
+
+    def _draw(self, console: Console) -> None:
         for part in self.parts:
             if isinstance(part, FittingTable):
                 console.print(part)
@@ -40,9 +46,9 @@ class Drawing:
 
     @property
     def text(self) -> str:
-        """As Markdown."""
+        """As Markdown, without the spaces that fill up its lines."""
         stream = io.StringIO()
-        self.print(stream)
+        self._draw(console_for(stream))
         return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().split("\n"))
 
     @property
