@@ -8,7 +8,7 @@ seed share the SFT model and z, and in the first round the drafts and verdicts, 
 `prepare` makes what all arms of a test seed share: the SFT model, its accuracy, the ceiling, drafts and verdicts of the
 first round. `tune` runs every arm for one round at every learning rate and looks at the validation split only, with a
 seed of its own. `test` runs every arm at the rate that was best for it on the test split, with other seeds. `summarise`
-prints tables and draws the figure. Each point is one line of points.jsonl; a step that was stopped goes on by the same
+prints tables and draws the figure. `--lab` names another lab, built by `cowest lab build`. Each point is one line of points.jsonl; a step that was stopped goes on by the same
 command, and processes may share the seeds of a step between them:
 
     python benchmarks/alignment.py prepare --out runs/alignment
@@ -460,6 +460,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--limit", type=int, default=300, help="rows of the split that are answered")
     parser.add_argument("--figure", type=Path, help="summarise: PATH.png and PATH.svg are written")
+    parser.add_argument("--rates-of", type=Path, help="test: another --out, whose tuning chose the learning rates")
     parser.add_argument("--lab", default=SHIPPED, help="another lab: a folder of cowest lab build")
     options = parser.parse_args()
     recipe = recipe_of(options.lab)
@@ -474,7 +475,8 @@ def main() -> None:
             points = [point for point in tuning_points(options.seeds or TUNING_SEEDS) if point.arm in options.arms]
             measure(options.out, recipe, points, options.limit)
         elif options.part == "test":
-            best = {arm: rate for arm, rate in best_rates(options.out).items() if arm in options.arms}
+            best = best_rates(options.rates_of or options.out)
+            best = {arm: rate for arm, rate in best.items() if arm in options.arms}
             points = list(test_points(options.seeds or TEST_SEEDS, best))
             measure(options.out, recipe, points, options.limit)
         else:
