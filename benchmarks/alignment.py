@@ -8,8 +8,9 @@ seed share the SFT model and z, and in the first round the drafts and verdicts, 
 `prepare` makes what all arms of a test seed share: the SFT model, its accuracy, the ceiling, drafts and verdicts of the
 first round. `tune` runs every arm for one round at every learning rate and looks at the validation split only, with a
 seed of its own. `test` runs every arm at the rate that was best for it on the test split, with other seeds. `summarise`
-prints tables and draws the figure. `--lab` names another lab, built by `cowest lab build`. Each point is one line of points.jsonl; a step that was stopped goes on by the same
-command, and processes may share the seeds of a step between them:
+prints tables and draws the figure. `--lab` names another lab, built by `cowest lab build`. Each point is one line of
+points.jsonl; a step that was stopped goes on by the same command, and processes may share the seeds of a step between
+them:
 
     python benchmarks/alignment.py prepare --out runs/alignment
     python benchmarks/alignment.py tune --out runs/alignment
