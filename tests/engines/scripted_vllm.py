@@ -88,6 +88,7 @@ def note(options: argparse.Namespace, event: str, **fields: Any) -> None:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet
     server: Scripted
 
     def do_GET(self) -> None:

@@ -67,6 +67,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     runs: Library
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: apart, the body waits for the first to be acknowledged
     server_version = "cowest"
     sys_version = ""
     timeout = 60
