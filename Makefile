@@ -9,7 +9,9 @@ WORKERS ?= 2
 quickstart: $(VENV)/installed
 	$(BIN)/cowest quickstart
 
-# A worker takes the tests in order, so that most modules stay on one and share what they train and serve.
+# A worker takes the tests in order, so that most modules stay on one and share what they train and serve. Many tests
+# start processes of their own, which begin sooner with compiled modules.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/installed-test
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
