@@ -35,7 +35,7 @@ class Drawing:
         if console.is_terminal:
             self._draw(console)
         else:
-            console.file.write(self.text + "\n")
+            print(self.text, file=console.file, flush=True)
 
     def _draw(self, console: Console) -> None:
         for part in self.parts:
