@@ -49,7 +49,7 @@ from cowest.yaml_reading import read_yaml
 
 SHIPPED = "cowest.lab:assets"
 SAMPLES = cowest.load_recipe("cowest.lab:recipe.yaml").feedback.samples
-TUNING_SEEDS, TEST_SEEDS = (100,), (0, 1, 2)
+TUNING_SEEDS, TEST_SEEDS = (100,), (0, 1, 2, 3, 4)
 CALLS, ROUNDS, CHUNK = 300, 3, 25
 SFT, CEILING = "sft", "ceiling"
 PAIR_RATES = (2e-4, 4e-4)

@@ -2,8 +2,8 @@
 
 A judge without references sees y* and z in both orders and says which is better (`judge: {reference: none}`). No model
 of the lab can do that, so the votes are scripted: with a given probability a vote is for the output with the higher
-score of the lab's rubric, which knows the reference, else for the other; between equal ones it is a coin. So the table
-says how reliable a vote must be, not how reliable any model is.
+score of the lab's rubric, which knows the reference, else for the other; between equal ones it is a coin of its own in
+each order. So the table says how reliable a vote must be, not how reliable any model is.
 
 It goes on in the folder of benchmarks/alignment.py, whose SFT models and replies of the strong model it uses, with the
 learning rates of that study. Each point is one line of no_reference.jsonl; what was stopped goes on by the same
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.alignment import CALLS, SFT, SHIPPED, Point, Study, recipe_of
+from benchmarks.alignment import CALLS, SFT, SHIPPED, TEST_SEEDS, Point, Study, recipe_of
 
 import cowest
 from cowest import statistics, synchronous
@@ -113,6 +113,8 @@ def summarise(out: Path, recipe: Recipe) -> None:
     }
     cells = [(arm, right) for arm in RATES for right in RELIABILITIES]
     seeds = sorted(seed for seed in before if all((seed, *cell) in lines for cell in cells))
+    if not seeds:
+        raise SystemExit("No seed has all its points yet.")
     task = cowest.task(recipe.task.name, **recipe.task.options)
     groups = task.groups(task.test[: len(before[seeds[0]])])
     start = np.array([before[seed] for seed in seeds])
@@ -136,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=["run", "summarise"])
     parser.add_argument("--out", type=Path, default=Path("runs/alignment"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(TEST_SEEDS))
     parser.add_argument("--limit", type=int, default=300, help="rows of the split that are answered")
     parser.add_argument("--lab", default=SHIPPED, help="another lab: a folder of cowest lab build")
     options = parser.parse_args()

@@ -26,12 +26,12 @@ def pytest_collection_finish() -> None:
     freeze_imports()
 
 
-def pytest_runtest_teardown() -> None:
+def pytest_runtest_logfinish() -> None:
     freeze_imports()
 
 
 def freeze_imports() -> None:
-    """Frees the garbage collector of what imports made, many of them in a test: else half of a tiny training is its."""
+    """Takes what imports made out of garbage collection, which else is half the time of a tiny training."""
     global num_modules_frozen
     if len(sys.modules) > num_modules_frozen + 100:
         gc.collect()

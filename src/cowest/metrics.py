@@ -17,7 +17,7 @@ def label_form(text: str) -> str:
     return label[:-1].rstrip() if len(label) > 1 and label.endswith(".") else label
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256)  # likewise
 def normalise(text: str) -> str:
     """SQuAD's normal form: lower case, no punctuation, no articles, single spaces.
 

@@ -130,7 +130,7 @@ class Prompts:
         return {name: self.version(name) for name in sorted(self._paths if names is None else names)}
 
 
-# What follows is kept for the process, templates by their text, since a bench makes hundreds of such sets.
+# What is cached below is kept for the process, since a bench makes hundreds of such sets.
 @functools.cache
 def _shipped_paths() -> dict[str, Path]:
     return {path.stem: path for path in sorted(BUILT_IN.glob("*.txt"))}
