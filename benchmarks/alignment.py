@@ -52,6 +52,7 @@ SAMPLES = cowest.load_recipe("cowest.lab:recipe.yaml").feedback.samples
 TUNING_SEEDS, TEST_SEEDS = (100,), (0, 1, 2, 3, 4)
 CALLS, ROUNDS, CHUNK = 300, 3, 25
 SFT, CEILING = "sft", "ceiling"
+POINTS = "points.jsonl"
 PAIR_RATES = (2e-4, 4e-4)
 DRAFT_RATES = (2e-4, 4e-4, 8e-4)
 SUPERVISED_RATES = (3e-4, 1e-3, 3e-3)
@@ -279,7 +280,7 @@ def recipe_of(lab: str) -> Recipe:
 
 def measure(out: Path, recipe: Recipe, points: Sequence[Point], limit: int) -> None:
     """Adds a line to points.jsonl for each point that has none."""
-    done = {_point(line) for line in _lines(out)}
+    done = {_point(line) for line in lines_of(out / POINTS)}
     out.mkdir(parents=True, exist_ok=True)
     for seed in dict.fromkeys(point.seed for point in points):
         with closing(Ledger(out / f"ledger-{seed}.sqlite")) as ledger:
@@ -288,14 +289,14 @@ def measure(out: Path, recipe: Recipe, points: Sequence[Point], limit: int) -> N
                 if point.seed != seed or point in done:
                     continue
                 line = study.measure(point)
-                with (out / "points.jsonl").open("a", encoding="utf-8") as file:
+                with (out / POINTS).open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
                 shown = f"{point.arm}, rate {point.rate:g}, {point.rounds} x {point.calls} calls"
                 print(f"{point.split}, seed {seed}, {shown}: {line['accuracy']:.3f}, {line['wall_s']} s", flush=True)
 
 
-def _lines(out: Path) -> list[dict[str, Any]]:
-    file = out / "points.jsonl"
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    """What was measured so far; nothing where there is no file yet."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
 
 
@@ -313,7 +314,7 @@ def tuning_points(seeds: Sequence[int]) -> Iterator[Point]:
 
 def tuned(out: Path) -> dict[str, dict[float, float]]:
     """Mean validation accuracy by arm and rate."""
-    lines = [line for line in _lines(out) if (line["split"], line["calls"]) == ("validation", CALLS)]
+    lines = [line for line in lines_of(out / POINTS) if (line["split"], line["calls"]) == ("validation", CALLS)]
     return {
         arm: {
             rate: float(np.mean([line["accuracy"] for line in lines if (line["arm"], line["rate"]) == (arm, rate)]))
@@ -363,7 +364,9 @@ class Curves:
     """
 
     def __init__(self, out: Path, recipe: Recipe, arms: Sequence[str]) -> None:
-        lines = [line for line in _lines(out) if line["split"] == "test" and line["arm"] in (SFT, CEILING, *arms)]
+        lines = [
+            line for line in lines_of(out / POINTS) if line["split"] == "test" and line["arm"] in (SFT, CEILING, *arms)
+        ]
         cells = {(line["arm"], line["calls"], line["rounds"]) for line in lines}
         by_key = {(line["seed"], line["arm"], line["calls"], line["rounds"]): line for line in lines}
         main = [cell for cell in cells if cell[1] == 0 or cell[1:] == (CALLS, 1)]

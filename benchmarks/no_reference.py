@@ -21,10 +21,9 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from benchmarks.alignment import CALLS, SFT, SHIPPED, TEST_SEEDS, Point, Study, recipe_of
+from benchmarks.alignment import CALLS, POINTS, SFT, SHIPPED, TEST_SEEDS, Point, Study, lines_of, recipe_of
 
 import cowest
 from cowest import statistics, synchronous
@@ -34,6 +33,7 @@ from cowest.progress import quietly
 from cowest.recipe import Recipe
 from cowest.types import ChatRequest
 
+VOTED = "no_reference.jsonl"
 RATES = {"dpo, best and worst": 4e-4, "rft": 1e-3}
 RELIABILITIES = (None, 1.0, 0.9, 0.8, 0.7, 0.6)
 """The probability of a right vote; None is the rubric itself, with references."""
@@ -83,7 +83,7 @@ class Voted(Study):
 
 def measure(out: Path, recipe: Recipe, seeds: Sequence[int], limit: int) -> None:
     """Adds a line for each point that has none."""
-    done = {(line["seed"], line["arm"], line["right_votes"]) for line in _lines(out)}
+    done = {(line["seed"], line["arm"], line["right_votes"]) for line in lines_of(out / VOTED)}
     for seed in seeds:
         with closing(Ledger(out / f"ledger-{seed}.sqlite")) as ledger:
             for reliability in RELIABILITIES:
@@ -92,24 +92,17 @@ def measure(out: Path, recipe: Recipe, seeds: Sequence[int], limit: int) -> None
                     if (seed, arm, reliability) in done:
                         continue
                     line = study.measure(Point("test", seed, arm, rate, CALLS, 1)) | {"right_votes": reliability}
-                    with (out / "no_reference.jsonl").open("a", encoding="utf-8") as file:
+                    with (out / VOTED).open("a", encoding="utf-8") as file:
                         file.write(json.dumps(line) + "\n")
                     shown = "the rubric" if reliability is None else f"{reliability:.0%} right votes"
                     print(f"seed {seed}, {arm}, {shown}: {line['accuracy']:.3f}, {line['wall_s']} s", flush=True)
 
 
-def _lines(out: Path) -> list[dict[str, Any]]:
-    file = out / "no_reference.jsonl"
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
-
-
 def summarise(out: Path, recipe: Recipe) -> None:
     """Prints the table of docs/judges.md: accuracy, and how far it is above no alignment, by reliability of a vote."""
-    lines = {(line["seed"], line["arm"], line["right_votes"]): line for line in _lines(out)}
+    lines = {(line["seed"], line["arm"], line["right_votes"]): line for line in lines_of(out / VOTED)}
     before = {
-        line["seed"]: line["right"]
-        for line in map(json.loads, (out / "points.jsonl").read_text(encoding="utf-8").splitlines())
-        if (line["split"], line["arm"]) == ("test", SFT)
+        line["seed"]: line["right"] for line in lines_of(out / POINTS) if (line["split"], line["arm"]) == ("test", SFT)
     }
     cells = [(arm, right) for arm in RATES for right in RELIABILITIES]
     seeds = sorted(seed for seed in before if all((seed, *cell) in lines for cell in cells))
