@@ -20,6 +20,7 @@ them:
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -278,10 +279,19 @@ def recipe_of(lab: str) -> Recipe:
     return make_recipe(read_yaml(text.replace(SHIPPED, lab)))
 
 
+def keep_to(lab: str, out: Path) -> None:
+    """Refuses to measure on one lab into the folder of another, whose points would count as this lab's."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "lab.txt"
+    if not file.is_file():
+        file.write_text(lab, encoding="utf-8")
+    if (first := file.read_text(encoding="utf-8")) != lab:
+        sys.exit(f"{out} holds measurements on the lab {first}, and --lab is {lab}; give another --out.")
+
+
 def measure(out: Path, recipe: Recipe, points: Sequence[Point], limit: int) -> None:
     """Adds a line to points.jsonl for each point that has none."""
     done = {_point(line) for line in lines_of(out / POINTS)}
-    out.mkdir(parents=True, exist_ok=True)
     for seed in dict.fromkeys(point.seed for point in points):
         with closing(Ledger(out / f"ledger-{seed}.sqlite")) as ledger:
             study = Study(out, recipe, seed, limit, ledger)
@@ -467,6 +477,8 @@ def main() -> None:
     parser.add_argument("--rates-of", type=Path, help="test: another --out, whose tuning chose the learning rates")
     parser.add_argument("--lab", default=SHIPPED, help="another lab: a folder of cowest lab build")
     options = parser.parse_args()
+    if options.part != "summarise":
+        keep_to(options.lab, options.out)
     recipe = recipe_of(options.lab)
     with quietly():
         if options.part == "prepare":

@@ -23,7 +23,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from benchmarks.alignment import CALLS, POINTS, SFT, SHIPPED, TEST_SEEDS, Point, Study, lines_of, recipe_of
+from benchmarks.alignment import CALLS, POINTS, SFT, SHIPPED, TEST_SEEDS, Point, Study, keep_to, lines_of, recipe_of
 
 import cowest
 from cowest import statistics, synchronous
@@ -138,6 +138,7 @@ def main() -> None:
     recipe = recipe_of(options.lab)
     with quietly():
         if options.part == "run":
+            keep_to(options.lab, options.out)
             measure(options.out, recipe, options.seeds, options.limit)
         else:
             summarise(options.out, recipe)
