@@ -26,7 +26,7 @@ class CowestError(Exception):
 
 
 class InputError(CowestError):
-    """The user's input is wrong (recipe, data, flags, a folder). Nothing was spent."""
+    """The user's input is wrong (recipe, data, flags, a folder), nearly always found before anything was spent."""
 
     exit_status = 2
 

@@ -59,7 +59,7 @@ class AlignConfig(TrainingSettings):
 
     Attributes:
         batch_size: rows in one forward pass of one process; of `kto` and `grpo` a row is a draft. `kto` needs at
-            least 2; left out, it is 4 there, with `gradient_accumulation` 4. Of `grpo` both are 8 and 4, left out.
+            least 2. Left out, it and `gradient_accumulation` are 4 and 4 for `kto`, 8 and 4 for `grpo`.
         method: `dpo` on pairs of drafts, `kto` on single drafts with their sign, `rft`: SFT on the draft of each
             query that helped most, or `grpo` on drafts that it samples itself, with feedback of kind `solo`.
         pairs: of dpo: as in Algorithm 1, the best draft of a query with its worst, or each positive with each negative.

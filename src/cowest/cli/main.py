@@ -21,7 +21,7 @@ from cowest.cli._examples import EXAMPLES
 from cowest.cli._lines import fitted
 
 VERBS = {
-    "quickstart": "the whole loop on the embedded lab, in 3.5 minutes",
+    "quickstart": "the whole loop on the embedded lab, in three minutes",
     "init": "writes a recipe for your own data file, with the columns it has",
     "recipes": "the recipes that ship: lists them, or copies one",
     "run": "every stage of a recipe, skipping what is done",

@@ -44,7 +44,7 @@ class ModelConfig(Record):
         batch: sends the calls through the endpoint's files and batches interface: cheaper, and up to 24 h a round.
         budget_usd: cap on this role's spend; reaching it ends the run with status 4.
         keep_logprobs: whether the ledger keeps the log-probabilities of its replies. They are a fifth of a large
-            ledger; a calibrated gate of the weak model and FLARE need them.
+            ledger; a calibrated gate and SuperICL need the weak model's, FLARE the strong model's.
         price: overrides the known list price.
         redact: `package.module:function` that redacts every message before it leaves; see models/redacted.py.
         options: settings of one provider only, e.g. `{dtype: float64, max_batch_size: 256}` for local models.
