@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from copy import copy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,13 +57,38 @@ def loading(quantization: Quantization | None, dtype: Any, device: str) -> dict[
 
 
 def settle(model: Any) -> None:
-    """Lets a loaded model compute the same in training and in use.
+    """Lets a loaded model compute the same in training and in use, with the weights that its 4 bits hold.
 
     On processors with AVX512-BF16 bitsandbytes rounds inputs to bfloat16 in use, and only there.
+
+    Raises:
+        InputError: bitsandbytes unpacks some of the weights wrongly on this processor.
     """
-    for module in model.modules():
+    for name, module in model.named_modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
+            _require_exact(name, module.weight)
+
+
+def _require_exact(name: str, weight: Any) -> None:
+    """On processors with AVX-512 bitsandbytes 0.50 takes the scale of another block where blocks cross rows.
+
+    Found by unpacking the same bits as one row, in which no block crosses.
+    """
+    import torch
+    from bitsandbytes.functional import dequantize_4bit
+
+    state = weight.quant_state
+    if state.shape[-1] % state.blocksize == 0:
+        return
+    as_one_row = copy(state)
+    as_one_row.shape = torch.Size([state.shape.numel()])
+    if not torch.equal(dequantize_4bit(weight.data, state).flatten(), dequantize_4bit(weight.data, as_one_row)):
+        raise InputError(
+            f"bitsandbytes unpacks the weights of {name} wrongly on this processor: their rows have {state.shape[-1]} "
+            f"values, no multiple of {state.blocksize}. Leave out lora.quantize (of a model that is not trained: "
+            "options.quantize), or use a GPU."
+        )
 
 
 def beside(adapter: Path) -> Quantization | None:

@@ -15,7 +15,7 @@ from tests.training import tiny
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.build(tmp_path_factory.mktemp(SECRET_PLACE) / "tiny-base")
+    return tiny.build_for_4_bits(tmp_path_factory.mktemp(SECRET_PLACE) / "tiny-base")
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def test_merged_weights_say_what_base_and_adapter_say(finished: Path, base: Path
 
 
 def test_merging_is_in_float32_and_the_card_says_what_rounding_costs(run: Path, tmp_path: Path) -> None:
-    base = tiny.build(tmp_path / "coarse-base", dtype=torch.bfloat16)
+    base = tiny.build_for_4_bits(tmp_path / "coarse-base", dtype=torch.bfloat16)
     adapter = run / "round-1" / "align"
     small_updates(adapter, 0.02)
     marker = json.loads((adapter / "training.json").read_text()) | {"base": str(base)}

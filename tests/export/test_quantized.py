@@ -54,7 +54,7 @@ def test_merged_weights_are_those_of_training_multiplied_out(quantized: Path, ba
     names = [name for name in got if "_proj" in name]
     own = torch.cat([plain.state_dict()[name].flatten() for name in names])
     distance = (torch.cat([held.state_dict()[name].flatten() for name in names]) - own).norm() / own.norm()
-    assert 0.02 < distance < 0.5  # 0.1 of wide rows; bitsandbytes' AVX-512 kernels are coarser on ones this narrow
+    assert 0.02 < distance < 0.2
     card = words_of(tmp_path / "out" / "model" / "README.md")
     assert f"differs from the base's own weights by {distance:.1%}" in card
     assert "100.0% arrives" in card
@@ -62,7 +62,7 @@ def test_merged_weights_are_those_of_training_multiplied_out(quantized: Path, ba
 
 def test_the_rounding_of_what_was_multiplied_out_counts(quantized: Path, tmp_path: Path) -> None:
     """4 bits hold numbers that bfloat16 has not, so that more is rounded than the update."""
-    base = tiny.build(tmp_path / "coarse-base", dtype=torch.bfloat16)
+    base = tiny.build_for_4_bits(tmp_path / "coarse-base", dtype=torch.bfloat16)
     adapter = quantized / "round-1" / "align"
     change(adapter / "training.json", base=str(base))
     change(adapter / "adapter_config.json", base_model_name_or_path=str(base))

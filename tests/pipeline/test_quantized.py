@@ -22,7 +22,7 @@ NF4 = {"r": 4, "alpha": 4, "quantize": "nf4"}
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.build(tmp_path_factory.mktemp("models") / "base", positions=4096)
+    return tiny.build_for_4_bits(tmp_path_factory.mktemp("models") / "base", positions=4096)
 
 
 def data_of(folder: Path, base: Path, **changes: Any) -> dict[str, Any]:

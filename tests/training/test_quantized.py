@@ -31,6 +31,11 @@ IDS = torch.arange(5, 105)[None]
 Trained = dict[str, torch.Tensor]
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.build_for_4_bits(tmp_path_factory.mktemp("models") / "wide")
+
+
 def state(model: Any) -> Trained:
     return {name: weight.detach().clone() for name, weight in model.named_parameters()}
 
@@ -103,7 +108,7 @@ def test_logits_are_those_of_peft_over_the_quantized_base(start: TrainedModel, b
 
     four = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
     quantized = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, quantization_config=four)
-    quantization.settle(quantized)  # with AVX512-BF16 bitsandbytes packs weights for use, and fails on ones this narrow
+    quantization.settle(quantized)  # else it would round inputs to bfloat16 on processors that compute in it
     whole = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     own = engine_model(str(start.folder))
     with torch.inference_mode():

@@ -1,6 +1,7 @@
 """A model of a few thousand weights with its tokenizer and chat template, built from a config."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -27,6 +28,8 @@ def build(
     pad: bool = True,
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
+    width: int = 32,
+    inner_width: int = 48,
 ) -> Path:
     """Saves a byte-level Llama of about 20,000 weights in `folder`."""
     tokenizer = make_tokenizer(template, pad=pad)
@@ -34,8 +37,8 @@ def build(
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=48,
+            hidden_size=width,
+            intermediate_size=inner_width,
             num_hidden_layers=2,
             num_attention_heads=2,
             num_key_value_heads=2,
@@ -48,6 +51,11 @@ def build(
     model.to(dtype).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def build_for_4_bits(folder: Path, **options: Any) -> Path:
+    """Saves one of rows that whole blocks of 64 values fill: others are refused on processors with AVX-512."""
+    return build(folder, width=64, inner_width=128, **options)
 
 
 def make_tokenizer(template: str | None = TEMPLATE, *, pad: bool = True) -> PreTrainedTokenizerFast:

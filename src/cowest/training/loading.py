@@ -60,7 +60,7 @@ def load_model(weights: Weights, *, bf16: bool, device: Any = "cpu") -> Any:
 
     Raises:
         InputError: the weights are missing, broken or of another model, a package is not installed, or quantized
-            weights are to be divided among processes.
+            weights are to be divided among processes or are unpacked wrongly here.
     """
     if weights.quantize is not None:
         _refuse_sharding(weights.quantize)

@@ -99,7 +99,7 @@ def load_model(folder: ModelFolder, dtype: str, device: str) -> Any:
     it is merged into them, which decodes faster.
 
     Raises:
-        InputError: the files cannot be loaded.
+        InputError: the files cannot be loaded, or weights in 4 bits are unpacked wrongly on this processor.
     """
     with building:
         return _load_model(folder, dtype, device)
