@@ -238,6 +238,16 @@ def test_the_null_control_is_spoken_of(tmp_path: Path) -> None:
     assert "cannot be told from chance" in line
 
 
+def test_pairs_that_prefer_one_label_are_spoken_of(tmp_path: Path) -> None:
+    """The strong model alone says even, so only where odd is right is there a draft that helps."""
+    models = {"weak__model": "scripted/tests.worlds:coin_reply", "strong__model": "scripted/tests.worlds:even_reply"}
+    task = {"name": "tests.worlds:Parity", "train": "40", "test": "12", "overlap": "keep"}
+    said = run(tmp_path / "parity", task=task, feedback__queries=40, **models)
+    (line,) = [line for line in said if "preferred" in line]
+    assert '100.0% of the preferred drafts say "odd" and 0.0% of the rejected' in line
+    assert not [line for line in run(tmp_path / "sums") if "preferred" in line]
+
+
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     recipe = make_recipe(recipe_of(tmp_path))
     with Pipeline(recipe), pytest.raises(InputError, match="Another process is using"), Pipeline(recipe):

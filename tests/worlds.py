@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cowest import answers
 from cowest.models.providers.scripted import ScriptedModel
-from cowest.tasks.base import Task
+from cowest.tasks import LabelTask, Task
 from cowest.types import Answer, ChatRequest, Example, Verdict
 
 
@@ -31,6 +31,29 @@ def sums(count: int) -> list[Example]:
         Example(id=f"sum-{index}", query=f"What is {index} plus {index + 1}?", references=(str(2 * index + 1),))
         for index in range(count)
     ]
+
+
+class Parity(LabelTask):
+    """Is the number odd or even?"""
+
+    name = "parity"
+    labels = ("odd", "even")
+
+    def read(self, location: str) -> list[Example]:
+        return [
+            Example(id=str(number), query=f"Is {number} odd or even?", references=(("even", "odd")[number % 2],))
+            for number in range(int(location))
+        ]
+
+
+def coin_reply(request: ChatRequest) -> str:
+    """Says odd or even by chance."""
+    return f"Answer: {'odd' if chance(request.messages[-1].content, request.sample_index) < 0.5 else 'even'}"
+
+
+def even_reply(request: ChatRequest) -> str:
+    """Says what the draft says, and even without one."""
+    return "Answer: odd" if "Answer: odd" in request.messages[-1].content else "Answer: even"
 
 
 def chance(*parts: object) -> float:

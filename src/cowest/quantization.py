@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 from copy import copy
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,9 @@ Quantization = Literal["nf4"]
 
 FILE = "quantization_config.json"
 """Beside an adapter: how the weights of its base were held while it was trained, as bitsandbytes' settings."""
+
+# It recommends another package's faster kernel wherever PEFT imports it, also where nothing is in 4 bits.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 _NF4 = {
     "quant_method": "bitsandbytes",

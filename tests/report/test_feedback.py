@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cowest.records import JudgeAgreement, NullControl
+from cowest.records import JudgeAgreement, NullControl, PairLabels
 from cowest.report import collect, print_run
-from cowest.report.feedback import calibration_plot, diagnostic_sentences, null_control_chart
+from cowest.report.feedback import calibration_plot, diagnostic_sentences, null_control_chart, one_sided_sentence
 from cowest.report.page import render
 from tests.report.sample import agreement, changed, control, summary
 from tests.wording import numbers
@@ -66,6 +66,39 @@ def test_calibration_is_drawn_by_verdict_with_counts() -> None:
     assert plot.plot.count("<circle") == 3
     without = changed(agreement(), calibration=[])
     assert calibration_plot(summary(judge_agreement=without)) is None
+
+
+def test_labels_in_pairs() -> None:
+    (sentence,) = said(pair_labels=PairLabels(chosen={"Unsafe": 1204, "Safe": 2}, rejected={}))
+    assert sentence == "labels in pairs: preferred drafts Unsafe 1,204, Safe 2; rejected drafts none"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "figures"),
+    [
+        ({"Unsafe": 18, "Safe": 2}, {"Safe": 18, "Unsafe": 2}, ["90.0%", "10.0%"]),
+        ({"Safe": 2, "Unsafe": 8}, {"Safe": 4, "Unsafe": 1}, ["80.0%", "20.0%"]),
+        ({"Unsafe": 10}, {}, ["100.0%", "0.0%"]),  # the rejected drafts name no label
+    ],
+)
+def test_pairs_that_prefer_one_label(chosen: dict[str, int], rejected: dict[str, int], figures: list[str]) -> None:
+    sentence = one_sided_sentence(PairLabels(chosen=chosen, rejected=rejected))
+    assert sentence is not None
+    assert '"Unsafe"' in sentence
+    assert numbers(sentence) == figures
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected"),
+    [
+        ({"Unsafe": 9}, {"Safe": 9}),  # too few to say
+        ({"Unsafe": 15, "Safe": 5}, {"Safe": 20}),
+        ({"Unsafe": 18, "Safe": 2}, {"Safe": 15, "Unsafe": 5}),  # other things differ too
+        ({}, {"Safe": 20}),
+    ],
+)
+def test_pairs_that_do_not(chosen: dict[str, int], rejected: dict[str, int]) -> None:
+    assert one_sided_sentence(PairLabels(chosen=chosen, rejected=rejected)) is None
 
 
 def test_nothing_is_said_of_checks_that_were_not_made() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from cowest.records import EvaluationResults
+from cowest.records import EvaluationResults, PairLabels
 from cowest.report.collect import RoundState, RunState
 from cowest.report.warnings import warnings
 from tests.report.sample import agreement, changed, control, results, summary, training, with_method
@@ -43,6 +43,7 @@ def test_a_sound_run_has_none() -> None:
         ({"num_unparsed_drafts": 400}, "of the drafts hold no answer"),
         ({"num_unparsed_refined": 400}, "of the refined outputs hold no answer"),
         ({"null_control": control(-0.01)}, "cannot be told from chance"),
+        ({"pair_labels": PairLabels(chosen={"Unsafe": 20}, rejected={"Safe": 20})}, 'preferred drafts say "Unsafe"'),
         ({"judge_agreement": agreement(0.55)}, "the judge disagrees with the metric"),
     ],
 )

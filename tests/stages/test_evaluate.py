@@ -14,11 +14,10 @@ from cowest.models.providers.scripted import ScriptedModel
 from cowest.records import EvaluationResults
 from cowest.stages._results import summarise
 from cowest.stages.evaluate import EvaluateConfig, evaluate, select
-from cowest.tasks import LabelTask
 from cowest.tasks.base import Split
 from cowest.types import ChatRequest, Completion, Example, Prediction, Usage
 from tests.stages.sums_setting import TASK, setting
-from tests.worlds import gambler
+from tests.worlds import Parity, gambler
 
 
 def names(*methods: str, num_rounds: int = 1) -> list[str]:
@@ -214,19 +213,6 @@ def test_the_oracle_gap(tmp_path: Path) -> None:
 def test_two_rows_of_one_name_are_refused() -> None:
     with pytest.raises(InputError, match="same name"):
         evaluate(TASK.test, make_methods(["oracle", "oracle"], setting()))
-
-
-class Parity(LabelTask):
-    """Is the number odd or even?"""
-
-    name = "parity"
-    labels = ("odd", "even")
-
-    def read(self, location: str) -> list[Example]:
-        return [
-            Example(id=str(number), query=f"Is {number} odd or even?", references=(("even", "odd")[number % 2],))
-            for number in range(int(location))
-        ]
 
 
 def test_tasks_with_labels_get_macro_f1_and_a_confusion_table() -> None:

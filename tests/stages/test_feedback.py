@@ -25,7 +25,7 @@ from cowest.stages.feedback import feedback
 from cowest.stages.queries import draw
 from cowest.types import ChatRequest, Completion, Draft, GradedDraft, GradedExample, PreferencePair, Verdict
 from tests.noisy_world import NoisyWorld
-from tests.worlds import ScoreBy, Sums, chance, gamble, gambler, right_or_wrong, sums
+from tests.worlds import Parity, ScoreBy, Sums, chance, coin_reply, even_reply, gamble, gambler, right_or_wrong, sums
 
 EXAMPLES = sums(30)
 
@@ -350,6 +350,28 @@ def test_outputs_without_an_answer_are_counted_where_the_task_is_known(tmp_path:
     assert "num_unparsed_solo" not in summary(tmp_path / "no-task")
     gather(tmp_path / "knowledge", task=Sums(train="30"), format="domain_knowledge")
     assert "num_unparsed_drafts" not in summary(tmp_path / "knowledge")
+
+
+def test_labels_in_pairs_are_counted_where_answers_are_labels(tmp_path: Path) -> None:
+    def unsure(request: ChatRequest) -> str:
+        silent = chance("silent", request.messages[-1].content, request.sample_index) < 0.2
+        return "I cannot tell." if silent else coin_reply(request)
+
+    settings: dict[str, Any] = {"weak": ScriptedModel(unsure), "strong": ScriptedModel(even_reply)}
+    task = Parity(train="40")
+    pairs = feedback(
+        task.train, judge=ScoreBy(right_or_wrong), out=tmp_path / "parity", skip_settled=False, max_pairs=3, **settings
+    )
+    found = summary(tmp_path / "parity")["pair_labels"]
+    assert len(pairs) == 3
+    whole = feedback(task.train, judge=ScoreBy(right_or_wrong), out=tmp_path / "whole", skip_settled=False, **settings)
+    assert found == summary(tmp_path / "whole")["pair_labels"]
+    said = [pair.rejected[-1].content for pair in whole]
+    assert found["chosen"] == {"odd": len(whole)}
+    assert found["rejected"] == {"even": said.count("Answer: even")}
+    assert 0 < said.count("Answer: even") < len(whole)
+    gather(tmp_path / "sums", task=Sums(train="30"))
+    assert "pair_labels" not in summary(tmp_path / "sums")
 
 
 def test_the_strong_model_judges_by_default(tmp_path: Path) -> None:

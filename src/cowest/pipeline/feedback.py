@@ -23,7 +23,7 @@ from cowest.pipeline.provenance import (
 from cowest.pipeline.traffic import is_from_traffic, round_queries
 from cowest.progress import progress_bar
 from cowest.records import FeedbackSummary, GradedExample, read_rows
-from cowest.report.feedback import null_control_sentence
+from cowest.report.feedback import null_control_sentence, one_sided_sentence
 from cowest.stages.annotator import train_annotator
 from cowest.stages.feedback import feedback
 from cowest.stages.feedback_config import FeedbackConfig
@@ -74,6 +74,8 @@ def run_feedback(context: RunContext, number: int) -> None:
         log(_figures(summary), number)
     if summary.null_control is not None:
         context.say(f"{stage}, {null_control_sentence(summary.null_control)}")
+    if one_sided := one_sided_sentence(summary.pair_labels):
+        context.say(f"{stage}: {one_sided}")
 
 
 def run_probe(context: RunContext, number: int, examples: Sequence[Example], out: Path) -> list[GradedExample]:

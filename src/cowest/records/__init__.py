@@ -47,6 +47,7 @@ from cowest.records.feedback import (
     JudgeAgreement,
     NullControl,
     NullSample,
+    PairLabels,
 )
 from cowest.records.gate import ARMS, Arm, ArmOutcome, GateResults, MeasuredExample, Policy
 from cowest.records.inputs import StageInputs
@@ -103,6 +104,7 @@ __all__ = [
     "NullControl",
     "NullSample",
     "OrderEffect",
+    "PairLabels",
     "PanelAgreement",
     "PanelMember",
     "Part",

@@ -65,6 +65,17 @@ class JudgeAgreement(Part):
     calibration: list[CalibrationPoint] = Field(default_factory=list)
 
 
+class PairLabels(Part):
+    """The labels that the drafts of the pairs name, where answers are labels.
+
+    Attributes:
+        chosen, rejected: number of drafts by label, the most frequent first; those that name none are left out.
+    """
+
+    chosen: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    rejected: dict[str, NonNegativeInt] = Field(default_factory=dict)
+
+
 class FeedbackSummary(Document):
     """feedback/summary.json.
 
@@ -82,6 +93,7 @@ class FeedbackSummary(Document):
         num_unparsed_refined: refined outputs that hold no answer; None also where no draft was refined.
         spend_usd, num_not_asked: what the round was given to spend, and the drawn queries that it did not suffice for.
         num_ties: comparisons without a winner, where drafts are compared with each other.
+        pair_labels: of all pairs, before `max_pairs`; None where answers are no labels or no draft of a pair names one.
         calls, usage: by role, including calls answered from the ledger.
         calls_saved: by rule.
         null_control: None where none was asked for.
@@ -106,6 +118,7 @@ class FeedbackSummary(Document):
     num_unparsed_solo: NonNegativeInt | None = omitted_if_none()
     num_unparsed_drafts: NonNegativeInt | None = omitted_if_none()
     num_unparsed_refined: NonNegativeInt | None = omitted_if_none()
+    pair_labels: PairLabels | None = omitted_if_none()
     calls: dict[str, NonNegativeInt] = Field(default_factory=dict)
     usage: dict[str, Usage] = Field(default_factory=dict)
     cost_usd: float | None = None

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from cowest import plots, words
-from cowest.records import FeedbackSummary, JudgeAgreement, NullControl
+from cowest.records import FeedbackSummary, JudgeAgreement, NullControl, PairLabels
 from cowest.report.judging import judging_sentences
 
 DISAGREES = 0.6
 """Below this concordance with the metric, a judge is little better than chance (0.5)."""
+
+
+_FEW_PAIRS = 10
+_MOST, _FEW = 0.8, 0.2
 
 
 def diagnostic_sentences(feedback: FeedbackSummary) -> Iterator[str]:
@@ -20,6 +24,8 @@ def diagnostic_sentences(feedback: FeedbackSummary) -> Iterator[str]:
     if feedback.judge_agreement is not None:
         yield _agreement_sentence(feedback.judge_agreement)
     yield from judging_sentences(feedback)
+    if feedback.pair_labels is not None:
+        yield _pair_labels_sentence(feedback.pair_labels)
 
 
 def null_control_sentence(control: NullControl) -> str:
@@ -42,6 +48,21 @@ def is_within_noise(control: NullControl | None) -> bool:
     """Whether there is a control and drafts do not measurably beat the strong model's second sample."""
     difference = control.difference if control else None
     return difference is not None and difference.ci95 is not None and difference.ci95[0] <= 0
+
+
+def one_sided_sentence(labels: PairLabels | None) -> str | None:
+    """What pairs teach that nearly all prefer one label to others; None where they do not, or are few."""
+    if labels is None or sum(labels.chosen.values()) < _FEW_PAIRS:
+        return None
+    label, count = max(labels.chosen.items(), key=lambda each: each[1])
+    share = count / sum(labels.chosen.values())
+    rejected = labels.rejected.get(label, 0) / max(1, sum(labels.rejected.values()))
+    if share < _MOST or rejected > _FEW:
+        return None
+    return (
+        f'{words.percent(share)} of the preferred drafts say "{label}" and {words.percent(rejected)} of the rejected '
+        "ones, so alignment may teach to say that always: compare drafts before and after it"
+    )
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,13 @@ def calibration_plot(feedback: FeedbackSummary) -> CalibrationPlot | None:
             for each in calibration
         ],
     )
+
+
+def _pair_labels_sentence(labels: PairLabels) -> str:
+    def counts(by_label: dict[str, int]) -> str:
+        return ", ".join(f"{label} {words.count(number)}" for label, number in by_label.items()) or "none"
+
+    return f"labels in pairs: preferred drafts {counts(labels.chosen)}; rejected drafts {counts(labels.rejected)}"
 
 
 def _agreement_sentence(agreement: JudgeAgreement) -> str:

@@ -6,7 +6,7 @@ from cowest import words
 from cowest.method_names import STRONG_ONLY, WEAK_ONLY, label
 from cowest.records import EvaluationResults, FeedbackSummary, TrainingRecord
 from cowest.report.collect import RunState
-from cowest.report.feedback import DISAGREES, is_within_noise
+from cowest.report.feedback import DISAGREES, is_within_noise, one_sided_sentence
 from cowest.report.unanswered import comparison_notes, is_high, share_text
 from cowest.yaml_reading import read_yaml
 
@@ -72,6 +72,8 @@ def _feedback_warnings(number: int, feedback: FeedbackSummary, *, is_aligned: bo
             f"Round {number}: drafts do not beat the strong model alone more often than its own second sample does, "
             "so these pairs cannot be told from chance."
         )
+    if one_sided := one_sided_sentence(feedback.pair_labels):
+        yield f"Round {number}: {one_sided}."
     agreement = feedback.judge_agreement
     if agreement is not None and agreement.concordance is not None and agreement.concordance < DISAGREES:
         share = words.percent(agreement.concordance)

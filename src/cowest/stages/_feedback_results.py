@@ -71,6 +71,8 @@ class FeedbackResults:
         template = self._collaboration.format.template
         for pair in preferences.pairs(row, self._collaboration.prompts.render(template, query=example.query)):
             self._pairs.add(pair)
+            if self._task is not None:
+                self._counts.add_labels(example, pair, self._task, self._collaboration)
         if self._task is not None:
             self._counts.add_unparsed(example, row, self._task, self._collaboration)
         if not isinstance(row, GradedExample):

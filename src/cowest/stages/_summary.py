@@ -8,9 +8,17 @@ from cowest.annotators.base import PERFECT
 from cowest.collaboration import Collaboration
 from cowest.models import Metered
 from cowest.pricing import total_usd
-from cowest.records import ComparedExample, Failure, FeedbackSummary, GradedExample, JudgeAgreement, NullControl
+from cowest.records import (
+    ComparedExample,
+    Failure,
+    FeedbackSummary,
+    GradedExample,
+    JudgeAgreement,
+    NullControl,
+    PairLabels,
+)
 from cowest.tasks import Task
-from cowest.types import Answer, Example, GradedDraft
+from cowest.types import Answer, Example, GradedDraft, PreferencePair
 
 
 class Counts:
@@ -29,6 +37,7 @@ class Counts:
         self._num = Counter[str]()
         self._saved = Counter({"solo_perfect": 0, "settled": 0})
         self._unparsed = Counter[str]()
+        self._chosen_labels, self._rejected_labels = Counter[str](), Counter[str]()
 
     def add(self, row: GradedExample | ComparedExample | Failure) -> None:
         """Counts an example."""
@@ -87,6 +96,15 @@ class Counts:
             texts = [draft.draft.text if isinstance(draft, GradedDraft) else draft.text for draft in row.drafts]
             count("num_unparsed_drafts", [collaboration.read_draft(task, example, text) for text in texts])
 
+    def add_labels(self, example: Example, pair: PreferencePair, task: Task, collaboration: Collaboration) -> None:
+        """Counts the labels of a pair's drafts, where answers are labels."""
+        if task.gold_label(example) is None:
+            return
+        for labels, messages in ((self._chosen_labels, pair.chosen), (self._rejected_labels, pair.rejected)):
+            label = task.label_of(example, collaboration.read_draft(task, example, messages[-1].content))
+            if label is not None:
+                labels[label] += 1
+
     def summary(
         self,
         roles: Mapping[str, Metered],
@@ -132,4 +150,8 @@ class Counts:
         more = {"num_ties": num["ties"]} if num["compared"] else {}
         if self._until_pair:
             more["num_drafts_not_drawn"] = num["not_drawn"]
-        return summary.model_copy(update={**self._unparsed, **more})
+        return summary.model_copy(update={**self._unparsed, **more, "pair_labels": self._pair_labels()})
+
+    def _pair_labels(self) -> PairLabels | None:
+        chosen, rejected = dict(self._chosen_labels.most_common()), dict(self._rejected_labels.most_common())
+        return PairLabels(chosen=chosen, rejected=rejected) if chosen or rejected else None
