@@ -13,6 +13,7 @@ from cowest.models.providers.local import LocalModel
 from cowest.models.providers.scripted import ScriptedModel
 from cowest.pipeline import Pipeline
 from cowest.recipe import make_recipe
+from cowest.records import EvaluationResults
 from cowest.report import collect
 from cowest.training import TrainedModel
 from cowest.types import ChatRequest, Completion
@@ -236,6 +237,11 @@ def test_the_null_control_is_spoken_of(tmp_path: Path) -> None:
     (line,) = [line for line in said if "null control" in line]
     assert line.startswith("feedback, round 1, null control: ")
     assert "cannot be told from chance" in line
+
+
+def test_a_drawn_sample_is_evaluated(tmp_path: Path) -> None:
+    run(tmp_path, "evaluate", evaluate__sample=5)
+    assert EvaluationResults.read(tmp_path / "evaluate" / "results.json").num_examples == 5
 
 
 def test_pairs_that_prefer_one_label_are_spoken_of(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def run_evaluation(context: RunContext, *, force: bool = False) -> EvaluationRes
             results = evaluate(
                 examples,
                 methods,
+                task=context.data.task,
                 out=folder,
                 seed=recipe.seed,
                 num_in_flight=num_in_flight(recipe, len(examples)),
