@@ -158,6 +158,17 @@ def test_the_spread_over_groups_is_the_cluster_robust_one() -> None:
     assert (alone.variance, alone.degrees_of_freedom) == (pytest.approx(values.var(ddof=1) / 5), 4)
 
 
+@pytest.mark.parametrize(("num_groups", "size"), [(2, 4), (2, 6), (3, 5), (8, 6), (7, 3)])
+def test_groups_with_one_mean_count_once_each(num_groups: int, size: int) -> None:
+    """Their means do not spread, so they say nothing of the spread: not that it is as small as a sum's rounding."""
+    worse = [1.0] + [0.0] * (size - 1)
+    groups = [str(number) for number in range(num_groups) for _ in range(size)]
+    found = statistics.paired_difference([0.0] * len(groups), worse * num_groups, groups)
+    assert found.verdict == "no difference shown"
+    assert found.p_value > 0.05
+    assert found.low < -2 / size
+
+
 def test_one_group_says_nothing_of_others() -> None:
     interval = statistics.mean_interval([1, 0, 1, 1], ["a"] * 4)
     assert (interval.low, interval.value, interval.high) == (0.0, 0.75, 1.0)

@@ -124,9 +124,10 @@ def _num_independent(residuals: Floats, groups: Groups | None) -> float:
     found, num = spread(residuals, groups), len(residuals)
     if found.num_groups == num:
         return num
-    if math.isnan(found.variance) or np.ptp(residuals) == 0.0:  # rows of a group may be copies of each other
+    # Rows of a group may be copies of each other, and where all groups have one mean nothing says how far it spreads.
+    if math.isnan(found.variance) or np.ptp(residuals) == 0.0 or found.variance == 0.0:
         return found.num_groups
-    return min(num, max(1.0, float(residuals.var()) / found.variance)) if found.variance > 0.0 else num
+    return min(num, max(1.0, float(residuals.var()) / found.variance))
 
 
 def _p_value(share: float, expected: float, num_rows: float) -> float:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from cowest.errors import InputError
 from cowest.statistics.values import Floats
 
+ROUNDING = 1e-24
+"""Variances this small are 0; they come from the order of a sum."""
+
 Groups = Sequence[str | None]
 """By row, what it belongs to; a row with None stands alone."""
 
@@ -55,6 +58,8 @@ def spread(values: Floats, groups: Groups | None) -> Spread:
     sums: Floats = np.bincount(which, weights=values - mean).astype(np.float64)
     weights = 1 / (1 - sizes / num)
     variance = float((weights * sums**2).sum() / num**2)
+    if variance <= ROUNDING:  # all groups have the same mean
+        variance = 0.0
     squares = weights * sizes**2
     degrees = num**2 / ((sizes**2).sum() + (squares.sum() ** 2 - (squares**2).sum()) / num**2)
     return Spread(variance, float(degrees) * _for_kurtosis(sums), len(sizes))

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cowest.statistics.groups import Groups, Spread, spread
+from cowest.statistics.groups import ROUNDING, Groups, Spread, spread
 from cowest.statistics.seeds import ONE_SEED, SeedSpread, mean_over_seeds, quantile
 from cowest.statistics.values import Floats, Interval, checked
 
 LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
 """What an interval leaves out on either side."""
-
-_ROUNDING = 1e-24
-"""Variances this small are 0; they come from the order of a sum."""
 
 
 def mean_interval(values: ArrayLike, groups: Groups | None = None) -> Interval:
@@ -84,7 +81,7 @@ def _effective(values: Floats, share: float, found: Spread, seeds: SeedSpread) -
     if np.ptp(values) == 0.0 and seeds.of_means <= 0.0:  # rows of a group may be copies of each other
         return reach, found.num_groups
     variance = found.variance + seeds.variance
-    if variance <= _ROUNDING or share in (0.0, 1.0):
+    if variance <= ROUNDING or share in (0.0, 1.0):
         return reach, found.num_groups
     return reach, max(1.0, share * (1 - share) / variance)
 

@@ -167,9 +167,10 @@ def _num_independent(values: Floats, variance: float, num_groups: int) -> float:
     num = len(values)
     if num_groups == num:
         return num
-    if np.ptp(values) == 0.0:  # nothing says that rows of a group are not copies of each other
+    # Nothing says that rows of a group are not copies of each other, or how far the means of groups spread.
+    if np.ptp(values) == 0.0 or variance == 0.0:
         return num_groups
-    return max(1.0, float(values.var()) / variance) if variance > 0.0 else num
+    return max(1.0, float(values.var()) / variance)
 
 
 def _paired(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
