@@ -16,6 +16,11 @@ from cowest.types import ChatRequest, Completion, Usage
 TOKENS_A_MESSAGE = 64
 """Upper bound on the tokens that a chat template puts around one message, and around them all."""
 
+NO_LONGEST_REPLY = (
+    "budget_usd is set for {name!r}, but no sampling.max_tokens, so that one call could cost more than the budget. Set "
+    "sampling: {{max_tokens: 2048}}, or more for a model that reasons first."
+)
+
 _ROUNDING_USD = 1e-12
 # Of the event loop, in which the calls that are waited for take over their bookings before a new one is refused.
 _TURNS = 10
@@ -147,10 +152,7 @@ class Budgeted(WrapperModel):
         if request.sampling.max_tokens is not None:
             return request
         if self._max_tokens is None:
-            raise InputError(
-                f"budget_usd is set for {self.name!r}, but no sampling.max_tokens, so that one call could cost more "
-                "than the budget. Set sampling: {max_tokens: 2048}, or more for a model that reasons first."
-            )
+            raise InputError(NO_LONGEST_REPLY.format(name=self.name))
         sampling = request.sampling.model_copy(update={"max_tokens": self._max_tokens})
         return request.model_copy(update={"sampling": sampling})
 

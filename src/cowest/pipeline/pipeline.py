@@ -27,6 +27,7 @@ from cowest.pipeline.feedback import run_feedback, run_probe
 from cowest.pipeline.judging import run_judge_check
 from cowest.pipeline.models import program_judge
 from cowest.pipeline.progress import Say
+from cowest.pipeline.spending import check_spending
 from cowest.pipeline.training import gave_nothing, run_align, run_sft
 from cowest.recipe import Recipe
 from cowest.records import EvaluationResults, GateResults, JudgeCheck
@@ -125,14 +126,15 @@ class Pipeline:
 
         Raises:
             InputError: a format, kind of feedback, method or judge is unknown, or a template that one of them uses;
-                or the kind does not go with `feedback.drafts`; or no method is named; or the package of a tracker is
-                not installed.
+                or the kind does not go with `feedback.drafts`; or no method is named; or a limit on money cannot be
+                kept; or the package of a tracker is not installed.
         """
         load_format(self.recipe.format)
         find_annotator(self.recipe.feedback.kind, until_pair=self.recipe.feedback.until_pair)
         find_methods(self.recipe.evaluate.methods)
         if isinstance(self.recipe.judge, ProgramJudge):
             program_judge(self.recipe.judge, self.context.data.task)
+        check_spending(self.recipe)
         self.context.provenance.check_templates()
         self.context.trackers.check()
 

@@ -9,7 +9,7 @@ from cowest.errors import InputError
 from cowest.judge import BaseJudge
 from cowest.models import Metered
 from cowest.models.budgeted import Cost, worst_case_usd
-from cowest.types import Example, Usage
+from cowest.types import Example, Sampling, Usage
 
 _BYTES_A_TOKEN = 4
 """Of a draft or an output at its `max_tokens`, each byte of which is counted as a token of the prompt that holds it."""
@@ -84,6 +84,23 @@ def spend_limit(
         roles: the models by role; those that are paid must have a price.
 
     Raises:
+        InputError: see `require_worst_case`.
+    """
+    asked = {role: model.connection.cost for role, model in roles.items() if role != "weak"}
+    paid = require_worst_case(kind, asked, collaboration.weak_sampling, collaboration.strong_sampling)
+    return SpendLimit(usd, lambda example: _worst_usd(example, samples, collaboration, judge, paid))
+
+
+def require_worst_case(
+    kind: str, asked: Mapping[str, Cost | None], weak_sampling: Sampling, strong_sampling: Sampling
+) -> dict[str, Cost]:
+    """Checks that what a query costs at most is known; returns what prices the paid calls, by role.
+
+    Args:
+        kind: of the feedback.
+        asked: prices the calls of strong and judge, by role; None for those that cost nothing.
+
+    Raises:
         InputError: nothing is paid for, a price or `max_tokens` is missing, or the kind compares drafts.
     """
     if kind in COMPARING:
@@ -91,7 +108,6 @@ def spend_limit(
             f"feedback.spend counts strong and judge calls, and feedback.kind {kind} compares drafts by other calls. "
             "Leave spend out and give feedback.queries."
         )
-    asked = {role: model.connection.cost for role, model in roles.items() if role != "weak"}
     paid = {role: cost for role, cost in asked.items() if cost is not None}
     if not paid:
         raise InputError(
@@ -102,10 +118,10 @@ def spend_limit(
             f"feedback.spend is set, but the price of {', '.join(unpriced)} is not known. Give it: "
             "price: {input: .., output: ..} in USD per million tokens."
         )
-    longest = {"weak": collaboration.weak_sampling.max_tokens, "strong": collaboration.strong_sampling.max_tokens}
+    longest = {"weak": weak_sampling.max_tokens, "strong": strong_sampling.max_tokens}
     if unlimited := [f"{role}.sampling.max_tokens" for role, tokens in longest.items() if tokens is None]:
         raise InputError(f"feedback.spend is set, and without {' and '.join(unlimited)} a query has no worst case.")
-    return SpendLimit(usd, lambda example: _worst_usd(example, samples, collaboration, judge, paid))
+    return paid
 
 
 def _worst_usd(

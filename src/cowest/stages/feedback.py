@@ -19,14 +19,14 @@ from cowest.stages._annotation import FeedbackSetting, annotate_all
 from cowest.stages._diagnostics import draw_null_control
 from cowest.stages._feedback_results import FeedbackResults
 from cowest.stages._progress_file import ProgressFile
-from cowest.stages._spend_limit import spend_limit
+from cowest.stages._spend_limit import require_worst_case, spend_limit
 from cowest.stages._summary import Counts
 from cowest.stages.feedback_config import FeedbackConfig
 from cowest.tasks import Task
 from cowest.tasks.base import Split
 from cowest.types import Example, PreferencePair, Sampling
 
-__all__ = ["FeedbackConfig", "feedback", "make_annotator"]
+__all__ = ["FeedbackConfig", "feedback", "make_annotator", "require_worst_case"]
 
 _QUERY_SELECTION_KEYS = ("queries_from", "held_back_share", "queries")
 
