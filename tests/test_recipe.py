@@ -224,6 +224,22 @@ def test_wrong_values_are_named(key: str, value: Any, said: str) -> None:
         make_recipe(with_key(key, value))
 
 
+def test_sampling_of_the_evaluation_keeps_the_token_limit_unless_it_gives_one() -> None:
+    greedy = {"temperature": 0.0}
+    for role, default in (("weak", 1028), ("strong", None)):
+        key = f"evaluate.{role}_sampling"
+        data = with_key(key, greedy)
+        limit = getattr(make_recipe(data), role).sampling.max_tokens
+        assert limit == default
+        found = getattr(make_recipe(data).evaluate, f"{role}_sampling")
+        assert (found.temperature, found.top_p, found.max_tokens) == (0.0, None, limit)
+        data[role] = {**data[role], "sampling": {"max_tokens": 7}}
+        assert getattr(make_recipe(data).evaluate, f"{role}_sampling").max_tokens == 7
+        for given in (9, None):
+            own = make_recipe(with_key(key, {"max_tokens": given}))
+            assert getattr(own.evaluate, f"{role}_sampling").max_tokens == given
+
+
 @pytest.mark.parametrize("among", [[], ["http://127.0.0.1:8000/v1"]])
 def test_a_password_in_an_address_is_not_repeated(among: list[str]) -> None:
     address = "http://me:hush-hush@host/v1"

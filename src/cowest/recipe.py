@@ -108,7 +108,7 @@ class Recipe(Record):
     @model_validator(mode="before")
     @classmethod
     def _paper_sampling(cls, data: Any) -> Any:
-        """Fills in the sampling values that the recipe leaves out, with the paper's where it gives any."""
+        """Fills in sampling values that are left out: the paper's, and in the evaluation the role's token limit."""
         if not isinstance(data, dict):
             return data
         filled = dict(data)
@@ -117,6 +117,9 @@ class Recipe(Record):
             if isinstance(section, dict) and isinstance(section.get("sampling", {}), dict):
                 sampling = default.model_dump(exclude_none=True) | section.get("sampling", {})
                 filled[role] = section | {"sampling": sampling}
+                evaluate, key = filled.get("evaluate"), f"{role}_sampling"
+                if isinstance(evaluate, dict) and isinstance(evaluate.get(key), dict):
+                    filled["evaluate"] = evaluate | {key: {"max_tokens": sampling.get("max_tokens")} | evaluate[key]}
         return filled
 
     @model_validator(mode="after")

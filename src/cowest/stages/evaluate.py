@@ -41,7 +41,8 @@ class EvaluateConfig(Record):
         settings: of individual methods.
         final_answer: "ask": where a reply holds no answer, its model is asked once more for the answer alone. "parse":
             such a reply counts as wrong.
-        weak_sampling, strong_sampling: sampling in the evaluation; None means as in feedback.
+        weak_sampling, strong_sampling: sampling in the evaluation; None means as in feedback. A section without
+            `max_tokens` has that of the model's own sampling.
     """
 
     split: SplitName = "test"
