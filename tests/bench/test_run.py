@@ -300,6 +300,14 @@ def test_a_run_that_lost_its_id_goes_on_under_that_of_its_cells(
     assert [line for line in said if "the run's id (.run-id) was missing" in line] == said[:1]
 
 
+def test_a_weak_model_on_a_server_is_refused_before_anything_runs(data_of: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"A bench trains the weak model, but weak\.model is 'openai/w'"):
+        run_bench(
+            recipe_for(tmp_path / "run", data_of, weak={"model": "openai/w", "base_url": "http://127.0.0.1:9/v1"})
+        )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_wrong_cell_is_refused_before_anything_runs(data_of: dict[str, Path], tmp_path: Path) -> None:
     wrong = recipe_for(tmp_path / "run", data_of, bench={"strong": {"own": {"model": "scripted/a:b"}}})
     with pytest.raises(InputError, match="cannot name a model 'own'"):

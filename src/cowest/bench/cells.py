@@ -30,6 +30,19 @@ UNTRAINED = (STRONG_ONLY, ORACLE, "skr", "flare")
 """Methods that use no trained model, so that no seed of training changes them."""
 
 
+def require_trainable(recipe: Recipe) -> None:
+    """Checks that the weak model is one that a bench can train.
+
+    Raises:
+        InputError: it is on a server, or a function.
+    """
+    if recipe.weak.provider != "local":
+        raise InputError(
+            f"A bench trains the weak model, but weak.model is {recipe.weak.model!r}. Give local/FOLDER, or take the "
+            "recipe alone, without a bench."
+        )
+
+
 def make_cells(recipe: Recipe) -> list[Cell]:
     """The cells known before anything has run, in the order in which they run.
 

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from cowest import runs
 from cowest.bench.cell import Cell
-from cowest.bench.cells import MAIN, PAPERS_KIND, make_cells, make_equal_cells, make_pairs_cells, sft_key
+from cowest.bench.cells import (
+    MAIN,
+    PAPERS_KIND,
+    make_cells,
+    make_equal_cells,
+    make_pairs_cells,
+    require_trainable,
+    sft_key,
+)
 from cowest.bench.figures import draw_figures, require_matplotlib
 from cowest.bench.outcomes import CellResult, Probe, SeedRun
 from cowest.bench.seeds import cells_of_seed, recipes_of_seeds
@@ -39,6 +47,7 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None, *, force: bool = Fal
         CowestError: every row failed.
     """
     require_matplotlib()
+    require_trainable(recipe)
     cells = make_cells(recipe)
     for cell in cells:
         Pipeline(cell.recipe).check_names()
@@ -122,7 +131,7 @@ class _Work:
                 else:
                     result.results = pipeline.evaluate(force=self.force)
             if cell.trains and not (folder.align(1) / DONE_MARKER).is_file():
-                result.reason = f"feedback gave no pair, so there is no aligned model. {_explain_no_pair(folder)}"
+                result.reason = _explain_no_alignment(folder)
             if (folder.sft / DONE_MARKER).is_file():
                 self.sft_folders.setdefault(sft_key(cell.recipe), folder.sft)
         except (BudgetError, InterruptedRun):
@@ -203,10 +212,13 @@ def _link(link: Path, target: Path) -> None:
         link.symlink_to(os.path.relpath(target.absolute(), link.parent.absolute()))
 
 
-def _explain_no_pair(folder: runs.RunFolder) -> str:
+def _explain_no_alignment(folder: runs.RunFolder) -> str:
     out = folder.feedback(1)
     summary = FeedbackSummary.read(out / "summary.json")
+    if summary.num_pairs:
+        return "the weak model cannot be trained here, so there is no aligned model."
     counts = (
+        "feedback gave no pair, so there is no aligned model. "
         f"Of {summary.num_drafts} drafts {summary.num_positive} were positive, {summary.num_negative} negative and "
         f"{summary.num_unscored} unscored."
     )

@@ -8,9 +8,17 @@ from pydantic import BaseModel
 
 from cowest import runs
 from cowest.bench.cell import Cell
-from cowest.bench.cells import MAIN, PAPERS_KIND, make_cells, make_equal_cells, make_pairs_cells, sft_key
+from cowest.bench.cells import (
+    MAIN,
+    PAPERS_KIND,
+    make_cells,
+    make_equal_cells,
+    make_pairs_cells,
+    require_trainable,
+    sft_key,
+)
 from cowest.bench.seeds import cells_of_seed, recipes_of_seeds
-from cowest.errors import CowestError, InputError
+from cowest.errors import CowestError
 from cowest.ledger import Ledger
 from cowest.pipeline import RLWF, Pipeline
 from cowest.planning.assumptions import HIGH, LOW, latency_s
@@ -87,11 +95,7 @@ def make_bench_plan(recipe: Recipe) -> BenchPlan:
     Raises:
         InputError: the recipe, its data or the recipe of a cell cannot be used.
     """
-    if recipe.weak.provider != "local":
-        raise InputError(
-            f"A bench trains the weak model, but weak.model is {recipe.weak.model!r}. Give local/FOLDER, or plan the "
-            "recipe alone, without --bench."
-        )
+    require_trainable(recipe)
     cells = make_cells(recipe)
     for cell in (None, *cells):
         Pipeline(cell.recipe if cell else recipe).check_names()
