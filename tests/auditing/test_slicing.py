@@ -42,7 +42,7 @@ def found(examples: list[Prediction], min_size: int = 10) -> dict[str, int]:
         ([str(number) for number in range(20)], {"x: 0 to 9": 10, "x: 10 to 19": 10}),  # numbers of a CSV file
         (list(range(20)) + [None] * 10, {"x: 0 to 9": 10, "x: 10 to 19": 10, "x: (none)": 10}),
         ([0] * 30 + list(range(1, 11)), {"x: 0": 30, "x: 1 to 10": 10}),
-        (["a"] * 10 + [None] * 10, {"x: a": 10, "x: (none)": 10}),
+        (["a"] * 10 + [None] * 10, {"x: a": 10, "x: (none, or a long text)": 10}),
     ],
 )
 def test_a_field_is_divided_by_its_values_or_by_ranges(values: list[Any], expected: dict[str, int]) -> None:

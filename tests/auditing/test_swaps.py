@@ -146,5 +146,8 @@ def test_the_command_prints_the_audit_and_its_file(folder: Path, tmp_path: Path,
     assert (printed["min_slice"], printed["swaps"]["num_examples"]) == (30, 12)
     assert cli.main(["show", str(folder)]) == 0
     assert "Swaps change more answers" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        cli.main(["audit", str(folder), "--min-slice", "1"])
+    assert "1 is not above 1" in capsys.readouterr().err
     assert cli.main(["audit", str(tmp_path / "none")]) == 2
     assert "no run folder" in " ".join(capsys.readouterr().err.split())

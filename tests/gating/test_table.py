@@ -20,6 +20,8 @@ def test_the_page_says_what_was_fitted_what_holds_and_what_test_made_of_it() -> 
     assert "88.0% at $2.10 per 1,000 queries, which misses it" in page
     assert "−5.0 points [−10.0, 0.0], p 0.062, for 45.0% less" in page
     assert "**missed** on test" in page
+    dearer = changed(gate_test().gate, cost_per_query=1.1 * (gate_test().alone["both"].cost_per_query or 0.0))
+    assert "for 10.0% more" in gate_page(gate(test=gate_test(gate=dearer)))
     assert page.count("both below 0.5000, draft from 0.5000 on |") == 12
 
 

@@ -50,7 +50,8 @@ def test_a_bar_shows_the_steps_unless_the_caller_does(
         sft(str(base), tiny.examples(10), out=tmp_path / f"sft-{len(more)}", config=FAST, **more)
         return capsys.readouterr().err
 
-    assert train().startswith("sft 3/3 (100%)")
+    # The first training of a process says that it loads its libraries.
+    assert train().removeprefix("• loading torch, transformers and trl\n").startswith("sft 3/3 (100%)")
     assert train() == "", "it is finished already"
     assert train(progress=lambda done, total, metrics: None) == ""
     with quietly():
@@ -177,11 +178,22 @@ def test_rows_without_target_are_left_out_and_listed(base: Path, tmp_path: Path)
     assert [row["id"] for row in rows_of(tmp_path / "sft" / "untrainable.jsonl")] == ["e0", "e3"]
 
 
-@pytest.mark.parametrize(("rows", "message"), [([], "Give some rows"), (tiny.examples(2), "2 are longer than 9")])
+@pytest.mark.parametrize(
+    ("rows", "message"), [([], r"there are no rows\. Give some\."), (tiny.examples(2), "2 are longer than 9")]
+)
 def test_nothing_to_train_on(base: Path, tmp_path: Path, rows: list[Example], message: str) -> None:
     with pytest.raises(InputError, match=message):
         sft(str(base), rows, out=tmp_path / "sft", config=FAST.model_copy(update={"max_length": 9}))
     assert not (tmp_path / "sft" / "training.json").exists()
+
+
+def test_nothing_to_train_on_says_why_rows_hold_no_target(base: Path, tmp_path: Path) -> None:
+    without = [tiny.examples(1)[0]]
+    with pytest.raises(
+        InputError, match=r"1 hold no target.*since: the row holds nothing.*sft\.explanations"
+    ) as caught:
+        sft(str(base), without, out=tmp_path / "sft", config=FAST, format="domain_knowledge")
+    assert "max_length" not in str(caught.value)
 
 
 def test_from_names_the_model_after_sft(base: Path, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ _MAX_NUMBERS = 8
 """A field of numbers with more values than this is divided at its quantiles."""
 
 _NUM_RANGES = 4
+_NO_VALUE = "(none)"
+_NO_SHORT_VALUE = "(none, or a long text)"
 
 Scalar = str | int | float | bool | None
 Mask = NDArray[np.bool_]
@@ -85,7 +87,9 @@ def _divided(field: str, values: Sequence[Scalar], min_size: int) -> tuple[list[
     numbers = None if field in (GOLD_LABEL, GROUP) else _numbers(values)
     if numbers is not None:
         return _by_range(field, values, numbers, min_size)
-    texts = [None if value is None and field == GROUP else _text(value) for value in values]
+    # A run's files leave out the texts of a field that are long.
+    missing = _NO_VALUE if field == GOLD_LABEL else _NO_SHORT_VALUE
+    texts = [(None if field == GROUP else missing) if value is None else _text(value) for value in values]
     counted = Counter(text for text in texts if text is not None)
     kept = [text for text, count in counted.items() if count >= min_size]
     if len(kept) > MAX_VALUES:
@@ -113,7 +117,7 @@ def _by_range(
         else:
             small += 1
     if (missing := ~is_given).sum() >= min_size:
-        parts.append(Selection(field, _text(None), missing))
+        parts.append(Selection(field, _NO_VALUE, missing))
     return parts, f"{words.plural(small, 'range')} with fewer than {min_size} examples" if small else ""
 
 
@@ -133,8 +137,6 @@ def _numbers(values: Sequence[Scalar]) -> NDArray[np.float64] | None:
     return np.array(found) if len({each for each in found if not math.isnan(each)}) > _MAX_NUMBERS else None
 
 
-def _text(value: Scalar) -> str:
+def _text(value: str | float | bool) -> str:
     """A value as a slice is named by it."""
-    if value is None:
-        return "(none)"
     return str(value).lower() if isinstance(value, bool) else str(value)

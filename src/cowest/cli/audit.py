@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=_positive, metavar="N", help="ask at most so many queries (audit.limit, 200)")
     parser.add_argument(
-        "--min-slice", type=_positive, metavar="N", help="fewest examples of a slice (audit.min_slice, 30)"
+        "--min-slice", type=_at_least_two, metavar="N", help="fewest examples of a slice (audit.min_slice, 30)"
     )
     add_json_argument(parser)
 
@@ -37,6 +37,13 @@ def run(options: argparse.Namespace) -> None:
     else:
         print_audit(found)
     print("\nIn evaluate/audit.json; `cowest evaluate` writes it into the page.", file=sys.stderr)
+
+
+def _at_least_two(text: str) -> int:
+    number = int(text)
+    if number < 2:
+        raise argparse.ArgumentTypeError(f"{text} is not above 1")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -66,6 +66,12 @@ def read(folder: Path) -> FinishedRun:
     if not run.recipe.is_file():
         raise InputError(f"{str(folder)!r} is not a run's folder: it has no recipe.yaml. Give the folder of a run.")
     recipe = _read_recipe(run.recipe)
+    weak = str((recipe.get("weak") or {}).get("model", ""))
+    if not weak.startswith("local/"):
+        raise InputError(
+            f"The run {str(run.path)!r} trains nothing, since weak.model is {weak!r}: there is no adapter to export. "
+            f"Its pairs are in {str(run.path / 'round-1/feedback/pairs.jsonl')!r}."
+        )
     rounds, last = _read_rounds(run, recipe)
     results_file = run.evaluate / "results.json"
     if not results_file.is_file():

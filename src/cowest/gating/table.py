@@ -127,7 +127,8 @@ def _test_sentence(test: GatedTest, result: GateResults) -> str:
     if gate_cost is None or both_cost is None:
         saved = "at an unknown cost, since some calls of test have no price"
     else:
-        saved = f"for {words.percent(1 - gate_cost / both_cost if both_cost else 0.0)} less of the {unit}"
+        share = 1 - gate_cost / both_cost if both_cost else 0.0
+        saved = f"for {words.percent(abs(share))} {'less' if share >= 0 else 'more'} of the {unit}"
     if test.gate.shares["both"] == 1:
         return "On test the policy has both answer everything, so nothing is won or lost."
     aim_sentence, target = "", result.target

@@ -121,8 +121,9 @@ class Setting:
         if self.logprobs.get(role) is False:
             raise InputError(
                 f"The method {method} reads the probabilities of the {role} model's tokens, but this one is not asked "
-                f"for them. Write {role}.options: {{logprobs: true}} if its endpoint gives them, or leave {method} out "
-                "of evaluate.methods; they are never guessed."
+                f"for them, or does not keep them. Write {role}.options: {{logprobs: true}} if its endpoint gives "
+                f"them, and leave out {role}.keep_logprobs; or leave {method} out of evaluate.methods. They are never "
+                "guessed."
             )
 
     @property

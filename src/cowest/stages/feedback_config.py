@@ -30,7 +30,7 @@ class FeedbackConfig(Record):
         drafts: "all" K, as the paper does, or drawn and graded one after the other "until_pair": until one of the query
             helped and one did not, K at most.
         null_control: number of queries for which a second sample of the strong model alone is judged against the
-            first, which gives the positive rate of pure noise.
+            first, which gives the positive rate of pure noise; none where drafts are compared ("rlaif", "rlwf").
     """
 
     kind: str = "collaborative"

@@ -1,5 +1,6 @@
 """Rows that are not trained on: listed in overlong.jsonl and untrainable.jsonl; an error where no others are left."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,10 +33,16 @@ def nothing_to_train(
     given = len(overlong) + len(untrainable)
     # The rows of SFT are the user's input; pairs are made by the models.
     kind = InputError if stage == "sft" else TrainingError
-    return kind(
-        f"There is nothing to train {stage} on: of {given} rows {len(overlong)} are longer than {limit} "
-        f"tokens and {len(untrainable)} hold no target"
-        + (f" (listed in {str(out)!r}). " if given else ". ")
-        + ("Raise max_length, use a model with a longer context, or another format" if given else "Give some rows")
-        + (", or have rows explained (sft.explanations: strong)." if stage == "sft" and untrainable else ".")
-    )
+    said = f"There is nothing to train {stage} on: "
+    if not given:
+        return kind(f"{said}there are no rows. Give some.")
+    said += f"of {given} rows {len(overlong)} are longer than {limit} tokens and {len(untrainable)} hold no target"
+    said += f" (listed in {str(out)!r}). "
+    if overlong:
+        said += "Raise max_length, or use a model with a longer context. "
+    if untrainable:
+        reason, count = Counter(row["reason"] for row in untrainable).most_common(1)[0]
+        said += f"Of {count} the target is missing since: {reason}. "
+        if stage == "sft":
+            said += "Use another format, or have rows explained (sft.explanations: strong). "
+    return kind(said.strip())
