@@ -311,3 +311,12 @@ def test_the_command_prints_the_files(finished: Path, tmp_path: Path, capsys: py
     assert len(capsys.readouterr().out.splitlines()) == 5
     assert main(["export", str(finished), "--to", str(tmp_path / "out")]) == 2
     assert main(["export", str(finished), "--to", str(tmp_path / "other"), "--public"]) == 2
+
+
+def test_a_run_that_trains_nothing_has_no_adapter(run: Path, tmp_path: Path) -> None:
+    recipe = run / "recipe.yaml"
+    data = yaml.safe_load(recipe.read_text())
+    data["weak"]["model"] = "openai/small"
+    recipe.write_text(yaml.safe_dump(data))
+    with pytest.raises(InputError, match=r"trains nothing, since weak\.model is 'openai/small'.*pairs\.jsonl"):
+        write_folder(run, tmp_path / "out")

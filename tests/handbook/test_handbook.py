@@ -14,6 +14,7 @@ from cowest.handbook.questions import FACT_KINDS, PAIR_KINDS, RULE_KINDS
 from cowest.handbook.shop import MAX_PRODUCTS, Shop, make_shop
 from cowest.handbook.splits import rows
 from cowest.handbook.task import Handbook
+from cowest.prompts import Prompts
 from cowest.types import Example
 
 SPLITS = ("train", "validation", "test")
@@ -192,3 +193,24 @@ def test_replies_are_read_however_they_are_worded(
     answer = task.parse(example, reply)
     assert task.has_answer(example, answer) == (is_right is not None)
     assert task.score(example, answer)["accuracy"] == float(bool(is_right))
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("draft_domain_knowledge", ["query"]),
+        ("refine", ["query", "draft"]),
+        ("solo_chain_of_thought", ["query"]),
+        ("solo_direct", ["query"]),
+        ("solo_with_passages", ["query", "passages"]),
+        ("flare", ["query", "passages", "written"]),
+        ("self_refine_critique", ["query", "history", "enough"]),
+        ("self_refine_rewrite", ["query", "history"]),
+        ("super_icl", ["query", "demonstrations", "prediction"]),
+        ("super_icl_demonstration", ["query", "prediction", "label"]),
+    ],
+)
+def test_prompts_show_what_they_are_given(name: str, given: list[str]) -> None:
+    (message,) = Prompts("cowest.handbook:prompts").render(name, **{each: f"<{each}>" for each in given})
+    assert all(f"<{each}>" in message.content for each in given)
+    assert message.content != Prompts().render(name, **{each: f"<{each}>" for each in given})[0].content
