@@ -40,7 +40,7 @@ def test_the_high_case_makes_every_call_of_algorithm_1(tmp_path: Path) -> None:
 
 
 def test_a_labeller_is_planned_apart_from_the_strong_model(tmp_path: Path) -> None:
-    labeller = priced(model="openai/labeller", budget_usd=0.5)
+    labeller = priced(model="openai/labeller", budget_usd=0.5, sampling={"max_tokens": 2048})
     feedback = {"kind": "rlaif", "samples": 5, "labeller": labeller}
     plan = plan_of(tmp_path / "run", feedback=feedback)
     calls = {role: spend.calls for role, spend in plan.high.stages["feedback, round 1"].items()}
@@ -205,7 +205,7 @@ def test_what_a_round_may_spend_bounds_its_calls(tmp_path: Path) -> None:
 
 def test_a_budget_below_the_high_case_is_said(tmp_path: Path) -> None:
     printed = io.StringIO()
-    print_plan(plan_of(tmp_path / "run", strong=priced(budget_usd=0.0001)), printed)
+    print_plan(plan_of(tmp_path / "run", strong=priced(budget_usd=0.0001, sampling={"max_tokens": 2048})), printed)
     assert "is above its budget of $0.0001" in printed.getvalue()
 
 

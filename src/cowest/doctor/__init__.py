@@ -9,6 +9,7 @@ from cowest.doctor.machine import check_machine
 from cowest.doctor.models import check_models
 from cowest.errors import InputError
 from cowest.pipeline import Pipeline
+from cowest.pipeline.spending import check_spending
 
 __all__ = ["FAULT", "FINDINGS", "FINE", "NOTICE", "Check", "diagnose"]
 
@@ -30,6 +31,7 @@ def diagnose(pipeline: Pipeline, num_shown: int | None) -> Iterator[Check]:
 def _check_names(pipeline: Pipeline) -> Iterator[Check]:
     try:
         pipeline.check_names()
+        check_spending(pipeline.recipe)
     except InputError as error:
         yield Check(FAULT, str(error))
         return

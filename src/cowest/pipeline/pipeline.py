@@ -110,6 +110,7 @@ class Pipeline:
         Raises:
             InputError: a split is missing or broken, a model cannot be opened, or a method cannot be used here.
         """
+        check_spending(self.recipe)
         context = self.context
         _ = context.data.checked_task.train, context.data.evaluation()
         context.weak.check_adapter()
@@ -126,20 +127,24 @@ class Pipeline:
 
         Raises:
             InputError: a format, kind of feedback, method or judge is unknown, or a template that one of them uses;
-                or the kind does not go with `feedback.drafts`; or no method is named; or a limit on money cannot be
-                kept; or the package of a tracker is not installed.
+                or the kind does not go with `feedback.drafts`; or no method is named; or the package of a tracker is
+                not installed.
         """
         load_format(self.recipe.format)
         find_annotator(self.recipe.feedback.kind, until_pair=self.recipe.feedback.until_pair)
         find_methods(self.recipe.evaluate.methods)
         if isinstance(self.recipe.judge, ProgramJudge):
             program_judge(self.recipe.judge, self.context.data.task)
-        check_spending(self.recipe)
         self.context.provenance.check_templates()
         self.context.trackers.check()
 
     def sft(self) -> None:
-        """Supervised fine-tuning of the weak model (section 3.2)."""
+        """Supervised fine-tuning of the weak model (section 3.2).
+
+        Raises:
+            InputError: what comes after it could not keep the recipe's limits on money, or data or models are wrong.
+        """
+        check_spending(self.recipe)
         run_sft(self.context)
 
     def feedback(self, number: int | None = None) -> None:

@@ -8,6 +8,7 @@ from cowest.gating import Arm
 from cowest.gating.calibration import check_gate
 from cowest.models.tokens import TokenCounter
 from cowest.pipeline import RLWF, Pipeline
+from cowest.pipeline.spending import check_spending
 from cowest.planning.afterwards import swapped_queries
 from cowest.planning.assumptions import HIGH, LOW, assume, feedback_config_for, latency_s, measured_so_far
 from cowest.planning.cluster import cluster_of
@@ -29,8 +30,9 @@ def make_plan(pipeline: Pipeline) -> Plan:
     """Estimates a recipe without opening a model or sending a request.
 
     Raises:
-        InputError: the recipe or its data cannot be used, or do not allow its gate.
+        InputError: the recipe or its data cannot be used, or do not allow its gate or its limits on money.
     """
+    check_spending(pipeline.recipe)
     return _Planner(pipeline).plan()
 
 
