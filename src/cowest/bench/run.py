@@ -47,10 +47,10 @@ def run_bench(recipe: Recipe, say: Say = lambda line: None, *, force: bool = Fal
         CowestError: every row failed.
     """
     require_matplotlib()
-    require_trainable(recipe)
     cells = make_cells(recipe)
     for cell in cells:
         Pipeline(cell.recipe).check_names()
+    require_trainable(recipe)
     run = runs.RunFolder(recipe.run)
     if not force:
         further = [cell for each in recipes_of_seeds(recipe) for cell in cells_of_seed(each)]
