@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from cowest.cli._json import add_json_argument, print_json
 from cowest.cli._recipe import say
@@ -19,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also ask queries with swapped words, which makes calls: a file with two words on each line, such as "
         "he,she; without FILE those of the recipe (audit.swaps)",
     )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="ask at most so many queries (audit.limit, 200)")
+    parser.add_argument("--limit", type=_above(0), metavar="N", help="ask at most so many queries (audit.limit, 200)")
     parser.add_argument(
-        "--min-slice", type=_at_least_two, metavar="N", help="fewest examples of a slice (audit.min_slice, 30)"
+        "--min-slice", type=_above(1), metavar="N", help="fewest examples of a slice (audit.min_slice, 30)"
     )
     add_json_argument(parser)
 
@@ -39,15 +40,11 @@ def run(options: argparse.Namespace) -> None:
     print("\nIn evaluate/audit.json; `cowest evaluate` writes it into the page.", file=sys.stderr)
 
 
-def _at_least_two(text: str) -> int:
-    number = int(text)
-    if number < 2:
-        raise argparse.ArgumentTypeError(f"{text} is not above 1")
-    return number
+def _above(limit: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        found = int(text)
+        if found <= limit:
+            raise argparse.ArgumentTypeError(f"{text} is not above {limit}")
+        return found
 
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return number
